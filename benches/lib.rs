@@ -1,0 +1,1 @@
+//! Holds the benches; there is nothing to import.

@@ -1,0 +1,302 @@
+//! Numbers with fewer bits: the grid of representable values, tensors of codes on it, and the
+//! codec that turns weights into codes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Which values of a tensor share a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Granularity {
+    /// All of them.
+    Tensor,
+    /// Each row of a weight `[out, in]`: one output channel.
+    Channel,
+    /// Each run of this many values within a row; the last run of a row may be shorter.
+    Group(u32),
+}
+
+/// The values that codes stand for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Grid {
+    /// `scale · (code − zero_point)` (ONNX, `DequantizeLinear`).
+    Linear {
+        /// Width of a code, 2 to 16.
+        bits: u8,
+        /// Which values share a scale.
+        granularity: Granularity,
+        /// One for each set of values that share it, in row-major order; positive.
+        scales: Vec<f32>,
+        /// As many as scales, for codes from 0 to 2^bits − 1; or empty, for symmetric codes from
+        /// −(2^(bits−1) − 1) to 2^(bits−1) − 1 with zero at 0.
+        zero_points: Vec<i32>,
+    },
+    /// `values[code]`, one list for the whole tensor.
+    Codebook {
+        /// Ascending; at most 65,536.
+        values: Vec<f32>,
+    },
+    /// Zero for code 0, else `sign(code) · 2^(max_exponent − |code| + 1)`.
+    PowerOfTwo {
+        /// Width of a code, 2 to 8; codes run from −(2^(bits−1) − 1) to 2^(bits−1) − 1.
+        bits: u8,
+        /// The exponent of the largest level.
+        max_exponent: i8,
+    },
+}
+
+impl Grid {
+    /// The smallest and the largest code.
+    pub fn code_range(&self) -> (i32, i32) {
+        match self {
+            Grid::Linear {
+                bits, zero_points, ..
+            } if !zero_points.is_empty() => (0, (1 << bits) - 1),
+            Grid::Linear { bits, .. } | Grid::PowerOfTwo { bits, .. } => {
+                let top = (1 << (bits - 1)) - 1;
+                (-top, top)
+            }
+            Grid::Codebook { values } => (0, values.len() as i32 - 1),
+        }
+    }
+
+    /// Width of a fixed-width code.
+    pub fn bits(&self) -> u32 {
+        let (low, high) = self.code_range();
+        (high - low)
+            .unsigned_abs()
+            .checked_ilog2()
+            .map_or(0, |b| b + 1)
+    }
+
+    /// Bits that the grid itself takes: scales, zero points, codebook values.
+    pub fn parameter_bits(&self) -> u64 {
+        match self {
+            Grid::Linear {
+                bits,
+                scales,
+                zero_points,
+                ..
+            } => 32 * scales.len() as u64 + u64::from(*bits) * zero_points.len() as u64,
+            Grid::Codebook { values } => 32 * values.len() as u64,
+            Grid::PowerOfTwo { .. } => 8,
+        }
+    }
+
+    /// Fails where a field is out of range or the number of scales does not fit `shape`.
+    pub fn validate(&self, name: &str, shape: &[usize]) -> Result<()> {
+        let what = |field: &str| format!("{field} of {name}");
+        match self {
+            Grid::Linear {
+                bits,
+                granularity,
+                scales,
+                zero_points,
+            } => {
+                if !(2..=16).contains(bits) {
+                    return Err(Error::invalid(what("bits"), bits, "2 to 16"));
+                }
+                let sets = granularity.sets(shape);
+                Error::check_shape(&what("scales"), &[sets], &[scales.len()])?;
+                if !zero_points.is_empty() {
+                    Error::check_shape(&what("zero points"), &[sets], &[zero_points.len()])?;
+                }
+                if let Some(s) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
+                    return Err(Error::invalid(what("scale"), s, "positive and finite"));
+                }
+                let (low, high) = self.code_range();
+                if let Some(z) = zero_points.iter().find(|z| !(low..=high).contains(*z)) {
+                    return Err(Error::invalid(
+                        what("zero point"),
+                        z,
+                        format!("{low} to {high}"),
+                    ));
+                }
+            }
+            Grid::Codebook { values } => {
+                if values.is_empty() || values.len() > 1 << 16 {
+                    return Err(Error::invalid(
+                        what("codebook size"),
+                        values.len(),
+                        "1 to 65536",
+                    ));
+                }
+                Error::check_finite(&what("codebook"), values)?;
+            }
+            Grid::PowerOfTwo { bits, .. } => {
+                if !(2..=8).contains(bits) {
+                    return Err(Error::invalid(what("bits"), bits, "2 to 8"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the values that `codes` stand for. `shape` is the tensor's.
+    ///
+    /// # Errors
+    /// Where lengths differ or a code is outside of [`Grid::code_range`].
+    pub fn dequantize_into(&self, codes: &[i32], shape: &[usize], out: &mut [f32]) -> Result<()> {
+        Error::check_shape("codes", &[shape.iter().product()], &[codes.len()])?;
+        Error::check_shape("dequantized values", &[codes.len()], &[out.len()])?;
+        let (low, high) = self.code_range();
+        if let Some(code) = codes.iter().find(|c| !(low..=high).contains(*c)) {
+            return Err(Error::invalid("a code", code, format!("{low} to {high}")));
+        }
+        match self {
+            Grid::Linear {
+                granularity,
+                scales,
+                zero_points,
+                ..
+            } => {
+                for (set, range) in granularity.ranges(shape).enumerate() {
+                    let scale = scales[set];
+                    let zero = zero_points.get(set).copied().unwrap_or(0);
+                    for i in range {
+                        out[i] = scale * (codes[i] - zero) as f32;
+                    }
+                }
+            }
+            Grid::Codebook { values } => {
+                for (out, &code) in out.iter_mut().zip(codes) {
+                    *out = values[code as usize];
+                }
+            }
+            Grid::PowerOfTwo { max_exponent, .. } => {
+                for (out, &code) in out.iter_mut().zip(codes) {
+                    *out = power_of_two_level(code, *max_exponent);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of `code` on a [`Grid::PowerOfTwo`]; exact.
+fn power_of_two_level(code: i32, max_exponent: i8) -> f32 {
+    if code == 0 {
+        return 0.0;
+    }
+    // At most 128 levels below 2^127: f64 holds them all, and the cast to f32 is exact or
+    // rounds a subnormal the same way everywhere.
+    let exponent = i64::from(max_exponent) - i64::from(code.unsigned_abs()) + 1;
+    let magnitude = f64::from_bits(((1023 + exponent) as u64) << 52) as f32;
+    if code < 0 { -magnitude } else { magnitude }
+}
+
+impl Granularity {
+    /// How many sets of values share a scale in a tensor of this shape.
+    pub fn sets(&self, shape: &[usize]) -> usize {
+        let (rows, columns) = rows_and_columns(shape);
+        match self {
+            Granularity::Tensor => 1,
+            Granularity::Channel => rows,
+            Granularity::Group(size) => rows * columns.div_ceil((*size).max(1) as usize),
+        }
+    }
+
+    /// The flat ranges of values that share a scale, in row-major order.
+    pub fn ranges(&self, shape: &[usize]) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let (rows, columns) = rows_and_columns(shape);
+        let (rows, columns, step) = match self {
+            Granularity::Tensor => (1, rows * columns, rows * columns),
+            Granularity::Channel => (rows, columns, columns),
+            Granularity::Group(size) => (rows, columns, (*size).max(1) as usize),
+        };
+        (0..rows).flat_map(move |row| {
+            (0..columns).step_by(step.max(1)).map(move |start| {
+                row * columns + start..row * columns + (start + step).min(columns)
+            })
+        })
+    }
+}
+
+/// A bias `[n]` counts as one row, so that its values share a scale under [`Granularity::Channel`].
+fn rows_and_columns(shape: &[usize]) -> (usize, usize) {
+    match shape {
+        [] => (1, 1),
+        [n] => (1, *n),
+        [rows, rest @ ..] => (*rows, rest.iter().product()),
+    }
+}
+
+/// A tensor of codes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedTensor {
+    /// The parameter's name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// What the codes stand for.
+    pub grid: Grid,
+    /// One code per value, row-major.
+    pub codes: Vec<i32>,
+}
+
+impl QuantizedTensor {
+    /// Fails where the grid does not fit the shape or a code is not on it.
+    pub fn validate(&self) -> Result<()> {
+        self.grid.validate(&self.name, &self.shape)?;
+        Error::check_shape(
+            &self.name,
+            &[self.shape.iter().product()],
+            &[self.codes.len()],
+        )?;
+        let (low, high) = self.grid.code_range();
+        match self.codes.iter().find(|c| !(low..=high).contains(*c)) {
+            Some(c) => Err(Error::invalid(
+                format!("a code of {}", self.name),
+                c,
+                format!("{low} to {high}"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The values that the codes stand for.
+    pub fn dequantize(&self) -> Result<Vec<f32>> {
+        let mut out = vec![0.0; self.codes.len()];
+        self.grid
+            .dequantize_into(&self.codes, &self.shape, &mut out)?;
+        Ok(out)
+    }
+}
+
+/// Turns the weights of one tensor into codes. Fitted once, then frozen: what training saw is
+/// what ships.
+pub trait WeightCodec: Send + Sync {
+    /// What the codes stand for.
+    fn grid(&self) -> &Grid;
+
+    /// Writes the code of each weight of a tensor of `shape`.
+    ///
+    /// # Errors
+    /// Where lengths differ, the grid does not fit `shape`, or a weight is NaN.
+    fn encode_into(&self, weights: &[f32], shape: &[usize], codes: &mut [i32]) -> Result<()>;
+
+    /// The tensor of codes of the weights.
+    fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<QuantizedTensor> {
+        let mut codes = vec![0; weights.len()];
+        self.encode_into(weights, shape, &mut codes)?;
+        let grid = self.grid().clone();
+        Ok(QuantizedTensor {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            grid,
+            codes,
+        })
+    }
+
+    /// Replaces each weight by the value that its code stands for: decode(encode(x)).
+    fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {
+        let mut codes = vec![0; weights.len()];
+        self.encode_into(weights, shape, &mut codes)?;
+        self.grid().dequantize_into(&codes, shape, weights)
+    }
+
+    /// Exact size of `count` codes of fixed width and of the grid, in bits.
+    fn size_bits(&self, count: usize) -> u64 {
+        self.grid().parameter_bits() + u64::from(self.grid().bits()) * count as u64
+    }
+}

@@ -1,0 +1,148 @@
+//! The errors of this crate, and the one that its contracts speak.
+
+use std::path::PathBuf;
+
+/// What can go wrong in `compress-core` and in anything that meets its contracts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two shapes that must agree do not.
+    #[error("{what}: expected shape {expected:?}, found {found:?}")]
+    Shape {
+        /// The tensor or operand.
+        what: String,
+        /// The shape that was needed.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        found: Vec<usize>,
+    },
+    /// A NaN or an infinity where a finite number is needed.
+    #[error("{what}: value {value} at index {index} is not finite")]
+    NonFinite {
+        /// The tensor.
+        what: String,
+        /// The flat position of the first such value.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A setting or an argument outside of what is allowed.
+    #[error("{what} is {value}, but must be {expected}")]
+    Invalid {
+        /// The setting.
+        what: String,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        expected: String,
+    },
+    /// Data without a single sample.
+    #[error("{what} is empty; at least one sample is needed")]
+    Empty {
+        /// What is empty.
+        what: String,
+    },
+    /// A label that names no class.
+    #[error("label {label} of sample {index} is out of range; the network has {classes} outputs")]
+    Label {
+        /// The sample's position in the data.
+        index: usize,
+        /// The label found.
+        label: u32,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// No tensor of this name.
+    #[error("there is no tensor named {name:?}; the names are {known}")]
+    UnknownTensor {
+        /// The name asked for.
+        name: String,
+        /// Those that exist, comma separated.
+        known: String,
+    },
+    /// An edit of the structure, refused before anything was changed.
+    #[error("cannot edit {layer}: {reason}")]
+    Refused {
+        /// The layer, and the edge where one is at fault (`layers.0 -> layers.1`).
+        layer: String,
+        /// Why.
+        reason: String,
+    },
+    /// An instruction set level that was asked for but is not there.
+    #[error("COMPRESS_ISA={requested}: {reason}; this machine has {available}")]
+    Isa {
+        /// The level asked for.
+        requested: String,
+        /// Why it cannot be used.
+        reason: String,
+        /// The levels that can be used, comma separated.
+        available: String,
+    },
+    /// Bytes that are not what they claim to be.
+    #[error("at byte {offset}: {reason}")]
+    Format {
+        /// Position of the fault from the beginning of the bytes.
+        offset: usize,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An error of another crate, passed through one of the contracts.
+    #[error(transparent)]
+    Other(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Wraps another crate's error so that it passes through a contract.
+    pub fn other(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Error::Other(Box::new(error))
+    }
+
+    /// A setting that is out of range.
+    pub fn invalid(
+        what: impl Into<String>,
+        value: impl std::fmt::Display,
+        expected: impl Into<String>,
+    ) -> Self {
+        Error::Invalid {
+            what: what.into(),
+            value: value.to_string(),
+            expected: expected.into(),
+        }
+    }
+
+    /// Fails unless `found` is `expected`.
+    pub fn check_shape(what: &str, expected: &[usize], found: &[usize]) -> Result<()> {
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            what: what.to_owned(),
+            expected: expected.to_vec(),
+            found: found.to_vec(),
+        })
+    }
+
+    /// Fails at the first value that is NaN or infinite.
+    pub fn check_finite(what: &str, values: &[f32]) -> Result<()> {
+        match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(()),
+            Some(index) => Err(Error::NonFinite {
+                what: what.to_owned(),
+                index,
+                value: values[index],
+            }),
+        }
+    }
+}

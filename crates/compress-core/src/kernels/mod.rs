@@ -1,0 +1,6 @@
+//! Kernels, a folder each: the contract in `mod.rs`, the specification in `reference.rs`, and a
+//! file for each instruction set level that has its own.
+
+pub mod gemm_f32;
+pub mod reduce;
+pub mod select;

@@ -1,0 +1,137 @@
+//! What pruning decides: scores from a criterion, and the mask that a structure makes of them.
+
+use crate::network::{Network, Role};
+use crate::{Error, Result};
+
+/// The importance of each value of one tensor. What scores lowest is pruned first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorScores {
+    /// The parameter's name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// One score per value, row-major; finite and not negative.
+    pub values: Vec<f32>,
+}
+
+/// The importance of every prunable value of a network, in the order of its parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// One entry for each weight.
+    pub tensors: Vec<TensorScores>,
+}
+
+impl Scores {
+    /// How many values are scored.
+    pub fn len(&self) -> usize {
+        self.tensors.iter().map(|t| t.values.len()).sum()
+    }
+
+    /// Whether nothing is scored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Says how important each weight is.
+pub trait Criterion {
+    /// Its name in registries and reports.
+    fn name(&self) -> &'static str;
+
+    /// Scores every weight (not the biases) of `network`.
+    fn scores(&self, network: &dyn Network) -> Result<Scores>;
+}
+
+/// Says which weights go, given their scores.
+pub trait Structure {
+    /// Its name in registries and reports.
+    fn name(&self) -> &'static str;
+
+    /// A mask that keeps the fraction `density` of the scored values.
+    fn mask(&self, scores: &Scores, density: f64) -> Result<Mask>;
+}
+
+/// Which values of one tensor stay.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TensorMask {
+    /// The parameter's name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// True where the value stays, row-major.
+    pub keep: Vec<bool>,
+}
+
+/// Which values of a network stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Mask {
+    /// One entry for each pruned tensor.
+    pub tensors: Vec<TensorMask>,
+}
+
+impl Mask {
+    /// The mask of what is not zero now in the weights of `network`.
+    pub fn of_nonzeros(network: &dyn Network) -> Self {
+        let tensors = network
+            .parameters()
+            .into_iter()
+            .filter(|p| p.role() == Role::Weight)
+            .map(|p| TensorMask {
+                name: p.name().to_owned(),
+                shape: p.shape().to_vec(),
+                keep: p.values().iter().map(|&w| w != 0.0).collect(),
+            })
+            .collect();
+        Mask { tensors }
+    }
+
+    /// How many values it covers.
+    pub fn total(&self) -> usize {
+        self.tensors.iter().map(|t| t.keep.len()).sum()
+    }
+
+    /// How many of them stay.
+    pub fn kept(&self) -> usize {
+        self.tensors
+            .iter()
+            .map(|t| t.keep.iter().filter(|&&k| k).count())
+            .sum()
+    }
+
+    /// The fraction that stays; 1 for an empty mask.
+    pub fn density(&self) -> f64 {
+        match self.total() {
+            0 => 1.0,
+            total => self.kept() as f64 / total as f64,
+        }
+    }
+
+    /// Sets to zero what does not stay.
+    ///
+    /// # Errors
+    /// Before anything is changed: where a tensor is unknown to `network` or its shape differs.
+    pub fn apply(&self, network: &mut dyn Network) -> Result<()> {
+        for tensor in &self.tensors {
+            let parameter = network.parameter(&tensor.name)?;
+            Error::check_shape(&tensor.name, &tensor.shape, parameter.shape())?;
+            Error::check_shape(
+                &tensor.name,
+                &[parameter.values().len()],
+                &[tensor.keep.len()],
+            )?;
+        }
+        for parameter in network.parameters_mut() {
+            if let Some(tensor) = self.tensors.iter().find(|t| t.name == parameter.name()) {
+                apply_to(parameter.values_mut(), &tensor.keep);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets to (positive) zero each value whose `keep` is false.
+fn apply_to(values: &mut [f32], keep: &[bool]) {
+    for (value, &keep) in values.iter_mut().zip(keep) {
+        *value = if keep { *value } else { 0.0 };
+    }
+}

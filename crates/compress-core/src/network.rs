@@ -1,0 +1,472 @@
+//! What a model is to the algorithms: named parameters, a forward pass that can be tapped, a
+//! chain of layers, and the edits that follow from it.
+
+use ndarray::{Array2, ArrayView2, ArrayViewD, IxDyn};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What a parameter is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// A matrix `[out_features, in_features]`, row-major.
+    Weight,
+    /// A vector `[out_features]`.
+    Bias,
+}
+
+/// A named tensor that training changes, with its gradient. Contiguous and row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    name: String,
+    role: Role,
+    shape: Vec<usize>,
+    value: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+impl Parameter {
+    /// A weight `[out_features, in_features]`.
+    pub fn weight(name: impl Into<String>, value: Array2<f32>) -> Self {
+        let shape = vec![value.nrows(), value.ncols()];
+        Self::from_parts(
+            name.into(),
+            Role::Weight,
+            shape,
+            value.iter().copied().collect(),
+        )
+    }
+
+    /// A bias `[out_features]`.
+    pub fn bias(name: impl Into<String>, value: Vec<f32>) -> Self {
+        let shape = vec![value.len()];
+        Self::from_parts(name.into(), Role::Bias, shape, value)
+    }
+
+    fn from_parts(name: String, role: Role, shape: Vec<usize>, value: Vec<f32>) -> Self {
+        let gradient = vec![0.0; value.len()];
+        Parameter {
+            name,
+            role,
+            shape,
+            value,
+            gradient,
+        }
+    }
+
+    /// PyTorch's name for it, as `layers.0.weight`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Weight or bias.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// `[out_features, in_features]` or `[out_features]`.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The values, row-major.
+    pub fn values(&self) -> &[f32] {
+        &self.value
+    }
+
+    /// The values, row-major, to change.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.value
+    }
+
+    /// The gradient of the last backward pass, in the same order as the values.
+    pub fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    /// The gradient, to change.
+    pub fn gradient_mut(&mut self) -> &mut [f32] {
+        &mut self.gradient
+    }
+
+    /// Values and gradient at once, as an optimizer needs them.
+    pub fn values_and_gradient_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        (&mut self.value, &mut self.gradient)
+    }
+
+    /// The values as an array.
+    pub fn array(&self) -> ArrayViewD<'_, f32> {
+        ArrayViewD::from_shape(IxDyn(&self.shape), &self.value)
+            .expect("a parameter's values fill its shape")
+    }
+
+    /// The values as a matrix; a bias is a matrix of one row.
+    pub fn matrix(&self) -> ArrayView2<'_, f32> {
+        let columns = self.shape[self.shape.len() - 1];
+        let rows = if self.shape.len() == 2 {
+            self.shape[0]
+        } else {
+            1
+        };
+        ArrayView2::from_shape((rows, columns), &self.value)
+            .expect("a parameter's values fill its shape")
+    }
+}
+
+/// The function after a layer's matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Activation {
+    /// None.
+    Identity,
+    /// `max(x, 0)`.
+    Relu,
+    /// Gaussian error linear unit in its tanh form, 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+    /// (Hendrycks and Gimpel, 1606.08415, section 2).
+    Gelu,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+/// One dense layer: `y = activation(x · weightᵀ + bias)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerSpec {
+    /// As in `layers.0`; its parameters are `layers.0.weight` and `layers.0.bias`.
+    pub name: String,
+    /// How many features come in.
+    pub inputs: usize,
+    /// How many neurons there are.
+    pub outputs: usize,
+    /// What follows the product.
+    pub activation: Activation,
+}
+
+impl LayerSpec {
+    /// The name of the weight `[outputs, inputs]`.
+    pub fn weight_name(&self) -> String {
+        format!("{}.weight", self.name)
+    }
+
+    /// The name of the bias `[outputs]`.
+    pub fn bias_name(&self) -> String {
+        format!("{}.bias", self.name)
+    }
+}
+
+/// How a hidden layer is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerRemoval {
+    /// The next layer reads what this one read. Needs as many outputs as inputs.
+    Bypass,
+    /// The layer's activation is dropped and its matrix multiplied into the next layer's.
+    Fold,
+}
+
+/// A chain of dense layers, and which of the original features feed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Architecture {
+    /// How many features a sample has.
+    pub features: usize,
+    /// The features that the first layer reads, ascending; all of them where `None`.
+    pub selected: Option<Vec<u32>>,
+    /// First to last; each reads what the one before it writes.
+    pub layers: Vec<LayerSpec>,
+}
+
+impl Architecture {
+    /// A chain through `widths` (features first, classes last): `hidden` after every layer but
+    /// the last, named as PyTorch names a list of layers (`layers.0`, `layers.1`, …).
+    pub fn mlp(widths: &[usize], hidden: Activation) -> Result<Self> {
+        if widths.len() < 2 || widths.contains(&0) {
+            return Err(Error::invalid(
+                "widths",
+                format!("{widths:?}"),
+                "at least two positive numbers",
+            ));
+        }
+        let last = widths.len() - 2;
+        let layers = widths
+            .windows(2)
+            .enumerate()
+            .map(|(i, pair)| LayerSpec {
+                name: format!("layers.{i}"),
+                inputs: pair[0],
+                outputs: pair[1],
+                activation: if i == last {
+                    Activation::Identity
+                } else {
+                    hidden
+                },
+            })
+            .collect();
+        Ok(Architecture {
+            features: widths[0],
+            selected: None,
+            layers,
+        })
+    }
+
+    /// How many features the first layer reads.
+    pub fn inputs(&self) -> usize {
+        self.selected.as_ref().map_or(self.features, Vec::len)
+    }
+
+    /// How many logits the last layer writes.
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.outputs)
+    }
+
+    /// Weights and biases together.
+    pub fn parameter_count(&self) -> usize {
+        self.layers.iter().map(|l| l.outputs * (l.inputs + 1)).sum()
+    }
+
+    /// Fails unless every layer reads what the one before it writes, and the selected features
+    /// exist and ascend.
+    pub fn validate(&self) -> Result<()> {
+        if self.layers.is_empty() {
+            return Err(Error::Empty {
+                what: "the list of layers".into(),
+            });
+        }
+        if let Some(selected) = &self.selected {
+            let ascending = selected.windows(2).all(|w| w[0] < w[1]);
+            let exist = selected
+                .last()
+                .is_some_and(|&i| (i as usize) < self.features);
+            if !ascending || !exist {
+                return Err(Error::invalid(
+                    "the selected features",
+                    format!("{} indices", selected.len()),
+                    format!("ascending and below {}", self.features),
+                ));
+            }
+        }
+        let mut width = self.inputs();
+        for layer in &self.layers {
+            Error::check_shape(
+                &format!("inputs of {}", layer.name),
+                &[width],
+                &[layer.inputs],
+            )?;
+            if layer.outputs == 0 {
+                return Err(Error::invalid(
+                    format!("outputs of {}", layer.name),
+                    0,
+                    "positive",
+                ));
+            }
+            width = layer.outputs;
+        }
+        Ok(())
+    }
+
+    /// The chain after layer `layer` keeps only the neurons marked in `keep`.
+    ///
+    /// # Errors
+    /// Refused where the layer is the last, `keep` has the wrong length, or nothing would be left.
+    pub fn without_neurons(&self, layer: usize, keep: &[bool]) -> Result<Self> {
+        let spec = self.layer(layer)?;
+        let Some(next) = self.layers.get(layer + 1) else {
+            return Err(Error::Refused {
+                layer: spec.name.clone(),
+                reason: "its neurons are the network's outputs".into(),
+            });
+        };
+        Error::check_shape(
+            &format!("kept neurons of {}", spec.name),
+            &[spec.outputs],
+            &[keep.len()],
+        )?;
+        let kept = keep.iter().filter(|&&k| k).count();
+        if kept == 0 {
+            return Err(Error::Refused {
+                layer: format!("{} -> {}", spec.name, next.name),
+                reason: "no neuron would be left".into(),
+            });
+        }
+        let mut edited = self.clone();
+        edited.layers[layer].outputs = kept;
+        edited.layers[layer + 1].inputs = kept;
+        Ok(edited)
+    }
+
+    /// The chain after the first layer reads only those of its present inputs marked in `keep`.
+    ///
+    /// # Errors
+    /// Refused where `keep` has the wrong length or nothing would be left.
+    pub fn without_inputs(&self, keep: &[bool]) -> Result<Self> {
+        let spec = self.layer(0)?;
+        Error::check_shape(
+            &format!("kept inputs of {}", spec.name),
+            &[spec.inputs],
+            &[keep.len()],
+        )?;
+        let present: Vec<u32> = match &self.selected {
+            Some(selected) => selected.clone(),
+            None => (0..self.features as u32).collect(),
+        };
+        let selected: Vec<u32> = present
+            .iter()
+            .zip(keep)
+            .filter(|(_, k)| **k)
+            .map(|(&i, _)| i)
+            .collect();
+        if selected.is_empty() {
+            return Err(Error::Refused {
+                layer: format!("inputs -> {}", spec.name),
+                reason: "no input would be left".into(),
+            });
+        }
+        let mut edited = self.clone();
+        edited.layers[0].inputs = selected.len();
+        edited.selected = (selected.len() < self.features).then_some(selected);
+        Ok(edited)
+    }
+
+    /// The chain without hidden layer `layer`.
+    ///
+    /// # Errors
+    /// Refused for the last layer, for a bypass whose widths differ, and for a fold that would
+    /// make the network larger.
+    pub fn without_layer(&self, layer: usize, how: LayerRemoval) -> Result<Self> {
+        let spec = self.layer(layer)?;
+        let Some(next) = self.layers.get(layer + 1) else {
+            return Err(Error::Refused {
+                layer: spec.name.clone(),
+                reason: "it is the last layer, not a hidden one".into(),
+            });
+        };
+        let edge = format!("{} -> {}", spec.name, next.name);
+        let mut edited = self.clone();
+        match how {
+            LayerRemoval::Bypass if spec.inputs != spec.outputs => {
+                return Err(Error::Refused {
+                    layer: edge,
+                    reason: format!(
+                        "a bypass needs as many outputs as inputs, but it has {} and {}",
+                        spec.outputs, spec.inputs
+                    ),
+                });
+            }
+            LayerRemoval::Bypass => {
+                edited.layers.remove(layer);
+            }
+            LayerRemoval::Fold => {
+                edited.layers[layer + 1].inputs = spec.inputs;
+                edited.layers.remove(layer);
+                let (before, after) = (self.parameter_count(), edited.parameter_count());
+                if after >= before {
+                    return Err(Error::Refused {
+                        layer: edge,
+                        reason: format!(
+                            "folding it would not shrink the network ({before} parameters become {after})"
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(edited)
+    }
+
+    fn layer(&self, index: usize) -> Result<&LayerSpec> {
+        self.layers.get(index).ok_or_else(|| {
+            Error::invalid(
+                "the layer's index",
+                index,
+                format!("below {}", self.layers.len()),
+            )
+        })
+    }
+}
+
+/// Sees what goes into each layer during a forward pass: for calibration.
+pub trait Tap {
+    /// `inputs` is `[batch, layer.inputs]`, what layer number `index` is about to read.
+    fn observe(
+        &mut self,
+        index: usize,
+        layer: &LayerSpec,
+        inputs: ArrayView2<'_, f32>,
+    ) -> Result<()>;
+}
+
+/// A model that can be compressed.
+///
+/// `compress-nn`'s MLP is one; a user's own model is another, once it can list its parameters
+/// and run forward. The edits have defaults that refuse.
+pub trait Network: Send + Sync {
+    /// The chain of layers as it is now.
+    fn architecture(&self) -> Architecture;
+
+    /// All parameters; each layer's weight, then its bias, first layer first.
+    fn parameters(&self) -> Vec<&Parameter>;
+
+    /// All parameters in the same order, to change.
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter>;
+
+    /// Logits `[batch, outputs]` of `inputs` `[batch, features]`, in inference mode (no dropout).
+    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>>;
+
+    /// As [`Network::forward`], showing each layer's input to `tap`.
+    fn forward_tapped(&self, inputs: ArrayView2<'_, f32>, tap: &mut dyn Tap)
+    -> Result<Array2<f32>>;
+
+    /// A copy of it.
+    fn boxed_clone(&self) -> Box<dyn Network>;
+
+    /// Removes the neurons of layer `layer` that are not marked in `keep`: its rows, its biases
+    /// and the next layer's columns.
+    fn remove_neurons(&mut self, layer: usize, keep: &[bool]) -> Result<()> {
+        let _ = keep;
+        Err(unsupported(self.architecture(), layer, "neurons"))
+    }
+
+    /// Removes the inputs of the first layer that are not marked in `keep`. The network goes on
+    /// to take samples of all features, and reads only those that are left.
+    fn remove_inputs(&mut self, keep: &[bool]) -> Result<()> {
+        let _ = keep;
+        Err(unsupported(self.architecture(), 0, "inputs"))
+    }
+
+    /// Removes a hidden layer.
+    fn remove_layer(&mut self, layer: usize, how: LayerRemoval) -> Result<()> {
+        let _ = how;
+        Err(unsupported(self.architecture(), layer, "layers"))
+    }
+}
+
+impl dyn Network + '_ {
+    /// The parameter of this name.
+    pub fn parameter(&self, name: &str) -> Result<&Parameter> {
+        let all = self.parameters();
+        match all.iter().position(|p| p.name() == name) {
+            Some(i) => Ok(all[i]),
+            None => Err(unknown(name, all.iter().map(|p| p.name()))),
+        }
+    }
+
+    /// The parameter of this name, to change.
+    pub fn parameter_mut(&mut self, name: &str) -> Result<&mut Parameter> {
+        self.parameter(name)?;
+        let found = self.parameters_mut().into_iter().find(|p| p.name() == name);
+        found.ok_or_else(|| unknown(name, std::iter::empty()))
+    }
+}
+
+fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    Error::UnknownTensor {
+        name: name.to_owned(),
+        known: known.collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn unsupported(architecture: Architecture, layer: usize, what: &str) -> Error {
+    let name = architecture
+        .layers
+        .get(layer)
+        .map_or_else(|| layer.to_string(), |l| l.name.clone());
+    Error::Refused {
+        layer: name,
+        reason: format!("this network does not support removing {what}"),
+    }
+}

@@ -1,0 +1,23 @@
+//! Structured headers and checkpoints as bytes. The only file that names `bincode`, which is no
+//! longer maintained: another format would replace it here.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, Result};
+
+/// A file cannot make a reader allocate more than this for one structure.
+const LIMIT: usize = 1 << 30;
+
+/// The bytes of `value`: integers as varints, little-endian.
+pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(Error::other)
+}
+
+/// Reads a value from the beginning of `bytes`; returns it and how many bytes it took.
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize)> {
+    let config = bincode::config::standard().with_limit::<LIMIT>();
+    bincode::serde::decode_from_slice(bytes, config).map_err(|error| Error::Format {
+        offset: 0,
+        reason: error.to_string(),
+    })
+}

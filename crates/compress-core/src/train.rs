@@ -1,0 +1,232 @@
+//! What training is to the algorithms: samples, a loss, hooks that a training loop calls without
+//! knowing them, and the loop itself.
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::network::Network;
+use crate::{Error, Result};
+
+/// Labelled samples that can be read in any order, as often as wanted.
+///
+/// `fill` takes the epoch, so that augmented data differs from epoch to epoch and is the same
+/// whenever the same epoch is asked for.
+pub trait Samples: Sync {
+    /// How many samples there are.
+    fn len(&self) -> usize;
+
+    /// How many features a sample has.
+    fn features(&self) -> usize;
+
+    /// The class of each sample; empty where the samples have none.
+    fn labels(&self) -> &[u32];
+
+    /// Writes the samples `indices` as rows of `out` `[indices.len(), features]`.
+    fn fill(&self, epoch: u64, indices: &[usize], out: ArrayViewMut2<'_, f32>) -> Result<()>;
+
+    /// Whether there is not a single sample.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Samples held as a matrix.
+#[derive(Clone, Debug)]
+pub struct ArraySamples {
+    inputs: Array2<f32>,
+    labels: Vec<u32>,
+}
+
+impl ArraySamples {
+    /// `inputs` `[samples, features]`, and a label for each sample or none at all.
+    ///
+    /// # Errors
+    /// Where there is no sample, a value is not finite, or the number of labels differs.
+    pub fn new(inputs: Array2<f32>, labels: Vec<u32>) -> Result<Self> {
+        if inputs.nrows() == 0 {
+            return Err(Error::Empty {
+                what: "the data".into(),
+            });
+        }
+        if !labels.is_empty() {
+            Error::check_shape("labels", &[inputs.nrows()], &[labels.len()])?;
+        }
+        let inputs = inputs.as_standard_layout().into_owned();
+        Error::check_finite("the data", inputs.as_slice().unwrap_or_default())?;
+        Ok(ArraySamples { inputs, labels })
+    }
+
+    /// All inputs `[samples, features]`.
+    pub fn inputs(&self) -> ArrayView2<'_, f32> {
+        self.inputs.view()
+    }
+}
+
+impl Samples for ArraySamples {
+    fn len(&self) -> usize {
+        self.inputs.nrows()
+    }
+
+    fn features(&self) -> usize {
+        self.inputs.ncols()
+    }
+
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn fill(&self, _epoch: u64, indices: &[usize], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
+        Error::check_shape("batch", &[indices.len(), self.features()], out.shape())?;
+        for (mut row, &index) in out.rows_mut().into_iter().zip(indices) {
+            if index >= self.len() {
+                return Err(Error::invalid(
+                    "a sample's index",
+                    index,
+                    format!("below {}", self.len()),
+                ));
+            }
+            row.assign(&self.inputs.row(index));
+        }
+        Ok(())
+    }
+}
+
+/// What a loss may know about the batch beside the logits.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// What the network read, `[batch, features]`.
+    pub inputs: ArrayView2<'a, f32>,
+    /// The class of each row; empty where the samples have none.
+    pub labels: &'a [u32],
+    /// The position of each row in the samples, by which cached targets are found.
+    pub indices: &'a [usize],
+    /// The epoch that the rows were drawn in.
+    pub epoch: u64,
+}
+
+/// A loss, averaged over the batch.
+pub trait Loss: Sync {
+    /// Returns the loss and writes its gradient with respect to `logits` `[batch, outputs]` into
+    /// `gradient`, of the same shape.
+    fn evaluate(
+        &self,
+        logits: ArrayView2<'_, f32>,
+        batch: &Batch<'_>,
+        gradient: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32>;
+}
+
+/// Where a training run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// From 0.
+    pub epoch: usize,
+    /// Steps done before this one, over all epochs.
+    pub step: usize,
+    /// Steps that the whole run will take.
+    pub total_steps: usize,
+    /// The learning rate of this step.
+    pub learning_rate: f32,
+}
+
+impl Step {
+    /// How much of the run lies behind, from 0 up to but not including 1.
+    pub fn progress(&self) -> f32 {
+        self.step as f32 / self.total_steps.max(1) as f32
+    }
+}
+
+/// Something that takes part in training: a mask, fake quantization, a schedule of densities.
+///
+/// The loop calls the hooks in their order before a forward pass and after a step, and in
+/// reverse order after a backward pass, so that what one swaps in before, it swaps out after.
+pub trait TrainHook {
+    /// Before the forward pass of `step`.
+    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        let _ = (network, step);
+        Ok(())
+    }
+
+    /// When the gradients of `step` are known and not yet applied.
+    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        let _ = (network, step);
+        Ok(())
+    }
+
+    /// When the parameters have been updated.
+    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        let _ = (network, step);
+        Ok(())
+    }
+
+    /// What a checkpoint must hold so that a resumed run goes on in the same bits.
+    fn save(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes back what [`TrainHook::save`] gave.
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
+}
+
+/// What one pass over the samples did.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EpochReport {
+    /// From 0.
+    pub epoch: usize,
+    /// Mean over the epoch's batches.
+    pub training_loss: f32,
+    /// Wrong predictions on the validation samples, where there are any and the epoch looked.
+    pub validation_errors: Option<usize>,
+    /// Cross-entropy on the validation samples, likewise.
+    pub validation_loss: Option<f32>,
+}
+
+/// What a training run did.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FitReport {
+    /// One for each epoch, in order.
+    pub epochs: Vec<EpochReport>,
+    /// Whether validation ended it before the last epoch.
+    pub stopped_early: bool,
+}
+
+/// A network together with the way to train it.
+///
+/// `compress-nn`'s `Trainer` is one. With it distillation trains a student, and pruning
+/// fine-tunes, without knowing which library does the training.
+pub trait Fit {
+    /// The network.
+    fn network(&self) -> &dyn Network;
+
+    /// The network, to change.
+    fn network_mut(&mut self) -> &mut dyn Network;
+
+    /// Trains the network on `data` with `loss`, calling `hooks`.
+    fn fit(
+        &mut self,
+        data: &dyn Samples,
+        loss: &dyn Loss,
+        hooks: &mut [&mut dyn TrainHook],
+    ) -> Result<FitReport>;
+}
+
+/// Logits of all samples `[samples, outputs]` as they are in `epoch`, computed in batches.
+pub fn predict(network: &dyn Network, data: &dyn Samples, epoch: u64) -> Result<Array2<f32>> {
+    /// Rows of a batch: large enough to fill the kernels, small enough for the cache.
+    const BATCH: usize = 512;
+    let features = data.features();
+    let mut logits = Array2::zeros((data.len(), network.architecture().outputs()));
+    let mut inputs = Array2::zeros((BATCH.min(data.len()), features));
+    let indices: Vec<usize> = (0..data.len()).collect();
+    for chunk in indices.chunks(BATCH) {
+        let mut rows = inputs.slice_mut(ndarray::s![..chunk.len(), ..]);
+        data.fill(epoch, chunk, rows.view_mut())?;
+        let out = network.forward(rows.view())?;
+        logits
+            .slice_mut(ndarray::s![chunk[0]..chunk[0] + chunk.len(), ..])
+            .assign(&out);
+    }
+    Ok(logits)
+}

@@ -1,0 +1,3 @@
+//! End-to-end experiments and the workspace's own checks.
+
+fn main() {}
