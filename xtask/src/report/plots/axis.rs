@@ -82,10 +82,20 @@ impl Axis {
         }
     }
 
-    /// The same axis, beginning at `value`.
-    pub(super) fn starting_at(mut self, value: f64) -> Self {
-        self.low = value;
-        self.ticks.retain(|(tick, _)| *tick >= value);
+    /// A linear axis with ticks of the caller's choice.
+    pub(super) fn named(low: f64, high: f64, ticks: Vec<(f64, String)>) -> Self {
+        Axis {
+            logarithmic: false,
+            low,
+            high,
+            ticks,
+        }
+    }
+
+    /// The same axis from `low` to `high`, without the ticks beyond.
+    pub(super) fn between(mut self, low: f64, high: f64) -> Self {
+        (self.low, self.high) = (low, high);
+        self.ticks.retain(|(tick, _)| (low..=high).contains(tick));
         self
     }
 

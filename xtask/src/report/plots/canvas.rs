@@ -4,7 +4,7 @@ use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
 use plotters::prelude::{
     Cartesian2d, Circle, Color, DrawingArea, DrawingAreaErrorKind, DrawingBackend, EmptyElement,
-    IntoDrawingArea, IntoFont, RGBColor, Rectangle, SVGBackend, Text, TextStyle,
+    FontStyle, IntoDrawingArea, IntoFont, RGBColor, Rectangle, SVGBackend, Text, TextStyle,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -49,22 +49,32 @@ pub(super) fn svg(
     Ok(text)
 }
 
-/// Draws grid, axes and their titles on `area`, and returns what is inside of them.
+/// How much of the height of an area is outside of its frame.
+pub(super) const FRAME: i32 = MARGIN + X_LABELS;
+const MARGIN: i32 = 8;
+const X_LABELS: i32 = 44;
+
+/// Draws grid, axes and their titles on `area`, and returns what is inside of them. An axis of
+/// `y` without a title names rows, which need no grid.
 pub(super) fn frame<'a>(
     area: &Area<'a>,
     (x, x_title): (&Axis, &str),
     (y, y_title): (&Axis, &str),
 ) -> Drawn<Chart<'a>> {
-    let widest = y.ticks.iter().map(|(_, text)| text_width(text)).max();
+    // At least as wide as four digits, so that plots below each other are aligned.
+    let labels = y.ticks.iter().map(|(_, text)| text_width(text));
+    let widest = labels.fold(text_width("0.00"), i32::max);
     let mut chart = ChartBuilder::on(area)
         .margin_right(16)
-        .margin_top(8)
-        .x_label_area_size(44)
-        .y_label_area_size(widest.unwrap_or(0) + 34)
+        .margin_top(MARGIN)
+        .x_label_area_size(X_LABELS)
+        .y_label_area_size(widest + 34)
         .build_cartesian_2d(x.clone(), y.clone())?;
-    chart
-        .configure_mesh()
-        .bold_line_style(GRID.rgb())
+    let mut mesh = chart.configure_mesh();
+    if y_title.is_empty() {
+        mesh.disable_y_mesh();
+    }
+    mesh.bold_line_style(GRID.rgb())
         .light_line_style(GRID.rgb().mix(0.0))
         .axis_style(MUTED.rgb())
         .set_all_tick_mark_size(4)
@@ -89,6 +99,18 @@ pub(super) fn text(
     let colour = colour.rgb();
     let style = style(&colour).pos(Pos::new(horizontal, vertical));
     area.draw(&Text::new(text.to_owned(), (x, y), style))
+}
+
+/// The bold name of a plot from the pixel `(x, y)`, the centre of its height; returns the pixel
+/// where it ends.
+pub(super) fn heading(area: &Area<'_>, (x, y): (i32, i32), name: &str) -> Drawn<i32> {
+    let colour = INK.rgb();
+    let style = style(&colour);
+    let font = style.font.style(FontStyle::Bold);
+    let style = font.color(&colour).pos(Pos::new(HPos::Left, VPos::Center));
+    area.draw(&Text::new(name.to_owned(), (x, y), style))?;
+    // Bold letters are wider.
+    Ok(x + text_width(name) * 11 / 10)
 }
 
 /// The mark before an entry of a legend.

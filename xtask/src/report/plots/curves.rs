@@ -1,13 +1,12 @@
 //! Training curves of one stage: the loss and the validation error by epoch, side by side.
 
 use plotters::prelude::{Circle, Color, LineSeries};
-use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::Axis;
 use super::canvas::{self, Area, Drawn, Mark};
 use crate::report::ReportError;
 use crate::report::model::Curve;
-use crate::report::palette::{Colour, INK, SERIES};
+use crate::report::palette::{Colour, SERIES};
 
 const TRAINING: Colour = SERIES[0];
 const VALIDATION: Colour = SERIES[1];
@@ -38,8 +37,7 @@ pub(in crate::report) fn curve(
     });
     canvas::svg("training", (880, 270), |area| {
         let (title, rest) = area.split_vertically(26);
-        let heading = (HPos::Left, VPos::Center);
-        canvas::text(&title, (4, 14), &curve.stage, INK, heading)?;
+        canvas::heading(&title, (4, 14), &curve.stage)?;
         let (left, right) = rest.split_horizontally(440);
         let losses = [
             (TRAINING, "training loss", &training),

@@ -46,7 +46,7 @@ fn draw(area: &Area<'_>, points: &[&FrontierPoint]) -> Drawn {
 
     let x = Axis::logarithmic(points.iter().map(|p| p.bytes as f64));
     let errors: Vec<f64> = points.iter().map(|p| p.error_percent).collect();
-    let y = Axis::automatic(&errors, 12.0, 6);
+    let y = error_axis(&errors);
     let chart = canvas::frame(
         &plot,
         (&x, "file size in bytes, logarithmic"),
@@ -73,6 +73,17 @@ fn draw(area: &Area<'_>, points: &[&FrontierPoint]) -> Drawn {
         }
     }
     Ok(())
+}
+
+/// The errors with room below them: differences matter here, and the distance from zero does not.
+fn error_axis(errors: &[f64]) -> Axis {
+    let low = errors.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = errors.iter().copied().fold(low, f64::max);
+    if low > 0.0 && high > low * 10.0 {
+        return Axis::logarithmic(errors.iter().copied());
+    }
+    let room = ((high - low) * 0.25).max(low * 0.1);
+    Axis::linear((low - room).max(0.0), [high + room / 4.0].into_iter(), 7)
 }
 
 /// Our labels are placed first, for they matter most.

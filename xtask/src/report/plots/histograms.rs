@@ -1,13 +1,12 @@
 //! Weights of one layer before and after compression, as counts on a logarithmic axis.
 
 use plotters::prelude::{Color, Rectangle};
-use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::Axis;
 use super::canvas::{self, Area, Chart, Drawn, Mark};
 use crate::report::ReportError;
 use crate::report::model::Histogram;
-use crate::report::palette::{Colour, INK, RAMP, SERIES};
+use crate::report::palette::{Colour, RAMP, SERIES};
 
 const BEFORE: Colour = RAMP[0];
 const AFTER: Colour = SERIES[1];
@@ -22,24 +21,25 @@ pub(in crate::report) fn histogram(histogram: &Histogram) -> Result<Option<Strin
     if !is_range || !histogram.high.is_finite() || counts().all(|&count| count == 0) {
         return Ok(None);
     }
-    canvas::svg("weights", (430, 290), |area| draw(area, histogram)).map(Some)
+    canvas::svg("weights", (430, 270), |area| draw(area, histogram)).map(Some)
 }
 
 fn draw(area: &Area<'_>, histogram: &Histogram) -> Drawn {
-    let (top, plot) = area.split_vertically(48);
-    let heading = (HPos::Left, VPos::Center);
-    canvas::text(&top, (4, 14), &histogram.layer, INK, heading)?;
+    let (top, plot) = area.split_vertically(28);
+    let right = canvas::heading(&top, (4, 14), &histogram.layer)?;
     let entries = [
         (Mark::Square(BEFORE), "before compression"),
         (Mark::Square(AFTER), "after"),
     ];
-    canvas::legend(&top, (60, 36), &entries)?;
+    canvas::legend(&top, (right + 20, 14), &entries)?;
 
     let (low, high) = (f64::from(histogram.low), f64::from(histogram.high));
     let counts = histogram.before.iter().chain(&histogram.after);
     let counts = counts.map(|&c| c as f64).chain([1.0, 10.0]);
-    let x = Axis::linear(low, std::iter::once(high), 6);
-    let y = Axis::logarithmic(counts).starting_at(FLOOR);
+    let x = Axis::linear(low, std::iter::once(high), 6).between(low, high);
+    let y = Axis::logarithmic(counts);
+    let top_count = y.high;
+    let y = y.between(FLOOR, top_count);
     let mut chart = canvas::frame(&plot, (&x, "weight"), (&y, "weights per bin, logarithmic"))?;
     bars(&mut chart, (low, high), &histogram.before, BEFORE, 1.0)?;
     bars(&mut chart, (low, high), &histogram.after, AFTER, 0.6)
