@@ -1,0 +1,17 @@
+//! All at once.
+
+use super::Schedule;
+
+/// Prunes to the final density at once, when the pruning period begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OneShot;
+
+impl Schedule for OneShot {
+    fn name(&self) -> &'static str {
+        "one_shot"
+    }
+
+    fn advance(&self, _elapsed: f64) -> f64 {
+        1.0
+    }
+}
