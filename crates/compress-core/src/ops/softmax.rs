@@ -158,6 +158,9 @@ fn shift(rows: &mut [f32], classes: usize, temperature: f32) {
 #[inline(always)]
 fn max(x: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
+    if x.len() < 16 {
+        return x.iter().copied().fold(f32::NEG_INFINITY, larger);
+    }
     let mut lanes = [f32::NEG_INFINITY; 16];
     let mut whole = x.chunks_exact(16);
     for values in whole.by_ref() {
