@@ -8,7 +8,7 @@ use compress_core::artifact::Artifact;
 use compress_core::runtime::Runtime;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis};
 
 use crate::data;
 
@@ -40,9 +40,14 @@ pub(crate) enum EvaluateError {
 
 /// Evaluates the model at `path` on the test images in `data`.
 pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| EvaluateError::Read { path: path.to_owned(), source })?;
-    let model = |source| EvaluateError::Model { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(|source| EvaluateError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let model = |source| EvaluateError::Model {
+        path: path.to_owned(),
+        source,
+    };
     let runtime = Runtime::new(Artifact::from_bytes(&bytes).map_err(model)?).map_err(model)?;
     let files = data::load_test(data)?;
     let images = ImageSet::from_idx(&files.images, &files.labels)?;
@@ -56,29 +61,40 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         .collect();
     println!("{}", path.display());
     println!("  bytes         {}", bytes.len());
-    println!("  architecture  {} ({} features)", widths.join("-"), architecture.features);
+    println!(
+        "  architecture  {} ({} features)",
+        widths.join("-"),
+        architecture.features
+    );
     println!("  test errors   {errors} of {}", images.len());
     let single = time(|| {
-        for i in 0..SINGLE.min(images.len()) {
-            runtime.predict(inputs.slice(s![i..=i, ..]))?;
+        for image in inputs.axis_chunks_iter(Axis(0), 1).take(SINGLE) {
+            runtime.predict(image)?;
         }
         Ok(SINGLE.min(images.len()))
     });
     let batched = time(|| {
-        for start in (0..images.len()).step_by(BATCH) {
-            runtime.predict(inputs.slice(s![start..(start + BATCH).min(images.len()), ..]))?;
+        for batch in inputs.axis_chunks_iter(Axis(0), BATCH) {
+            runtime.predict(batch)?;
         }
         Ok(images.len())
     });
     println!("  one by one    {:.2} µs per image", single.map_err(model)?);
-    println!("  batches       {:.2} µs per image ({BATCH} at a time)", batched.map_err(model)?);
+    println!(
+        "  batches       {:.2} µs per image ({BATCH} at a time)",
+        batched.map_err(model)?
+    );
     Ok(())
 }
 
 /// How many of the images the loaded model gets wrong.
 pub(crate) fn count_errors(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<usize> {
     let classes = runtime.predict_classes(all_inputs(images)?.view())?;
-    Ok(classes.iter().zip(images.labels()).filter(|(class, label)| **class as u32 != **label).count())
+    Ok(classes
+        .iter()
+        .zip(images.labels())
+        .filter(|(class, label)| **class as u32 != **label)
+        .count())
 }
 
 fn all_inputs(images: &ImageSet) -> compress_core::Result<Array2<f32>> {

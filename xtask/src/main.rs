@@ -83,9 +83,11 @@ fn main() -> ExitCode {
         .init();
     let result = match Cli::parse().command {
         Command::Experiment(args) => experiment(args),
-        Command::Evaluate { file, data } => evaluate::run(&file, &data.unwrap_or_else(data_dir))
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(Into::into),
+        Command::Evaluate { file, data } => {
+            evaluate::run(&file, &data.unwrap_or_else(data::default_dir))
+                .map(|()| ExitCode::SUCCESS)
+                .map_err(Into::into)
+        }
         Command::Tidy => run_tidy(),
     };
     match result {
@@ -108,16 +110,24 @@ fn experiment(args: ExperimentArgs) -> Result<ExitCode, Box<dyn Error>> {
     // Asked before anything is done: a level that the machine lacks is an error of the call.
     compress_core::isa::Isa::active()?;
     if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()?;
     }
     let workspace = workspace_root();
-    let out = args.out.unwrap_or_else(|| workspace.join("target/experiments").join(experiment.name));
+    let out = args
+        .out
+        .unwrap_or_else(|| workspace.join("target/experiments").join(experiment.name));
     let run = Run::new(
         experiment.name,
-        if args.quick { Profile::Quick } else { Profile::Full },
+        if args.quick {
+            Profile::Quick
+        } else {
+            Profile::Full
+        },
         args.seed,
         args.validation_only,
-        args.data.unwrap_or_else(data_dir),
+        args.data.unwrap_or_else(data::default_dir),
         out,
         args.resume,
     )?;
@@ -142,11 +152,6 @@ fn run_tidy() -> Result<ExitCode, Box<dyn Error>> {
 fn workspace_root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
-}
-
-/// The data that ships with the project.
-fn data_dir() -> PathBuf {
-    workspace_root().join("xtask/data/mnist")
 }
 
 /// An error and its causes, each said once.

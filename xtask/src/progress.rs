@@ -14,16 +14,22 @@ pub(crate) struct Progress {
 impl Progress {
     /// Bars where standard error is a terminal.
     pub(crate) fn new() -> Self {
-        Progress { terminal: std::io::stderr().is_terminal() }
+        Progress {
+            terminal: std::io::stderr().is_terminal(),
+        }
     }
 
     /// A bar of `steps` for `stage`; cleared when it is dropped.
     pub(crate) fn bar(&self, stage: &str, steps: usize) -> Bar {
         if !self.terminal {
-            return Bar { bar: ProgressBar::hidden() };
+            return Bar {
+                bar: ProgressBar::hidden(),
+            };
         }
         let bar = ProgressBar::new(steps as u64);
-        let style = ProgressStyle::with_template("{prefix:24} {bar:32} {percent:>3} %  {eta:>4} left  {msg}");
+        let style = ProgressStyle::with_template(
+            "{prefix:24} {bar:32} {percent:>3} %  {eta:>4} left  {msg}",
+        );
         if let Ok(style) = style {
             bar.set_style(style);
         }
@@ -34,7 +40,11 @@ impl Progress {
 
     /// Says that a stage is done.
     pub(crate) fn finished(&self, stage: &str, seconds: f64, resumed: bool) {
-        let how = if resumed { "taken from the earlier run".into() } else { format!("{seconds:.1} s") };
+        let how = if resumed {
+            "taken from the earlier run".into()
+        } else {
+            format!("{seconds:.1} s")
+        };
         eprintln!("{stage:<24} {how}");
     }
 }

@@ -64,7 +64,10 @@ pub(crate) enum RunError {
 impl RunError {
     /// The measurement at the end failed.
     pub(crate) fn measure(source: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        RunError::Stage { stage: "measurement".into(), source }
+        RunError::Stage {
+            stage: "measurement".into(),
+            source,
+        }
     }
 }
 
@@ -115,7 +118,10 @@ impl Run {
         out: PathBuf,
         resume: bool,
     ) -> Result<Self, RunError> {
-        let unwritable = |source| RunError::Unwritable { path: out.clone(), source };
+        let unwritable = |source| RunError::Unwritable {
+            path: out.clone(),
+            source,
+        };
         std::fs::create_dir_all(&out).map_err(unwritable)?;
         tempfile::tempfile_in(&out).map_err(unwritable)?;
         let settings = format!("{experiment} {} seed {seed}", profile.name());
@@ -141,7 +147,7 @@ impl Run {
         limit: Option<usize>,
         validation: usize,
     ) -> Result<(ImageSet, ImageSet), RunError> {
-        let files = data::load_training(&self.data)?;
+        let files = data::load(&self.data)?;
         let all = ImageSet::from_idx(&files.images, &files.labels)?;
         let count = limit.unwrap_or(all.len()).min(all.len());
         let split = count.saturating_sub(validation);
@@ -174,27 +180,48 @@ impl Run {
         let value = match stored {
             Some(value) => value,
             None => {
-                let value = work().map_err(|source| RunError::Stage { stage: name.to_owned(), source })?;
+                let value = work().map_err(|source| RunError::Stage {
+                    stage: name.to_owned(),
+                    source,
+                })?;
                 self.store.save(name, &value)?;
                 value
             }
         };
         let seconds = started.elapsed().as_secs_f64();
         self.progress.finished(name, seconds, resumed);
-        self.times.borrow_mut().push(StageTime { stage: name.to_owned(), seconds, resumed });
+        self.times.borrow_mut().push(StageTime {
+            stage: name.to_owned(),
+            seconds,
+            resumed,
+        });
         Ok(value)
     }
 
     /// The command that gives the same report.
     pub(crate) fn command(&self) -> String {
-        let quick = if self.profile == Profile::Quick { " --quick" } else { "" };
-        let shut = if self.validation_only { " --validation-only" } else { "" };
-        format!("cargo xtask experiment {}{quick} --seed {}{shut}", self.experiment, self.seed)
+        let quick = if self.profile == Profile::Quick {
+            " --quick"
+        } else {
+            ""
+        };
+        let shut = if self.validation_only {
+            " --validation-only"
+        } else {
+            ""
+        };
+        format!(
+            "cargo xtask experiment {}{quick} --seed {}{shut}",
+            self.experiment, self.seed
+        )
     }
 
     /// Writes the report, the model and the times, and says on the terminal where they are.
     pub(crate) fn finish(&self, report: &Report, model: &[u8]) -> Result<(), RunError> {
-        let unwritable = |source| RunError::Unwritable { path: self.out.clone(), source };
+        let unwritable = |source| RunError::Unwritable {
+            path: self.out.clone(),
+            source,
+        };
         write_atomically(&self.out.join("model.cmp"), model).map_err(unwritable)?;
         report::write(report, &self.out)?;
         let times = self.times.borrow();
@@ -204,9 +231,11 @@ impl Run {
             isa: compress_core::isa::Isa::active()?.name(),
             stages: &times,
         };
-        let json = serde_json::to_vec_pretty(&timing).map_err(std::io::Error::from).map_err(unwritable)?;
+        let json = serde_json::to_vec_pretty(&timing)
+            .map_err(std::io::Error::from)
+            .map_err(unwritable)?;
         write_atomically(&self.out.join("timing.json"), &json).map_err(unwritable)?;
-        println!("{}", report::markdown::stage_table(report));
+        print_stages(report);
         println!(
             "\n{:.0} s; model hash {}\nreport: {}",
             timing.total_seconds,
@@ -214,6 +243,23 @@ impl Run {
             self.out.join("report.html").display()
         );
         Ok(())
+    }
+}
+
+/// The table of stages, for a terminal.
+fn print_stages(report: &Report) {
+    println!(
+        "\n{:<26} {:>10} {:>9} {:>10} {:>7}  {:>10}  {:>11}",
+        "stage", "parameters", "nonzero", "bytes", "ratio", "validation", "test errors"
+    );
+    for s in &report.stages {
+        let test = s
+            .test_errors
+            .map_or_else(|| "-".into(), |errors| errors.to_string());
+        println!(
+            "{:<26} {:>10} {:>9} {:>10} {:>6.1}x  {:>8.2} %  {test:>11}",
+            s.stage, s.parameters, s.nonzero, s.bytes, s.ratio, s.validation_error_percent
+        );
     }
 }
 

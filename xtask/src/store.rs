@@ -15,7 +15,10 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the folder for a run with these settings. Without `resume`, earlier results go.
     pub(crate) fn open(dir: &Path, settings: &str, resume: bool) -> Result<Self, RunError> {
-        let unwritable = |source| RunError::Unwritable { path: dir.to_owned(), source };
+        let unwritable = |source| RunError::Unwritable {
+            path: dir.to_owned(),
+            source,
+        };
         let marker = dir.join("settings.txt");
         if resume {
             match std::fs::read_to_string(&marker) {
@@ -35,7 +38,9 @@ impl Store {
         }
         std::fs::create_dir_all(dir).map_err(unwritable)?;
         write_atomically(&marker, settings.as_bytes()).map_err(unwritable)?;
-        Ok(Store { dir: dir.to_owned() })
+        Ok(Store {
+            dir: dir.to_owned(),
+        })
     }
 
     /// The result of stage `name`, where it is finished.
@@ -48,8 +53,14 @@ impl Store {
         };
         match structured::from_bytes(&bytes) {
             Ok((value, used)) if used == bytes.len() => Ok(Some(value)),
-            Ok((_, used)) => Err(RunError::Resume { path, reason: format!("it has bytes after byte {used}") }),
-            Err(error) => Err(RunError::Resume { path, reason: error.to_string() }),
+            Ok((_, used)) => Err(RunError::Resume {
+                path,
+                reason: format!("it has bytes after byte {used}"),
+            }),
+            Err(error) => Err(RunError::Resume {
+                path,
+                reason: error.to_string(),
+            }),
         }
     }
 
@@ -61,7 +72,8 @@ impl Store {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{}.stage", name.replace([' ', ','], "-")))
+        self.dir
+            .join(format!("{}.stage", name.replace([' ', ','], "-")))
     }
 }
 
@@ -87,8 +99,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stages");
         Store::open(&path, "seed 1", false).unwrap();
-        let error = Store::open(&path, "seed 2", true).err().unwrap().to_string();
-        assert!(error.contains("seed 1") && error.contains("--resume"), "{error}");
+        let error = Store::open(&path, "seed 2", true)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("seed 1") && error.contains("--resume"),
+            "{error}"
+        );
     }
 
     #[test]

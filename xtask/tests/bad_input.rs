@@ -41,14 +41,24 @@ fn fails(output: &Output, words: &[&str]) {
 fn run_on(data: &Path) -> (Output, usize) {
     let out = tempfile::tempdir().unwrap();
     let mut command = xtask(&["experiment", "--quick", "--out"]);
-    let output = command.arg(out.path()).arg("--data").arg(data).output().unwrap();
-    let reports = std::fs::read_dir(out.path()).unwrap().filter(|e| e.as_ref().unwrap().path().is_file());
+    let output = command
+        .arg(out.path())
+        .arg("--data")
+        .arg(data)
+        .output()
+        .unwrap();
+    let reports = std::fs::read_dir(out.path())
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().path().is_file());
     (output, reports.count())
 }
 
 #[test]
 fn an_unknown_experiment_is_named_with_the_known_ones() {
-    fails(&xtask(&["experiment", "nothing"]).output().unwrap(), &["nothing", "pipeline"]);
+    fails(
+        &xtask(&["experiment", "nothing"]).output().unwrap(),
+        &["nothing", "pipeline"],
+    );
 }
 
 #[test]
@@ -81,13 +91,19 @@ fn an_output_that_cannot_be_written_is_refused_before_any_work() {
     let started = std::time::Instant::now();
     let output = command.arg(file.path().join("out")).output().unwrap();
     fails(&output, &["cannot write", "--out"]);
-    assert!(started.elapsed().as_secs() < 2, "it worked before it looked");
+    assert!(
+        started.elapsed().as_secs() < 2,
+        "it worked before it looked"
+    );
 }
 
 #[test]
 fn a_level_that_does_not_exist_is_refused() {
     let mut command = xtask(&["experiment", "--quick"]);
-    fails(&command.env("COMPRESS_ISA", "sse9").output().unwrap(), &["COMPRESS_ISA=sse9", "scalar"]);
+    fails(
+        &command.env("COMPRESS_ISA", "sse9").output().unwrap(),
+        &["COMPRESS_ISA=sse9", "scalar"],
+    );
 }
 
 #[test]
@@ -97,7 +113,10 @@ fn another_runs_stages_are_not_resumed() {
     std::fs::create_dir(&stages).unwrap();
     std::fs::write(stages.join("settings.txt"), "pipeline full seed 7").unwrap();
     let mut command = xtask(&["experiment", "--quick", "--resume", "--out"]);
-    fails(&command.arg(out.path()).output().unwrap(), &["seed 7", "--resume"]);
+    fails(
+        &command.arg(out.path()).output().unwrap(),
+        &["seed 7", "--resume"],
+    );
 }
 
 #[test]
@@ -110,5 +129,8 @@ fn a_truncated_or_foreign_file_is_not_evaluated() {
         fails(&output, &["broken.cmp", "at byte"]);
     }
     let missing = dir.path().join("missing.cmp");
-    fails(&xtask(&["evaluate"]).arg(&missing).output().unwrap(), &["missing.cmp"]);
+    fails(
+        &xtask(&["evaluate"]).arg(&missing).output().unwrap(),
+        &["missing.cmp"],
+    );
 }

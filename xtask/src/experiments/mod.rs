@@ -23,8 +23,15 @@ pub(crate) const EXPERIMENTS: &[Experiment] = &[Experiment {
 
 /// The experiment of this name.
 pub(crate) fn find(name: &str) -> Result<&'static Experiment, RunError> {
-    EXPERIMENTS.iter().find(|e| e.name == name).ok_or_else(|| RunError::UnknownExperiment {
-        name: name.to_owned(),
-        known: EXPERIMENTS.iter().map(|e| e.name).collect::<Vec<_>>().join(", "),
-    })
+    EXPERIMENTS
+        .iter()
+        .find(|e| e.name == name)
+        .ok_or_else(|| RunError::UnknownExperiment {
+            name: name.to_owned(),
+            known: EXPERIMENTS
+                .iter()
+                .map(|e| e.name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
 }

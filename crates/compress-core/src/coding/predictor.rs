@@ -100,6 +100,13 @@ impl<const N: usize> Mixer<N> {
     }
 }
 
+/// Codes one bit by a single counter, and learns from it.
+pub fn code_plain(coder: &mut impl BitCoder, bit: bool, counter: &mut Counter) -> bool {
+    let bit = coder.code(bit, squash(counter.evidence()));
+    counter.update(bit);
+    bit
+}
+
 /// Codes one bit and learns from it. The evidence is that of the counters at `contexts`, then
 /// `direct`; `N` counts both. The mixer's weights are those of `situation`.
 pub fn code_mixed<const N: usize>(

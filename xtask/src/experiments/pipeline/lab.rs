@@ -9,7 +9,7 @@ use compress_core::train::{EpochReport, Fit, Loss, Samples, TrainHook};
 use compress_distill::teacher_logits;
 use compress_nn::data::{Augmentation, Augmented, ImageSet};
 use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
@@ -38,8 +38,17 @@ impl Outcome {
 
     /// Of a network whose file holds something smaller than its f32 weights.
     pub(super) fn with_file(network: &Mlp, file: Vec<u8>, epochs: Vec<EpochReport>) -> Self {
-        let values = network.parameters().iter().map(|p| p.values().to_vec()).collect();
-        Outcome { architecture: network.architecture(), values, file, epochs }
+        let values = network
+            .parameters()
+            .iter()
+            .map(|p| p.values().to_vec())
+            .collect();
+        Outcome {
+            architecture: network.architecture(),
+            values,
+            file,
+            epochs,
+        }
     }
 
     /// The network in full precision.
@@ -48,7 +57,7 @@ impl Outcome {
         for (layer, pair) in self.architecture.layers.iter().zip(self.values.chunks(2)) {
             let weight = Array2::from_shape_vec((layer.outputs, layer.inputs), pair[0].clone())?;
             parameters.push(Parameter::weight(layer.weight_name(), weight));
-            parameters.push(Parameter::bias(layer.bias_name(), Array1::from_vec(pair[1].clone()).to_vec()));
+            parameters.push(Parameter::bias(layer.bias_name(), pair[1].clone()));
         }
         Ok(Mlp::from_parts(self.architecture.clone(), parameters)?)
     }
@@ -92,29 +101,54 @@ impl<'a> Lab<'a> {
     pub(super) fn new(run: &'a Run) -> Result<Self, RunError> {
         let settings = Settings::of(run.profile);
         let (training, validation) = run.training_images(settings.limit, settings.validation)?;
-        Ok(Lab { run, settings, training, validation, transfer: OnceCell::new() })
+        Ok(Lab {
+            run,
+            settings,
+            training,
+            validation,
+            transfer: OnceCell::new(),
+        })
     }
 
     /// An untrained network; its weights follow from the seed and the stage's name.
     pub(super) fn untrained(&self, widths: &[usize], stage: &str) -> Result<Mlp, StageError> {
         let stream = format!("{stage}.init");
-        Ok(Mlp::new(widths, Activation::Relu, Init::HeUniform, self.run.seed, &stream)?)
+        Ok(Mlp::new(
+            widths,
+            Activation::Relu,
+            Init::HeUniform,
+            self.run.seed,
+            &stream,
+        )?)
     }
 
     /// Augmented views of the training images, of strengths up to `strength`.
-    pub(super) fn augmented(&self, strength: f32, stream: &str) -> Augmented<'_> {
+    pub(super) fn augmented(
+        &self,
+        strength: f32,
+        stream: &str,
+    ) -> Result<Augmented<'_>, StageError> {
         let augmentation = Augmentation::default().with_max_strength(strength);
-        Augmented::new(&self.training, augmentation, self.run.seed, stream)
+        Ok(Augmented::new(
+            &self.training,
+            augmentation,
+            self.run.seed,
+            stream,
+        )?)
     }
 
     /// The transfer set, made at the first call: its logits are computed once.
     pub(super) fn transfer(&self, teacher: &dyn Network) -> Result<&Transfer, StageError> {
         if self.transfer.get().is_none() {
-            let images = self.augmented(1.0, "transfer").materialize(self.settings.copies)?;
+            let images = self
+                .augmented(1.0, "transfer")?
+                .materialize(self.settings.copies)?;
             let logits = teacher_logits(teacher, &images)?;
             let _ = self.transfer.set(Transfer { images, logits });
         }
-        self.transfer.get().ok_or_else(|| "the transfer set is missing".into())
+        self.transfer
+            .get()
+            .ok_or_else(|| "the transfer set is missing".into())
     }
 
     /// Trains `network` on `data` by Adam, as planned.
@@ -156,7 +190,11 @@ impl Plan<'_> {
 
 /// How many weights and biases are not zero.
 pub(super) fn nonzero(network: &dyn Network) -> usize {
-    network.parameters().iter().map(|p| p.values().iter().filter(|v| **v != 0.0).count()).sum()
+    network
+        .parameters()
+        .iter()
+        .map(|p| p.values().iter().filter(|v| **v != 0.0).count())
+        .sum()
 }
 
 /// Fraction of the weights of each layer that is not zero.

@@ -5,8 +5,8 @@ use compress_core::kernels::reduce;
 use compress_core::network::Network;
 use compress_core::runtime::Runtime;
 use compress_core::train::Samples;
-use compress_nn::data::ImageSet;
 use compress_nn::Mlp;
+use compress_nn::data::ImageSet;
 use sha2::{Digest, Sha256};
 
 use super::Finished;
@@ -32,16 +32,26 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
     let distilled = find(stages, "distilled")?;
     // The test set is opened here, when every stage is finished, and not before.
     let test = lab.run.test_images(lab.settings.test_limit)?;
-    let original = dense.outcome.network().map_err(RunError::measure)?.architecture();
+    let original = dense
+        .outcome
+        .network()
+        .map_err(RunError::measure)?
+        .architecture();
     let original_bytes = 4 * original.parameter_count();
     let mut rows = Vec::new();
     let mut layer_densities = Vec::new();
     for finished in stages {
         let decoded = Decoded::of(finished)?;
         rows.push(row(&decoded, finished, lab, test.as_ref(), original_bytes)?);
-        layer_densities.extend(densities(&decoded.network).into_iter().map(|(layer, density)| {
-            LayerDensity { stage: finished.label.to_owned(), layer, density }
-        }));
+        layer_densities.extend(
+            densities(&decoded.network)
+                .into_iter()
+                .map(|(layer, density)| LayerDensity {
+                    stage: finished.label.to_owned(),
+                    layer,
+                    density,
+                }),
+        );
     }
     let shipped = Decoded::of(last)?;
     let report = Report {
@@ -54,7 +64,11 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         stages: rows,
         validation_samples: lab.validation.len(),
         test_samples: test.as_ref().map(|images| images.len()),
-        curves: stages.iter().filter(|s| !s.outcome.epochs.is_empty()).map(curve).collect(),
+        curves: stages
+            .iter()
+            .filter(|s| !s.outcome.epochs.is_empty())
+            .map(curve)
+            .collect(),
         histograms: histograms(distilled, &shipped)?,
         densities: layer_densities,
         tensors: shipped.stored,
@@ -77,13 +91,23 @@ impl Decoded {
         let artifact = Artifact::from_bytes(&finished.outcome.file)?;
         let (bytes, stored) = artifact.to_bytes()?;
         if bytes != finished.outcome.file {
-            return Err(failed("a decoded file is not encoded to the same bytes again"));
+            return Err(failed(
+                "a decoded file is not encoded to the same bytes again",
+            ));
         }
         let stored = stored
             .into_iter()
-            .map(|t| StoredRow { name: t.name, coding: t.coding.to_owned(), bytes: t.bytes })
+            .map(|t| StoredRow {
+                name: t.name,
+                coding: t.coding.to_owned(),
+                bytes: t.bytes,
+            })
             .collect();
-        Ok(Decoded { network: Mlp::from_artifact(&artifact)?, runtime: Runtime::new(artifact)?, stored })
+        Ok(Decoded {
+            network: Mlp::from_artifact(&artifact)?,
+            runtime: Runtime::new(artifact)?,
+            stored,
+        })
     }
 }
 
@@ -103,7 +127,9 @@ fn row(
         bytes,
         ratio: original_bytes as f64 / bytes as f64,
         validation_error_percent: percent(validation_errors, lab.validation.len()),
-        test_errors: test.map(|images| count_errors(&decoded.runtime, images)).transpose()?,
+        test_errors: test
+            .map(|images| count_errors(&decoded.runtime, images))
+            .transpose()?,
     })
 }
 
@@ -118,17 +144,22 @@ fn frontier(rows: &[Stage], test: Option<&ImageSet>) -> Vec<FrontierPoint> {
         },
         published: false,
     });
-    let published = PUBLISHED.iter().map(|&(label, bytes, error_percent)| FrontierPoint {
-        label: label.to_owned(),
-        bytes,
-        error_percent,
-        published: true,
-    });
+    let published = PUBLISHED
+        .iter()
+        .map(|&(label, bytes, error_percent)| FrontierPoint {
+            label: label.to_owned(),
+            bytes,
+            error_percent,
+            published: true,
+        });
     ours.chain(published).collect()
 }
 
 fn curve(finished: &Finished) -> Curve {
-    Curve { stage: finished.label.to_owned(), epochs: finished.outcome.epochs.clone() }
+    Curve {
+        stage: finished.label.to_owned(),
+        epochs: finished.outcome.epochs.clone(),
+    }
 }
 
 /// Weights of the distilled student, layer by layer, and of the model that ships.
@@ -155,16 +186,24 @@ fn pixel_use(network: &Mlp) -> Vec<f32> {
     let architecture = network.architecture();
     let mut counts = vec![0.0; architecture.features];
     let parameters = network.parameters();
-    let Some(first) = parameters.first() else { return counts };
+    let Some(first) = parameters.first() else {
+        return counts;
+    };
     for (column, weights) in first.matrix().columns().into_iter().enumerate() {
-        let feature = architecture.selected.as_ref().map_or(column, |s| s[column] as usize);
+        let feature = architecture
+            .selected
+            .as_ref()
+            .map_or(column, |s| s[column] as usize);
         counts[feature] = weights.iter().filter(|w| **w != 0.0).count() as f32;
     }
     counts
 }
 
 fn find<'s>(stages: &'s [Finished], label: &str) -> Result<&'s Finished, RunError> {
-    stages.iter().find(|s| s.label == label).ok_or_else(|| failed(&format!("no stage {label:?}")))
+    stages
+        .iter()
+        .find(|s| s.label == label)
+        .ok_or_else(|| failed(&format!("no stage {label:?}")))
 }
 
 fn failed(reason: &str) -> RunError {
@@ -176,5 +215,8 @@ fn percent(errors: usize, samples: usize) -> f64 {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

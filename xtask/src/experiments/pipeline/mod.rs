@@ -21,12 +21,15 @@ pub(in crate::experiments::pipeline) struct Finished {
 pub(super) fn run(run: &Run) -> Result<(), RunError> {
     let lab = Lab::new(run)?;
     let mut stages = Vec::new();
-    let mut stage = |label: &'static str,
-                     stages: &mut Vec<Finished>,
-                     work: &dyn Fn() -> Result<Outcome, lab::StageError>|
+    let stage = |label: &'static str,
+                 stages: &mut Vec<Finished>,
+                 work: &dyn Fn() -> Result<Outcome, lab::StageError>|
      -> Result<Outcome, RunError> {
         let outcome = run.stage(label, work)?;
-        stages.push(Finished { label, outcome: outcome.clone() });
+        stages.push(Finished {
+            label,
+            outcome: outcome.clone(),
+        });
         Ok(outcome)
     };
 
@@ -35,10 +38,15 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
     for &(label, work) in alone::ALL {
         stage(label, &mut stages, &|| work(&lab, &dense))?;
     }
-    let distilled = stage("distilled", &mut stages, &|| together::distilled(&lab, &teacher))?;
-    let pruned =
-        stage("distilled, pruned", &mut stages, &|| together::pruned(&lab, &teacher, &distilled))?;
-    stage("all together", &mut stages, &|| together::quantized(&lab, &teacher, &pruned))?;
+    let distilled = stage("distilled", &mut stages, &|| {
+        together::distilled(&lab, &teacher)
+    })?;
+    let pruned = stage("distilled, pruned", &mut stages, &|| {
+        together::pruned(&lab, &teacher, &distilled)
+    })?;
+    stage("all together", &mut stages, &|| {
+        together::quantized(&lab, &teacher, &pruned)
+    })?;
 
     measure::report(&lab, &stages)
 }

@@ -54,21 +54,42 @@ impl Settings {
 
     /// Name and value of each setting, for the report.
     pub(super) fn describe(&self) -> Vec<(String, String)> {
-        let widths = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-");
+        let widths = |widths: &[usize]| {
+            widths
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join("-")
+        };
         let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
         let rows = [
             ("teacher", widths(&self.teacher)),
             ("student", widths(&self.student)),
             ("batch", self.batch.to_string()),
-            ("teacher: epochs, then with less augmentation", format!("{}, {}", self.teacher_epochs, self.teacher_last_epochs)),
-            ("dense student and fine-tuning alone: epochs", format!("{}, {}", self.dense_epochs, self.tune_epochs)),
+            (
+                "teacher: epochs, then with less augmentation",
+                format!("{}, {}", self.teacher_epochs, self.teacher_last_epochs),
+            ),
+            (
+                "dense student and fine-tuning alone: epochs",
+                format!("{}, {}", self.dense_epochs, self.tune_epochs),
+            ),
             ("transfer set: augmented copies", self.copies.to_string()),
             ("temperature", self.temperature.to_string()),
-            ("passes over the transfer set: distil, prune, quantize", format!("{}, {}, {}", self.distill_passes, self.prune_passes, self.quantize_passes)),
+            (
+                "passes over the transfer set: distil, prune, quantize",
+                format!(
+                    "{}, {}, {}",
+                    self.distill_passes, self.prune_passes, self.quantize_passes
+                ),
+            ),
             ("weights left, pruned alone", percent(self.alone_density)),
             ("neurons left, pruned alone", percent(self.alone_neurons)),
             ("weights left, all together", percent(self.density)),
-            ("bits of a weight, of a bias", format!("{}, {}", self.weight_bits, self.bias_bits)),
+            (
+                "bits of a weight, of a bias",
+                format!("{}, {}", self.weight_bits, self.bias_bits),
+            ),
         ];
         rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }

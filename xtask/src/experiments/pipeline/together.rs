@@ -2,15 +2,13 @@
 //! quantization-aware fine-tuning.
 
 use compress_core::codec::Granularity;
-use compress_core::network::{Network, Role};
-use compress_core::train::{EpochReport, Samples, TrainHook};
-use compress_distill::losses::SoftTargets;
-use compress_nn::{CrossEntropy, Mlp};
-use compress_prune::{
-    Cubic, Global, GradualOptions, GradualPruning, Magnitude, MaskHook, compact,
-};
 use compress_core::mask::Mask;
-use compress_quant::qat::FakeQuantize;
+use compress_core::network::Role;
+use compress_core::train::{EpochReport, TrainHook};
+use compress_distill::{SoftTargets, Teacher};
+use compress_nn::{CrossEntropy, Mlp};
+use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude, MaskHook, compact};
+use compress_quant::qat::{FakeQuantize, Target};
 use compress_quant::schemes::{LinearSymmetric, Range};
 
 use super::lab::{Lab, Outcome, Plan, StageError};
@@ -29,14 +27,14 @@ pub(super) fn teacher(lab: &Lab<'_>) -> Result<Outcome, StageError> {
         warm_up_steps: 300,
         dropout: 0.3,
     };
-    let strong = lab.augmented(1.3, "teacher.augment");
+    let strong = lab.augmented(1.3, "teacher.augment")?;
     let (network, mut epochs) = lab.train(network, &plan, &strong, &CrossEntropy, &mut [])?;
     plan.epochs = settings.teacher_last_epochs;
     plan.first_epoch = settings.teacher_epochs as u64;
     plan.learning_rate = 1.2e-4;
     plan.floor = 0.05;
     plan.warm_up_steps = 0;
-    let weak = lab.augmented(0.7, "teacher.augment");
+    let weak = lab.augmented(0.7, "teacher.augment")?;
     let (network, last) = lab.train(network, &plan, &weak, &CrossEntropy, &mut [])?;
     epochs.extend(last);
     Outcome::float(&network, epochs)
@@ -73,12 +71,19 @@ pub(super) fn quantized(
 ) -> Result<Outcome, StageError> {
     let network = student.network()?;
     let settings = &lab.settings;
-    let weights = LinearSymmetric::new(settings.weight_bits, Granularity::Tensor, Range::LeastSquares)?;
+    let weights = LinearSymmetric::new(
+        settings.weight_bits,
+        Granularity::Tensor,
+        Range::LeastSquares,
+    )?;
     let biases = LinearSymmetric::new(settings.bias_bits, Granularity::Tensor, Range::AbsMax)?;
     let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
     let mut quantize = FakeQuantize::fit(
         &network,
-        &[(Role::Weight.into(), &weights), (Role::Bias.into(), &biases)],
+        &[
+            (Target::Role(Role::Weight), &weights),
+            (Target::Role(Role::Bias), &biases),
+        ],
     )?;
     let plan = plan("all together", settings.quantize_passes, 1e-3);
     let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut quantize];
@@ -89,9 +94,18 @@ pub(super) fn quantized(
 
 /// Magnitude pruning over all layers together, along the cubic schedule.
 pub(super) fn gradual_pruning(density: f64) -> Result<GradualPruning, StageError> {
-    let options = GradualOptions { target: density, interval: 50, ..GradualOptions::default() };
+    let options = GradualOptions {
+        target: density,
+        interval: 50,
+        ..GradualOptions::default()
+    };
     let (criterion, structure) = (Box::new(Magnitude), Box::new(Global::default()));
-    Ok(GradualPruning::new(criterion, structure, Box::new(Cubic), options)?)
+    Ok(GradualPruning::new(
+        criterion,
+        structure,
+        Box::new(Cubic),
+        options,
+    )?)
 }
 
 /// Trains on the teacher's soft labels alone: there are enough images of them.
@@ -103,10 +117,21 @@ fn from_teacher(
     hooks: &mut [&mut dyn TrainHook],
 ) -> Result<(Mlp, Vec<EpochReport>), StageError> {
     let transfer = lab.transfer(&teacher.network()?)?;
-    let loss = SoftTargets::cached(&transfer.logits, lab.settings.temperature)?;
+    let loss = SoftTargets::new(
+        Teacher::Cached(transfer.logits.clone()),
+        lab.settings.temperature,
+    )?;
     lab.train(student, plan, &transfer.images, &loss, hooks)
 }
 
 fn plan(stage: &str, epochs: usize, learning_rate: f32) -> Plan<'_> {
-    Plan { stage, epochs, first_epoch: 0, learning_rate, floor: 0.05, warm_up_steps: 200, dropout: 0.0 }
+    Plan {
+        stage,
+        epochs,
+        first_epoch: 0,
+        learning_rate,
+        floor: 0.05,
+        warm_up_steps: 200,
+        dropout: 0.0,
+    }
 }
