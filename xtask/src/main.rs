@@ -119,7 +119,7 @@ fn experiment(args: ExperimentArgs) -> Result<ExitCode, Box<dyn Error>> {
         .out
         .unwrap_or_else(|| workspace.join("target/experiments").join(experiment.name));
     let run = Run::new(
-        experiment.name,
+        experiment,
         if args.quick {
             Profile::Quick
         } else {

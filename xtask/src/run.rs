@@ -9,6 +9,7 @@ use compress_nn::data::ImageSet;
 use serde::Serialize;
 
 use crate::data;
+use crate::experiments::Experiment;
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::store::Store;
@@ -110,7 +111,7 @@ struct Timing<'a> {
 impl Run {
     /// Makes the folder `out` and sees that it can be written to.
     pub(crate) fn new(
-        experiment: &'static str,
+        experiment: &Experiment,
         profile: Profile,
         seed: u64,
         validation_only: bool,
@@ -124,10 +125,11 @@ impl Run {
         };
         std::fs::create_dir_all(&out).map_err(unwritable)?;
         tempfile::tempfile_in(&out).map_err(unwritable)?;
-        let settings = format!("{experiment} {} seed {seed}", profile.name());
+        let (name, details) = (experiment.name, (experiment.settings)(profile));
+        let settings = format!("{name} {} seed {seed}: {details}", profile.name());
         let store = Store::open(&out.join("stages"), &settings, resume)?;
         Ok(Run {
-            experiment,
+            experiment: name,
             profile,
             seed,
             validation_only,

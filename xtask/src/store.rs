@@ -26,7 +26,7 @@ impl Store {
                 Ok(found) => {
                     return Err(RunError::Resume {
                         path: dir.to_owned(),
-                        reason: format!("it holds a run of {found:?}, not of {settings:?}"),
+                        reason: format!("it holds the run\n  {found}\nand not\n  {settings}\n"),
                     });
                 }
                 // An interrupted run may not have come so far: nothing to go on from.

@@ -2,7 +2,7 @@
 
 mod pipeline;
 
-use crate::{Run, RunError};
+use crate::run::{Profile, Run, RunError};
 
 /// Something that `cargo xtask experiment NAME` runs.
 pub(crate) struct Experiment {
@@ -10,6 +10,8 @@ pub(crate) struct Experiment {
     pub(crate) name: &'static str,
     /// What it does, in a line.
     pub(crate) about: &'static str,
+    /// What it is set to, in full: stages of a run with other settings are not taken up again.
+    pub(crate) settings: fn(Profile) -> String,
     /// Does it.
     pub(crate) run: fn(&Run) -> Result<(), RunError>,
 }
@@ -18,6 +20,7 @@ pub(crate) struct Experiment {
 pub(crate) const EXPERIMENTS: &[Experiment] = &[Experiment {
     name: "pipeline",
     about: "teacher -> distilled student -> pruned -> quantized -> .cmp file, and each technique alone",
+    settings: pipeline::settings,
     run: pipeline::run,
 }];
 

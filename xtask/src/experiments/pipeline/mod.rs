@@ -8,13 +8,18 @@ mod measure;
 mod settings;
 mod together;
 
-use crate::run::{Run, RunError};
+use crate::run::{Profile, Run, RunError};
 use lab::{Lab, Outcome};
 
 /// A finished stage: its label in the report, and what it left.
 pub(in crate::experiments::pipeline) struct Finished {
     label: &'static str,
     outcome: Outcome,
+}
+
+/// The settings of a profile in full.
+pub(super) fn settings(profile: Profile) -> String {
+    format!("{:?}", settings::Settings::of(profile))
 }
 
 /// Runs every stage, then opens the test set once, then writes the report.

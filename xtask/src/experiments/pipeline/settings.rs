@@ -113,8 +113,8 @@ const FULL: Settings = Settings {
     quantize_passes: 7,
     alone_density: 0.05,
     alone_neurons: 0.4,
-    density: 0.0225,
-    weight_bits: 5,
+    density: 0.0205,
+    weight_bits: 4,
     bias_bits: 8,
 };
 
