@@ -159,7 +159,7 @@ pub(crate) fn tanh_body(x: f32) -> f32 {
 }
 
 /// √(8/π), twice the factor of the GELU's argument.
-const GELU_FACTOR: f32 = 1.595_769_1;
+const GELU_FACTOR: f32 = 1.595_769_2;
 /// The factor of the cube in it.
 const GELU_CUBE: f32 = 0.044_715;
 

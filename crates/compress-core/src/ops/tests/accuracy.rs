@@ -82,7 +82,7 @@ fn boundaries_are_exact() {
     assert_eq!(exp(88.722_84), f32::INFINITY);
     assert!(exp(88.722_83).is_finite());
     assert_eq!(exp(-103.972_084), 0.0);
-    assert_eq!(exp(-103.972_076).to_bits(), 1);
+    assert_eq!(exp(-103.972_08).to_bits(), 1);
     assert_eq!(ln(1.0).to_bits(), 0);
     assert_eq!(ln(0.0), f32::NEG_INFINITY);
     assert_eq!(ln(-0.0), f32::NEG_INFINITY);
