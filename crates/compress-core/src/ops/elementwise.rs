@@ -1,7 +1,7 @@
 //! Functions of one value applied to whole slices, and their derivatives.
 //!
-//! NaN stays NaN. Slices of more than [`BLOCK`] values are shared among threads where a value
-//! costs more than the memory it lies in.
+//! NaN stays NaN. Long slices are shared among threads where a value costs more than the memory
+//! it lies in: blocks of 32,768 values, whatever the number of threads.
 
 use rayon::prelude::*;
 

@@ -202,20 +202,32 @@ fn histogram_with(
     }
     let (low, high) = (f64::from(low), f64::from(high));
     let factor = bins as f64 / (high - low);
-    let mut counts = vec![0; bins];
-    // Counting is bound by the increments, so the finite check of a chunk, which brings it into
-    // the cache, costs next to nothing.
-    for chunk in x.chunks(CHUNK) {
+    let bin_of = |v: f32| {
+        // The cast saturates at 0 below the range.
+        let bin = ((f64::from(v) - low) * factor) as usize;
+        bin.min(bins - 1)
+    };
+    let count = |mut counts: Vec<u64>, chunk: &[f32]| {
+        // Counting is bound by the increments, so this check, which brings the chunk into the
+        // cache, costs next to nothing.
         if reference::absmax_bits_at(isa, chunk) >= INFINITE {
-            return Err(non_finite(what, x));
+            return Err(());
         }
-        for &v in chunk {
-            // The cast saturates at 0 below the range.
-            let bin = ((f64::from(v) - low) * factor) as usize;
-            counts[bin.min(bins - 1)] += 1;
-        }
-    }
-    Ok(counts)
+        chunk.iter().for_each(|&v| counts[bin_of(v)] += 1);
+        Ok(counts)
+    };
+    let none = || vec![0; bins];
+    let counts = if x.len() < PARALLEL.max(bins) {
+        x.chunks(CHUNK).try_fold(none(), count)
+    } else {
+        let add = |mut a: Vec<u64>, b: Vec<u64>| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+            Ok(a)
+        };
+        let chunks = x.par_chunks(CHUNK).with_min_len(CHUNKS_AT_ONCE);
+        chunks.try_fold(none, count).try_reduce(none, add)
+    };
+    counts.map_err(|()| non_finite(what, x))
 }
 
 /// Gives each chunk of `x`, with its position, to `of_chunk`, and the results to `combine` in

