@@ -53,9 +53,10 @@ struct Buffers {
     b: Vec<Line>,
 }
 
-/// A cache line.
+/// A cache line; seen as numbers through [`floats`] alone.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
+#[allow(dead_code, reason = "read and written through `floats`")]
 struct Line([f32; LINE]);
 
 const LINE: usize = 16;

@@ -7,7 +7,7 @@ use crate::isa::Isa;
 /// Columns of a panel of B, at every level.
 pub(super) const PANEL: usize = 32;
 /// How much of k is worked on at a time: a panel of B of this depth stays in the first cache.
-pub(super) const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 384;
 /// Distance between the rows of a packed tile of A: not a power of two, so that the rows do not
 /// compete for the same lines of the cache.
 pub(super) const A_STRIDE: usize = DEPTH + 16;
