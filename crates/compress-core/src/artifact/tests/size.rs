@@ -23,7 +23,7 @@ fn what_every_file_has_is_at_most_32_bytes() {
     let artifact = model(lenet(), Kind::PowerOfTwo(4), Kind::Float, 10);
     let (bytes, stored) = artifact.to_bytes().unwrap();
     let overhead = bytes.len() - stored.iter().map(|s| s.bytes).sum::<usize>();
-    assert_eq!(overhead, 17);
+    assert_eq!(overhead, 16);
     // Of each tensor its own header, measured with nothing in it.
     let zeros = four_bits(vec![0; 300 * 784], false);
     assert!(zeros.bytes < 100, "{} bytes of zeros", zeros.bytes);
