@@ -212,7 +212,7 @@ fn what_does_not_fit_is_refused_before_any_training() {
             &[4, 3],
             &data,
             good,
-            "class 1 for sample 0 is NaN",
+            "class 1 for sample 0 is NaN; it must be finite",
         ),
     ];
     for (teacher, student, data, options, expected) in cases {

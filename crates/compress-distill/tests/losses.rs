@@ -219,6 +219,13 @@ fn extreme_logits_give_finite_losses_or_an_error() {
     let loss = SoftTargets::new(Teacher::Cached(teacher.clone()), 1.0).unwrap();
     let (value, gradient) = evaluate(&loss, &teacher, &[], &[0]).unwrap();
     assert_eq!((value, gradient), (0.0, array![[0.0, 0.0, 0.0]]));
+    // So far apart that the logarithm of what the teacher excludes is −∞.
+    let teacher = Teacher::Cached(array![[2e38, -2e38]]);
+    let wide = SoftTargets::new(teacher.clone(), 1.0).unwrap();
+    let (value, gradient) = evaluate(&wide, &array![[0.0, 0.0]], &[], &[0]).unwrap();
+    assert!((value - std::f32::consts::LN_2).abs() < 1e-6);
+    assert_eq!(gradient, array![[-0.5, 0.5]]);
+    assert!(SoftTargets::new(teacher, 0.5).is_err());
     for bad in [f32::NAN, f32::INFINITY] {
         let student = array![[bad, 0.0, 0.0]];
         assert!(evaluate(&loss, &student, &[], &[0]).is_err());
