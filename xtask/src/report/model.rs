@@ -1,0 +1,119 @@
+//! What an experiment measured, as plain data: the input of every report format.
+
+use compress_core::train::EpochReport;
+use serde::{Deserialize, Serialize};
+
+/// Everything that a report says. It holds no time, so the same seed gives the same report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// The experiment's registry name.
+    pub experiment: String,
+    /// The profile that it ran with (`quick`, `full`, …).
+    pub profile: String,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// Hash of the final model's file, hexadecimal.
+    pub model_hash: String,
+    /// Settings by name, in the order in which they are shown.
+    pub settings: Vec<(String, String)>,
+    /// The model after each stage, in order; the last is the result.
+    pub stages: Vec<Stage>,
+    /// How many samples the validation errors are counted on.
+    pub validation_samples: usize,
+    /// How many samples the test errors are counted on; `None` where the test set stayed shut.
+    pub test_samples: Option<usize>,
+    /// The training runs, in order.
+    pub curves: Vec<Curve>,
+    /// The weights of each layer, before and after compression.
+    pub histograms: Vec<Histogram>,
+    /// The density of each layer after each stage that changed it.
+    pub densities: Vec<LayerDensity>,
+    /// How the final file stores each tensor.
+    pub tensors: Vec<StoredRow>,
+    /// Pixels in a row of the input image; 0 where the input is no image.
+    pub image_width: usize,
+    /// For each input pixel, row-major, how many non-zero weights read it; 0 means unused.
+    pub pixel_use: Vec<f32>,
+    /// Points of the plot of error against bytes.
+    pub frontier: Vec<FrontierPoint>,
+    /// The command that reproduces the report.
+    pub command: String,
+}
+
+/// The model after one stage of the pipeline.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    /// The stage's name.
+    pub stage: String,
+    /// Weights and biases together.
+    pub parameters: usize,
+    /// Those that are not zero.
+    pub nonzero: usize,
+    /// Length of the file, all of it.
+    pub bytes: usize,
+    /// Bytes of the original over `bytes`.
+    pub ratio: f64,
+    /// Wrong predictions on the validation samples, in percent.
+    pub validation_error_percent: f64,
+    /// Wrong predictions on the test samples; `None` where the test set stayed shut.
+    pub test_errors: Option<usize>,
+}
+
+/// One training run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Curve {
+    /// The stage that trained.
+    pub stage: String,
+    /// Its epochs, in order.
+    pub epochs: Vec<EpochReport>,
+}
+
+/// Counts of a layer's weights in bins of equal width from `low` to `high`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Histogram {
+    /// The layer's name.
+    pub layer: String,
+    /// Lower edge of the first bin.
+    pub low: f32,
+    /// Upper edge of the last bin.
+    pub high: f32,
+    /// Counts per bin before compression.
+    pub before: Vec<u64>,
+    /// Counts per bin after compression; as many bins.
+    pub after: Vec<u64>,
+}
+
+/// The fraction of a layer's weights that a stage kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LayerDensity {
+    /// The stage's name.
+    pub stage: String,
+    /// The layer's name.
+    pub layer: String,
+    /// From 0 to 1.
+    pub density: f64,
+}
+
+/// How the final file stores one tensor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredRow {
+    /// The tensor's name.
+    pub name: String,
+    /// The coding's name.
+    pub coding: String,
+    /// Bytes in the file, its own header included.
+    pub bytes: usize,
+}
+
+/// A model as a point: how large and how wrong.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FrontierPoint {
+    /// What it is called in the plot.
+    pub label: String,
+    /// Length of the file.
+    pub bytes: usize,
+    /// Error in percent.
+    pub error_percent: f64,
+    /// Whether the figure is another's, taken from a publication.
+    pub published: bool,
+}

@@ -1,0 +1,17 @@
+//! The plots of a report, one file each. Each returns an `<svg>` element, or `None` where the
+//! report holds nothing to plot.
+
+mod axis;
+mod canvas;
+mod curves;
+mod densities;
+mod frontier;
+mod histograms;
+mod labels;
+mod pixels;
+
+pub(super) use curves::curve;
+pub(super) use densities::densities;
+pub(super) use frontier::frontier;
+pub(super) use histograms::histogram;
+pub(super) use pixels::pixels;

@@ -1,0 +1,102 @@
+//! Which pixels of the input image the network still reads, as a heat map.
+
+use plotters::prelude::{Color, Rectangle};
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::canvas::{self, Area, Drawn};
+use crate::report::ReportError;
+use crate::report::model::Report;
+use crate::report::number::thousands;
+use crate::report::palette::{Colour, INK, RAMP, UNUSED};
+
+/// Width of the whole image on the page.
+const IMAGE: i32 = 392;
+
+/// The plot; `None` where the input is no image.
+pub(in crate::report) fn pixels(report: &Report) -> Result<Option<String>, ReportError> {
+    let width = report.image_width;
+    if width == 0 || report.pixel_use.is_empty() {
+        return Ok(None);
+    }
+    let cell = (IMAGE / width as i32).max(1);
+    let height = report.pixel_use.len().div_ceil(width) as i32 * cell;
+    let size = (width as i32 * cell + 200, height.max(190));
+    canvas::svg("pixels", (size.0 as u32, size.1 as u32), |area| {
+        draw(area, &counts(report), width, cell)
+    })
+    .map(Some)
+}
+
+/// Whole numbers of weights; what is not a number of anything counts as none.
+fn counts(report: &Report) -> Vec<u64> {
+    report.pixel_use.iter().map(|&n| n.round() as u64).collect()
+}
+
+fn draw(area: &Area<'_>, counts: &[u64], width: usize, cell: i32) -> Drawn {
+    let bands = bands(counts.iter().copied().max().unwrap_or(0));
+    let gap = if cell > 4 { 1 } else { 0 };
+    for (i, &count) in counts.iter().enumerate() {
+        let (x, y) = ((i % width) as i32 * cell, (i / width) as i32 * cell);
+        let corners = [(x, y), (x + cell - gap, y + cell - gap)];
+        area.draw(&Rectangle::new(
+            corners,
+            colour(&bands, count).rgb().filled(),
+        ))?;
+    }
+    draw_key(area, &bands, width as i32 * cell + 24)
+}
+
+fn draw_key(area: &Area<'_>, bands: &[(u64, u64)], x: i32) -> Drawn {
+    let heading = (HPos::Left, VPos::Center);
+    canvas::text(area, (x, 10), "weights per pixel", INK, heading)?;
+    let unused = std::iter::once((UNUSED, "unused".to_owned()));
+    let used = bands.iter().map(|&(low, high)| {
+        let text = match low == high {
+            true => thousands(low),
+            false => format!("{} to {}", thousands(low), thousands(high)),
+        };
+        (colour(bands, low), text)
+    });
+    for (row, (colour, text)) in unused.chain(used).enumerate() {
+        let y = 34 + row as i32 * 22;
+        let corners = [(x, y - 7), (x + 14, y + 7)];
+        area.draw(&Rectangle::new(corners, colour.rgb().filled()))?;
+        canvas::text(area, (x + 24, y), &text, INK, heading)?;
+    }
+    Ok(())
+}
+
+/// Cuts 1 to `max` into at most as many bands as there are colours, first and last included.
+fn bands(max: u64) -> Vec<(u64, u64)> {
+    let count = max.min(RAMP.len() as u64);
+    let edge = |i: u64| (u128::from(max) * u128::from(i) / u128::from(count.max(1))) as u64;
+    (0..count).map(|i| (edge(i) + 1, edge(i + 1))).collect()
+}
+
+/// Few bands take the dark end of the ramp, which stands out most from what is unused.
+fn colour(bands: &[(u64, u64)], count: u64) -> Colour {
+    let band = bands
+        .iter()
+        .position(|&(low, high)| (low..=high).contains(&count));
+    band.map_or(UNUSED, |i| RAMP[RAMP.len() - bands.len() + i])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_cover_every_count_once() {
+        assert!(bands(0).is_empty());
+        assert_eq!(bands(2), [(1, 1), (2, 2)]);
+        for max in [1, 5, 6, 7, 13, 100, u64::MAX] {
+            let bands = bands(max);
+            assert_eq!(bands[0].0, 1);
+            assert_eq!(bands.last().map(|b| b.1), Some(max));
+            assert!(bands.windows(2).all(|w| w[0].1 + 1 == w[1].0), "{bands:?}");
+            assert!(bands.iter().all(|b| b.0 <= b.1), "{bands:?}");
+        }
+        assert_eq!(colour(&bands(3), 0), UNUSED);
+        assert_eq!(colour(&bands(3), 3), RAMP[5]);
+    }
+}

@@ -1,0 +1,89 @@
+//! The libraries depend on `compress-core` and never on each other, so that a criterion, a scheme
+//! or a loss works on any model that meets core's contracts.
+
+use super::Finding;
+use super::workspace::{Package, Workspace};
+
+const CORE: &str = "compress-core";
+
+/// Those that bring the others together.
+const TOP: &[&str] = &["compress-benches", "compress-cli"];
+
+pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
+    let ours: Vec<&str> = workspace.packages.iter().map(|p| p.name.as_str()).collect();
+    let mut findings = Vec::new();
+    for package in workspace.packages.iter().filter(|p| is_library(p)) {
+        for dependency in &package.dependencies {
+            let is_ours = ours.contains(&dependency.as_str());
+            let is_fine = dependency == CORE && package.name != CORE;
+            if is_ours && !is_fine {
+                findings.push(Finding::new(
+                    &package.manifest,
+                    1,
+                    message(package, dependency),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+fn is_library(package: &Package) -> bool {
+    package.name.starts_with("compress-") && !TOP.contains(&package.name.as_str())
+}
+
+fn message(package: &Package, dependency: &str) -> String {
+    let name = &package.name;
+    if name == CORE {
+        format!("{CORE} depends on {dependency}; it must depend on no crate of the workspace")
+    } else {
+        format!(
+            "{name} depends on {dependency}; what two libraries must agree on is a contract in \
+             {CORE}, and tests that need both belong in xtask"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(edges: &[(&str, &[&str])]) -> Vec<String> {
+        let packages = edges.iter().map(|(name, dependencies)| Package {
+            name: (*name).to_owned(),
+            manifest: format!("crates/{name}/Cargo.toml").into(),
+            dependencies: dependencies.iter().map(|d| (*d).to_owned()).collect(),
+            roots: Vec::new(),
+        });
+        let workspace = Workspace {
+            packages: packages.collect(),
+            ..Workspace::default()
+        };
+        check(&workspace).iter().map(Finding::to_string).collect()
+    }
+
+    #[test]
+    fn layers_pass() {
+        let edges: &[(&str, &[&str])] = &[
+            (CORE, &["rayon"]),
+            ("compress-prune", &[CORE, "ndarray"]),
+            ("compress-nn", &[CORE]),
+            ("compress-cli", &[CORE, "compress-prune", "compress-nn"]),
+            ("xtask", &["compress-nn", "compress-prune"]),
+        ];
+        assert!(findings(edges).is_empty());
+    }
+
+    #[test]
+    fn edges_between_libraries_fail() {
+        let edges: &[(&str, &[&str])] = &[
+            (CORE, &["compress-nn"]),
+            ("compress-nn", &[CORE]),
+            ("compress-distill", &[CORE, "compress-nn"]),
+        ];
+        let found = findings(edges);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("crates/compress-core/Cargo.toml:1: compress-core depends"));
+        assert!(found[1].contains("compress-distill depends on compress-nn"));
+    }
+}

@@ -1,0 +1,76 @@
+//! `unsafe` is in `compress-core` alone, and the compiler refuses it everywhere else.
+
+use super::Finding;
+use super::source::lines_with_word;
+use super::workspace::Workspace;
+
+const CORE: &str = "compress-core";
+const FORBID: &str = "#![forbid(unsafe_code)]";
+
+pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
+    let mut findings = used_outside_of_core(workspace);
+    for package in workspace.packages.iter().filter(|p| p.name != CORE) {
+        for root in &package.roots {
+            let forbids = workspace
+                .source(root)
+                .is_some_and(|source| source.code.contains(FORBID));
+            if !forbids {
+                let message = format!("unsafe code is not forbidden here; add `{FORBID}`");
+                findings.push(Finding::new(root, 1, message));
+            }
+        }
+    }
+    findings
+}
+
+fn used_outside_of_core(workspace: &Workspace) -> Vec<Finding> {
+    let core = format!("crates/{CORE}");
+    let sources = workspace
+        .sources
+        .iter()
+        .filter(|s| !s.path.starts_with(&core));
+    let uses = sources.flat_map(|source| {
+        let lines = lines_with_word(&source.code, "unsafe");
+        lines.into_iter().map(|line| {
+            let message = format!("unsafe code outside of {CORE}; move it there, or do without");
+            Finding::new(&source.path, line, message)
+        })
+    });
+    uses.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::source::Source;
+    use crate::tidy::workspace::Package;
+
+    fn findings(package: &str, text: &str) -> Vec<usize> {
+        let root = format!("crates/{package}/src/lib.rs");
+        let workspace = Workspace {
+            sources: vec![Source::new(&root, text)],
+            packages: vec![Package {
+                name: package.to_owned(),
+                manifest: format!("crates/{package}/Cargo.toml").into(),
+                dependencies: Vec::new(),
+                roots: vec![root.into()],
+            }],
+            ..Workspace::default()
+        };
+        check(&workspace).iter().map(|f| f.line).collect()
+    }
+
+    #[test]
+    fn core_alone_may() {
+        assert!(findings(CORE, "unsafe { f() }").is_empty());
+        let text = "#![forbid(unsafe_code)]\nfn f() {\n    unsafe { g() }\n}";
+        assert_eq!(findings("compress-nn", text), [3]);
+    }
+
+    #[test]
+    fn the_others_must_forbid_it() {
+        assert!(findings("compress-nn", "#![forbid(unsafe_code)]\n// unsafe").is_empty());
+        assert_eq!(findings("compress-nn", "//! a"), [1]);
+        assert_eq!(findings("compress-nn", "// #![forbid(unsafe_code)]"), [1]);
+    }
+}

@@ -1,0 +1,132 @@
+//! The workspace as the rules see it: its Rust files, its packages, and what else is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{MetadataCommand, TargetKind};
+
+use super::TidyError;
+use super::source::Source;
+
+/// Everything that the rules look at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Workspace {
+    /// Every Rust file, sorted by path.
+    pub(super) sources: Vec<Source>,
+    /// Every file that Git could know, relative to the root, sorted.
+    pub(super) files: Vec<PathBuf>,
+    /// The members of the workspace.
+    pub(super) packages: Vec<Package>,
+}
+
+/// A member of the workspace.
+#[derive(Clone, Debug)]
+pub(super) struct Package {
+    pub(super) name: String,
+    /// Its `Cargo.toml`, relative to the root.
+    pub(super) manifest: PathBuf,
+    /// The names of what it depends on, for building, running or testing.
+    pub(super) dependencies: Vec<String>,
+    /// The root files of its libraries, binaries and benches, relative to the root.
+    pub(super) roots: Vec<PathBuf>,
+}
+
+impl Workspace {
+    /// Reads the workspace in the folder `root`.
+    pub(super) fn load(root: &Path) -> Result<Self, TidyError> {
+        let mut files = Vec::new();
+        collect(root, Path::new(""), &mut files)?;
+        files.sort();
+        let mut sources = Vec::new();
+        for path in &files {
+            if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(root.join(path)).map_err(|source| {
+                    let path = root.join(path);
+                    TidyError::Read { path, source }
+                })?;
+                sources.push(Source::new(path, text));
+            }
+        }
+        Ok(Workspace {
+            sources,
+            files,
+            packages: packages(root)?,
+        })
+    }
+
+    /// The Rust file at `path`.
+    pub(super) fn source(&self, path: &Path) -> Option<&Source> {
+        self.sources.iter().find(|source| source.path == path)
+    }
+
+    /// The sources of the libraries: `crates/*/src` but for the command line tool.
+    pub(super) fn library_sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter().filter(|source| {
+            let mut parts = source.path.iter();
+            let is_crate = parts.next().is_some_and(|p| p == "crates");
+            is_crate
+                && parts.next().is_some_and(|p| p != "compress-cli")
+                && parts.next().is_some_and(|p| p == "src")
+        })
+    }
+}
+
+/// `path` with slashes on every system.
+pub(super) fn slashes(path: &Path) -> String {
+    let parts = path.iter().map(|part| part.to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// The files below `root/folder`, but not hidden ones and no build output.
+fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), TidyError> {
+    let read = |source| TidyError::Read {
+        path: root.join(folder),
+        source,
+    };
+    for entry in fs::read_dir(root.join(folder)).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with('.') || name == "target" {
+            continue;
+        }
+        let path = folder.join(&name);
+        // Links are not followed: they could lead out of the workspace, or round in a circle.
+        let kind = entry.file_type().map_err(read)?;
+        if kind.is_dir() {
+            collect(root, &path, files)?;
+        } else if kind.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn packages(root: &Path) -> Result<Vec<Package>, TidyError> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root.join("Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()?;
+    let base = metadata.workspace_root.as_std_path();
+    let relative = |path: &Path| path.strip_prefix(base).unwrap_or(path).to_owned();
+    let packages = metadata.packages.iter().map(|package| Package {
+        name: package.name.to_string(),
+        manifest: relative(package.manifest_path.as_std_path()),
+        dependencies: package
+            .dependencies
+            .iter()
+            .map(|d| d.name.clone())
+            .collect(),
+        roots: package
+            .targets
+            .iter()
+            .filter(|target| target.kind.iter().any(is_guarded))
+            .map(|target| relative(target.src_path.as_std_path()))
+            .collect(),
+    });
+    Ok(packages.collect())
+}
+
+fn is_guarded(kind: &TargetKind) -> bool {
+    matches!(kind, TargetKind::Lib | TargetKind::Bin | TargetKind::Bench)
+}
