@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{check_batch, check_labels, mean, probabilities};
 
-/// The mean over the batch of −ln softmax(z)[label], in nats, z being the logits. Its gradient is
+/// The mean over the batch of −ln softmax(z), taken at the label, in nats, z being the logits. Its gradient is
 /// (softmax(z) − one-hot(label)) / batch.
 ///
 /// # Errors
