@@ -26,6 +26,9 @@ use super::{check_batch, check_labels, mean, probabilities};
 /// assert_eq!(gradient, array![[0.5, -0.5]]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
+///
+/// # References
+/// Goodfellow, Bengio, Courville, *Deep learning*, MIT Press 2016, section 6.2.2.3, softmax units.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HardLabels;
 
