@@ -99,7 +99,12 @@ fn weight() -> impl Strategy<Value = f32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    // Every scheme is tried at each step of shrinking.
+    #![proptest_config(ProptestConfig {
+        cases: 150,
+        max_shrink_iters: 300,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn what_is_trained_is_what_ships_and_zeros_stay(
