@@ -2,6 +2,8 @@
 //!
 //! Throughput is in multiply-adds: GFLOP/s are twice the figure shown.
 
+#![forbid(unsafe_code)]
+
 use std::hint::black_box;
 
 use compress_core::kernels::gemm_f32::{Init, PackedB, gemm, gemm_packed};

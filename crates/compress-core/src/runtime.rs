@@ -11,6 +11,9 @@ use crate::network::{Activation, Architecture};
 use crate::ops::elementwise;
 use crate::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// A loaded model.
 ///
 /// ```

@@ -45,8 +45,10 @@ pub enum Error {
         /// How many labels there are.
         labels: usize,
     },
-    /// A logit of the teacher that is NaN or infinite.
-    #[error("the teacher's logit of class {class} for sample {sample} is {value}, not finite")]
+    /// A logit of the teacher that is NaN or infinite, or becomes so at a temperature below 1.
+    #[error(
+        "the teacher's logit of class {class} for sample {sample} is {value}; it must be finite, also divided by the temperature"
+    )]
     TeacherLogit {
         /// The row.
         sample: usize,

@@ -38,7 +38,7 @@ impl Teacher<'_> {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/mod.rs")); }
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
 /// // Any `Network` and any `Samples`: here 5 samples of 4 features, 3 classes.
 /// let teacher = support::Chain::random(&[4, 8, 3], 1);
 /// let samples = support::blobs(5, 4, 3, 2);
@@ -49,7 +49,7 @@ impl Teacher<'_> {
 pub fn teacher_logits(teacher: &dyn Network, samples: &dyn Samples) -> Result<Array2<f32>> {
     check_features("teacher", teacher, samples)?;
     let logits = predict(teacher, samples, 0)?;
-    check_finite(logits.view())?;
+    check_finite(logits.view(), 1.0)?;
     Ok(logits)
 }
 
@@ -78,7 +78,7 @@ pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
     let mut sum = Array2::<f64>::zeros(first.raw_dim());
     for one in logits {
         compress_core::Error::check_shape("logits to average", first.shape(), one.shape())?;
-        check_finite(one.view())?;
+        check_finite(one.view(), 1.0)?;
         sum.zip_mut_with(one, |sum, &x| *sum += f64::from(x));
     }
     let count = logits.len() as f64;
@@ -92,10 +92,10 @@ pub(crate) struct SoftLabels {
 }
 
 impl SoftLabels {
-    /// The soft labels of finite `logits`.
+    /// The soft labels of `logits`, which must be finite, also after division by the temperature.
     pub(crate) fn new(logits: ArrayView2<'_, f32>, temperature: f32) -> Result<Self> {
         check_temperature(temperature)?;
-        check_finite(logits)?;
+        check_finite(logits, temperature)?;
         let mut logarithms = Array2::zeros(logits.raw_dim());
         softmax::log_softmax(logits, temperature, logarithms.view_mut())?;
         let mut probabilities = logarithms.clone();
@@ -125,8 +125,12 @@ pub(crate) fn check_features(
     }
 }
 
-fn check_finite(logits: ArrayView2<'_, f32>) -> Result<()> {
-    match logits.indexed_iter().find(|(_, x)| !x.is_finite()) {
+/// Fails at the first logit that is not finite once it is divided by the temperature.
+fn check_finite(logits: ArrayView2<'_, f32>, temperature: f32) -> Result<()> {
+    match logits
+        .indexed_iter()
+        .find(|(_, x)| !(**x / temperature).is_finite())
+    {
         None => Ok(()),
         Some(((sample, class), &value)) => Err(Error::TeacherLogit {
             sample,

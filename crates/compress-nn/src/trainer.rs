@@ -30,10 +30,13 @@ pub struct Trainer<'a> {
     pub(crate) network: Mlp,
     pub(crate) settings: Settings,
     pub(crate) validation: Option<Validation<'a>>,
-    pub(crate) progress: Option<Box<dyn FnMut(&Progress) + 'a>>,
+    pub(crate) progress: Option<OnProgress<'a>>,
     pub(crate) checkpoint: Option<(PathBuf, usize)>,
     pub(crate) resume: Option<PathBuf>,
 }
+
+/// Called after each step.
+pub(crate) type OnProgress<'a> = Box<dyn FnMut(&Progress) + 'a>;
 
 /// The samples to validate on, and how often.
 #[derive(Clone, Copy)]

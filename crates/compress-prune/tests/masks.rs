@@ -129,6 +129,13 @@ fn halves_round_up_and_the_ends_are_exact() {
 }
 
 #[test]
+fn a_floor_outranks_the_largest_score_there_is() {
+    let scores = two(vec![f32::MAX, f32::MAX, f32::MAX], vec![1.0]);
+    let mask = Global { floor: 0.3 }.mask(&scores, 0.5).unwrap();
+    assert_eq!(flat(&mask), [true, false, false, true]);
+}
+
+#[test]
 fn every_structure_refuses_what_it_cannot_rank() {
     for (name, make) in STRUCTURES {
         let structure = make();

@@ -6,11 +6,11 @@
 //! use compress_quant::{Granularity, dequantize_array, quantize_array};
 //! use ndarray::array;
 //!
-//! let weights = array![[0.70, -0.31, 0.0], [0.02, 0.05, -0.14]];
+//! let weights = array![[0.70, -0.31, 0.0], [0.02, 0.06, -0.14]];
 //! let scheme = LinearSymmetric::new(4, Granularity::Channel, Range::AbsMax)?;
 //!
 //! let quantized = quantize_array("layers.0.weight", weights.view(), &scheme)?;
-//! assert_eq!(quantized.codes, [7, -3, 0, 1, 3, -7]); // round(0.05 / 0.02) = 2.5 and a little
+//! assert_eq!(quantized.codes, [7, -3, 0, 1, 3, -7]);
 //!
 //! let back = dequantize_array(&quantized)?;
 //! let worst = (&back - &weights).iter().fold(0.0f32, |m, e| m.max(e.abs()));
@@ -45,3 +45,4 @@ mod rounding;
 pub use arrays::{dequantize_array, quantize_array};
 pub use compress_core::codec::{Granularity, Grid, QuantizedTensor, WeightCodec};
 pub use error::Error;
+pub use weights::{dequantize_weights, quantize_weights};

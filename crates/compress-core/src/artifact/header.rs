@@ -12,7 +12,7 @@ use crate::network::{Activation, Architecture, LayerSpec};
 use crate::{Error, Result};
 
 use super::floats::nonzero_positions;
-use super::stream::{self, Arrangements};
+use super::stream::Arrangements;
 
 /// Bits 0 and 1: how the selected features are coded.
 const SELECTION: u8 = 0b11;

@@ -6,7 +6,7 @@
 //! | 3 | `CMP` |
 //! | 1 | version |
 //! | 4 | CRC-32 of all other bytes, little-endian |
-//! | few | the architecture: 9 for 784-300-100-10 |
+//! | few | the architecture: 8 for 784-300-100-10 |
 //! | rest | for each layer its weight and its bias |
 //!
 //! A tensor is stored `dense` (4 bytes a value, 1 or 2 a code), `packed` (codes in their own

@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{check_batch, check_labels, mean, probabilities};
 
-/// The mean over the batch of −ln softmax(z)[label], in nats, z being the logits. Its gradient is
+/// The mean over the batch of −ln softmax(z), taken at the label, in nats, z being the logits. Its gradient is
 /// (softmax(z) − one-hot(label)) / batch.
 ///
 /// # Errors
@@ -26,6 +26,9 @@ use super::{check_batch, check_labels, mean, probabilities};
 /// assert_eq!(gradient, array![[0.5, -0.5]]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
+///
+/// # References
+/// Goodfellow, Bengio, Courville, *Deep learning*, MIT Press 2016, section 6.2.2.3, softmax units.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HardLabels;
 

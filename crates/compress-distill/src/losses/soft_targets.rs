@@ -142,7 +142,7 @@ fn divergence(
             let ln_p = labels.logarithms.row(target(row));
             for ((&p, &ln_p), &ln_q) in p.iter().zip(ln_p).zip(q) {
                 // What the teacher excludes costs nothing, though its logarithm may be −∞.
-                if p > 0.0 {
+                if p != 0.0 {
                     sum += f64::from(p) * (f64::from(ln_p) - f64::from(ln_q));
                 }
             }

@@ -15,7 +15,7 @@ pub(super) type Displacements = [[[f32; POINTS]; POINTS]; 2];
 /// beyond 3.5 deviations, and exact arithmetic on every machine.
 pub(super) fn draw(stream: &mut Stream, deviation: f32) -> Displacements {
     /// √(4 · (256² − 1) / 12), the deviation of the sum.
-    const DEVIATION: f32 = 147.800_09;
+    const DEVIATION: f32 = 147.800_1;
     const MEAN: f32 = 510.0;
     let factor = deviation / DEVIATION;
     let mut bytes = [0; 4 * 2 * POINTS * POINTS];

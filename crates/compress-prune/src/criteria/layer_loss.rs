@@ -14,6 +14,9 @@ use crate::Result;
 ///
 /// # Errors
 /// Where there are no samples, they have no labels, or a label names no output.
+///
+/// # References
+/// Goodfellow, Bengio, Courville, *Deep learning*, MIT Press 2016, section 6.2.2.3, for the loss.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LayerLoss;
 

@@ -95,7 +95,7 @@ impl GradualOptions {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/mod.rs")); }
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
 /// use compress_core::train::{Fit};
 /// use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude};
 ///

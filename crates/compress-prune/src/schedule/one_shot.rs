@@ -3,6 +3,9 @@
 use super::Schedule;
 
 /// Prunes to the final density at once, when the pruning period begins.
+///
+/// # References
+/// Han et al. 2015 (1506.02626), section 3: prune at a threshold, then retrain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OneShot;
 

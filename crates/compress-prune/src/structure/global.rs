@@ -29,6 +29,10 @@ use crate::error::check_fraction;
 /// assert_eq!(mask.tensors[1].keep, [true, true, false]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
+///
+/// # References
+/// Han et al. 2015 (1506.02626), section 3, for pruning by magnitude; here one threshold for all
+/// layers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Global {
     /// The fraction of each tensor that stays whatever its scores, rounded up to whole weights;

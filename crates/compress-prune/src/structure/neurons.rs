@@ -31,6 +31,9 @@ use crate::error::check_fraction;
 /// assert_eq!(mask.tensors[1].keep, [false, true]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
+///
+/// # References
+/// Li et al. 2016 (1608.08710), section 3.1, where filters are what neurons are here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Neurons;
 

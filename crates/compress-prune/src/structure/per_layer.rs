@@ -29,6 +29,9 @@ use crate::error::check_fraction;
 /// assert_eq!(mask.tensors[1].keep, [true, false]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
+///
+/// # References
+/// Han et al. 2015 (1506.02626), section 3; Zhu and Gupta 2017 (1710.01878), section 3.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PerLayer;
 

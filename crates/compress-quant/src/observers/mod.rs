@@ -2,7 +2,7 @@
 //! activations. They read a stream of batches through [`Tap`], in memory that grows with the
 //! layers and not with the samples, and give the same answer however samples are batched.
 
-mod log_histogram;
+mod log_histogram; // tidy: allow(a helper of two observers)
 mod mean_squared_error;
 mod min_max;
 mod percentile;
@@ -53,6 +53,18 @@ pub trait Observer: Tap {
     /// Where nothing was seen.
     fn ranges(&self) -> Result<Vec<ActivationRange>>;
 }
+
+/// Makes an observer; the number is the bits of the codes, where the range depends on them.
+pub type MakeObserver = fn(u8) -> Result<Box<dyn Observer>>;
+
+/// The observers, by name.
+pub const OBSERVERS: &[(&str, MakeObserver)] = &[
+    ("min_max", |_| Ok(Box::new(MinMax::new()))),
+    ("percentile", |_| Ok(Box::new(Percentile::new(99.99)?))),
+    ("mean_squared_error", |bits| {
+        Ok(Box::new(MeanSquaredError::new(bits)?))
+    }),
+];
 
 /// Runs `network` over all `samples` (epoch 0) and shows `tap` what each layer reads. Returns
 /// how many samples that was.

@@ -3,6 +3,9 @@
 //! The error as a function of the scale has many local minima (it is a quadratic between any
 //! two scales at which a weight changes its code), so the search is a sweep, a finer sweep
 //! around its best, and then the exact minimum for fixed codes, in turns with rounding anew.
+//!
+//! # References
+//! Shin, Hwang, Sung 2015 (1512.01322), for the turns of rounding and refitting the step size.
 
 use rayon::prelude::*;
 

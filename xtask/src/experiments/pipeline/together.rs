@@ -36,7 +36,10 @@ pub(super) fn teacher(lab: &Lab<'_>) -> Result<Outcome, StageError> {
     plan.warm_up_steps = 0;
     let weak = lab.augmented(0.7, "teacher.augment")?;
     let (network, last) = lab.train(network, &plan, &weak, &CrossEntropy, &mut [])?;
-    epochs.extend(last);
+    epochs.extend(last.into_iter().map(|report| EpochReport {
+        epoch: report.epoch + settings.teacher_epochs,
+        ..report
+    }));
     Outcome::float(&network, epochs)
 }
 

@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use ndarray::ArrayView2;
 
-use super::tile::{A_STRIDE, Level, Start, Tile, check_transpose};
+use super::tile::{Level, PANEL, Start, Tile, check_transpose};
 
 /// Lanes of a vector.
 const LANES: usize = 8;
@@ -118,8 +118,8 @@ unsafe fn rows(t: &Tile) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
     let mut acc = [[_mm256_setzero_ps(); V]; R];
-    // SAFETY: by the contract; A has `R` rows of `k` elements at `A_STRIDE`, B has `k` rows of
-    // whole vectors at `b_stride`, C has `R` rows of whole vectors at `c_stride`.
+    // SAFETY: by the contract; A has `R` rows of `k` elements at its strides, B has `k` rows of
+    // whole vectors, C has `R` rows of whole vectors at `c_stride`.
     unsafe {
         for (r, acc) in acc.iter_mut().enumerate() {
             for (v, acc) in acc.iter_mut().enumerate() {
@@ -130,16 +130,17 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
                 };
             }
         }
-        let mut b = t.b;
-        for k in 0..t.k {
+        let (mut a, mut b) = (t.a_quads(), t.b);
+        for _ in 0..t.k {
             let row: [__m256; V] = std::array::from_fn(|v| _mm256_loadu_ps(b.add(v * LANES)));
             for (r, acc) in acc.iter_mut().enumerate() {
-                let a = _mm256_set1_ps(*t.a.add(r * A_STRIDE + k));
+                let x = _mm256_set1_ps(*a[r / 4].wrapping_offset((r % 4) as isize * t.a_rows));
                 for (acc, &b) in acc.iter_mut().zip(&row) {
-                    *acc = _mm256_fmadd_ps(a, b, *acc);
+                    *acc = _mm256_fmadd_ps(x, b, *acc);
                 }
             }
-            b = b.wrapping_offset(t.b_stride);
+            a = a.map(|a| a.wrapping_offset(t.a_cols));
+            b = b.add(PANEL);
         }
         for (r, acc) in acc.iter().enumerate() {
             for (v, &acc) in acc.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 use ndarray::ArrayView2;
 
-use super::tile::{A_STRIDE, Level, PANEL, Start, Tile, check_transpose};
+use super::tile::{Level, PANEL, Start, Tile, check_transpose};
 
 /// Lanes of a vector.
 const LANES: usize = 16;
@@ -73,7 +73,7 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
     let mut acc = [[_mm512_setzero_ps(); V]; R];
     // SAFETY: by the contract of `Tile`, C (and the bias) have `cols` columns from their
     // pointers, and the masks leave out what lies beyond; A has `R` rows of `k` elements at
-    // `A_STRIDE`, and B has `k` rows of whole vectors at `b_stride`.
+    // its strides, and B has `k` rows of whole vectors.
     unsafe {
         match t.start {
             Start::Zero => {}
@@ -92,16 +92,17 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
                 }
             }
         }
-        let mut b = t.b;
-        for k in 0..t.k {
+        let (mut a, mut b) = (t.a_quads(), t.b);
+        for _ in 0..t.k {
             let row: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(b.add(v * LANES)));
             for (r, acc) in acc.iter_mut().enumerate() {
-                let a = _mm512_set1_ps(*t.a.add(r * A_STRIDE + k));
+                let x = _mm512_set1_ps(*a[r / 4].wrapping_offset((r % 4) as isize * t.a_rows));
                 for (acc, &b) in acc.iter_mut().zip(&row) {
-                    *acc = _mm512_fmadd_ps(a, b, *acc);
+                    *acc = _mm512_fmadd_ps(x, b, *acc);
                 }
             }
-            b = b.wrapping_offset(t.b_stride);
+            a = a.map(|a| a.wrapping_offset(t.a_cols));
+            b = b.add(PANEL);
         }
         for (r, acc) in acc.iter().enumerate() {
             for (v, &acc) in acc.iter().enumerate() {

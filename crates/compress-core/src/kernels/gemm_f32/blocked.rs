@@ -9,14 +9,14 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{ArrayViewMut2, Axis};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::Init;
 use super::pack::{Operand, PackedB};
-use super::tile::{A_STRIDE, DEPTH, Level, MAX_ROWS, PANEL, Start, Tile};
+use super::tile::{DEPTH, Level, PANEL, Start, Tile};
 
-/// The most panels of a task: with [`DEPTH`], 256 KB of the second cache.
-const TASK_PANELS: usize = 8;
+/// The most panels of a task: with [`DEPTH`], 512 KB of the second cache.
+const TASK_PANELS: usize = 4;
 /// The most rows of a task.
 const TASK_ROWS: usize = 512;
 /// Multiply-adds below which a product stays on the calling thread.
@@ -33,10 +33,9 @@ pub(super) enum Source<'a> {
 /// A product whose shapes have been checked.
 pub(super) struct Product<'a> {
     pub level: Level,
-    pub a: Operand<'a>,
+    pub a: ArrayView2<'a, f32>,
     pub b: Source<'a>,
     pub init: Init<'a>,
-    pub k: usize,
 }
 
 /// A part of the grid.
@@ -46,14 +45,7 @@ struct Task<'c> {
     c: ArrayViewMut2<'c, f32>,
 }
 
-/// Packed operands of the task at hand, kept by each thread for the next.
-#[derive(Default)]
-struct Buffers {
-    a: Vec<Line>,
-    b: Vec<Line>,
-}
-
-/// A cache line; seen as numbers through [`floats`] alone.
+/// A cache line.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
 #[allow(dead_code, reason = "read and written through `floats`")]
@@ -62,7 +54,8 @@ struct Line([f32; LINE]);
 const LINE: usize = 16;
 
 thread_local! {
-    static BUFFERS: RefCell<Buffers> = RefCell::default();
+    /// The packed panels of the task at hand, kept by each thread for the next.
+    static PANELS: RefCell<Vec<Line>> = RefCell::default();
 }
 
 impl Product<'_> {
@@ -72,7 +65,7 @@ impl Product<'_> {
         if m == 0 || n == 0 {
             return;
         }
-        let work = m.saturating_mul(n).saturating_mul(self.k);
+        let work = m.saturating_mul(n).saturating_mul(self.a.ncols());
         let tasks = cut(c, work);
         let threads = if work < SERIAL {
             1
@@ -100,91 +93,94 @@ impl Product<'_> {
     }
 
     fn compute(&self, task: Task<'_>) {
-        BUFFERS.with_borrow_mut(|buffers| self.compute_with(buffers, task));
+        PANELS.with_borrow_mut(|buffer| self.compute_with(buffer, task));
     }
 
-    fn compute_with(&self, buffers: &mut Buffers, mut task: Task<'_>) {
-        let Level {
-            rows: height,
-            transpose,
-            ..
-        } = self.level;
-        let depths = parts(self.k, DEPTH).max(1);
-        let blocks = parts(task.rows.len(), height);
-        buffers
-            .a
-            .resize(MAX_ROWS * A_STRIDE / LINE, Line::default());
-        let a: &mut [f32; MAX_ROWS * A_STRIDE] = floats(&mut buffers.a)
-            .try_into()
-            .expect("resized to this length");
+    fn compute_with(&self, buffer: &mut Vec<Line>, mut task: Task<'_>) {
+        let depths = parts(self.a.ncols(), DEPTH).max(1);
+        let blocks = parts(task.rows.len(), self.level.rows);
         for d in 0..depths {
-            let k = part(self.k, depths, d);
+            let k = part(self.a.ncols(), depths, d);
             let size = k.len() * PANEL;
-            let panels: &[f32] = match &self.b {
+            let packed = match &self.b {
+                Source::Plain(b) => self.pack(b, k.clone(), task.panels.clone(), buffer),
                 Source::Packed(_) => &[],
-                Source::Plain(b) => {
-                    let lines = (task.panels.len() * size).div_ceil(LINE);
-                    if buffers.b.len() < lines {
-                        buffers.b.resize(lines, Line::default());
-                    }
-                    let to = floats(&mut buffers.b);
-                    for (i, panel) in task.panels.clone().enumerate() {
-                        b.pack_panel(transpose, k.clone(), panel, &mut to[i * size..][..size]);
-                    }
-                    to
-                }
             };
             for block in 0..blocks {
                 let rows = part(task.rows.len(), blocks, block);
-                let from = task.rows.start + rows.start..task.rows.start + rows.end;
-                self.a.pack_rows(transpose, from, k.clone(), a);
                 for (i, panel) in task.panels.clone().enumerate() {
                     let b = match &self.b {
+                        Source::Plain(_) => &packed[i * size..][..size],
                         Source::Packed(b) => b.panel(panel, k.clone()),
-                        Source::Plain(_) => &panels[i * size..][..size],
                     };
-                    self.multiply(&mut task, rows.clone(), i, a, b, d == 0);
+                    self.multiply(&mut task, rows.clone(), i, k.clone(), b);
                 }
             }
         }
     }
 
-    /// One tile: rows `rows` of the task's C, and its panel `panel`.
+    /// Rows `k` of some panels, one after the other.
+    fn pack<'b>(
+        &self,
+        b: &Operand<'_>,
+        k: Range<usize>,
+        panels: Range<usize>,
+        buffer: &'b mut Vec<Line>,
+    ) -> &'b [f32] {
+        let size = k.len() * PANEL;
+        let lines = panels.len() * size / LINE;
+        if buffer.len() < lines {
+            buffer.resize(lines, Line::default());
+        }
+        let to = floats(buffer);
+        for (i, panel) in panels.enumerate() {
+            b.pack_panel(
+                self.level.transpose,
+                k.clone(),
+                panel,
+                &mut to[i * size..][..size],
+            );
+        }
+        to
+    }
+
+    /// One tile: rows `rows` and panel `panel` of the task's part, `k` of the chains.
     fn multiply(
         &self,
         task: &mut Task<'_>,
         rows: Range<usize>,
         panel: usize,
-        a: &[f32; MAX_ROWS * A_STRIDE],
+        k: Range<usize>,
         b: &[f32],
-        first: bool,
     ) {
         let col = panel * PANEL;
         let start = match self.init {
-            _ if !first => Start::Accumulate,
+            _ if k.start > 0 => Start::Accumulate,
             Init::Zero => Start::Zero,
             Init::Accumulate => Start::Accumulate,
             Init::Bias(bias) => Start::Bias(bias[task.panels.start * PANEL + col..].as_ptr()),
         };
-        let c_stride = task.c.strides()[0] as usize;
-        let cols = (task.c.ncols() - col).min(PANEL);
-        let c = &mut task.c[(rows.start, col)];
+        let top = task.rows.start + rows.start;
+        let a = self.a.slice(s![top..top + rows.len(), k]);
+        let cols = col..task.c.ncols().min(col + PANEL);
+        let mut c = task.c.slice_mut(s![rows, cols]);
+        assert!(b.len() == a.ncols() * PANEL && c.nrows() <= self.level.rows);
         let tile = Tile {
             a: a.as_ptr(),
+            a_rows: a.strides()[0],
+            a_cols: a.strides()[1],
             b: b.as_ptr(),
-            b_stride: PANEL as isize,
-            c,
-            c_stride,
-            rows: rows.len(),
-            cols,
-            k: b.len() / PANEL,
+            c: c.as_mut_ptr(),
+            c_stride: c.strides()[0] as usize,
+            rows: c.nrows(),
+            cols: c.ncols(),
+            k: a.ncols(),
             start,
         };
-        debug_assert!(rows.end <= task.c.nrows() && tile.k <= DEPTH);
-        // SAFETY: the level is one that the processor has. The tile is at most as high as the
-        // level's and as deep as `DEPTH`, so A has its rows; B is a whole panel; C's rows and
-        // columns lie inside of the task's part, which is borrowed mutably; the bias has a value
-        // for each column of C.
+        // SAFETY: the level is one that the processor has. A and C have as many rows as the tile,
+        // which the level can take; B has a whole panel for each column of A; the columns of C
+        // are contiguous, since all of C is, and borrowed mutably; a bias has a value for each
+        // column of all of C, so it has for these.
         unsafe { (self.level.multiply)(&tile) };
     }
 }
@@ -238,4 +234,4 @@ fn floats(lines: &mut [Line]) -> &mut [f32] {
 }
 
 const _: () = assert!(size_of::<Line>() == LINE * size_of::<f32>());
-const _: () = assert!((MAX_ROWS * A_STRIDE).is_multiple_of(LINE));
+const _: () = assert!(PANEL.is_multiple_of(LINE));

@@ -69,8 +69,7 @@ pub fn gemm_at(
         None => reference::gemm(a, b, init, c),
         Some(level) => Product {
             level,
-            k: a.ncols(),
-            a: Operand::new(a),
+            a,
             b: Source::Plain(Operand::new(b)),
             init,
         }
@@ -108,8 +107,7 @@ pub fn gemm_packed_at(
         None => reference::gemm_packed(a, b, init, c),
         Some(level) => Product {
             level,
-            k: a.ncols(),
-            a: Operand::new(a),
+            a,
             b: Source::Packed(b),
             init,
         }

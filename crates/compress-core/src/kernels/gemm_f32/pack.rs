@@ -1,13 +1,13 @@
 //! Copies of the operands in the order in which the tiles read them.
 //!
 //! B is packed into panels of 32 columns, a panel's rows one after the other; the last panel is
-//! filled up with zeros. A is packed tile by tile, its rows at [`A_STRIDE`].
+//! filled up with zeros.
 
 use std::ops::Range;
 
 use ndarray::{ArrayView2, CowArray, Ix2, s};
 
-use super::tile::{A_STRIDE, Level, MAX_ROWS, PANEL};
+use super::tile::{Level, PANEL};
 use crate::isa::Isa;
 
 /// The B of a product, packed once for many products: the weights of inference.
@@ -103,26 +103,6 @@ impl<'a> Operand<'a> {
             let rows = self.runs.slice(s![k, cols]);
             for (from, to) in rows.outer_iter().zip(to.chunks_exact_mut(PANEL)) {
                 copy(from, &mut to[..width]);
-            }
-        }
-    }
-
-    /// Packs columns `k` of rows `rows` of an A.
-    pub(super) fn pack_rows(
-        &self,
-        transpose: Transpose,
-        rows: Range<usize>,
-        k: Range<usize>,
-        to: &mut [f32; MAX_ROWS * A_STRIDE],
-    ) {
-        let depth = k.len();
-        if self.transposed {
-            // SAFETY: the transpose is one of a level that the processor has.
-            unsafe { transpose(self.runs.slice(s![k, rows]), to, A_STRIDE) };
-        } else {
-            let rows = self.runs.slice(s![rows, k]);
-            for (from, to) in rows.outer_iter().zip(to.chunks_exact_mut(A_STRIDE)) {
-                copy(from, &mut to[..depth]);
             }
         }
     }
