@@ -1,15 +1,16 @@
 //! The training loop.
 
 use compress_core::rng;
-use compress_core::train::{Batch, EpochReport, FitReport, Loss, Samples, Step, TrainHook};
+use compress_core::train::{EpochReport, FitReport, Loss, Samples, TrainHook};
 use serde::{Deserialize, Serialize};
 
 use crate::backprop::Backprop;
 use crate::checkpoint::Checkpoint;
 use crate::optim::{self, Rates};
+use crate::pass::Pass;
 use crate::settings::at_least_one;
 use crate::trainer::Validation;
-use crate::{Error, Progress, Result, Trainer, evaluate};
+use crate::{Result, Trainer, evaluate};
 
 /// What a run has come to after some epochs; all that a checkpoint needs beside the network and
 /// the hooks.
@@ -145,172 +146,6 @@ fn shuffle(order: &mut Vec<usize>, samples: usize, trainer: &Trainer<'_>, epoch:
     order.extend(0..samples);
     let epoch = settings.first_epoch + epoch as u64;
     rng::shuffle(&mut rng::indexed(settings.seed, &name, epoch), order);
-}
-
-/// One pass over the samples.
-struct Pass<'p> {
-    data: &'p dyn Samples,
-    loss: &'p dyn Loss,
-    rates: Rates,
-    batch: usize,
-    epoch: usize,
-}
-
-impl Pass<'_> {
-    /// Returns the mean loss.
-    fn run(
-        &self,
-        trainer: &mut Trainer<'_>,
-        hooks: &mut [&mut dyn TrainHook],
-        order: &[usize],
-        state: &mut State,
-        buffers: &mut Backprop,
-    ) -> Result<f32> {
-        let mut labels = Vec::with_capacity(self.batch);
-        let (mut sum, mut last) = (0.0, 0.0);
-        for indices in order.chunks(self.batch) {
-            let step = Step {
-                epoch: self.epoch,
-                step: state.step,
-                total_steps: self.rates.total_steps,
-                learning_rate: self.rates.at(self.epoch, state.step),
-            };
-            let loss = self.step(trainer, hooks, indices, &mut labels, &step, state, buffers)?;
-            sum += f64::from(loss) * indices.len() as f64;
-            last = step.learning_rate;
-            state.step += 1;
-            if let Some(callback) = &mut trainer.progress {
-                callback(&Progress {
-                    epoch: self.epoch,
-                    step: state.step,
-                    total_steps: step.total_steps,
-                    loss,
-                    learning_rate: step.learning_rate,
-                });
-            }
-        }
-        self.check_weights(trainer, state.step, last)?;
-        Ok((sum / order.len() as f64) as f32)
-    }
-
-    /// Returns the loss of the batch.
-    fn step(
-        &self,
-        trainer: &mut Trainer<'_>,
-        hooks: &mut [&mut dyn TrainHook],
-        indices: &[usize],
-        labels: &mut Vec<u32>,
-        step: &Step,
-        state: &mut State,
-        buffers: &mut Backprop,
-    ) -> Result<f32> {
-        let rows = indices.len();
-        let epoch = trainer.settings.first_epoch + self.epoch as u64;
-        self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
-        check_inputs(buffers, indices)?;
-        labels.clear();
-        if let all @ [_, ..] = self.data.labels() {
-            labels.extend(indices.iter().map(|&i| all[i]));
-        }
-        let network = &mut trainer.network;
-        for hook in hooks.iter_mut() {
-            hook.before_forward(network, step)?;
-        }
-        network.check_shapes().map_err(|_| Error::Reshaped)?;
-        buffers.forward(network, rows, step.step as u64)?;
-        let (inputs, logits, gradient) = buffers.ends(rows);
-        let batch = Batch {
-            inputs,
-            labels,
-            indices,
-            epoch,
-        };
-        let loss = self.loss.evaluate(logits, &batch, gradient)?;
-        if !loss.is_finite() {
-            return Err(diverged(
-                step.epoch,
-                step.step,
-                "the loss",
-                loss,
-                step.learning_rate,
-            ));
-        }
-        buffers.backward(network, rows)?;
-        for hook in hooks.iter_mut().rev() {
-            hook.after_backward(network, step)?;
-        }
-        update(trainer, state, step)?;
-        for hook in hooks.iter_mut() {
-            hook.after_step(&mut trainer.network, step)?;
-        }
-        Ok(loss)
-    }
-
-    /// A loss may be finite while a weight no longer is, as under a ReLU that is off.
-    fn check_weights(&self, trainer: &Trainer<'_>, step: usize, rate: f32) -> Result<()> {
-        for parameter in trainer.network.all() {
-            if let Some(value) = parameter.values().iter().find(|v| !v.is_finite()) {
-                return Err(diverged(self.epoch, step, parameter.name(), *value, rate));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn diverged(epoch: usize, step: usize, what: &str, value: f32, learning_rate: f32) -> Error {
-    Error::Diverged {
-        epoch,
-        step,
-        what: what.to_owned(),
-        value,
-        learning_rate,
-    }
-}
-
-/// Fails at the first value of the batch that is not finite: a ReLU would hide a NaN.
-fn check_inputs(buffers: &Backprop, indices: &[usize]) -> Result<()> {
-    let inputs = buffers.inputs(indices.len());
-    let values = inputs.as_slice().unwrap_or_default();
-    if all_finite(values) {
-        return Ok(());
-    }
-    let position = values.iter().position(|v| !v.is_finite()).unwrap_or(0);
-    Err(Error::Sample {
-        sample: indices[position / inputs.ncols()],
-        feature: position % inputs.ncols(),
-        value: values[position],
-    })
-}
-
-/// Without a branch per value, so that it takes a vector at a time.
-fn all_finite(values: &[f32]) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    values.chunks(1024).all(|chunk| {
-        let faults = chunk
-            .iter()
-            .map(|v| u32::from(v.to_bits() & EXPONENT == EXPONENT));
-        faults.fold(0, |any, fault| any | fault) == 0
-    })
-}
-
-/// Applies the gradients.
-fn update(trainer: &mut Trainer<'_>, state: &mut State, step: &Step) -> Result<()> {
-    trainer
-        .network
-        .check_shapes()
-        .map_err(|_| Error::Reshaped)?;
-    let parameters = trainer.network.all_mut();
-    let factor = match trainer.settings.gradient_clip {
-        Some(limit) => optim::clip_factor(parameters, limit)?,
-        None => 1.0,
-    };
-    state
-        .optimizer
-        .step(parameters, step.learning_rate, factor)?;
-    if let Some(limit) = trainer.settings.max_norm {
-        optim::limit_rows(parameters, limit)?;
-    }
-    Ok(())
 }
 
 /// Looks at the validation samples where it is time to, and says whether to stop.

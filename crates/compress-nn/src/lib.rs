@@ -42,6 +42,7 @@ mod layers;
 mod loss;
 mod mlp;
 pub mod optim;
+mod pass;
 mod rows;
 mod settings;
 mod trainer;

@@ -4,6 +4,7 @@
 //! bits, whatever the level and the number of threads.
 
 pub mod elementwise;
+pub mod optimizer;
 pub mod rows;
 pub mod scalar;
 pub mod softmax;

@@ -153,3 +153,107 @@ impl Geometry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::elastic::Displacements;
+
+    const HEIGHT: usize = 9;
+    const WIDTH: usize = 12;
+
+    /// The value at a place of `image`, zero outside, in f64 and without any cleverness.
+    fn bilinear(image: &[u8], y: f64, x: f64) -> f64 {
+        let pixel = |row: f64, column: f64| {
+            let inside =
+                row >= 0.0 && column >= 0.0 && row < HEIGHT as f64 && column < WIDTH as f64;
+            if inside {
+                f64::from(image[row as usize * WIDTH + column as usize])
+            } else {
+                0.0
+            }
+        };
+        let (row, column) = (y.floor(), x.floor());
+        let (below, right) = (y - row, x - column);
+        let line = |row| (1.0 - right) * pixel(row, column) + right * pixel(row, column + 1.0);
+        (1.0 - below) * line(row) + below * line(row + 1.0)
+    }
+
+    fn image() -> Vec<u8> {
+        (0..HEIGHT * WIDTH).map(|i| (i * 37 % 256) as u8).collect()
+    }
+
+    fn warp(distortion: &Distortion) -> Vec<f32> {
+        let geometry = Geometry::new(HEIGHT, WIDTH);
+        let mut scratch = geometry.scratch();
+        let mut out = vec![f32::NAN; HEIGHT * WIDTH];
+        geometry.warp(&image(), distortion, &mut scratch, &mut out);
+        out
+    }
+
+    /// A displacement that is the same at all points of the grid is a shift, whatever the
+    /// interpolation.
+    #[test]
+    fn samples_where_the_matrix_says() {
+        for (y, x, shift, elastic) in [
+            ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]),
+            ([0.9, 0.2], [-0.3, 1.1], [0.7, -1.4], [0.0, 0.0]),
+            ([1.3, -0.4], [0.1, 0.6], [-2.0, 3.5], [0.25, -0.75]),
+            ([1.0, 0.0], [0.0, 1.0], [100.0, -100.0], [0.0, 0.0]),
+            ([9.0, 5.0], [-7.0, 4.0], [0.1, 0.1], [1.5, 0.5]),
+        ] {
+            let mut grid = Displacements::default();
+            grid[0].as_flattened_mut().fill(elastic[0]);
+            grid[1].as_flattened_mut().fill(elastic[1]);
+            let found = warp(&Distortion {
+                y,
+                x,
+                shift,
+                elastic: grid,
+            });
+            for (i, &found) in found.iter().enumerate() {
+                let row = (i / WIDTH) as f64 - (HEIGHT - 1) as f64 / 2.0;
+                let column = (i % WIDTH) as f64 - (WIDTH - 1) as f64 / 2.0;
+                let place = |[a, b]: [f32; 2], axis: usize, size: usize| {
+                    f64::from(a) * row
+                        + f64::from(b) * column
+                        + f64::from(shift[axis])
+                        + f64::from(elastic[axis])
+                        + (size - 1) as f64 / 2.0
+                };
+                let expected = bilinear(&image(), place(y, 0, HEIGHT), place(x, 1, WIDTH));
+                // Places carry an error of a few 1e-6, and neighbours differ by up to 255.
+                assert!(
+                    (f64::from(found) - expected).abs() < 0.01,
+                    "{i}: {found}, {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_moved_is_the_image_itself() {
+        let distortion = Distortion {
+            y: [1.0, 0.0],
+            x: [0.0, 1.0],
+            shift: [0.0; 2],
+            elastic: Displacements::default(),
+        };
+        let expected: Vec<f32> = image().into_iter().map(f32::from).collect();
+        assert_eq!(warp(&distortion), expected);
+    }
+
+    #[test]
+    fn images_of_one_pixel_have_a_grid_too() {
+        let geometry = Geometry::new(1, 1);
+        let mut out = [0.0];
+        let distortion = Distortion {
+            y: [1.0, 0.0],
+            x: [0.0, 1.0],
+            shift: [0.5, 0.0],
+            elastic: Displacements::default(),
+        };
+        geometry.warp(&[200], &distortion, &mut geometry.scratch(), &mut out);
+        assert_eq!(out, [100.0]);
+    }
+}

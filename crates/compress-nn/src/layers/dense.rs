@@ -2,6 +2,7 @@
 
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::network::Parameter;
+use compress_core::ops::rows::column_sums;
 use compress_core::{Error, Result};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -32,8 +33,7 @@ pub(crate) fn backward_parameters(
     Error::check_shape(bias.name(), &[shape.0], bias.shape())?;
     let gradient = ArrayViewMut2::from_shape(shape, weight.gradient_mut()).map_err(Error::other)?;
     gemm(dy.reversed_axes(), x, Init::Zero, gradient)?;
-    column_sums(dy, bias.gradient_mut());
-    Ok(())
+    column_sums(dy, bias.gradient_mut())
 }
 
 /// Writes the gradient of the layer's input: `dx = dy · weight`.
@@ -43,15 +43,4 @@ pub(crate) fn backward_input(
     dx: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
     gemm(dy, weight.matrix(), Init::Zero, dx)
-}
-
-/// Adds up the rows in their order.
-fn column_sums(rows: ArrayView2<'_, f32>, sums: &mut [f32]) {
-    sums.fill(0.0);
-    for row in rows.rows() {
-        match row.as_slice() {
-            Some(row) => sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x),
-            None => sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x),
-        }
-    }
 }

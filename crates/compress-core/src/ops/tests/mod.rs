@@ -3,6 +3,7 @@
 mod accuracy;
 mod arrays;
 mod levels;
+mod optimizer;
 
 /// Every 997th bit pattern: all exponents, both signs, infinities, NaN and subnormals, and
 /// mantissas that differ from exponent to exponent (997 is prime).

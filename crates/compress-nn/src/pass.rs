@@ -1,0 +1,189 @@
+//! One pass over the samples, step by step.
+
+use compress_core::train::{Batch, Loss, Samples, Step, TrainHook};
+use rayon::prelude::*;
+
+use crate::backprop::Backprop;
+use crate::fit::State;
+use crate::layers::CHUNK;
+use crate::optim::{self, Rates};
+use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
+
+/// One pass over the samples.
+pub(crate) struct Pass<'p> {
+    pub(crate) data: &'p dyn Samples,
+    pub(crate) loss: &'p dyn Loss,
+    pub(crate) rates: Rates,
+    /// Rows of a full batch.
+    pub(crate) batch: usize,
+    /// From 0.
+    pub(crate) epoch: usize,
+}
+
+impl Pass<'_> {
+    /// Trains on the samples in this `order`; returns the mean loss.
+    pub(crate) fn run(
+        &self,
+        trainer: &mut Trainer<'_>,
+        hooks: &mut [&mut dyn TrainHook],
+        order: &[usize],
+        state: &mut State,
+        buffers: &mut Backprop,
+    ) -> Result<f32> {
+        let (mut sum, mut last) = (0.0, 0.0);
+        for indices in order.chunks(self.batch) {
+            let step = Step {
+                epoch: self.epoch,
+                step: state.step,
+                total_steps: self.rates.total_steps,
+                learning_rate: self.rates.at(self.epoch, state.step),
+            };
+            let loss = self.step(trainer, hooks, indices, &step, state, buffers)?;
+            sum += f64::from(loss) * indices.len() as f64;
+            last = step.learning_rate;
+            state.step += 1;
+            if let Some(callback) = &mut trainer.progress {
+                callback(&Progress {
+                    epoch: self.epoch,
+                    step: state.step,
+                    total_steps: step.total_steps,
+                    loss,
+                    learning_rate: step.learning_rate,
+                });
+            }
+        }
+        self.check_weights(&trainer.network, state.step, last)?;
+        Ok((sum / order.len() as f64) as f32)
+    }
+
+    /// Returns the loss of the batch.
+    ///
+    /// The work between the hooks runs inside the thread pool as a whole (`rayon::scope`): each
+    /// of its many short parallel loops would otherwise wake the pool from outside, and wait.
+    fn step(
+        &self,
+        trainer: &mut Trainer<'_>,
+        hooks: &mut [&mut dyn TrainHook],
+        indices: &[usize],
+        step: &Step,
+        state: &mut State,
+        buffers: &mut Backprop,
+    ) -> Result<f32> {
+        let Trainer {
+            network, settings, ..
+        } = trainer;
+        for hook in hooks.iter_mut() {
+            hook.before_forward(network, step)?;
+        }
+        let epoch = settings.first_epoch + self.epoch as u64;
+        let loss = rayon::scope(|_| self.gradients(network, indices, epoch, step, buffers))?;
+        for hook in hooks.iter_mut().rev() {
+            hook.after_backward(network, step)?;
+        }
+        rayon::scope(|_| update(network, settings, step.learning_rate, &mut state.optimizer))?;
+        for hook in hooks.iter_mut() {
+            hook.after_step(network, step)?;
+        }
+        Ok(loss)
+    }
+
+    /// Writes the gradients of the samples `indices`; returns their loss.
+    fn gradients(
+        &self,
+        network: &mut Mlp,
+        indices: &[usize],
+        epoch: u64,
+        step: &Step,
+        buffers: &mut Backprop,
+    ) -> Result<f32> {
+        network.check_shapes().map_err(|_| Error::Reshaped)?;
+        let rows = indices.len();
+        self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
+        check_inputs(buffers, indices)?;
+        let all = self.data.labels();
+        let labels: Vec<u32> = indices
+            .iter()
+            .filter_map(|&i| all.get(i))
+            .copied()
+            .collect();
+        buffers.forward(network, rows, step.step as u64)?;
+        let (inputs, logits, gradient) = buffers.ends(rows);
+        let batch = Batch {
+            inputs,
+            labels: &labels,
+            indices,
+            epoch,
+        };
+        let loss = self.loss.evaluate(logits, &batch, gradient)?;
+        if !loss.is_finite() {
+            let rate = step.learning_rate;
+            return Err(self.diverged(step.step, "the loss", loss, rate));
+        }
+        buffers.backward(network, rows)?;
+        Ok(loss)
+    }
+
+    /// A loss may be finite while a weight no longer is, as under a ReLU that is off.
+    fn check_weights(&self, network: &Mlp, step: usize, rate: f32) -> Result<()> {
+        for parameter in network.all() {
+            if let Some(value) = parameter.values().iter().find(|v| !v.is_finite()) {
+                return Err(self.diverged(step, parameter.name(), *value, rate));
+            }
+        }
+        Ok(())
+    }
+
+    fn diverged(&self, step: usize, what: &str, value: f32, learning_rate: f32) -> Error {
+        Error::Diverged {
+            epoch: self.epoch,
+            step,
+            what: what.to_owned(),
+            value,
+            learning_rate,
+        }
+    }
+}
+
+/// Applies the gradients, and the limits on them and on the weights.
+fn update(
+    network: &mut Mlp,
+    settings: &Settings,
+    learning_rate: f32,
+    optimizer: &mut optim::State,
+) -> Result<()> {
+    network.check_shapes().map_err(|_| Error::Reshaped)?;
+    let parameters = network.all_mut();
+    let factor = match settings.gradient_clip {
+        Some(limit) => optim::clip_factor(parameters, limit)?,
+        None => 1.0,
+    };
+    optimizer.step(parameters, learning_rate, factor)?;
+    if let Some(limit) = settings.max_norm {
+        optim::limit_rows(parameters, limit)?;
+    }
+    Ok(())
+}
+
+/// Fails at the first value of the batch that is not finite: a ReLU could hide it.
+fn check_inputs(buffers: &Backprop, indices: &[usize]) -> Result<()> {
+    let inputs = buffers.inputs(indices.len());
+    let values = inputs.as_slice().unwrap_or_default();
+    if values.par_chunks(CHUNK).all(all_finite) {
+        return Ok(());
+    }
+    let position = values.iter().position(|v| !v.is_finite()).unwrap_or(0);
+    Err(Error::Sample {
+        sample: indices[position / inputs.ncols()],
+        feature: position % inputs.ncols(),
+        value: values[position],
+    })
+}
+
+/// Without a branch per value, so that it takes a vector at a time.
+fn all_finite(values: &[f32]) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    let faults = values
+        .iter()
+        .map(|v| u32::from(v.to_bits() & EXPONENT == EXPONENT));
+    faults.fold(0, |any, fault| any | fault) == 0
+}
