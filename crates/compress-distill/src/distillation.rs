@@ -103,7 +103,7 @@ impl DistillationReport {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_distill::{DistillationOptions, knowledge_distillation};
 ///
 /// // Any `Network`, any `Fit` (a network and the way to train it), any `Samples`.
@@ -137,7 +137,7 @@ pub fn knowledge_distillation(
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::Network;
 /// use compress_core::train::{Step, TrainHook};
 /// use compress_distill::{DistillationOptions, knowledge_distillation_with};
@@ -185,7 +185,7 @@ pub fn knowledge_distillation_with(
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_distill::{
 ///     DistillationOptions, Teacher, average_logits, knowledge_distillation_from, teacher_logits,
 /// };

@@ -38,7 +38,7 @@ impl Teacher<'_> {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// // Any `Network` and any `Samples`: here 5 samples of 4 features, 3 classes.
 /// let teacher = support::Chain::random(&[4, 8, 3], 1);
 /// let samples = support::blobs(5, 4, 3, 2);

@@ -45,7 +45,7 @@ pub struct Compaction {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::Network;
 ///
 /// // Any `Network`: here 4 inputs, 8 hidden neurons, 3 outputs.

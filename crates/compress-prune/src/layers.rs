@@ -31,7 +31,7 @@ pub struct LayerScore {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_prune::{LayerLoss, score_layers};
 ///
 /// // Any `Network`: here hidden layers of 8 and 8 neurons. Any `Samples` with labels.
@@ -75,7 +75,7 @@ pub fn score_layers(
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::{LayerRemoval, Network};
 /// use compress_prune::{LayerLoss, prune_layer};
 ///

@@ -40,7 +40,7 @@ pub struct NeuronPruning {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::Network;
 /// use compress_prune::{NeuronNorm, NeuronsKept, prune_neurons};
 ///

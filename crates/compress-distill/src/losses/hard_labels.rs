@@ -28,7 +28,8 @@ use super::{check_batch, check_labels, mean, probabilities};
 /// ```
 ///
 /// # References
-/// Goodfellow, Bengio, Courville, *Deep learning*, MIT Press 2016, section 6.2.2.3, softmax units.
+/// Bishop 2006, Pattern Recognition and Machine Learning, section 4.3.4, equations 4.108 (the
+/// loss) and 4.109 (its gradient).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HardLabels;
 

@@ -16,7 +16,8 @@ use crate::Result;
 /// Where there are no samples, they have no labels, or a label names no output.
 ///
 /// # References
-/// Goodfellow, Bengio, Courville, *Deep learning*, MIT Press 2016, section 6.2.2.3, for the loss.
+/// Kim et al. 2024 (2402.02834), the perplexity criterion: each block is scored by the perplexity,
+/// the exponential of this loss, of the model without it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LayerLoss;
 

@@ -1,9 +1,10 @@
 //! The norm of the weights at each neuron.
 
 use compress_core::Result;
+use compress_core::kernels::reduce::squared_norm;
 use compress_core::mask::{Criterion, Scores};
 use compress_core::network::{Network, Parameter};
-use ndarray::ArrayView1;
+use compress_core::ops::rows::add_column_squares;
 
 use super::{finite_weights, score_each};
 
@@ -33,56 +34,29 @@ impl Criterion for NeuronNorm {
 
     fn scores(&self, network: &dyn Network) -> Result<Scores> {
         let weights = finite_weights(network)?;
-        let score = |i: usize| {
-            let mut norms: Vec<f64> = incoming(weights[i]);
-            if let Some(next) = weights.get(i + 1).filter(|_| self.outgoing) {
-                for (norm, out) in norms.iter_mut().zip(outgoing(next)) {
-                    *norm *= out;
-                }
-            }
-            spread(&norms, weights[i])
-        };
-        Ok(score_each(&weights, score))
+        let mut norms = Vec::with_capacity(weights.len());
+        for (i, weight) in weights.iter().enumerate() {
+            let next = weights.get(i + 1).filter(|_| self.outgoing);
+            norms.push(neuron_norms(weight, next.copied())?);
+        }
+        Ok(score_each(&weights, |i| spread(&norms[i], weights[i])))
     }
 }
 
-/// The norm of each row.
-fn incoming(weight: &Parameter) -> Vec<f64> {
-    let norm = |row: ArrayView1<'_, f32>| sum_of_squares(row.as_slice().unwrap_or_default());
-    weight
-        .matrix()
-        .rows()
-        .into_iter()
-        .map(|row| norm(row).sqrt())
-        .collect()
-}
-
-/// The norm of each column.
-fn outgoing(weight: &Parameter) -> Vec<f64> {
-    let matrix = weight.matrix();
-    let mut sums = vec![0.0; matrix.ncols()];
-    for row in matrix.rows() {
-        for (sum, &w) in sums.iter_mut().zip(row) {
-            *sum += f64::from(w) * f64::from(w);
+/// The norm of each row, times that of the column of `next` that reads it.
+fn neuron_norms(weight: &Parameter, next: Option<&Parameter>) -> Result<Vec<f64>> {
+    let mut norms = Vec::new();
+    for row in weight.matrix().rows() {
+        norms.push(squared_norm(row.as_slice().unwrap_or_default())?.sqrt());
+    }
+    if let Some(next) = next {
+        let mut squares = vec![0.0; next.matrix().ncols()];
+        add_column_squares(next.matrix(), &mut squares)?;
+        for (norm, square) in norms.iter_mut().zip(squares) {
+            *norm *= square.sqrt();
         }
     }
-    sums.into_iter().map(f64::sqrt).collect()
-}
-
-/// Eight interleaved sums, so that they vectorize, added up in order.
-fn sum_of_squares(values: &[f32]) -> f64 {
-    let mut lanes = [0.0_f64; 8];
-    let chunks = values.chunks_exact(8);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, &w) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(w) * f64::from(w);
-        }
-    }
-    for (lane, &w) in lanes.iter_mut().zip(rest) {
-        *lane += f64::from(w) * f64::from(w);
-    }
-    lanes.iter().sum()
+    Ok(norms)
 }
 
 /// Each row filled with the score of its neuron.

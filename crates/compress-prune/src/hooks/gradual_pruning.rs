@@ -95,7 +95,7 @@ impl GradualOptions {
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../../tests/support/mod.rs"] mod support;
 /// use compress_core::train::{Fit};
 /// use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude};
 ///

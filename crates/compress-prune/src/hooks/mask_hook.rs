@@ -19,7 +19,7 @@ use super::masking;
 ///
 /// # Examples
 /// ```
-/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// # #[path = "../../tests/support/mod.rs"] mod support;
 /// use compress_core::mask::{Criterion, Structure};
 /// use compress_core::train::{Fit};
 /// use compress_prune::{Global, Magnitude, MaskHook};

@@ -3,6 +3,7 @@
 
 use compress_core::mask::{Mask, TensorMask};
 use compress_core::network::{Network, Parameter};
+use compress_core::ops::vector::zero_where;
 use compress_core::{Error as CoreError, Result as CoreResult};
 
 use crate::Error;
@@ -10,14 +11,14 @@ use crate::Error;
 /// Sets masked values to zero.
 pub(super) fn zero_values(mask: &Mask, network: &mut dyn Network) -> CoreResult<()> {
     each(mask, network, |_, parameter, keep| {
-        zero(parameter.values_mut(), keep)
+        zero_where(parameter.values_mut(), keep)
     })
 }
 
 /// Sets masked gradients to zero.
 pub(super) fn zero_gradients(mask: &Mask, network: &mut dyn Network) -> CoreResult<()> {
     each(mask, network, |_, parameter, keep| {
-        zero(parameter.gradient_mut(), keep)
+        zero_where(parameter.gradient_mut(), keep)
     })
 }
 
@@ -32,7 +33,7 @@ pub(super) fn stash(
         let values = parameter.values_mut();
         shadow[i].clear();
         shadow[i].extend_from_slice(values);
-        zero(values, keep);
+        zero_where(values, keep)
     })
 }
 
@@ -54,6 +55,7 @@ pub(super) fn restore(
         for ((value, &keep), &stashed) in values.zip(keep).zip(&shadow[i]) {
             *value = if keep { *value } else { stashed };
         }
+        Ok(())
     })
 }
 
@@ -65,7 +67,7 @@ pub(super) fn restore(
 fn each(
     mask: &Mask,
     network: &mut dyn Network,
-    mut edit: impl FnMut(usize, &mut Parameter, &[bool]),
+    mut edit: impl FnMut(usize, &mut Parameter, &[bool]) -> CoreResult<()>,
 ) -> CoreResult<()> {
     let mut parameters = network.parameters_mut();
     for tensor in &mask.tensors {
@@ -76,7 +78,7 @@ fn each(
     }
     for (i, tensor) in mask.tensors.iter().enumerate() {
         if let Some(parameter) = parameters.iter_mut().find(|p| p.name() == tensor.name) {
-            edit(i, parameter, &tensor.keep);
+            edit(i, parameter, &tensor.keep)?;
         }
     }
     Ok(())
@@ -93,13 +95,6 @@ fn unknown(tensor: &TensorMask, parameters: &[&mut Parameter]) -> CoreError {
     CoreError::UnknownTensor {
         name: tensor.name.clone(),
         known: known.join(", "),
-    }
-}
-
-/// A select, not a product: a NaN or an infinity under the mask goes too, and −0.0 cannot appear.
-fn zero(values: &mut [f32], keep: &[bool]) {
-    for (value, &keep) in values.iter_mut().zip(keep) {
-        *value = if keep { *value } else { 0.0 };
     }
 }
 

@@ -5,7 +5,7 @@ use super::Schedule;
 /// Prunes to the final density at once, when the pruning period begins.
 ///
 /// # References
-/// Han et al. 2015 (1506.02626), section 3: prune at a threshold, then retrain.
+/// Frankle and Carbin 2019 (1803.03635), section 1, "one-shot".
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OneShot;
 

@@ -31,8 +31,7 @@ use crate::error::check_fraction;
 /// ```
 ///
 /// # References
-/// Han et al. 2015 (1506.02626), section 3, for pruning by magnitude; here one threshold for all
-/// layers.
+/// Frankle and Carbin 2019 (1803.03635), section 4, "Global pruning".
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Global {
     /// The fraction of each tensor that stays whatever its scores, rounded up to whole weights;

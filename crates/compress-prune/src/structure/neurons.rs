@@ -33,7 +33,8 @@ use crate::error::check_fraction;
 /// ```
 ///
 /// # References
-/// Li et al. 2016 (1608.08710), section 3.1, where filters are what neurons are here.
+/// Li, Kadav, Durdanovic, Samet, Graf 2017 (1608.08710), section 3.1: with a filter go the kernels
+/// of the next layer that read it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Neurons;
 

@@ -31,7 +31,7 @@ use crate::error::check_fraction;
 /// ```
 ///
 /// # References
-/// Han et al. 2015 (1506.02626), section 3; Zhu and Gupta 2017 (1710.01878), section 3.
+/// Frankle and Carbin 2019 (1803.03635), section 2, "a simple layer-wise pruning heuristic".
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PerLayer;
 
