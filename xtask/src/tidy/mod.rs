@@ -15,6 +15,9 @@ mod source;
 mod unsafe_code;
 mod workspace;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
