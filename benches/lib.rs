@@ -1,1 +1,2 @@
 //! Holds the benches; there is nothing to import.
+#![forbid(unsafe_code)]

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// Which values of a tensor share a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Granularity {
@@ -46,27 +49,27 @@ pub enum Grid {
 }
 
 impl Grid {
-    /// The smallest and the largest code.
+    /// The smallest and the largest code. Of a width that [`Grid::validate`] refuses, the range
+    /// of the nearest width from 1 to 16; of an empty codebook (0, −1).
     pub fn code_range(&self) -> (i32, i32) {
         match self {
             Grid::Linear {
                 bits, zero_points, ..
-            } if !zero_points.is_empty() => (0, (1 << bits) - 1),
+            } if !zero_points.is_empty() => (0, (1 << (*bits).clamp(1, 16)) - 1),
             Grid::Linear { bits, .. } | Grid::PowerOfTwo { bits, .. } => {
-                let top = (1 << (bits - 1)) - 1;
+                let top = (1 << ((*bits).clamp(1, 16) - 1)) - 1;
                 (-top, top)
             }
-            Grid::Codebook { values } => (0, values.len() as i32 - 1),
+            Grid::Codebook { values } => (0, values.len().min(1 << 16) as i32 - 1),
         }
     }
 
     /// Width of a fixed-width code.
     pub fn bits(&self) -> u32 {
         let (low, high) = self.code_range();
-        (high - low)
-            .unsigned_abs()
-            .checked_ilog2()
-            .map_or(0, |b| b + 1)
+        // The range of an empty codebook is empty.
+        let most = u32::try_from(high - low).unwrap_or(0);
+        most.checked_ilog2().map_or(0, |b| b + 1)
     }
 
     /// Bits that the grid itself takes: scales, zero points, codebook values.
@@ -122,6 +125,10 @@ impl Grid {
                     ));
                 }
                 Error::check_finite(&what("codebook"), values)?;
+                if let Some(w) = values.windows(2).find(|w| w[0] > w[1]) {
+                    let found = format!("{} before {}", w[0], w[1]);
+                    return Err(Error::invalid(what("codebook"), found, "ascending"));
+                }
             }
             Grid::PowerOfTwo { bits, .. } => {
                 if !(2..=8).contains(bits) {
@@ -135,10 +142,12 @@ impl Grid {
     /// Writes the values that `codes` stand for. `shape` is the tensor's.
     ///
     /// # Errors
-    /// Where lengths differ or a code is outside of [`Grid::code_range`].
+    /// Where lengths differ, [`Grid::validate`] refuses the grid, or a code is outside of
+    /// [`Grid::code_range`].
     pub fn dequantize_into(&self, codes: &[i32], shape: &[usize], out: &mut [f32]) -> Result<()> {
-        Error::check_shape("codes", &[shape.iter().product()], &[codes.len()])?;
+        Error::check_shape("codes", &[value_count(shape)], &[codes.len()])?;
         Error::check_shape("dequantized values", &[codes.len()], &[out.len()])?;
+        self.validate("a tensor of codes", shape)?;
         let (low, high) = self.code_range();
         if let Some(code) = codes.iter().find(|c| !(low..=high).contains(*c)) {
             return Err(Error::invalid("a code", code, format!("{low} to {high}")));
@@ -153,8 +162,8 @@ impl Grid {
                 for (set, range) in granularity.ranges(shape).enumerate() {
                     let scale = scales[set];
                     let zero = zero_points.get(set).copied().unwrap_or(0);
-                    for i in range {
-                        out[i] = scale * (codes[i] - zero) as f32;
+                    for (out, &code) in out[range.clone()].iter_mut().zip(&codes[range]) {
+                        *out = scale * (code - zero) as f32;
                     }
                 }
             }
@@ -192,7 +201,9 @@ impl Granularity {
         match self {
             Granularity::Tensor => 1,
             Granularity::Channel => rows,
-            Granularity::Group(size) => rows * columns.div_ceil((*size).max(1) as usize),
+            Granularity::Group(size) => {
+                rows.saturating_mul(columns.div_ceil((*size).max(1) as usize))
+            }
         }
     }
 
@@ -200,13 +211,13 @@ impl Granularity {
     pub fn ranges(&self, shape: &[usize]) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
         let (rows, columns) = rows_and_columns(shape);
         let (rows, columns, step) = match self {
-            Granularity::Tensor => (1, rows * columns, rows * columns),
+            Granularity::Tensor => (1, value_count(shape), value_count(shape)),
             Granularity::Channel => (rows, columns, columns),
             Granularity::Group(size) => (rows, columns, (*size).max(1) as usize),
         };
         (0..rows).flat_map(move |row| {
             (0..columns).step_by(step.max(1)).map(move |start| {
-                row * columns + start..row * columns + (start + step).min(columns)
+                row * columns + start..row * columns + start.saturating_add(step).min(columns)
             })
         })
     }
@@ -217,8 +228,18 @@ fn rows_and_columns(shape: &[usize]) -> (usize, usize) {
     match shape {
         [] => (1, 1),
         [n] => (1, *n),
-        [rows, rest @ ..] => (*rows, rest.iter().product()),
+        [rows, rest @ ..] => (*rows, value_count(rest)),
     }
+}
+
+/// How many values a tensor of this shape holds; `usize::MAX` where they are more, which a file
+/// can claim.
+fn value_count(shape: &[usize]) -> usize {
+    // A zero anywhere makes it empty, whatever the product overflows to before it.
+    if shape.contains(&0) {
+        return 0;
+    }
+    shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d))
 }
 
 /// A tensor of codes.
@@ -238,11 +259,7 @@ impl QuantizedTensor {
     /// Fails where the grid does not fit the shape or a code is not on it.
     pub fn validate(&self) -> Result<()> {
         self.grid.validate(&self.name, &self.shape)?;
-        Error::check_shape(
-            &self.name,
-            &[self.shape.iter().product()],
-            &[self.codes.len()],
-        )?;
+        Error::check_shape(&self.name, &[value_count(&self.shape)], &[self.codes.len()])?;
         let (low, high) = self.grid.code_range();
         match self.codes.iter().find(|c| !(low..=high).contains(*c)) {
             Some(c) => Err(Error::invalid(

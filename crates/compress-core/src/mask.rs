@@ -1,7 +1,11 @@
 //! What pruning decides: scores from a criterion, and the mask that a structure makes of them.
 
 use crate::network::{Network, Role};
+use crate::ops::vector::zero_where;
 use crate::{Error, Result};
+
+#[cfg(test)]
+mod tests;
 
 /// The importance of each value of one tensor. What scores lowest is pruned first.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +110,7 @@ impl Mask {
         }
     }
 
-    /// Sets to zero what does not stay.
+    /// Sets to +0 what does not stay.
     ///
     /// # Errors
     /// Before anything is changed: where a tensor is unknown to `network` or its shape differs.
@@ -122,16 +126,9 @@ impl Mask {
         }
         for parameter in network.parameters_mut() {
             if let Some(tensor) = self.tensors.iter().find(|t| t.name == parameter.name()) {
-                apply_to(parameter.values_mut(), &tensor.keep);
+                zero_where(parameter.values_mut(), &tensor.keep)?;
             }
         }
         Ok(())
-    }
-}
-
-/// Sets to (positive) zero each value whose `keep` is false.
-fn apply_to(values: &mut [f32], keep: &[bool]) {
-    for (value, &keep) in values.iter_mut().zip(keep) {
-        *value = if keep { *value } else { 0.0 };
     }
 }

@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+#[cfg(test)]
+pub(crate) mod test_chain;
+#[cfg(test)]
+mod tests;
+
 /// What a parameter is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
@@ -215,13 +220,15 @@ impl Architecture {
         self.layers.last().map_or(0, |layer| layer.outputs)
     }
 
-    /// Weights and biases together.
+    /// Weights and biases together; `usize::MAX` where they are more.
     pub fn parameter_count(&self) -> usize {
-        self.layers.iter().map(|l| l.outputs * (l.inputs + 1)).sum()
+        let of_layer = |l: &LayerSpec| l.outputs.saturating_mul(l.inputs.saturating_add(1));
+        let counts = self.layers.iter().map(of_layer);
+        counts.fold(0, usize::saturating_add)
     }
 
-    /// Fails unless every layer reads what the one before it writes, and the selected features
-    /// exist and ascend.
+    /// Fails unless every layer reads what the one before it writes, names differ, the selected
+    /// features exist and ascend, and memory could hold the parameters.
     pub fn validate(&self) -> Result<()> {
         if self.layers.is_empty() {
             return Err(Error::Empty {
@@ -256,6 +263,35 @@ impl Architecture {
                 ));
             }
             width = layer.outputs;
+        }
+        self.validate_names()?;
+        self.validate_size()
+    }
+
+    /// Fails where two layers share a name: parameters are found by it.
+    fn validate_names(&self) -> Result<()> {
+        let mut names = std::collections::HashSet::new();
+        match self.layers.iter().find(|l| !names.insert(&l.name)) {
+            None => Ok(()),
+            Some(layer) => Err(Error::invalid("a layer's name", &layer.name, "unique")),
+        }
+    }
+
+    /// Fails where the parameters are more than memory can address, or an index of a feature
+    /// would not fit its type.
+    fn validate_size(&self) -> Result<()> {
+        const MOST: usize = isize::MAX as usize / size_of::<f32>();
+        if self.parameter_count() > MOST {
+            let expected = format!("at most {MOST}");
+            return Err(Error::invalid("the number of parameters", "more", expected));
+        }
+        if u32::try_from(self.features).is_err() {
+            let expected = format!("at most {}", u32::MAX);
+            return Err(Error::invalid(
+                "the number of features",
+                self.features,
+                expected,
+            ));
         }
         Ok(())
     }

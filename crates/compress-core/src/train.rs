@@ -6,6 +6,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::network::Network;
 use crate::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// Labelled samples that can be read in any order, as often as wanted.
 ///
 /// `fill` takes the epoch, so that augmented data differs from epoch to epoch and is the same
@@ -216,14 +219,15 @@ pub trait Fit {
 pub fn predict(network: &dyn Network, data: &dyn Samples, epoch: u64) -> Result<Array2<f32>> {
     /// Rows of a batch: large enough to fill the kernels, small enough for the cache.
     const BATCH: usize = 512;
-    let features = data.features();
-    let mut logits = Array2::zeros((data.len(), network.architecture().outputs()));
-    let mut inputs = Array2::zeros((BATCH.min(data.len()), features));
+    let outputs = network.architecture().outputs();
+    let mut logits = Array2::zeros((data.len(), outputs));
+    let mut inputs = Array2::zeros((BATCH.min(data.len()), data.features()));
     let indices: Vec<usize> = (0..data.len()).collect();
     for chunk in indices.chunks(BATCH) {
         let mut rows = inputs.slice_mut(ndarray::s![..chunk.len(), ..]);
         data.fill(epoch, chunk, rows.view_mut())?;
         let out = network.forward(rows.view())?;
+        Error::check_shape("logits", &[chunk.len(), outputs], out.shape())?;
         logits
             .slice_mut(ndarray::s![chunk[0]..chunk[0] + chunk.len(), ..])
             .assign(&out);

@@ -1,1 +1,44 @@
-//! To come.
+//! Knowledge distillation: a small student learns from a large teacher.
+//!
+//! Besides which class is right, the teacher's logits say how much each wrong one resembles it.
+//! [`knowledge_distillation`] trains any student ([`compress_core::train::Fit`]) on what any
+//! teacher ([`compress_core::network::Network`]) says, and on the labels; hooks prune or quantize
+//! it on the way. The losses can be used alone: [`HardLabels`], [`SoftTargets`], [`Joint`].
+//!
+//! # Examples
+//!
+//! How far a student is from its teacher, and where it should move:
+//!
+//! ```
+//! use compress_core::train::{Batch, Loss};
+//! use compress_distill::{SoftTargets, Teacher};
+//! use ndarray::array;
+//!
+//! let teacher = Teacher::Cached(array![[4.0, 2.0, -1.0]]);
+//! let targets = SoftTargets::new(teacher, 2.0)?;
+//!
+//! let student = array![[1.0, 1.0, 1.0]];
+//! let inputs = array![[0.0]];
+//! let batch = Batch { inputs: inputs.view(), labels: &[], indices: &[0], epoch: 0 };
+//! let mut gradient = array![[0.0, 0.0, 0.0]];
+//! let divergence = targets.evaluate(student.view(), &batch, gradient.view_mut())?;
+//! assert!(divergence > 0.0);
+//! // Up where the teacher is more certain than the student, down where it is less.
+//! assert!(gradient[(0, 0)] < 0.0 && gradient[(0, 2)] > 0.0);
+//! # Ok::<(), compress_core::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod distillation;
+mod error;
+mod losses;
+mod teacher;
+
+pub use distillation::{
+    DistillationOptions, DistillationReport, DistillationSchedule, Targets, knowledge_distillation,
+    knowledge_distillation_from, knowledge_distillation_with,
+};
+pub use error::{Error, Result};
+pub use losses::{HardLabels, Joint, LOSSES, LossSettings, MakeLoss, SoftTargets, loss};
+pub use teacher::{Teacher, average_logits, teacher_logits};

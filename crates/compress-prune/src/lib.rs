@@ -1,1 +1,65 @@
-//! To come.
+//! Pruning: fewer numbers.
+//!
+//! The smallest piece is [`prune_weights`], which works on any slice. Above it, a *criterion*
+//! says how important each weight is, a *structure* makes a mask of a wanted density of those
+//! scores, and a *schedule* says when. All of them meet any model through
+//! [`compress_core::network::Network`].
+//!
+//! | what | how |
+//! | --- | --- |
+//! | weights below a threshold | [`prune_weights`] |
+//! | weights to an exact density | [`Magnitude`] or [`NeuronNorm`], then [`Global`] or [`PerLayer`] |
+//! | weights while training | [`MaskHook`], [`GradualPruning`] with [`Cubic`] or [`OneShot`] |
+//! | neurons | [`prune_neurons`] removes them; [`Neurons`] masks them |
+//! | layers | [`score_layers`], [`prune_layer`] |
+//!
+//! A mask alone makes nothing smaller. [`compact`] removes for good what masks have left without
+//! effect; what stays scattered, sparse and entropy-coded storage carries.
+//!
+//! # Examples
+//!
+//! Any scores can be pruned by, here the magnitudes of one matrix of weights:
+//!
+//! ```
+//! use compress_core::mask::{Scores, Structure, TensorScores};
+//! use compress_prune::{Global, prune_weights};
+//!
+//! let mut weights = [0.9, -0.1, 0.3, -0.7, 0.0, 0.2];
+//! assert_eq!(prune_weights(&mut weights, 0.15), [0.9, 0.0, 0.3, -0.7, 0.0, 0.2]);
+//!
+//! let scores = Scores {
+//!     tensors: vec![TensorScores {
+//!         name: "layers.0.weight".into(),
+//!         shape: vec![2, 3],
+//!         values: weights.iter().map(|w: &f32| w.abs()).collect(),
+//!     }],
+//! };
+//! let mask = Global::default().mask(&scores, 0.5)?;
+//! assert_eq!(mask.tensors[0].keep, [true, false, true, true, false, false]);
+//! # Ok::<(), compress_core::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod compact;
+mod criteria;
+mod error;
+mod hooks;
+mod layers;
+mod neurons;
+mod schedule;
+mod structure;
+mod weights;
+
+pub use compact::{Compaction, compact};
+pub use criteria::{
+    CRITERIA, LAYER_CRITERIA, LayerCriterion, LayerLoss, Magnitude, MakeCriterion,
+    MakeLayerCriterion, NeuronNorm, criterion, layer_criterion,
+};
+pub use error::{Error, Result};
+pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};
+pub use layers::{LayerScore, prune_layer, score_layers};
+pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
+pub use schedule::{Cubic, MakeSchedule, OneShot, SCHEDULES, Schedule, schedule};
+pub use structure::{Global, MakeStructure, Neurons, PerLayer, STRUCTURES, structure};
+pub use weights::prune_weights;

@@ -1,9 +1,49 @@
 //! The compressed model file (`.cmp`): the architecture and every tensor, each stored in the
 //! smallest of several codings.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 3 | `CMP` |
+//! | 1 | version |
+//! | 4 | CRC-32 of all other bytes, little-endian |
+//! | few | the architecture: 8 for 784-300-100-10 |
+//! | rest | for each layer its weight and its bias |
+//!
+//! A tensor is stored `dense` (4 bytes a value, 1 or 2 a code), `packed` (codes in their own
+//! width; values without the zero bits that all end in), `sparse` (gaps between non-zeros, then
+//! those) or `entropy` (an adaptive model and a range coder, see [`crate::coding::matrix`]).
+//! Every coding returns the same bits that it was given.
 
-use crate::Result;
+mod codes;
+mod file;
+mod floats;
+mod grid;
+mod header;
+mod stream;
+mod tensor;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
 use crate::codec::QuantizedTensor;
+use crate::coding::reader::Reader;
 use crate::network::Architecture;
+use crate::{Error, Result};
+
+use stream::Arrangements;
+
+/// What a file begins with.
+const MAGIC: [u8; 3] = *b"CMP";
+
+/// The version of the format that is written, and the only one that is read.
+const VERSION: u8 = 1;
+
+/// Where the checksum is, and where what follows it begins.
+const CHECKSUM: std::ops::Range<usize> = 4..8;
+
+/// No file may have more parameters than this, nor more features.
+pub const MOST_PARAMETERS: usize = 1 << 28;
 
 /// One tensor of a model, as it is to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +59,50 @@ pub enum Tensor {
     },
     /// Codes on a grid.
     Quantized(QuantizedTensor),
+}
+
+impl Tensor {
+    /// The parameter's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Tensor::Float { name, .. } => name,
+            Tensor::Quantized(tensor) => &tensor.name,
+        }
+    }
+
+    /// `[out_features, in_features]` or `[out_features]`.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Tensor::Float { shape, .. } => shape,
+            Tensor::Quantized(tensor) => &tensor.shape,
+        }
+    }
+
+    /// The values that it stands for, row-major.
+    ///
+    /// # Errors
+    /// Where a code is not on its grid.
+    pub fn values(&self) -> Result<Vec<f32>> {
+        match self {
+            Tensor::Float { values, .. } => Ok(values.clone()),
+            Tensor::Quantized(tensor) => tensor.dequantize(),
+        }
+    }
+
+    /// Fails where the content does not fit its own shape or grid.
+    fn validate(&self) -> Result<()> {
+        match self {
+            Tensor::Quantized(tensor) => tensor.validate(),
+            Tensor::Float {
+                name,
+                shape,
+                values,
+            } => {
+                Error::check_shape(name, &[shape.iter().product()], &[values.len()])?;
+                Error::check_finite(name, values)
+            }
+        }
+    }
 }
 
 /// A compressed model.
@@ -42,21 +126,189 @@ pub struct StoredTensor {
 }
 
 impl Artifact {
-    /// The bytes of the file, and how each tensor is stored in them.
+    /// The bytes of the file, and how each tensor is stored in them. The file is as long as the
+    /// tensors, the architecture and 8 bytes.
     ///
     /// # Errors
-    /// Where a tensor does not fit the architecture or its grid.
+    /// Where the architecture is not a chain, has more than [`MOST_PARAMETERS`], or a tensor does
+    /// not fit it or its own grid; [`Error::NonFinite`] where one has a value that is NaN or
+    /// infinite.
     pub fn to_bytes(&self) -> Result<(Vec<u8>, Vec<StoredTensor>)> {
-        Err(crate::Error::invalid("artifact", "x", "y"))
+        self.validate()?;
+        let mut bytes = MAGIC.to_vec();
+        bytes.push(VERSION);
+        bytes.extend([0; CHECKSUM.end - CHECKSUM.start]);
+        header::write(&mut bytes, &self.architecture);
+        let stored = expected(&self.architecture)
+            .zip(&self.tensors)
+            .map(|((_, _, arrangements), t)| tensor::write(&mut bytes, t, &arrangements))
+            .collect();
+        let checksum = checksum(&bytes);
+        bytes[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+        debug_assert!(
+            Self::from_bytes_with_limit(&bytes, MOST_PARAMETERS).is_ok_and(|read| read == *self),
+            "what was written does not read back"
+        );
+        Ok((bytes, stored))
     }
 
-    /// Reads the bytes of a file. Never panics, and never allocates more than a bounded multiple
-    /// of the length of `bytes`.
+    /// Reads the bytes of a file, as [`Artifact::from_bytes_with_limit`] does, of at most 2^26
+    /// parameters and 1024 more for each byte: as small as a file of zeros may be, and as large
+    /// as a dense one may be, but nothing made to exhaust memory.
     ///
     /// # Errors
-    /// Where the bytes are cut off, changed (the checksum differs) or not of this format.
+    /// As [`Artifact::from_bytes_with_limit`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let _ = bytes;
-        Err(crate::Error::invalid("artifact", "x", "y"))
+        let limit = (1_usize << 26).saturating_add(bytes.len().saturating_mul(1024));
+        Self::from_bytes_with_limit(bytes, limit)
     }
+
+    /// Reads the bytes of a file that has at most `most_parameters` parameters and as many
+    /// features. Never panics. Never allocates more than 64 bytes for each parameter, feature
+    /// and byte of the file together, and a name for each layer.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the bytes are cut off, changed (the checksum differs), not of this
+    /// format or of another version, or describe more than the limit or [`MOST_PARAMETERS`].
+    pub fn from_bytes_with_limit(bytes: &[u8], most_parameters: usize) -> Result<Self> {
+        let mut reader = Reader::new(bytes, 0);
+        check_beginning(&mut reader, bytes)?;
+        let architecture = header::read(&mut reader, most_parameters.min(MOST_PARAMETERS))?;
+        let tensors = expected(&architecture)
+            .map(|(name, shape, arrangements)| {
+                tensor::read(&mut reader, name, shape, &arrangements)
+            })
+            .collect::<Result<_>>()?;
+        match reader.remaining() {
+            0 => Ok(Artifact {
+                architecture,
+                tensors,
+            }),
+            more => Err(reader.error(format!("{more} bytes follow the last tensor"))),
+        }
+    }
+
+    /// Writes the file, whole or not at all: under another name in the same directory, which is
+    /// renamed once it is complete. What is written was decoded again and compared before.
+    ///
+    /// # Errors
+    /// Those of [`Artifact::to_bytes`], and [`Error::Io`] with the file's name.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<Vec<StoredTensor>> {
+        let path = path.as_ref();
+        let (bytes, stored) = self.to_bytes()?;
+        let read = Self::from_bytes(&bytes).map_err(|error| file::at(path, error))?;
+        if read != *self {
+            let reason = "the bytes to be written do not decode to the model".into();
+            return Err(file::at(path, Error::Format { offset: 0, reason }));
+        }
+        file::write(path, &bytes)?;
+        tracing::debug!(path = %path.display(), bytes = bytes.len(), "wrote an artifact");
+        Ok(stored)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file's name, where it cannot be read or its bytes are at fault.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::from_bytes(&file::read(path)?).map_err(|error| file::at(path, error))
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`] where there is none.
+    pub fn tensor(&self, name: &str) -> Result<&Tensor> {
+        let found = self.tensors.iter().find(|t| t.name() == name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.tensors.iter().map(Tensor::name).collect();
+            Error::UnknownTensor {
+                name: name.to_owned(),
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Fails where a tensor does not fit the architecture or its own grid.
+    ///
+    /// # Errors
+    /// As [`Artifact::to_bytes`].
+    pub fn validate(&self) -> Result<()> {
+        self.architecture.validate()?;
+        header::check_size(&self.architecture, MOST_PARAMETERS)?;
+        let layers = self.architecture.layers.len();
+        Error::check_shape("the list of tensors", &[2 * layers], &[self.tensors.len()])?;
+        for ((name, shape), tensor) in names_and_shapes(&self.architecture).zip(&self.tensors) {
+            if tensor.name() != name {
+                return Err(Error::invalid("a tensor's name", tensor.name(), name));
+            }
+            Error::check_shape(&name, &shape, tensor.shape())?;
+            tensor.validate()?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks all that comes before the architecture, and leaves `reader` there.
+fn check_beginning(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<()> {
+    let start = reader.clone();
+    if reader.take(MAGIC.len(), "the magic number")? != MAGIC {
+        return Err(start.error("this is not a compressed model: it does not begin with CMP"));
+    }
+    let at_version = reader.clone();
+    let version = reader.byte("the version")?;
+    if version != VERSION {
+        return Err(at_version.error(format!(
+            "the file is of version {version}; this reads version {VERSION}"
+        )));
+    }
+    let at_checksum = reader.clone();
+    let stored = reader.take(CHECKSUM.len(), "the checksum")?;
+    let computed = checksum(bytes);
+    if stored != computed.to_le_bytes() {
+        return Err(at_checksum.error(format!(
+            "the checksum is {stored:02x?}, but that of the content {:02x?}: the file is damaged",
+            computed.to_le_bytes()
+        )));
+    }
+    Ok(())
+}
+
+/// CRC-32 of all bytes but its own.
+fn checksum(bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..CHECKSUM.start]);
+    hasher.update(&bytes[CHECKSUM.end..]);
+    hasher.finalize()
+}
+
+/// Name and shape of each tensor, in order.
+fn names_and_shapes(
+    architecture: &Architecture,
+) -> impl Iterator<Item = (String, Vec<usize>)> + use<'_> {
+    architecture.layers.iter().flat_map(|layer| {
+        [
+            (layer.weight_name(), vec![layer.outputs, layer.inputs]),
+            (layer.bias_name(), vec![layer.outputs]),
+        ]
+    })
+}
+
+/// Name and shape of each tensor, and how its columns may be arranged: those of the first layer
+/// are features.
+fn expected(
+    architecture: &Architecture,
+) -> impl Iterator<Item = (String, Vec<usize>, Arrangements)> + use<'_> {
+    (0..)
+        .zip(names_and_shapes(architecture))
+        .map(|(i, (name, shape))| {
+            let arrangements = if i == 0 {
+                let selected = architecture.selected.as_deref();
+                Arrangements::features(architecture.features, selected)
+            } else {
+                Arrangements::line(shape[shape.len() - 1])
+            };
+            (name, shape, arrangements)
+        })
 }

@@ -1,1 +1,15 @@
-//! Byte coders.
+//! Byte coders: how numbers become few bytes.
+//!
+//! Each reads what it wrote and never panics on anything else. From the plainest to the most
+//! compact: [`varint`] for single numbers, [`bits`] for codes of a fixed width, [`gaps`] for the
+//! positions of few among many, [`matrix`] for whole matrices, through an adaptive [`predictor`]
+//! and the binary [`range_coder`].
+
+pub mod bits;
+pub mod gaps;
+pub mod logistic;
+pub mod matrix;
+pub mod predictor;
+pub mod range_coder;
+pub mod reader;
+pub mod varint;

@@ -2,5 +2,6 @@
 //! file for each instruction set level that has its own.
 
 pub mod gemm_f32;
+pub(crate) mod levels;
 pub mod reduce;
 pub mod select;

@@ -1,4 +1,13 @@
 //! Safe, shape-checked operations on whole arrays: what a network does beside matrix products.
+//!
+//! Each body is written once and compiled at every instruction set level; all give the same
+//! bits, whatever the level and the number of threads.
 
 pub mod elementwise;
+pub mod rows;
+pub mod scalar;
 pub mod softmax;
+pub mod vector;
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,59 @@
 //! Softmax and its relatives over the rows of a matrix of logits.
+//!
+//! A row that holds a NaN or +∞, or nothing but −∞, has no softmax: all of it becomes NaN. A
+//! single −∞ among finite logits is a class of probability 0. The sums follow the fixed tree of
+//! [`crate::kernels::reduce`].
 
 use ndarray::{ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
 
+use super::scalar::{exp_body, ln_body};
+use crate::isa::Isa;
+use crate::kernels::levels::by_level;
+use crate::kernels::reduce::{CHUNK, sum_chunk};
 use crate::{Error, Result};
 
-/// `out = softmax(logits / temperature)` for each row; both `[rows, classes]`, row-major.
+/// Values that are worked on at once: they stay in the first-level cache over the passes.
+const BLOCK: usize = 4096;
+/// Matrices of more values than this are shared among threads.
+const PARALLEL: usize = 1 << 16;
+
+/// `out = softmax(logits / temperature)` for each row; both `[rows, classes]`.
+///
+/// # Errors
+/// Where the shapes differ or `temperature` is not positive and finite.
 pub fn softmax(
     logits: ArrayView2<'_, f32>,
     temperature: f32,
-    mut out: ArrayViewMut2<'_, f32>,
+    out: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
-    log_softmax(logits, temperature, out.view_mut())?;
-    out.mapv_inplace(f32::exp);
-    Ok(())
+    by_rows(logits, temperature, out, softmax_at)
 }
 
-/// `out = ln softmax(logits / temperature)` for each row; both `[rows, classes]`, row-major.
+/// `out = ln softmax(logits / temperature)` for each row; both `[rows, classes]`.
+///
+/// # Errors
+/// Where the shapes differ or `temperature` is not positive and finite.
 pub fn log_softmax(
     logits: ArrayView2<'_, f32>,
     temperature: f32,
+    out: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    by_rows(logits, temperature, out, log_softmax_at)
+}
+
+/// `ln Σ exp(x)`, shifted by the largest value so that it does not overflow. −∞ for no values
+/// or nothing but −∞, +∞ where one is +∞, NaN where one is NaN.
+pub fn log_sum_exp(x: &[f32]) -> Result<f32> {
+    Ok(log_sum_exp_at(Isa::active()?, x))
+}
+
+/// Copies the logits and applies `f` to blocks of whole rows.
+fn by_rows(
+    logits: ArrayView2<'_, f32>,
+    temperature: f32,
     mut out: ArrayViewMut2<'_, f32>,
+    f: fn(Isa, &mut [f32], usize, f32),
 ) -> Result<()> {
     Error::check_shape("output of a softmax", logits.shape(), out.shape())?;
     if !(temperature.is_finite() && temperature > 0.0) {
@@ -29,16 +63,119 @@ pub fn log_softmax(
             "positive and finite",
         ));
     }
-    for (row, mut out) in logits.rows().into_iter().zip(out.rows_mut()) {
-        out.assign(&row.mapv(|x| x / temperature));
-        let sum = log_sum_exp(out.as_slice().unwrap_or_default())?;
-        out.mapv_inplace(|x| x - sum);
+    if logits.is_empty() {
+        return Ok(());
+    }
+    let isa = Isa::active()?;
+    let classes = logits.ncols();
+    let block = (BLOCK / classes).max(1) * classes;
+    let run = |values: &mut [f32]| {
+        if values.len() < PARALLEL {
+            let blocks = values.chunks_mut(block);
+            blocks.for_each(|rows| f(isa, rows, classes, temperature));
+        } else {
+            let blocks = values.par_chunks_mut(block);
+            blocks.for_each(|rows| f(isa, rows, classes, temperature));
+        }
+    };
+    out.assign(&logits);
+    match out.as_slice_mut() {
+        Some(values) => run(values),
+        None => {
+            // Strided: work on a copy.
+            let mut copy = logits.as_standard_layout().into_owned();
+            run(copy.as_slice_mut().unwrap_or_default());
+            out.assign(&copy);
+        }
     }
     Ok(())
 }
 
-/// `ln Σ exp(x)`, shifted by the largest value so that it does not overflow.
-pub fn log_sum_exp(x: &[f32]) -> Result<f32> {
-    let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    Ok(max + x.iter().map(|x| (x - max).exp()).sum::<f32>().ln())
+by_level! {
+    /// Softmax of each row of `classes` values, in place.
+    pub(super) fn softmax_at(rows: &mut [f32], classes: usize, temperature: f32) = softmax_body;
+    /// Log-softmax of each row of `classes` values, in place.
+    pub(super) fn log_softmax_at(rows: &mut [f32], classes: usize, temperature: f32)
+        = log_softmax_body;
+    /// See [`log_sum_exp`].
+    pub(super) fn log_sum_exp_at(x: &[f32]) -> f32 = log_sum_exp_body;
+}
+
+#[inline(always)]
+fn softmax_body(rows: &mut [f32], classes: usize, temperature: f32) {
+    shift(rows, classes, temperature);
+    // Over all rows at once, since a row may be shorter than a vector.
+    rows.iter_mut().for_each(|x| *x = exp_body(*x));
+    for row in rows.chunks_exact_mut(classes) {
+        let sum = sum(row);
+        row.iter_mut().for_each(|x| *x /= sum);
+    }
+}
+
+#[inline(always)]
+fn log_softmax_body(rows: &mut [f32], classes: usize, temperature: f32) {
+    shift(rows, classes, temperature);
+    let mut powers = rows.to_vec();
+    powers.iter_mut().for_each(|x| *x = exp_body(*x));
+    let powers = powers.chunks_exact(classes);
+    for (row, powers) in rows.chunks_exact_mut(classes).zip(powers) {
+        let log = ln_body(sum(powers));
+        row.iter_mut().for_each(|x| *x -= log);
+    }
+}
+
+#[inline(always)]
+fn log_sum_exp_body(x: &[f32]) -> f32 {
+    let largest = max(x);
+    if largest.is_infinite() {
+        // Nothing to shift by, but a NaN must still show.
+        let nan = x.iter().any(|x| x.is_nan());
+        return if nan { f32::NAN } else { largest };
+    }
+    let mut total = 0.0;
+    let mut powers = [0.0; CHUNK];
+    for chunk in x.chunks(CHUNK) {
+        let powers = &mut powers[..chunk.len()];
+        for (power, &x) in powers.iter_mut().zip(chunk) {
+            *power = exp_body(x - largest);
+        }
+        total += f64::from(sum_chunk(powers));
+    }
+    largest + ln_body(total as f32)
+}
+
+/// `x = (x − largest of the row) / temperature`.
+#[inline(always)]
+fn shift(rows: &mut [f32], classes: usize, temperature: f32) {
+    for row in rows.chunks_exact_mut(classes) {
+        let largest = max(row);
+        row.iter_mut()
+            .for_each(|x| *x = (*x - largest) / temperature);
+    }
+}
+
+/// The largest value; NaN does not count, and −∞ is that of none.
+#[inline(always)]
+fn max(x: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    if x.len() < 16 {
+        return x.iter().copied().fold(f32::NEG_INFINITY, larger);
+    }
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let mut whole = x.chunks_exact(16);
+    for values in whole.by_ref() {
+        for j in 0..16 {
+            lanes[j] = larger(lanes[j], values[j]);
+        }
+    }
+    let rest = whole.remainder().iter().copied();
+    let largest = rest.fold(f32::NEG_INFINITY, larger);
+    lanes.into_iter().fold(largest, larger)
+}
+
+/// The sum by the fixed tree of [`crate::kernels::reduce::sum`].
+#[inline(always)]
+fn sum(x: &[f32]) -> f32 {
+    let chunks = x.chunks(CHUNK).map(|chunk| f64::from(sum_chunk(chunk)));
+    chunks.sum::<f64>() as f32
 }

@@ -1,28 +1,102 @@
 //! The specification: for each element of C one chain of fused multiply-adds, k ascending.
+//!
+//! It is also what runs at the scalar level. There the same body is compiled with fused
+//! multiply-adds where the processor has them, since elsewhere `mul_add` calls the C library for
+//! each element; the bits are the same.
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
 
 use super::Init;
+use super::pack::PackedB;
+use super::tile::PANEL;
 
-/// `C = init + A·B`; A is `[m, k]`, B `[k, n]`, C `[m, n]`.
-pub(super) fn gemm(
-    a: ArrayView2<'_, f32>,
-    b: ArrayView2<'_, f32>,
+/// Rows of C that a thread computes at a time.
+const TASK_ROWS: usize = 32;
+
+/// `C = init + A·B`; A is `[m, k]`, B `[k, n]`, C `[m, n]`. The rows of B and C are contiguous.
+#[inline(always)]
+fn specification(
+    a: &ArrayView2<'_, f32>,
+    b: &ArrayView2<'_, f32>,
     init: Init<'_>,
-    c: &mut ArrayViewMut2<'_, f32>,
+    mut c: ArrayViewMut2<'_, f32>,
 ) {
-    for i in 0..c.nrows() {
-        let mut row = c.row_mut(i);
+    for (i, mut c) in c.outer_iter_mut().enumerate() {
+        let c = c.as_slice_mut().expect("the rows of C are contiguous");
         match init {
-            Init::Zero => row.fill(0.0),
+            Init::Zero => c.fill(0.0),
             Init::Accumulate => {}
-            Init::Bias(bias) => row.iter_mut().zip(bias).for_each(|(c, b)| *c = *b),
+            Init::Bias(bias) => c.copy_from_slice(bias),
         }
         for k in 0..a.ncols() {
             let x = a[(i, k)];
-            for (c, &b) in row.iter_mut().zip(b.row(k)) {
+            let b = b.row(k).to_slice().expect("the rows of B are contiguous");
+            for (c, &b) in c.iter_mut().zip(b) {
                 *c = x.mul_add(b, *c);
             }
         }
     }
+}
+
+/// The specification for any B, on the threads of the current pool.
+pub(super) fn gemm(
+    a: ArrayView2<'_, f32>,
+    b: ArrayView2<'_, f32>,
+    init: Init<'_>,
+    mut c: ArrayViewMut2<'_, f32>,
+) {
+    if c.is_empty() {
+        return;
+    }
+    let b = b.as_standard_layout();
+    let mut rows: Vec<_> = c.axis_chunks_iter_mut(Axis(0), TASK_ROWS).collect();
+    rows.par_iter_mut().enumerate().for_each(|(i, c)| {
+        let first = i * TASK_ROWS;
+        let a = a.slice(s![first..first + c.nrows(), ..]);
+        run(&a, &b.view(), init, c.view_mut());
+    });
+}
+
+/// The specification for a packed B, panel by panel.
+pub(super) fn gemm_packed(
+    a: ArrayView2<'_, f32>,
+    b: &PackedB,
+    init: Init<'_>,
+    mut c: ArrayViewMut2<'_, f32>,
+) {
+    for (panel, c) in c.axis_chunks_iter_mut(Axis(1), PANEL).enumerate() {
+        let cols = panel * PANEL..panel * PANEL + c.ncols();
+        let init = match init {
+            Init::Bias(bias) => Init::Bias(&bias[cols]),
+            init => init,
+        };
+        let b = b.panel_view(panel);
+        run(&a, &b.slice(s![.., ..c.ncols()]), init, c);
+    }
+}
+
+fn run(
+    a: &ArrayView2<'_, f32>,
+    b: &ArrayView2<'_, f32>,
+    init: Init<'_>,
+    c: ArrayViewMut2<'_, f32>,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("fma") {
+        // SAFETY: the processor has what the function is compiled for.
+        return unsafe { fused(a, b, init, c) };
+    }
+    specification(a, b, init, c);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "fma")]
+fn fused(
+    a: &ArrayView2<'_, f32>,
+    b: &ArrayView2<'_, f32>,
+    init: Init<'_>,
+    c: ArrayViewMut2<'_, f32>,
+) {
+    specification(a, b, init, c);
 }

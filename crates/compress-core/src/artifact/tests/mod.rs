@@ -1,0 +1,144 @@
+//! The models that the tests of the file format share.
+
+use super::*;
+use crate::codec::{Granularity, Grid};
+use crate::network::Activation;
+use crate::rng::{self, Stream};
+
+mod damage;
+mod files;
+mod refusals;
+mod round_trip;
+mod size;
+
+/// Every kind of grid, each linear one with each granularity.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Float,
+    SparseFloat,
+    Linear(u8, Granularity, bool),
+    Codebook(usize),
+    PowerOfTwo(u8),
+}
+
+fn kinds() -> Vec<Kind> {
+    let mut kinds = vec![Kind::Float, Kind::SparseFloat];
+    kinds.extend([1, 2, 16, 300].map(Kind::Codebook));
+    kinds.extend([2, 4, 8].map(Kind::PowerOfTwo));
+    let groups = [1, 3, 5, 1000].map(Granularity::Group);
+    for granularity in [Granularity::Tensor, Granularity::Channel]
+        .into_iter()
+        .chain(groups)
+    {
+        for bits in [2, 4, 8, 9, 16] {
+            kinds.extend([false, true].map(|affine| Kind::Linear(bits, granularity, affine)));
+        }
+    }
+    kinds
+}
+
+/// A tensor of `kind` with `per_mille` of its values not at the code that is the most frequent.
+fn tensor(kind: Kind, name: &str, shape: &[usize], per_mille: u32, stream: &mut Stream) -> Tensor {
+    let count: usize = shape.iter().product();
+    let mut value = |low: f32, high: f32| low + (high - low) * rng::uniform(stream);
+    let grid = match kind {
+        Kind::Float | Kind::SparseFloat => {
+            let mut values: Vec<f32> = (0..count).map(|_| value(-1.0, 1.0)).collect();
+            if matches!(kind, Kind::SparseFloat) {
+                for value in &mut values {
+                    if rng::below(stream, 1000) >= per_mille {
+                        *value = 0.0;
+                    }
+                }
+            }
+            return Tensor::Float {
+                name: name.into(),
+                shape: shape.to_vec(),
+                values,
+            };
+        }
+        Kind::Linear(bits, granularity, affine) => {
+            let sets = granularity.sets(shape);
+            let scales = (0..sets).map(|_| value(0.001, 0.1)).collect();
+            let zero_points = (0..if affine { sets } else { 0 })
+                .map(|_| rng::below(stream, 1 << bits) as i32)
+                .collect();
+            Grid::Linear {
+                bits,
+                granularity,
+                scales,
+                zero_points,
+            }
+        }
+        Kind::Codebook(count) => Grid::Codebook {
+            values: (0..count).map(|i| i as f32 * 0.37 - 2.0).collect(),
+        },
+        Kind::PowerOfTwo(bits) => Grid::PowerOfTwo {
+            bits,
+            max_exponent: -3,
+        },
+    };
+    let (low, high) = grid.code_range();
+    let centre = (low + high) / 2;
+    let codes = (0..count)
+        .map(|_| {
+            if rng::below(stream, 1000) < per_mille {
+                low + rng::below(stream, (high - low + 1) as u32) as i32
+            } else {
+                centre
+            }
+        })
+        .collect();
+    Tensor::Quantized(QuantizedTensor {
+        name: name.into(),
+        shape: shape.to_vec(),
+        grid,
+        codes,
+    })
+}
+
+/// A model of `architecture` whose weights are of `weight` and whose biases are of `bias`.
+fn model(architecture: Architecture, weight: Kind, bias: Kind, per_mille: u32) -> Artifact {
+    let mut stream = rng::stream(per_mille.into(), "artifact.tests");
+    let tensors = names_and_shapes(&architecture)
+        .map(|(name, shape)| {
+            let kind = if shape.len() == 2 { weight } else { bias };
+            tensor(kind, &name, &shape, per_mille, &mut stream)
+        })
+        .collect();
+    Artifact {
+        architecture,
+        tensors,
+    }
+}
+
+/// 784-300-100-10.
+fn lenet() -> Architecture {
+    Architecture::mlp(&[784, 300, 100, 10], Activation::Relu).unwrap()
+}
+
+/// Small models that together use every coding, every grid and every part of a header.
+fn small_models() -> Vec<Artifact> {
+    let mut named = Architecture::mlp(&[25, 4, 3, 2], Activation::Relu).unwrap();
+    named.selected = Some(vec![0, 6, 7, 8, 12, 24]);
+    named.layers[0].inputs = 6;
+    named.layers[0].name = "größer".into();
+    named.layers[1].activation = Activation::Tanh;
+    let plain = Architecture::mlp(&[9, 5, 2], Activation::Gelu).unwrap();
+    kinds()
+        .into_iter()
+        .flat_map(|kind| {
+            [
+                model(named.clone(), kind, Kind::Float, 1000),
+                model(plain.clone(), kind, Kind::SparseFloat, 150),
+                model(plain.clone(), Kind::SparseFloat, kind, 20),
+            ]
+        })
+        .collect()
+}
+
+/// Puts the right checksum into bytes that were changed.
+fn seal(bytes: &mut [u8]) {
+    let sum = checksum(bytes);
+    bytes[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
+}

@@ -1,0 +1,246 @@
+//! Grids: which codes, which values, and what is refused.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn linear(bits: u8, granularity: Granularity, scales: &[f32], zero_points: &[i32]) -> Grid {
+    Grid::Linear {
+        bits,
+        granularity,
+        scales: scales.to_vec(),
+        zero_points: zero_points.to_vec(),
+    }
+}
+
+fn symmetric(bits: u8) -> Grid {
+    linear(bits, Granularity::Tensor, &[1.0], &[])
+}
+
+#[test]
+fn ranges_and_widths_of_codes() {
+    let affine = |bits| linear(bits, Granularity::Tensor, &[1.0], &[0]);
+    let power = |bits| Grid::PowerOfTwo {
+        bits,
+        max_exponent: 0,
+    };
+    let book = |n: usize| Grid::Codebook {
+        values: (0..n).map(|i| i as f32).collect(),
+    };
+    for (grid, range, bits) in [
+        (symmetric(8), (-127, 127), 8),
+        (symmetric(2), (-1, 1), 2),
+        (symmetric(16), (-32_767, 32_767), 16),
+        (affine(4), (0, 15), 4),
+        (affine(16), (0, 65_535), 16),
+        (power(4), (-7, 7), 4),
+        (book(1), (0, 0), 0),
+        (book(5), (0, 4), 3),
+        (book(16), (0, 15), 4),
+        (book(1 << 16), (0, 65_535), 16),
+    ] {
+        grid.validate("w", &[2, 3]).unwrap();
+        assert_eq!((grid.code_range(), grid.bits()), (range, bits));
+    }
+}
+
+#[test]
+fn widths_that_do_not_exist_are_refused_and_do_not_panic() {
+    for bits in [0, 1, 17, 33, 255] {
+        for zero_points in [&[][..], &[0]] {
+            let grid = linear(bits, Granularity::Tensor, &[1.0], zero_points);
+            assert!(grid.validate("w", &[1]).is_err());
+            assert!(grid.bits() <= 16);
+            assert!(grid.dequantize_into(&[0], &[1], &mut [0.0]).is_err());
+        }
+        let grid = Grid::PowerOfTwo {
+            bits,
+            max_exponent: 0,
+        };
+        assert!(grid.validate("w", &[1]).is_err());
+        assert!(grid.bits() <= 16);
+    }
+    let empty = Grid::Codebook { values: vec![] };
+    assert!(empty.validate("w", &[1]).is_err());
+    assert_eq!((empty.code_range(), empty.bits()), ((0, -1), 0));
+    assert!(empty.dequantize_into(&[0], &[1], &mut [0.0]).is_err());
+}
+
+#[test]
+fn fields_out_of_range_are_named() {
+    let shape = [2, 4];
+    let group = Granularity::Group(3);
+    for (grid, field) in [
+        (linear(8, Granularity::Channel, &[1.0], &[]), "scales of w"),
+        (linear(8, group, &[1.0; 3], &[]), "scales of w"),
+        (linear(8, group, &[1.0; 4], &[0; 3]), "zero points of w"),
+        (linear(8, Granularity::Tensor, &[0.0], &[]), "scale of w"),
+        (
+            linear(8, Granularity::Tensor, &[f32::NAN], &[]),
+            "scale of w",
+        ),
+        (linear(8, Granularity::Tensor, &[-1.0], &[]), "scale of w"),
+        (
+            linear(4, Granularity::Tensor, &[1.0], &[16]),
+            "zero point of w",
+        ),
+        (
+            linear(4, Granularity::Tensor, &[1.0], &[-1]),
+            "zero point of w",
+        ),
+        (
+            Grid::Codebook {
+                values: vec![f32::NAN],
+            },
+            "codebook of w",
+        ),
+        (
+            Grid::Codebook {
+                values: vec![1.0, 0.0],
+            },
+            "codebook of w",
+        ),
+        (
+            Grid::Codebook {
+                values: vec![0.0; 65_537],
+            },
+            "codebook size of w",
+        ),
+    ] {
+        let text = grid.validate("w", &shape).unwrap_err().to_string();
+        assert!(text.contains(field), "{text}");
+    }
+}
+
+#[test]
+fn values_of_linear_codes() {
+    let dequantize = |grid: Grid, codes: &[i32]| {
+        let mut out = vec![9.0; 6];
+        grid.dequantize_into(codes, &[2, 3], &mut out).unwrap();
+        out
+    };
+    let codes = [1, -2, 3, 4, -5, 7];
+    let tensor = linear(4, Granularity::Tensor, &[0.5], &[]);
+    assert_eq!(dequantize(tensor, &codes), [0.5, -1.0, 1.5, 2.0, -2.5, 3.5]);
+    let channel = linear(4, Granularity::Channel, &[1.0, 10.0], &[]);
+    assert_eq!(
+        dequantize(channel, &codes),
+        [1.0, -2.0, 3.0, 40.0, -50.0, 70.0]
+    );
+    // Groups do not run on from one row to the next.
+    let group = linear(
+        4,
+        Granularity::Group(2),
+        &[1.0, 2.0, 3.0, 4.0],
+        &[0, 1, 2, 3],
+    );
+    let codes = [1, 2, 3, 4, 5, 6];
+    assert_eq!(dequantize(group, &codes), [1.0, 2.0, 4.0, 6.0, 9.0, 12.0]);
+}
+
+#[test]
+fn values_of_codebooks_and_powers_of_two() {
+    let mut out = [0.0; 3];
+    let book = Grid::Codebook {
+        values: vec![-1.0, 0.0, 2.5],
+    };
+    book.dequantize_into(&[2, 0, 1], &[3], &mut out).unwrap();
+    assert_eq!(out, [2.5, -1.0, 0.0]);
+    let power = Grid::PowerOfTwo {
+        bits: 4,
+        max_exponent: -1,
+    };
+    power.dequantize_into(&[1, -3, 0], &[3], &mut out).unwrap();
+    assert_eq!(out, [0.5, -0.125, 0.0]);
+    let extreme = |max_exponent, code| {
+        let mut out = [0.0];
+        let grid = Grid::PowerOfTwo {
+            bits: 8,
+            max_exponent,
+        };
+        grid.dequantize_into(&[code], &[1], &mut out).unwrap();
+        out[0]
+    };
+    assert_eq!(extreme(127, 1), 2.0f32.powi(127));
+    assert_eq!(extreme(-128, -1), -f32::from_bits(1 << 21));
+    assert_eq!(extreme(-128, 127), 0.0);
+}
+
+#[test]
+fn codes_and_lengths_that_do_not_fit_are_refused() {
+    let grid = symmetric(4);
+    let mut out = [0.0; 2];
+    assert!(grid.dequantize_into(&[8, 0], &[2], &mut out).is_err());
+    assert!(grid.dequantize_into(&[-8, 0], &[2], &mut out).is_err());
+    assert!(grid.dequantize_into(&[0], &[2], &mut out).is_err());
+    assert!(grid.dequantize_into(&[0; 3], &[3], &mut out).is_err());
+    let few = linear(4, Granularity::Channel, &[1.0], &[]);
+    assert!(few.dequantize_into(&[0, 0], &[2, 1], &mut out).is_err());
+    let wide = linear(4, Granularity::Tensor, &[1.0], &[i32::MIN]);
+    assert!(wide.dequantize_into(&[1, 1], &[2], &mut out).is_err());
+    let tensor = |shape: &[usize], codes: &[i32]| QuantizedTensor {
+        name: "w".into(),
+        shape: shape.to_vec(),
+        grid: symmetric(4),
+        codes: codes.to_vec(),
+    };
+    assert_eq!(tensor(&[2], &[-7, 7]).dequantize().unwrap(), [-7.0, 7.0]);
+    assert!(tensor(&[2], &[-7, 7]).validate().is_ok());
+    assert!(tensor(&[2], &[-8, 7]).validate().is_err());
+    assert!(tensor(&[3], &[-7, 7]).validate().is_err());
+    // A product that overflows must not wrap around to what is there.
+    let half = 1 << (usize::BITS / 2);
+    assert!(tensor(&[half, half], &[]).validate().is_err());
+    assert!(tensor(&[half, half, 0], &[]).validate().is_ok());
+}
+
+#[test]
+fn sizes_count_scales_zero_points_and_books() {
+    struct Frozen(Grid);
+    impl WeightCodec for Frozen {
+        fn grid(&self) -> &Grid {
+            &self.0
+        }
+        fn encode_into(&self, weights: &[f32], _: &[usize], codes: &mut [i32]) -> Result<()> {
+            let nearest = weights.iter().map(|w| w.round_ties_even() as i32);
+            codes.iter_mut().zip(nearest).for_each(|(c, n)| *c = n);
+            Ok(())
+        }
+    }
+    let affine = linear(4, Granularity::Channel, &[1.0, 1.0], &[3, 0]);
+    assert_eq!(affine.parameter_bits(), 2 * 32 + 2 * 4);
+    let codec = Frozen(symmetric(4));
+    assert_eq!(codec.size_bits(10), 32 + 40);
+    let mut weights = [0.4, -2.5, 6.6];
+    let encoded = codec.encode("w", &weights, &[3]).unwrap();
+    assert_eq!(encoded.codes, [0, -2, 7]);
+    codec.fake_quantize(&mut weights, &[3]).unwrap();
+    assert_eq!(weights[..], encoded.dequantize().unwrap());
+    let book = Grid::Codebook {
+        values: vec![0.0; 7],
+    };
+    assert_eq!(book.parameter_bits(), 224);
+}
+
+proptest! {
+    #[test]
+    fn ranges_cover_every_value_once(
+        shape in proptest::collection::vec(0usize..7, 0..4),
+        size in 0u32..9,
+    ) {
+        let total: usize = shape.iter().product();
+        for granularity in [
+            Granularity::Tensor,
+            Granularity::Channel,
+            Granularity::Group(size),
+        ] {
+            let covered: Vec<usize> = granularity.ranges(&shape).flatten().collect();
+            prop_assert_eq!(covered, (0..total).collect::<Vec<_>>());
+            let ranges = granularity.ranges(&shape).count();
+            prop_assert!(ranges <= granularity.sets(&shape));
+            if total > 0 {
+                prop_assert_eq!(ranges, granularity.sets(&shape));
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Sparse matrices of small integers in close to their entropy.
+//!
+//! For each position whether it is zero ([`significance`]), and for the others sign and
+//! magnitude ([`magnitude`]), by an adaptive model and the range coder. The model is written once
+//! for both directions: [`code_integers`] writes with an encoder and reads with a decoder.
+
+pub mod geometry;
+pub mod magnitude;
+pub mod significance;
+
+use geometry::Geometry;
+use magnitude::Magnitude;
+use significance::Significance;
+
+use super::range_coder::BitCoder;
+
+/// Codes a matrix, row-major, whose columns are arranged as `geometry`. A decoder fills `values`,
+/// which may hold anything before.
+///
+/// `range` gives for a flat position how far below and above 0 the value may lie; a decoder
+/// returns no other values, whatever it reads.
+pub fn code_integers(
+    coder: &mut impl BitCoder,
+    geometry: &Geometry,
+    values: &mut [i32],
+    range: impl Fn(usize) -> (u32, u32),
+) {
+    let mut significance = Significance::new(geometry);
+    let mut magnitude = Magnitude::new(geometry);
+    let columns = geometry.columns().max(1);
+    for (i, row) in values.chunks_mut(columns).enumerate() {
+        significance.begin_row();
+        magnitude.begin_row();
+        for (column, value) in row.iter_mut().enumerate() {
+            let range = range(i * columns + column);
+            let possible = range != (0, 0);
+            *value = if possible && significance.code(coder, column, *value != 0) {
+                magnitude.code(coder, column, *value, range)
+            } else {
+                0
+            };
+        }
+    }
+}
+
+/// Codes a matrix of which only the zeros are predicted: `other` codes each value that is not 0.
+pub fn code_sparse<C: BitCoder>(
+    coder: &mut C,
+    geometry: &Geometry,
+    values: &mut [u32],
+    mut other: impl FnMut(&mut C, u32) -> u32,
+) {
+    let mut significance = Significance::new(geometry);
+    for row in values.chunks_mut(geometry.columns().max(1)) {
+        significance.begin_row();
+        for (column, value) in row.iter_mut().enumerate() {
+            *value = if significance.code(coder, column, *value != 0) {
+                other(coder, *value)
+            } else {
+                0
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Round trips, and lengths against the entropy.
+
+use super::*;
+use crate::coding::range_coder::{Decoder, Encoder};
+use crate::rng;
+use proptest::prelude::*;
+
+fn encode(geometry: &Geometry, values: &[i32], range: (u32, u32)) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    let mut copy = values.to_vec();
+    code_integers(&mut encoder, geometry, &mut copy, |_| range);
+    assert_eq!(copy, values);
+    encoder.finish()
+}
+
+fn decode(geometry: &Geometry, bytes: &[u8], count: usize, range: (u32, u32)) -> Vec<i32> {
+    let mut values = vec![7; count];
+    code_integers(&mut Decoder::new(bytes), geometry, &mut values, |_| range);
+    values
+}
+
+/// A matrix where each value is non-zero with `per_mille` and then uniform up to ±`top`.
+fn sparse(rows: usize, columns: usize, per_mille: u32, top: u32, name: &str) -> Vec<i32> {
+    let mut stream = rng::stream(5, name);
+    (0..rows * columns)
+        .map(|_| {
+            let keep = rng::below(&mut stream, 1000) < per_mille;
+            let magnitude = 1 + rng::below(&mut stream, top) as i32;
+            let sign = if rng::below(&mut stream, 2) == 0 {
+                1
+            } else {
+                -1
+            };
+            if keep { sign * magnitude } else { 0 }
+        })
+        .collect()
+}
+
+fn binary_entropy(p: f64) -> f64 {
+    -p * p.log2() - (1.0 - p) * (1.0 - p).log2()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(
+        columns in 1_usize..20,
+        values in proptest::collection::vec(-300_i32..=300, 0..200),
+        width in 0_usize..6,
+        low in 300_u32..70_000,
+    ) {
+        let geometry = Geometry::image(columns, None, width).unwrap_or(Geometry::line(columns));
+        let bytes = encode(&geometry, &values, (low, 300));
+        prop_assert_eq!(decode(&geometry, &bytes, values.len(), (low, 300)), values);
+    }
+
+    #[test]
+    fn any_bytes_give_values_within_the_range(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        range in (0_u32..70_000, 0_u32..70_000),
+        small in (0_u32..3, 0_u32..20),
+    ) {
+        for range in [range, small] {
+            for value in decode(&Geometry::line(9), &bytes, 500, range) {
+                let bound = if value < 0 { range.0 } else { range.1 };
+                prop_assert!(value.unsigned_abs() <= bound);
+            }
+        }
+    }
+}
+
+#[test]
+fn zeros_take_next_to_nothing() {
+    let bytes = encode(&Geometry::line(784), &vec![0; 300 * 784], (7, 7));
+    assert!(bytes.len() < 60, "{} bytes", bytes.len());
+}
+
+#[test]
+fn independent_positions_come_within_a_few_percent_of_their_entropy() {
+    let values = sparse(300, 784, 20, 7, "coding.matrix.iid");
+    let nonzero = values.iter().filter(|v| **v != 0).count() as f64;
+    let total = values.len() as f64;
+    let bits = total * binary_entropy(nonzero / total) + nonzero * 14_f64.log2();
+    let geometry = Geometry::image(784, None, 28).unwrap();
+    for geometry in [geometry, Geometry::line(784)] {
+        let bytes = encode(&geometry, &values, (7, 7));
+        let ratio = bytes.len() as f64 * 8.0 / bits;
+        assert!(ratio < 1.03, "{ratio} of the entropy");
+        assert_eq!(decode(&geometry, &bytes, values.len(), (7, 7)), values);
+    }
+}
+
+#[test]
+fn what_is_dense_is_learnt_nearly_as_if_it_were_known() {
+    // Columns near the middle of an image are kept more often, and some rows are.
+    let mut stream = rng::stream(6, "coding.matrix.clustered");
+    let (mut values, mut known) = (vec![0; 200 * 784], 0.0);
+    for (i, value) in values.iter_mut().enumerate() {
+        let (row, x, y) = (i / 784, i % 28, i % 784 / 28);
+        let centre = (4..24).contains(&x) && (4..24).contains(&y);
+        let per_mille = match (centre, row % 4 == 0) {
+            (true, true) => 80,
+            (true, false) => 8,
+            (false, _) => 1,
+        };
+        known += binary_entropy(f64::from(per_mille) / 1000.0) / 8.0;
+        *value = i32::from(rng::below(&mut stream, 1000) < per_mille);
+    }
+    let set = values.iter().filter(|v| **v != 0).count() as f64;
+    let independent = values.len() as f64 * binary_entropy(set / values.len() as f64) / 8.0;
+    let bytes = encode(&Geometry::image(784, None, 28).unwrap(), &values, (0, 1));
+    let (length, saved) = (bytes.len() as f64, independent - known);
+    assert!(
+        independent - length > 0.65 * saved,
+        "{length} bytes; {known} if known, {independent} if independent"
+    );
+}
+
+#[test]
+fn dense_codes_of_any_width_come_near_their_entropy() {
+    for top in [1_u32, 7, 15, 127, 32_767] {
+        let mut stream = rng::stream(7, "coding.matrix.dense");
+        let values: Vec<i32> = (0..20_000)
+            .map(|_| rng::below(&mut stream, 2 * top + 1) as i32 - top as i32)
+            .collect();
+        let bytes = encode(&Geometry::line(200), &values, (top, top));
+        let ideal = 20_000.0 * f64::from(2 * top + 1).log2() / 8.0;
+        let ratio = bytes.len() as f64 / ideal;
+        assert!(ratio < 1.03, "{ratio} of the entropy up to {top}");
+        assert_eq!(
+            decode(&Geometry::line(200), &bytes, 20_000, (top, top)),
+            values
+        );
+    }
+}
+
+#[test]
+fn floats_keep_their_bits() {
+    let mut stream = rng::stream(8, "coding.matrix.floats");
+    let values: Vec<u32> = (0..4000)
+        .map(|i| {
+            if i % 9 == 0 {
+                rng::below(&mut stream, u32::MAX) | 1
+            } else {
+                0
+            }
+        })
+        .collect();
+    let geometry = Geometry::line(50);
+    let mut encoder = Encoder::default();
+    code_sparse(
+        &mut encoder,
+        &geometry,
+        &mut values.clone(),
+        |coder, value| coder.code_bits(value, 32),
+    );
+    let bytes = encoder.finish();
+    let mut decoded = vec![0; values.len()];
+    code_sparse(
+        &mut Decoder::new(&bytes),
+        &geometry,
+        &mut decoded,
+        |coder, value| coder.code_bits(value, 32),
+    );
+    assert_eq!(decoded, values);
+}
+
+#[test]
+fn empty_matrices_are_fine() {
+    assert!(encode(&Geometry::line(0), &[], (7, 7)).is_empty());
+    assert!(encode(&Geometry::line(5), &[0; 5], (0, 0)).is_empty());
+}

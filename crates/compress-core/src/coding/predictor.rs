@@ -1,0 +1,199 @@
+//! Adaptive prediction of one bit: what each context has seen so far, weighed together.
+//!
+//! Each context keeps the probability that it has seen ([`Counter`]); a [`Mixer`] adds their
+//! log-odds with weights that it learns online, by the gradient of the code length. All integers.
+//!
+//! # References
+//! Mahoney, *Adaptive weighing of context models for lossless data compression* (Florida Tech
+//! CS-2005-16), section 3: the logistic mixing and its update.
+
+use super::logistic::{squash, stretch};
+use super::range_coder::BitCoder;
+
+/// The probability of a set bit in one context, as seen so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    /// In units of 2⁻³².
+    probability: u32,
+    seen: u32,
+}
+
+/// A counter forgets nothing until it has seen this many bits; from then on it forgets slowly.
+const MEMORY: u32 = 255;
+
+/// 2¹⁶ / (n + 1.5): how far the n-th bit moves a counter.
+static RATE: [u32; MEMORY as usize + 1] = rates();
+
+const fn rates() -> [u32; MEMORY as usize + 1] {
+    let mut table = [0; MEMORY as usize + 1];
+    let mut n = 0;
+    while n < table.len() {
+        table[n] = (2 << 16) / (2 * n as u32 + 3);
+        n += 1;
+    }
+    table
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Counter {
+            probability: 1 << 31,
+            seen: 0,
+        }
+    }
+}
+
+impl Counter {
+    /// Its evidence; none before it has seen a bit.
+    fn evidence(self) -> i32 {
+        stretch(self.probability)
+    }
+
+    fn update(&mut self, bit: bool) {
+        let target = if bit { u32::MAX } else { 0 };
+        let error = i64::from(target) - i64::from(self.probability);
+        let step = (error * i64::from(RATE[self.seen as usize])) >> 16;
+        self.probability = (i64::from(self.probability) + step) as u32;
+        self.seen = (self.seen + 1).min(MEMORY);
+    }
+}
+
+/// Weights stay below this, eight in units of 2⁻¹⁶, so that no sum overflows.
+const HEAVIEST: i64 = 8 << 16;
+
+/// Weighs `N` pieces of evidence, with a set of weights for each selected situation.
+#[derive(Clone, Debug)]
+pub struct Mixer<const N: usize> {
+    weights: Vec<[i32; N]>,
+    /// How fast the weights learn: error (in 2⁻¹⁶) times evidence (a stretch) times this, over
+    /// 2¹⁸, is the step (in 2⁻¹⁶).
+    rate: i32,
+}
+
+impl<const N: usize> Mixer<N> {
+    /// `situations` sets of weights that all start as `initial`, in units of 2⁻¹⁶, and learn at
+    /// `rate`.
+    pub fn new(situations: usize, initial: [i32; N], rate: i32) -> Self {
+        Mixer {
+            weights: vec![initial; situations],
+            rate,
+        }
+    }
+
+    /// The stretch that the evidence adds up to.
+    pub fn mix(&self, situation: usize, evidence: &[i32; N]) -> i32 {
+        let sum: i64 = self.weights[situation]
+            .iter()
+            .zip(evidence)
+            .map(|(&w, &e)| i64::from(w) * i64::from(e))
+            .sum();
+        (sum >> 16) as i32
+    }
+
+    /// Moves the weights towards what would have predicted `bit` better than `probability` did.
+    pub fn update(&mut self, situation: usize, evidence: &[i32; N], probability: u16, bit: bool) {
+        let error = (i32::from(bit) << 16) - i32::from(probability);
+        for (weight, &evidence) in self.weights[situation].iter_mut().zip(evidence) {
+            let step = (i64::from(error) * i64::from(evidence) * i64::from(self.rate)) >> 18;
+            *weight = (i64::from(*weight) + step).clamp(-HEAVIEST, HEAVIEST) as i32;
+        }
+    }
+}
+
+/// Codes one bit by a single counter, and learns from it.
+pub fn code_plain(coder: &mut impl BitCoder, bit: bool, counter: &mut Counter) -> bool {
+    let bit = coder.code(bit, squash(counter.evidence()));
+    counter.update(bit);
+    bit
+}
+
+/// Codes one bit and learns from it. The evidence is that of the counters at `contexts`, then
+/// `direct`; `N` counts both. The mixer's weights are those of `situation`.
+pub fn code_mixed<const N: usize>(
+    coder: &mut impl BitCoder,
+    bit: bool,
+    (counters, contexts): (&mut [Counter], &[usize]),
+    direct: &[i32],
+    (mixer, situation): (&mut Mixer<N>, usize),
+) -> bool {
+    let mut evidence = [0; N];
+    let (seen, given) = evidence.split_at_mut(contexts.len());
+    for (evidence, &context) in seen.iter_mut().zip(contexts) {
+        *evidence = counters[context].evidence();
+    }
+    given.copy_from_slice(direct);
+    let probability = squash(mixer.mix(situation, &evidence));
+    let bit = coder.code(bit, probability);
+    mixer.update(situation, &evidence, probability, bit);
+    for &context in contexts {
+        counters[context].update(bit);
+    }
+    bit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coding::range_coder::{Decoder, Encoder};
+    use crate::rng;
+
+    /// Codes `bits` in two contexts: which half of a period, and none.
+    fn run(coder: &mut impl BitCoder, bits: &mut [bool]) {
+        let mut counters = vec![Counter::default(); 3];
+        let mut mixer = Mixer::new(1, [1 << 15; 3], 6);
+        for (i, bit) in bits.iter_mut().enumerate() {
+            let contexts = [0, 1 + i % 2];
+            *bit = code_mixed(
+                coder,
+                *bit,
+                (&mut counters, &contexts),
+                &[256],
+                (&mut mixer, 0),
+            );
+        }
+    }
+
+    #[test]
+    fn the_mixer_learns_which_context_tells_most() {
+        let mut stream = rng::stream(3, "coding.predictor");
+        // Half of the positions almost always set, half almost never: without the second
+        // context 1 bit each, with it the entropy of 1/32.
+        let bits: Vec<bool> = (0..20_000)
+            .map(|i| (rng::below(&mut stream, 32) == 0) ^ (i % 2 == 0))
+            .collect();
+        let mut encoder = Encoder::default();
+        run(&mut encoder, &mut bits.clone());
+        let bytes = encoder.finish();
+        let ideal = 0.2006 * 20_000.0 / 8.0;
+        assert!((bytes.len() as f64) < 1.08 * ideal, "{}", bytes.len());
+        let mut decoded = vec![false; bits.len()];
+        run(&mut Decoder::new(&bytes), &mut decoded);
+        assert_eq!(decoded, bits);
+    }
+
+    #[test]
+    fn counters_keep_within_their_range() {
+        let mut counter = Counter::default();
+        for bit in [true, false, true] {
+            for _ in 0..100_000 {
+                counter.update(bit);
+            }
+            assert_eq!(counter.evidence() > 0, bit);
+        }
+    }
+
+    #[test]
+    fn weights_stay_bounded_under_the_worst_evidence() {
+        let mut mixer = Mixer::new(1, [0; 2], 1000);
+        for i in 0..10_000 {
+            let evidence = [i32::from(i % 2 == 0) * 20_000 - 10_000, 10_000];
+            mixer.mix(0, &evidence);
+            mixer.update(0, &evidence, 1, i % 3 == 0);
+        }
+        assert!(
+            mixer.weights[0]
+                .iter()
+                .all(|w| i64::from(w.abs()) <= HEAVIEST)
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! The blocked product: how the work is cut, and the loops around the tiles.
+//!
+//! C is cut into a grid by its shape alone. A task computes one part of the grid: for each block
+//! of k it packs the panels of B that it needs, then, tile by tile, the rows of A, and multiplies
+//! each packed tile of A with all of its panels. The tile of A stays in the first cache, the
+//! panels of B in the second.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+
+use super::Init;
+use super::pack::{Operand, PackedB};
+use super::tile::{DEPTH, Level, PANEL, Start, Tile};
+
+/// The most panels of a task: with [`DEPTH`], 512 KB of the second cache.
+const TASK_PANELS: usize = 4;
+/// The most rows of a task.
+const TASK_ROWS: usize = 512;
+/// Multiply-adds below which a product stays on the calling thread.
+const SERIAL: usize = 1 << 20;
+
+/// B as the caller has it.
+pub(super) enum Source<'a> {
+    /// To be packed as it is used.
+    Plain(Operand<'a>),
+    /// Packed before.
+    Packed(&'a PackedB),
+}
+
+/// A product whose shapes have been checked.
+pub(super) struct Product<'a> {
+    pub level: Level,
+    pub a: ArrayView2<'a, f32>,
+    pub b: Source<'a>,
+    pub init: Init<'a>,
+}
+
+/// A part of the grid.
+struct Task<'c> {
+    rows: Range<usize>,
+    panels: Range<usize>,
+    c: ArrayViewMut2<'c, f32>,
+}
+
+/// A cache line.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+#[allow(dead_code, reason = "read and written through `floats`")]
+struct Line([f32; LINE]);
+
+const LINE: usize = 16;
+
+thread_local! {
+    /// The packed panels of the task at hand, kept by each thread for the next.
+    static PANELS: RefCell<Vec<Line>> = RefCell::default();
+}
+
+impl Product<'_> {
+    /// `C = init + A·B`.
+    pub(super) fn run(&self, c: ArrayViewMut2<'_, f32>) {
+        let (m, n) = c.dim();
+        if m == 0 || n == 0 {
+            return;
+        }
+        let work = m.saturating_mul(n).saturating_mul(self.a.ncols());
+        let tasks = cut(c, work);
+        let threads = if work < SERIAL {
+            1
+        } else {
+            rayon::current_num_threads().min(tasks.len())
+        };
+        if threads == 1 {
+            tasks.into_iter().for_each(|task| self.compute(task));
+            return;
+        }
+        // The calling thread takes its part, whether it belongs to the pool or not.
+        let queue = Mutex::new(tasks.into_iter());
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            while let Some(task) = next() {
+                self.compute(task);
+            }
+        };
+        rayon::in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+    }
+
+    fn compute(&self, task: Task<'_>) {
+        PANELS.with_borrow_mut(|buffer| self.compute_with(buffer, task));
+    }
+
+    fn compute_with(&self, buffer: &mut Vec<Line>, mut task: Task<'_>) {
+        let depths = parts(self.a.ncols(), DEPTH).max(1);
+        let blocks = parts(task.rows.len(), self.level.rows);
+        for d in 0..depths {
+            let k = part(self.a.ncols(), depths, d);
+            let size = k.len() * PANEL;
+            let packed = match &self.b {
+                Source::Plain(b) => self.pack(b, k.clone(), task.panels.clone(), buffer),
+                Source::Packed(_) => &[],
+            };
+            for block in 0..blocks {
+                let rows = part(task.rows.len(), blocks, block);
+                for (i, panel) in task.panels.clone().enumerate() {
+                    let b = match &self.b {
+                        Source::Plain(_) => &packed[i * size..][..size],
+                        Source::Packed(b) => b.panel(panel, k.clone()),
+                    };
+                    self.multiply(&mut task, rows.clone(), i, k.clone(), b);
+                }
+            }
+        }
+    }
+
+    /// Rows `k` of some panels, one after the other.
+    fn pack<'b>(
+        &self,
+        b: &Operand<'_>,
+        k: Range<usize>,
+        panels: Range<usize>,
+        buffer: &'b mut Vec<Line>,
+    ) -> &'b [f32] {
+        let size = k.len() * PANEL;
+        let lines = panels.len() * size / LINE;
+        if buffer.len() < lines {
+            buffer.resize(lines, Line::default());
+        }
+        let to = floats(buffer);
+        for (i, panel) in panels.enumerate() {
+            b.pack_panel(
+                self.level.transpose,
+                k.clone(),
+                panel,
+                &mut to[i * size..][..size],
+            );
+        }
+        to
+    }
+
+    /// One tile: rows `rows` and panel `panel` of the task's part, `k` of the chains.
+    fn multiply(
+        &self,
+        task: &mut Task<'_>,
+        rows: Range<usize>,
+        panel: usize,
+        k: Range<usize>,
+        b: &[f32],
+    ) {
+        let col = panel * PANEL;
+        let start = match self.init {
+            _ if k.start > 0 => Start::Accumulate,
+            Init::Zero => Start::Zero,
+            Init::Accumulate => Start::Accumulate,
+            Init::Bias(bias) => Start::Bias(bias[task.panels.start * PANEL + col..].as_ptr()),
+        };
+        let top = task.rows.start + rows.start;
+        let a = self.a.slice(s![top..top + rows.len(), k]);
+        let cols = col..task.c.ncols().min(col + PANEL);
+        let mut c = task.c.slice_mut(s![rows, cols]);
+        assert!(b.len() == a.ncols() * PANEL && c.nrows() <= self.level.rows);
+        let tile = Tile {
+            a: a.as_ptr(),
+            a_rows: a.strides()[0],
+            a_cols: a.strides()[1],
+            b: b.as_ptr(),
+            c: c.as_mut_ptr(),
+            c_stride: c.strides()[0] as usize,
+            rows: c.nrows(),
+            cols: c.ncols(),
+            k: a.ncols(),
+            start,
+        };
+        // SAFETY: the level is one that the processor has. A and C have as many rows as the tile,
+        // which the level can take; B has a whole panel for each column of A; the columns of C
+        // are contiguous, since all of C is, and borrowed mutably; a bias has a value for each
+        // column of all of C, so it has for these.
+        unsafe { (self.level.multiply)(&tile) };
+    }
+}
+
+/// Cuts C by its shape. Powers of two, so that two or four threads get as much each.
+fn cut(c: ArrayViewMut2<'_, f32>, work: usize) -> Vec<Task<'_>> {
+    let (m, n) = c.dim();
+    let panels = n.div_ceil(PANEL);
+    let mut strips = parts(panels, TASK_PANELS).next_power_of_two();
+    if work >= SERIAL {
+        strips = strips.max(4);
+    }
+    let strips = strips.min(panels);
+    let chunks = parts(m, TASK_ROWS);
+    let mut tasks = Vec::with_capacity(strips * chunks);
+    let mut rest = c;
+    for chunk in 0..chunks {
+        let rows = part(m, chunks, chunk);
+        let (mut chunk, below) = rest.split_at(Axis(0), rows.len());
+        for strip in 0..strips {
+            let panels = part(panels, strips, strip);
+            let width = (panels.len() * PANEL).min(chunk.ncols());
+            let (part, right) = chunk.split_at(Axis(1), width);
+            tasks.push(Task {
+                rows: rows.clone(),
+                panels,
+                c: part,
+            });
+            chunk = right;
+        }
+        rest = below;
+    }
+    tasks
+}
+
+/// How many parts of at most `most` there are in `length`.
+fn parts(length: usize, most: usize) -> usize {
+    length.div_ceil(most)
+}
+
+/// Part `index` of `length` cut into `parts` that differ by one at most, the longer ones first.
+fn part(length: usize, parts: usize, index: usize) -> Range<usize> {
+    let (size, longer) = (length / parts, length % parts);
+    let start = index * size + index.min(longer);
+    start..start + size + usize::from(index < longer)
+}
+
+fn floats(lines: &mut [Line]) -> &mut [f32] {
+    // SAFETY: a line is `LINE` floats without padding, and any alignment of theirs is fine.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
+}
+
+const _: () = assert!(size_of::<Line>() == LINE * size_of::<f32>());
+const _: () = assert!(PANEL.is_multiple_of(LINE));

@@ -1,0 +1,95 @@
+//! What an instruction set level brings: the product of one tile, and a transpose.
+
+use ndarray::ArrayView2;
+
+use crate::isa::Isa;
+
+/// Columns of a panel of B, at every level.
+pub(super) const PANEL: usize = 32;
+/// How much of k is worked on at a time.
+pub(super) const DEPTH: usize = 1024;
+
+/// An instruction set level.
+#[derive(Clone, Copy)]
+pub(super) struct Level {
+    /// The most rows that its tile has.
+    pub rows: usize,
+    /// `C = start + A·B` for one tile: for each element one chain of fused multiply-adds.
+    ///
+    /// # Safety
+    /// The processor has the level, and the tile is as [`Tile`] says.
+    pub multiply: unsafe fn(&Tile),
+    /// `to[c·to_stride + r] = from[(r, c)]`; nothing else is written. Panics where the rows of
+    /// `from` are not contiguous or `to` is too short.
+    ///
+    /// # Safety
+    /// The processor has the level.
+    pub transpose: unsafe fn(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize),
+}
+
+impl Level {
+    /// What runs at a level; none where that is the specification.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn of(isa: Isa) -> Option<Level> {
+        match isa {
+            Isa::Scalar => None,
+            Isa::Avx2 => Some(super::avx2::LEVEL),
+            Isa::Avx512 | Isa::Amx => Some(super::avx512::LEVEL),
+        }
+    }
+
+    /// What runs at a level; none where that is the specification.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(super) fn of(_: Isa) -> Option<Level> {
+        None
+    }
+}
+
+/// What the chains of a tile start from.
+#[derive(Clone, Copy)]
+pub(super) enum Start {
+    /// Zero.
+    Zero,
+    /// What C holds.
+    Accumulate,
+    /// A value for each of the tile's columns.
+    Bias(*const f32),
+}
+
+/// One tile of C and what it is computed from.
+///
+/// It is valid when `a` can be read at `r·a_rows + i·a_cols` for `r < rows` and `i < k`, and `b` at
+/// `i·PANEL` for whole vectors that cover `cols`; when `c` can be read and written at
+/// `r·c_stride + j` for `j < cols`, and the bias be read; and when nobody else touches that part
+/// of C meanwhile. `rows` is 1 to [`Level::rows`], `cols` 1 to [`PANEL`].
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    pub a: *const f32,
+    pub a_rows: isize,
+    pub a_cols: isize,
+    pub b: *const f32,
+    pub c: *mut f32,
+    pub c_stride: usize,
+    pub rows: usize,
+    pub cols: usize,
+    pub k: usize,
+    pub start: Start,
+}
+
+impl Tile {
+    /// Where every fourth row of A begins. A loop that walks these takes few registers, and no
+    /// address waits for a long chain of additions.
+    #[inline(always)]
+    pub(super) fn a_quads(&self) -> [*const f32; 4] {
+        std::array::from_fn(|quad| self.a.wrapping_offset(4 * quad as isize * self.a_rows))
+    }
+}
+
+/// The distance between the rows of `from`. Panics unless they are contiguous and `to` has room
+/// for the transpose.
+pub(super) fn check_transpose(from: &ArrayView2<'_, f32>, to: &[f32], to_stride: usize) -> isize {
+    let (rows, cols) = from.dim();
+    assert!(cols <= 1 || from.strides()[1] == 1);
+    assert!(rows == 0 || cols == 0 || (cols - 1) * to_stride + rows <= to.len());
+    from.strides()[0]
+}

@@ -1,0 +1,95 @@
+//! Operations along the rows of a matrix: the bias of a dense layer, and its gradient.
+
+use ndarray::ArrayView2;
+
+use crate::isa::Isa;
+use crate::kernels::levels::by_level;
+use crate::{Error, Result};
+
+/// Adds `bias` `[columns]` to each row of `rows` `[any number, columns]`, row-major.
+///
+/// # Errors
+/// Where `rows` does not consist of whole rows.
+pub fn add_bias(rows: &mut [f32], bias: &[f32]) -> Result<()> {
+    check_rows(rows.len(), bias.len())?;
+    add_bias_at(Isa::active()?, rows, bias);
+    Ok(())
+}
+
+/// `out[j] = Σ matrix[i, j]` over the rows i, ascending, from zero: the gradient of a bias.
+/// `matrix` is `[rows, columns]`, `out` `[columns]`.
+///
+/// # Errors
+/// Where the lengths differ.
+pub fn column_sums(matrix: ArrayView2<'_, f32>, out: &mut [f32]) -> Result<()> {
+    Error::check_shape("column sums", &[matrix.ncols()], &[out.len()])?;
+    let isa = Isa::active()?;
+    let matrix = matrix.as_standard_layout();
+    column_sums_at(isa, matrix.as_slice().unwrap_or_default(), out);
+    Ok(())
+}
+
+/// `out[j] += Σ matrix[i, j]²` in f64 over the rows i, ascending. `matrix` is
+/// `[rows, columns]`, `out` `[columns]`.
+///
+/// # Errors
+/// Where the lengths differ.
+pub fn add_column_squares(matrix: ArrayView2<'_, f32>, out: &mut [f64]) -> Result<()> {
+    Error::check_shape("column squares", &[matrix.ncols()], &[out.len()])?;
+    let isa = Isa::active()?;
+    let matrix = matrix.as_standard_layout();
+    add_column_squares_at(isa, matrix.as_slice().unwrap_or_default(), out);
+    Ok(())
+}
+
+/// Fails unless `len` values are whole rows of `columns`.
+fn check_rows(len: usize, columns: usize) -> Result<()> {
+    let rows = len.checked_div(columns).unwrap_or(0);
+    Error::check_shape("rows to add a bias to", &[rows * columns], &[len])
+}
+
+by_level! {
+    pub(super) fn add_bias_at(rows: &mut [f32], bias: &[f32]) = add_bias_body;
+    pub(super) fn column_sums_at(matrix: &[f32], out: &mut [f32]) = column_sums_body;
+    pub(super) fn add_column_squares_at(matrix: &[f32], out: &mut [f64])
+        = add_column_squares_body;
+}
+
+#[inline(always)]
+fn add_bias_body(rows: &mut [f32], bias: &[f32]) {
+    if bias.is_empty() {
+        return;
+    }
+    for row in rows.chunks_exact_mut(bias.len()) {
+        for (x, &b) in row.iter_mut().zip(bias) {
+            *x += b;
+        }
+    }
+}
+
+#[inline(always)]
+fn column_sums_body(matrix: &[f32], out: &mut [f32]) {
+    out.fill(0.0);
+    if out.is_empty() {
+        return;
+    }
+    // The row of sums stays in the first-level cache.
+    for row in matrix.chunks_exact(out.len()) {
+        for (sum, &x) in out.iter_mut().zip(row) {
+            *sum += x;
+        }
+    }
+}
+
+#[inline(always)]
+fn add_column_squares_body(matrix: &[f32], out: &mut [f64]) {
+    if out.is_empty() {
+        return;
+    }
+    for row in matrix.chunks_exact(out.len()) {
+        for (sum, &x) in out.iter_mut().zip(row) {
+            let x = f64::from(x);
+            *sum = x.mul_add(x, *sum);
+        }
+    }
+}

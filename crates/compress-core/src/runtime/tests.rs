@@ -1,0 +1,196 @@
+//! A loaded model against the same arithmetic written out, and what it refuses.
+
+use super::*;
+use crate::artifact::Tensor;
+use crate::codec::{Granularity, Grid, QuantizedTensor};
+use crate::ops::scalar;
+use crate::rng;
+use ndarray::{Axis, array};
+
+const ACTIVATIONS: [Activation; 4] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Gelu,
+    Activation::Tanh,
+];
+
+fn random(name: &str, rows: usize, columns: usize) -> Array2<f32> {
+    let mut values = vec![0.0; rows * columns];
+    rng::fill_uniform(&mut rng::stream(1, name), -1.0, 1.0, &mut values).unwrap();
+    Array2::from_shape_vec((rows, columns), values).unwrap()
+}
+
+fn float(name: &str, shape: &[usize], values: &[f32]) -> Tensor {
+    Tensor::Float {
+        name: name.into(),
+        shape: shape.to_vec(),
+        values: values.to_vec(),
+    }
+}
+
+/// Six of nine features, a quantized layer of seven neurons, a float one of three outputs.
+fn artifact(hidden: Activation, last: Activation) -> Artifact {
+    let mut architecture = Architecture::mlp(&[6, 7, 3], hidden).unwrap();
+    architecture.features = 9;
+    architecture.selected = Some(vec![0, 2, 3, 5, 7, 8]);
+    architecture.layers[1].activation = last;
+    let grid = Grid::Linear {
+        bits: 4,
+        granularity: Granularity::Channel,
+        scales: (0..7).map(|i| 0.05 + 0.01 * i as f32).collect(),
+        zero_points: (0..7).map(|i| i + 4).collect(),
+    };
+    let codes = (0..42).map(|i| i * 7 % 16).collect();
+    let weight = random("runtime.weight", 3, 7);
+    Artifact {
+        architecture,
+        tensors: vec![
+            Tensor::Quantized(QuantizedTensor {
+                name: "layers.0.weight".into(),
+                shape: vec![7, 6],
+                grid,
+                codes,
+            }),
+            float(
+                "layers.0.bias",
+                &[7],
+                &[0.1, -0.2, 0.3, 0.0, 0.5, -0.6, 0.7],
+            ),
+            float("layers.1.weight", &[3, 7], weight.as_slice().unwrap()),
+            float("layers.1.bias", &[3], &[0.25, -0.5, 1.0]),
+        ],
+    }
+}
+
+fn apply(activation: Activation, x: f32) -> f32 {
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => x.max(0.0),
+        Activation::Gelu => scalar::gelu(x),
+        Activation::Tanh => scalar::tanh(x),
+    }
+}
+
+fn direct(artifact: &Artifact, inputs: &Array2<f32>) -> Array2<f32> {
+    let mut state = inputs.select(Axis(1), &[0, 2, 3, 5, 7, 8]);
+    for (spec, pair) in artifact
+        .architecture
+        .layers
+        .iter()
+        .zip(artifact.tensors.chunks(2))
+    {
+        let shape = (spec.outputs, spec.inputs);
+        let weight = Array2::from_shape_vec(shape, pair[0].values().unwrap()).unwrap();
+        let bias = pair[1].values().unwrap();
+        let mut out = Array2::zeros((state.nrows(), spec.outputs));
+        gemm(state.view(), weight.t(), Init::Bias(&bias), out.view_mut()).unwrap();
+        state = out.mapv(|x| apply(spec.activation, x));
+    }
+    state
+}
+
+#[test]
+fn the_bits_are_those_of_the_arithmetic_written_out() {
+    let inputs = random("runtime.inputs", 33, 9);
+    for hidden in ACTIVATIONS {
+        for last in ACTIVATIONS {
+            let artifact = artifact(hidden, last);
+            let (bytes, _) = artifact.to_bytes().unwrap();
+            let model = Runtime::from_bytes(&bytes).unwrap();
+            assert_eq!(model.architecture(), &artifact.architecture);
+            let bits = |a: Array2<f32>| a.mapv(f32::to_bits);
+            let found = bits(model.predict(inputs.view()).unwrap());
+            assert_eq!(
+                found,
+                bits(direct(&artifact, &inputs)),
+                "{hidden:?} {last:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_order_of_the_inputs_in_memory_does_not_matter() {
+    let inputs = random("runtime.inputs", 9, 12);
+    let model = Runtime::new(artifact(Activation::Relu, Activation::Identity)).unwrap();
+    let contiguous = inputs.t().as_standard_layout().into_owned();
+    let expected = model.predict(contiguous.view()).unwrap();
+    assert_eq!(model.predict(inputs.t()).unwrap(), expected);
+}
+
+#[test]
+fn features_that_are_not_selected_do_not_matter_but_must_be_finite() {
+    let model = Runtime::new(artifact(Activation::Gelu, Activation::Identity)).unwrap();
+    let mut inputs = random("runtime.inputs", 4, 9);
+    let before = model.predict(inputs.view()).unwrap();
+    inputs.column_mut(4).fill(1e9);
+    assert_eq!(model.predict(inputs.view()).unwrap(), before);
+    inputs[[3, 4]] = f32::INFINITY;
+    assert!(model.predict(inputs.view()).is_err());
+}
+
+#[test]
+fn an_input_that_is_not_finite_names_its_row() {
+    let model = Runtime::new(artifact(Activation::Relu, Activation::Identity)).unwrap();
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut inputs = random("runtime.inputs", 5, 9);
+        inputs[[3, 5]] = bad;
+        match model.predict_classes(inputs.view()).unwrap_err() {
+            Error::NonFinite { what, index, .. } => {
+                assert_eq!((what.as_str(), index), ("row 3 of the inputs", 5));
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_wrong_number_of_features_is_refused() {
+    let model = Runtime::new(artifact(Activation::Relu, Activation::Identity)).unwrap();
+    for features in [0, 6, 8, 10] {
+        let error = model
+            .predict(Array2::zeros((2, features)).view())
+            .unwrap_err();
+        assert!(matches!(error, Error::Shape { .. }), "{error}");
+    }
+}
+
+#[test]
+fn no_samples_give_no_predictions() {
+    let model = Runtime::new(artifact(Activation::Tanh, Activation::Identity)).unwrap();
+    let none = Array2::zeros((0, 9));
+    assert_eq!(model.predict(none.view()).unwrap().dim(), (0, 3));
+    assert!(model.predict_classes(none.view()).unwrap().is_empty());
+}
+
+#[test]
+fn of_equal_logits_the_first_is_the_class() {
+    let artifact = Artifact {
+        architecture: Architecture::mlp(&[2, 4], Activation::Relu).unwrap(),
+        tensors: vec![
+            float(
+                "layers.0.weight",
+                &[4, 2],
+                &[0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0],
+            ),
+            float("layers.0.bias", &[4], &[0.0; 4]),
+        ],
+    };
+    let model = Runtime::new(artifact).unwrap();
+    let inputs = array![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [-1.0, -2.0], [0.5, 2.0]];
+    assert_eq!(
+        model.predict_classes(inputs.view()).unwrap(),
+        [0, 1, 1, 0, 3]
+    );
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_refused() {
+    let mut bad = artifact(Activation::Relu, Activation::Identity);
+    bad.tensors.swap(0, 2);
+    assert!(Runtime::new(bad).is_err());
+    let mut bad = artifact(Activation::Relu, Activation::Identity);
+    bad.tensors.pop();
+    assert!(Runtime::new(bad).is_err());
+    assert!(Runtime::from_bytes(b"CMP").is_err());
+}

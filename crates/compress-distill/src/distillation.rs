@@ -1,0 +1,274 @@
+//! A student learns from a teacher: soft targets and hard labels, together or in turn.
+
+use compress_core::network::Network;
+use compress_core::train::{Fit, FitReport, Samples, TrainHook};
+
+use crate::error::{check_soft_weight, check_temperature};
+use crate::losses::{HardLabels, Joint, SoftTargets, check_classes};
+use crate::teacher::{Teacher, check_features, teacher_logits};
+use crate::{Error, Result};
+
+/// In which order a student learns from soft targets and hard labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DistillationSchedule {
+    /// In one fit, on their weighted sum.
+    #[default]
+    Joint,
+    /// In two fits, each a whole one by the student's own settings: first on the soft targets
+    /// alone, then on the hard labels alone.
+    Sequential,
+}
+
+/// When the teacher is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Targets {
+    /// Once, about each sample as it is in epoch 0. For samples that are the same in each epoch.
+    #[default]
+    Cached,
+    /// About each batch, as the student sees it. For samples that are augmented anew.
+    OnTheFly,
+}
+
+/// How a student learns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DistillationOptions {
+    /// What logits are divided by before the softmax, in teacher and student; positive.
+    /// Default: 4.
+    pub temperature: f32,
+    /// The weight of the soft targets, from 0 to 1; the hard labels have the rest. Only in a
+    /// joint schedule. Default: 0.7.
+    pub soft_weight: f32,
+    /// Together or in turn. Default: together.
+    pub schedule: DistillationSchedule,
+    /// Beforehand or on the fly. Default: beforehand.
+    pub targets: Targets,
+}
+
+impl Default for DistillationOptions {
+    fn default() -> Self {
+        DistillationOptions {
+            temperature: 4.0,
+            soft_weight: 0.7,
+            schedule: DistillationSchedule::Joint,
+            targets: Targets::Cached,
+        }
+    }
+}
+
+impl DistillationOptions {
+    /// Fails on a setting that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        check_temperature(self.temperature)?;
+        check_soft_weight(self.soft_weight)
+    }
+
+    /// Whether the labels of the samples are learned from.
+    fn uses_labels(&self) -> bool {
+        self.schedule == DistillationSchedule::Sequential || self.soft_weight < 1.0
+    }
+}
+
+/// What the fits did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DistillationReport {
+    /// One fit, on both.
+    Joint(FitReport),
+    /// Two fits.
+    Sequential {
+        /// The first, on the soft targets.
+        soft: FitReport,
+        /// The second, on the hard labels.
+        hard: FitReport,
+    },
+}
+
+impl DistillationReport {
+    /// The fits, in their order.
+    pub fn fits(&self) -> Vec<&FitReport> {
+        match self {
+            DistillationReport::Joint(fit) => vec![fit],
+            DistillationReport::Sequential { soft, hard } => vec![soft, hard],
+        }
+    }
+}
+
+/// Trains `student` on the soft labels that `teacher` gives to `data`, and on the hard labels
+/// that `data` has. The teacher is not changed.
+///
+/// # Errors
+/// Before anything is trained: where an option is out of range, teacher and student have
+/// different outputs, the samples are none or have other features than one of them reads, labels
+/// are needed but missing or name no output, or the teacher gives a logit that is not finite. And
+/// where the training fails.
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// use compress_distill::{DistillationOptions, knowledge_distillation};
+///
+/// // Any `Network`, any `Fit` (a network and the way to train it), any `Samples`.
+/// let teacher = support::Chain::random(&[4, 32, 3], 1);
+/// let mut student = support::Sgd::new(support::Chain::random(&[4, 8, 3], 2));
+/// let data = support::blobs(64, 4, 3, 3);
+///
+/// let options = DistillationOptions { temperature: 2.0, ..DistillationOptions::default() };
+/// let report = knowledge_distillation(&teacher, &mut student, &data, &options)?;
+/// let losses = &report.fits()[0].epochs;
+/// assert!(losses.last().unwrap().training_loss < losses[0].training_loss);
+/// # Ok::<(), compress_distill::Error>(())
+/// ```
+///
+/// # References
+/// Hinton, Vinyals, Dean 2015 (1503.02531), section 2.
+pub fn knowledge_distillation(
+    teacher: &dyn Network,
+    student: &mut dyn Fit,
+    data: &dyn Samples,
+    options: &DistillationOptions,
+) -> Result<DistillationReport> {
+    knowledge_distillation_with(teacher, student, data, options, &mut [])
+}
+
+/// As [`knowledge_distillation`], with hooks, so that the student is pruned or quantized while it
+/// learns. In a sequential schedule both fits call them.
+///
+/// # Errors
+/// As [`knowledge_distillation`], and where a hook fails.
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// use compress_core::network::Network;
+/// use compress_core::train::{Step, TrainHook};
+/// use compress_distill::{DistillationOptions, knowledge_distillation_with};
+///
+/// /// Counts steps; a mask or fake quantization goes the same way.
+/// struct Counter(usize);
+///
+/// impl TrainHook for Counter {
+///     fn after_step(&mut self, _: &mut dyn Network, _: &Step) -> compress_core::Result<()> {
+///         self.0 += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// let teacher = support::Chain::random(&[4, 32, 3], 1);
+/// let mut student = support::Sgd::new(support::Chain::random(&[4, 8, 3], 2));
+/// let data = support::blobs(64, 4, 3, 3);
+/// let mut counter = Counter(0);
+/// let options = DistillationOptions::default();
+/// knowledge_distillation_with(&teacher, &mut student, &data, &options, &mut [&mut counter])?;
+/// assert_eq!(counter.0, student.epochs * 4);
+/// # Ok::<(), compress_distill::Error>(())
+/// ```
+pub fn knowledge_distillation_with(
+    teacher: &dyn Network,
+    student: &mut dyn Fit,
+    data: &dyn Samples,
+    options: &DistillationOptions,
+    hooks: &mut [&mut dyn TrainHook],
+) -> Result<DistillationReport> {
+    // Before the teacher's pass over all samples, which may take long.
+    check(teacher.architecture().outputs(), student, data, options)?;
+    let teacher = match options.targets {
+        Targets::Cached => Teacher::Cached(teacher_logits(teacher, data)?),
+        Targets::OnTheFly => Teacher::OnTheFly(teacher),
+    };
+    distill(teacher, student, data, options, hooks)
+}
+
+/// As [`knowledge_distillation_with`], from a [`Teacher`]: logits that are known already, as of
+/// an ensemble or of a teacher of several students. `options.targets` is not looked at.
+///
+/// # Errors
+/// As [`knowledge_distillation_with`], and where cached logits are not one row for each sample.
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// use compress_distill::{
+///     DistillationOptions, Teacher, average_logits, knowledge_distillation_from, teacher_logits,
+/// };
+///
+/// let data = support::blobs(64, 4, 3, 3);
+/// let [a, b] = [1, 2].map(|seed| support::Chain::random(&[4, 32, 3], seed));
+/// let logits = average_logits(&[teacher_logits(&a, &data)?, teacher_logits(&b, &data)?])?;
+///
+/// let mut student = support::Sgd::new(support::Chain::random(&[4, 8, 3], 3));
+/// let options = DistillationOptions::default();
+/// knowledge_distillation_from(Teacher::Cached(logits), &mut student, &data, &options, &mut [])?;
+/// # Ok::<(), compress_distill::Error>(())
+/// ```
+pub fn knowledge_distillation_from(
+    teacher: Teacher<'_>,
+    student: &mut dyn Fit,
+    data: &dyn Samples,
+    options: &DistillationOptions,
+    hooks: &mut [&mut dyn TrainHook],
+) -> Result<DistillationReport> {
+    check(teacher.outputs(), student, data, options)?;
+    distill(teacher, student, data, options, hooks)
+}
+
+fn distill(
+    teacher: Teacher<'_>,
+    student: &mut dyn Fit,
+    data: &dyn Samples,
+    options: &DistillationOptions,
+    hooks: &mut [&mut dyn TrainHook],
+) -> Result<DistillationReport> {
+    match &teacher {
+        Teacher::OnTheFly(network) => check_features("teacher", *network, data)?,
+        Teacher::Cached(logits) => {
+            let samples = [data.len()];
+            compress_core::Error::check_shape("cached logits", &samples, &[logits.nrows()])?;
+        }
+    }
+    tracing::info!(?options, samples = data.len(), "distilling");
+    match options.schedule {
+        DistillationSchedule::Joint => {
+            let joint = Joint::new(teacher, options.temperature, options.soft_weight)?;
+            Ok(DistillationReport::Joint(student.fit(data, &joint, hooks)?))
+        }
+        DistillationSchedule::Sequential => {
+            let targets = SoftTargets::new(teacher, options.temperature)?;
+            let soft = student.fit(data, &targets, hooks)?;
+            let hard = student.fit(data, &HardLabels, hooks)?;
+            Ok(DistillationReport::Sequential { soft, hard })
+        }
+    }
+}
+
+/// Fails unless student, data and options fit each other and a teacher of so many outputs.
+fn check(
+    teacher: usize,
+    student: &dyn Fit,
+    data: &dyn Samples,
+    options: &DistillationOptions,
+) -> Result<()> {
+    options.validate()?;
+    if data.is_empty() {
+        let what = "the data".into();
+        return Err(compress_core::Error::Empty { what }.into());
+    }
+    let network = student.network();
+    check_features("student", network, data)?;
+    let outputs = network.architecture().outputs();
+    if outputs != teacher {
+        return Err(Error::Outputs {
+            teacher,
+            student: outputs,
+        });
+    }
+    if options.uses_labels() {
+        let (samples, labels) = (data.len(), data.labels());
+        if labels.len() != samples {
+            return Err(Error::LabelsMissing {
+                samples,
+                labels: labels.len(),
+            });
+        }
+        check_classes(labels, outputs, |row| row)?;
+    }
+    Ok(())
+}

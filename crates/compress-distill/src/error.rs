@@ -1,0 +1,110 @@
+//! The errors of this crate.
+
+/// What can go wrong while distilling.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An error of a network, the samples or the training.
+    #[error(transparent)]
+    Core(#[from] compress_core::Error),
+    /// A temperature that logits cannot be divided by.
+    #[error("the temperature is {value}, but must be positive and finite")]
+    Temperature {
+        /// What was given.
+        value: f32,
+    },
+    /// A weight of the soft targets that is no fraction.
+    #[error("the weight of the soft targets is {value}, but must be from 0 to 1")]
+    SoftWeight {
+        /// What was given.
+        value: f32,
+    },
+    /// Teacher and student tell apart different numbers of classes.
+    #[error("the teacher has {teacher} outputs, but the student has {student}")]
+    Outputs {
+        /// The teacher's.
+        teacher: usize,
+        /// The student's.
+        student: usize,
+    },
+    /// A network that reads other samples than these.
+    #[error("the {who} reads {expected} features, but the samples have {found}")]
+    Features {
+        /// Teacher or student.
+        who: &'static str,
+        /// What it reads.
+        expected: usize,
+        /// What the samples have.
+        found: usize,
+    },
+    /// Hard labels are to be learned, but there are none.
+    #[error("hard labels are needed, but of {samples} samples {labels} have one")]
+    LabelsMissing {
+        /// How many samples there are.
+        samples: usize,
+        /// How many labels there are.
+        labels: usize,
+    },
+    /// A logit of the teacher that is NaN or infinite, or becomes so at a temperature below 1.
+    #[error(
+        "the teacher's logit of class {class} for sample {sample} is {value}; it must be finite, also divided by the temperature"
+    )]
+    TeacherLogit {
+        /// The row.
+        sample: usize,
+        /// The column.
+        class: usize,
+        /// The logit.
+        value: f32,
+    },
+    /// A sample that the teacher's cached logits do not have.
+    #[error("there are no cached logits for sample {index}, only for {samples} samples")]
+    NotCached {
+        /// The sample's position in the data.
+        index: usize,
+        /// How many there are logits for.
+        samples: usize,
+    },
+    /// A loss that is NaN or infinite: the student has diverged.
+    #[error("the loss is {value}: the student's logits have diverged")]
+    Diverged {
+        /// The loss.
+        value: f64,
+    },
+    /// No loss of this name.
+    #[error("there is no loss named {name:?}; the names are {known}")]
+    UnknownLoss {
+        /// The name asked for.
+        name: String,
+        /// Those that exist, comma separated.
+        known: String,
+    },
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<Error> for compress_core::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => error,
+            error => compress_core::Error::other(error),
+        }
+    }
+}
+
+pub(crate) fn check_temperature(value: f32) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(Error::Temperature { value })
+    }
+}
+
+pub(crate) fn check_soft_weight(value: f32) -> Result<()> {
+    if (0.0..=1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::SoftWeight { value })
+    }
+}

@@ -1,0 +1,160 @@
+//! What the teacher thinks of each class.
+
+use compress_core::train::{Batch, Loss};
+use compress_core::{Error as CoreError, Result as CoreResult};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use super::{check_batch, mean, probabilities};
+use crate::error::check_temperature;
+use crate::teacher::SoftLabels;
+use crate::{Error, Result, Teacher};
+
+/// T² times the mean over the batch of the Kullback–Leibler divergence of q from p, in nats:
+///
+/// ```text
+/// T² · Σ p · (ln p − ln q)    p = softmax(teacher / T), q = softmax(student / T)
+/// ```
+///
+/// Its gradient with respect to the student's logits is T·(q − p) / batch: that of the
+/// cross-entropy of Hinton et al., from which the divergence differs by the teacher's entropy.
+/// So its zero means equality. The factor T² keeps the gradient's size when T changes.
+///
+/// # Errors
+/// Where the batch has a sample without cached logits, teacher and student have different
+/// outputs, a logit of the teacher is not finite, shapes differ, or the loss is not finite.
+///
+/// # References
+/// Hinton, Vinyals, Dean 2015 (1503.02531), section 2, and equations 1 and 2.
+pub struct SoftTargets<'a> {
+    source: Source<'a>,
+    temperature: f32,
+}
+
+/// A teacher, its softmax taken beforehand where its logits are known.
+enum Source<'a> {
+    Cached(SoftLabels),
+    OnTheFly(&'a dyn compress_core::network::Network),
+}
+
+impl<'a> SoftTargets<'a> {
+    /// The targets of `teacher` at `temperature`.
+    ///
+    /// # Errors
+    /// Where the temperature is not positive and finite, or a cached logit is not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use compress_core::train::{Batch, Loss};
+    /// use compress_distill::{SoftTargets, Teacher};
+    /// use ndarray::array;
+    ///
+    /// let logits = array![[1.0, 2.0, 0.0], [0.0, 5.0, 1.0]];
+    /// let targets = SoftTargets::new(Teacher::Cached(logits.clone()), 4.0)?;
+    ///
+    /// // A batch of one, sample 1 of the data; a student that agrees with its teacher.
+    /// let inputs = array![[0.0]];
+    /// let batch = Batch { inputs: inputs.view(), labels: &[], indices: &[1], epoch: 0 };
+    /// let student = array![[0.0, 5.0, 1.0]];
+    /// let mut gradient = array![[9.0, 9.0, 9.0]];
+    /// assert_eq!(targets.evaluate(student.view(), &batch, gradient.view_mut())?, 0.0);
+    /// assert_eq!(gradient, array![[0.0, 0.0, 0.0]]);
+    /// # Ok::<(), compress_core::Error>(())
+    /// ```
+    pub fn new(teacher: Teacher<'a>, temperature: f32) -> Result<Self> {
+        check_temperature(temperature)?;
+        let source = match teacher {
+            Teacher::Cached(logits) => Source::Cached(SoftLabels::new(logits.view(), temperature)?),
+            Teacher::OnTheFly(network) => Source::OnTheFly(network),
+        };
+        Ok(SoftTargets {
+            source,
+            temperature,
+        })
+    }
+
+    /// What logits are divided by.
+    pub fn temperature(&self) -> f32 {
+        self.temperature
+    }
+}
+
+impl Loss for SoftTargets<'_> {
+    fn evaluate(
+        &self,
+        logits: ArrayView2<'_, f32>,
+        batch: &Batch<'_>,
+        mut gradient: ArrayViewMut2<'_, f32>,
+    ) -> CoreResult<f32> {
+        check_batch(logits, &gradient)?;
+        let out = &mut gradient;
+        match &self.source {
+            Source::Cached(labels) => {
+                check_cached(batch.indices, logits.nrows(), &labels.logarithms)?;
+                divergence(
+                    logits,
+                    self.temperature,
+                    labels,
+                    |row| batch.indices[row],
+                    out,
+                )
+            }
+            Source::OnTheFly(network) => {
+                let teacher = network.forward(batch.inputs)?;
+                let labels = SoftLabels::new(teacher.view(), self.temperature)?;
+                let shape = [logits.nrows(), teacher.ncols()];
+                CoreError::check_shape("the teacher's logits", &shape, teacher.shape())?;
+                divergence(logits, self.temperature, &labels, |row| row, out)
+            }
+        }
+    }
+}
+
+/// Fails unless each row of the batch has cached labels.
+fn check_cached(indices: &[usize], rows: usize, cached: &Array2<f32>) -> CoreResult<()> {
+    CoreError::check_shape("indices of the batch", &[rows], &[indices.len()])?;
+    let samples = cached.nrows();
+    match indices.iter().find(|&&index| index >= samples) {
+        None => Ok(()),
+        Some(&index) => Err(Error::NotCached { index, samples }.into()),
+    }
+}
+
+/// The loss, and its gradient in `gradient`; `target` says which row of `labels` is for a row of
+/// `logits`.
+fn divergence(
+    logits: ArrayView2<'_, f32>,
+    temperature: f32,
+    labels: &SoftLabels,
+    target: impl Fn(usize) -> usize,
+    gradient: &mut ArrayViewMut2<'_, f32>,
+) -> CoreResult<f32> {
+    let (rows, classes) = logits.dim();
+    if labels.probabilities.ncols() != classes {
+        let teacher = labels.probabilities.ncols();
+        let student = classes;
+        return Err(Error::Outputs { teacher, student }.into());
+    }
+    let scale = f64::from(temperature) * f64::from(temperature);
+    let value = probabilities(logits, temperature, gradient, |student| {
+        let mut sum = 0.0;
+        for (row, q) in student.rows().into_iter().enumerate() {
+            let p = labels.probabilities.row(target(row));
+            let ln_p = labels.logarithms.row(target(row));
+            for ((&p, &ln_p), &ln_q) in p.iter().zip(ln_p).zip(q) {
+                // What the teacher excludes costs nothing, though its logarithm may be −∞.
+                if p != 0.0 {
+                    sum += f64::from(p) * (f64::from(ln_p) - f64::from(ln_q));
+                }
+            }
+        }
+        Ok(mean(sum * scale, rows)?)
+    })?;
+    let factor = temperature / rows as f32;
+    for (row, mut g) in gradient.rows_mut().into_iter().enumerate() {
+        for (g, &p) in g.iter_mut().zip(labels.probabilities.row(target(row))) {
+            *g = (*g - p) * factor;
+        }
+    }
+    // Rounding may take what is nearly equal a little below zero.
+    Ok(value.max(0.0))
+}

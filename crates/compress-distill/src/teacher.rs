@@ -1,0 +1,141 @@
+//! Where soft targets come from.
+
+use compress_core::network::Network;
+use compress_core::ops::{elementwise, softmax};
+use compress_core::train::{Samples, predict};
+use ndarray::{Array2, ArrayView2};
+
+use crate::error::check_temperature;
+use crate::{Error, Result};
+
+/// What a student learns from.
+#[derive(Clone)]
+pub enum Teacher<'a> {
+    /// Logits `[samples, classes]` computed beforehand, found by each sample's position in the
+    /// data. One pass of the teacher, however many epochs follow; but right only for samples
+    /// that are the same in each epoch.
+    Cached(Array2<f32>),
+    /// The teacher itself, asked about each batch as the student sees it: for samples that are
+    /// augmented anew in each epoch. Must be the same samples' features that the student reads.
+    OnTheFly(&'a dyn Network),
+}
+
+impl Teacher<'_> {
+    /// How many classes it tells apart.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Teacher::Cached(logits) => logits.ncols(),
+            Teacher::OnTheFly(network) => network.architecture().outputs(),
+        }
+    }
+}
+
+/// The teacher's logits `[samples, classes]` of all samples, in inference mode, for
+/// [`Teacher::Cached`]. Augmented samples are taken as they are in epoch 0.
+///
+/// # Errors
+/// Where the samples have other features than the teacher reads, or a logit is not finite.
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// // Any `Network` and any `Samples`: here 5 samples of 4 features, 3 classes.
+/// let teacher = support::Chain::random(&[4, 8, 3], 1);
+/// let samples = support::blobs(5, 4, 3, 2);
+/// let logits = compress_distill::teacher_logits(&teacher, &samples)?;
+/// assert_eq!(logits.shape(), [5, 3]);
+/// # Ok::<(), compress_distill::Error>(())
+/// ```
+pub fn teacher_logits(teacher: &dyn Network, samples: &dyn Samples) -> Result<Array2<f32>> {
+    check_features("teacher", teacher, samples)?;
+    let logits = predict(teacher, samples, 0)?;
+    check_finite(logits.view(), 1.0)?;
+    Ok(logits)
+}
+
+/// The mean of the logits of several teachers, each `[samples, classes]`, summed in f64 in their
+/// order.
+///
+/// # Errors
+/// Where there is none, their shapes differ, or a logit is not finite.
+///
+/// # Examples
+/// ```
+/// use ndarray::array;
+///
+/// let mean = compress_distill::average_logits(&[array![[1.0, 4.0]], array![[3.0, -2.0]]])?;
+/// assert_eq!(mean, array![[2.0, 1.0]]);
+/// # Ok::<(), compress_distill::Error>(())
+/// ```
+///
+/// # References
+/// Hinton, Vinyals, Dean 2015 (1503.02531), section 1, for the mean of an ensemble as a target.
+pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
+    let Some(first) = logits.first() else {
+        let what = "the list of logits".into();
+        return Err(compress_core::Error::Empty { what }.into());
+    };
+    let mut sum = Array2::<f64>::zeros(first.raw_dim());
+    for one in logits {
+        compress_core::Error::check_shape("logits to average", first.shape(), one.shape())?;
+        check_finite(one.view(), 1.0)?;
+        sum.zip_mut_with(one, |sum, &x| *sum += f64::from(x));
+    }
+    let count = logits.len() as f64;
+    Ok(sum.mapv(|sum| (sum / count) as f32))
+}
+
+/// A teacher's probabilities at one temperature and their logarithms, `[rows, classes]`.
+pub(crate) struct SoftLabels {
+    pub(crate) probabilities: Array2<f32>,
+    pub(crate) logarithms: Array2<f32>,
+}
+
+impl SoftLabels {
+    /// The soft labels of `logits`, which must be finite, also after division by the temperature.
+    pub(crate) fn new(logits: ArrayView2<'_, f32>, temperature: f32) -> Result<Self> {
+        check_temperature(temperature)?;
+        check_finite(logits, temperature)?;
+        let mut logarithms = Array2::zeros(logits.raw_dim());
+        softmax::log_softmax(logits, temperature, logarithms.view_mut())?;
+        let mut probabilities = logarithms.clone();
+        elementwise::exp(probabilities.as_slice_mut().unwrap_or_default())?;
+        Ok(SoftLabels {
+            probabilities,
+            logarithms,
+        })
+    }
+}
+
+/// Fails unless `network` reads samples like these.
+pub(crate) fn check_features(
+    who: &'static str,
+    network: &dyn Network,
+    samples: &dyn Samples,
+) -> Result<()> {
+    let (expected, found) = (network.architecture().features, samples.features());
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Error::Features {
+            who,
+            expected,
+            found,
+        })
+    }
+}
+
+/// Fails at the first logit that is not finite once it is divided by the temperature.
+fn check_finite(logits: ArrayView2<'_, f32>, temperature: f32) -> Result<()> {
+    match logits
+        .indexed_iter()
+        .find(|(_, x)| !(**x / temperature).is_finite())
+    {
+        None => Ok(()),
+        Some(((sample, class), &value)) => Err(Error::TeacherLogit {
+            sample,
+            class,
+            value,
+        }),
+    }
+}

@@ -1,0 +1,178 @@
+//! The forward and backward pass of a training step, in buffers that are allocated once.
+
+use compress_core::Result;
+use compress_core::network::Activation;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::layers::activation::{self, Saved, saves};
+use crate::layers::dense;
+use crate::layers::dropout::Dropout;
+use crate::rows::{first, first_mut, values_mut};
+use crate::{Mlp, Settings};
+
+/// All buffers hold up to `capacity` rows; a pass uses the first ones.
+#[derive(Debug)]
+pub(crate) struct Backprop {
+    /// `[capacity, features]`: the batch.
+    inputs: Array2<f32>,
+    /// `[capacity, inputs of the first layer]`: where that is not the batch itself.
+    read: Option<Array2<f32>>,
+    input_dropout: Option<Dropout>,
+    layers: Vec<Buffers>,
+}
+
+/// What a layer leaves for its backward pass.
+#[derive(Debug)]
+struct Buffers {
+    activation: Activation,
+    /// `[capacity, outputs]`: what the layer passes on.
+    output: Array2<f32>,
+    /// What the activation's derivative needs, where that is not `output`.
+    saved: Option<(Saved, Array2<f32>)>,
+    dropout: Option<Dropout>,
+    /// `[capacity, outputs]`: the loss's gradient of `output`, then of the product before it.
+    gradient: Array2<f32>,
+}
+
+impl Backprop {
+    /// For batches of up to `capacity` rows.
+    pub(crate) fn new(network: &Mlp, settings: &Settings, capacity: usize) -> Self {
+        let dropout = |rate, place: String| {
+            let first = settings.first_epoch;
+            let stream = format!("{}.dropout.{place}.{first}", settings.stream);
+            Dropout::new(rate, settings.seed, stream)
+        };
+        let input_dropout = dropout(settings.dropout_input, "input".into());
+        let last = network.layers().len() - 1;
+        let layers = network.layers().iter().enumerate().map(|(index, layer)| {
+            let rate = if index < last {
+                settings.dropout_hidden
+            } else {
+                0.0
+            };
+            let shape = (capacity, layer.outputs);
+            let dropout = dropout(rate, layer.name.clone());
+            let saved = match saves(layer.activation) {
+                Saved::Passed => None,
+                Saved::Output if dropout.is_none() => None,
+                saved => Some((saved, Array2::zeros(shape))),
+            };
+            Buffers {
+                activation: layer.activation,
+                output: Array2::zeros(shape),
+                saved,
+                dropout,
+                gradient: Array2::zeros(shape),
+            }
+        });
+        let reads = network.layers()[0].inputs;
+        let copies = network.selected().is_some() || input_dropout.is_some();
+        Backprop {
+            inputs: Array2::zeros((capacity, network.features())),
+            read: copies.then(|| Array2::zeros((capacity, reads))),
+            layers: layers.collect(),
+            input_dropout,
+        }
+    }
+
+    /// The first `rows` rows of the batch, to fill.
+    pub(crate) fn inputs_mut(&mut self, rows: usize) -> ArrayViewMut2<'_, f32> {
+        first_mut(&mut self.inputs, rows)
+    }
+
+    /// The first `rows` rows of the batch.
+    pub(crate) fn inputs(&self, rows: usize) -> ArrayView2<'_, f32> {
+        first(&self.inputs, rows)
+    }
+
+    /// Inputs, logits and the gradient of the logits, for a loss.
+    pub(crate) fn ends(
+        &mut self,
+        rows: usize,
+    ) -> (
+        ArrayView2<'_, f32>,
+        ArrayView2<'_, f32>,
+        ArrayViewMut2<'_, f32>,
+    ) {
+        let last = self.layers.len() - 1;
+        let Buffers {
+            output, gradient, ..
+        } = &mut self.layers[last];
+        (
+            first(&self.inputs, rows),
+            first(output, rows),
+            first_mut(gradient, rows),
+        )
+    }
+
+    /// Runs the first `rows` rows through `network`; `step` chooses what dropout drops.
+    pub(crate) fn forward(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
+        if let Some(read) = &mut self.read {
+            network.select(first(&self.inputs, rows), first_mut(read, rows));
+            if let Some(dropout) = &mut self.input_dropout {
+                dropout.forward(step, values_mut(read, rows));
+            }
+        }
+        let mut x = self.read.as_ref().unwrap_or(&self.inputs);
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let (weight, bias) = network.layer(index);
+            let y = first_mut(&mut layer.output, rows);
+            dense::forward(first(x, rows), weight, bias, y)?;
+            layer.activate(rows, step)?;
+            x = &layer.output;
+        }
+        Ok(())
+    }
+
+    /// From the gradient of the logits (see [`Backprop::ends`]) to those of all parameters.
+    pub(crate) fn backward(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
+        for index in (0..self.layers.len()).rev() {
+            let (before, from) = self.layers.split_at_mut(index);
+            let layer = &mut from[0];
+            layer.deactivate(rows)?;
+            let dy = first(&layer.gradient, rows);
+            let x = match before.last() {
+                Some(previous) => &previous.output,
+                None => self.read.as_ref().unwrap_or(&self.inputs),
+            };
+            let (weight, bias) = network.layer_mut(index);
+            dense::backward_parameters(first(x, rows), dy, weight, bias)?;
+            if let Some(previous) = before.last_mut() {
+                let dx = first_mut(&mut previous.gradient, rows);
+                dense::backward_input(dy, weight, dx)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Buffers {
+    /// From the product in `output` to what is passed on.
+    fn activate(&mut self, rows: usize, step: u64) -> Result<()> {
+        let values = values_mut(&mut self.output, rows);
+        if let Some((Saved::Input, saved)) = &mut self.saved {
+            values_mut(saved, rows).copy_from_slice(values);
+        }
+        activation::forward(self.activation, values)?;
+        if let Some((Saved::Output, saved)) = &mut self.saved {
+            values_mut(saved, rows).copy_from_slice(values);
+        }
+        if let Some(dropout) = &mut self.dropout {
+            dropout.forward(step, values);
+        }
+        Ok(())
+    }
+
+    /// From the gradient of what is passed on to that of the product, in place.
+    fn deactivate(&mut self, rows: usize) -> Result<()> {
+        let gradient = values_mut(&mut self.gradient, rows);
+        if let Some(dropout) = &self.dropout {
+            dropout.backward(gradient);
+        }
+        let saved = match &mut self.saved {
+            Some((_, saved)) => saved,
+            None => &mut self.output,
+        };
+        activation::backward(self.activation, values_mut(saved, rows), gradient)
+    }
+}

@@ -1,0 +1,144 @@
+//! A training run on disk: all that it needs to go on in the same bits.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use compress_core::network::{Architecture, Network};
+use compress_core::structured;
+use compress_core::train::{Samples, TrainHook};
+use serde::{Deserialize, Serialize};
+
+use crate::fit::State;
+use crate::{Error, Result, Settings, Trainer};
+
+/// What a file begins with; the last byte is the version of the format.
+const MAGIC: &[u8; 8] = b"CMPTRN\0\x01";
+
+/// Everything of a run between two epochs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    settings: Settings,
+    architecture: Architecture,
+    samples: usize,
+    /// The values of each parameter.
+    parameters: Vec<Vec<f32>>,
+    state: State,
+    /// What each hook saved.
+    hooks: Vec<Vec<u8>>,
+}
+
+impl Checkpoint {
+    pub(crate) fn take(
+        trainer: &Trainer<'_>,
+        data: &dyn Samples,
+        hooks: &[&mut dyn TrainHook],
+        state: &State,
+    ) -> Result<Self> {
+        let values = trainer.network.all().iter().map(|p| p.values().to_vec());
+        Ok(Checkpoint {
+            settings: trainer.settings.clone(),
+            architecture: trainer.network.architecture(),
+            samples: data.len(),
+            parameters: values.collect(),
+            state: state.clone(),
+            hooks: hooks
+                .iter()
+                .map(|h| h.save())
+                .collect::<compress_core::Result<_>>()?,
+        })
+    }
+
+    /// Writes it beside `path`, then renames it, so that `path` never holds half of it.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let payload = structured::to_bytes(self)?;
+        let beside = beside(path);
+        let written = File::create(&beside).and_then(|mut file| {
+            file.write_all(MAGIC)?;
+            file.write_all(&checksum(&payload).to_le_bytes())?;
+            file.write_all(&payload)?;
+            file.sync_all()
+        });
+        written.map_err(|source| Error::io(&beside, source))?;
+        fs::rename(&beside, path).map_err(|source| Error::io(path, source))?;
+        tracing::debug!(path = %path.display(), bytes = payload.len() + 16, "checkpoint written");
+        Ok(())
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|source| Error::io(path, source))?;
+        let fault = |reason: &str| Error::checkpoint(path, reason);
+        let rest = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| fault("it is not a checkpoint of this version"))?;
+        let Some((sum, payload)) = rest.split_first_chunk::<8>() else {
+            return Err(fault("it is cut off"));
+        };
+        if u64::from_le_bytes(*sum) != checksum(payload) {
+            return Err(fault("it is cut off or damaged: the checksum differs"));
+        }
+        let (checkpoint, _) = structured::from_bytes(payload)
+            .map_err(|error| Error::checkpoint(path, error.to_string()))?;
+        Ok(checkpoint)
+    }
+
+    /// Puts the run back into `trainer` and `hooks`; changes nothing where it belongs to another.
+    pub(crate) fn restore(
+        self,
+        path: &Path,
+        trainer: &mut Trainer<'_>,
+        data: &dyn Samples,
+        hooks: &mut [&mut dyn TrainHook],
+    ) -> Result<State> {
+        let differs = |what: &str| Error::checkpoint(path, format!("it is of a run with {what}"));
+        if self.settings != trainer.settings {
+            return Err(differs("other settings"));
+        }
+        if self.architecture != trainer.network.architecture() {
+            return Err(differs("another architecture"));
+        }
+        if self.samples != data.len() {
+            return Err(differs("another number of samples"));
+        }
+        if self.hooks.len() != hooks.len() {
+            return Err(differs("another number of hooks"));
+        }
+        let parameters = trainer.network.all_mut();
+        let lengths = parameters.iter().map(|p| p.values().len());
+        let same_lengths = lengths.eq(self.parameters.iter().map(Vec::len));
+        if !same_lengths
+            || !self
+                .state
+                .optimizer
+                .fits(self.settings.optimizer, parameters)
+        {
+            return Err(Error::checkpoint(path, "its tensors have other lengths"));
+        }
+        for (parameter, values) in parameters.iter_mut().zip(&self.parameters) {
+            parameter.values_mut().copy_from_slice(values);
+        }
+        for (hook, saved) in hooks.iter_mut().zip(&self.hooks) {
+            hook.load(saved)?;
+        }
+        Ok(self.state)
+    }
+}
+
+/// `model.ckpt` becomes `model.ckpt.partial`.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}
+
+/// FNV-1a over words of 8 bytes, the last one filled up with zeros, then the length.
+fn checksum(bytes: &[u8]) -> u64 {
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(PRIME).rotate_left(23);
+    let hash = bytes.chunks(8).fold(0xcbf2_9ce4_8422_2325, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        mix(hash, u64::from_le_bytes(word))
+    });
+    mix(hash, bytes.len() as u64)
+}

@@ -1,0 +1,365 @@
+//! The training loop.
+
+use compress_core::rng;
+use compress_core::train::{Batch, EpochReport, FitReport, Loss, Samples, Step, TrainHook};
+use serde::{Deserialize, Serialize};
+
+use crate::backprop::Backprop;
+use crate::checkpoint::Checkpoint;
+use crate::optim::{self, Rates};
+use crate::settings::at_least_one;
+use crate::trainer::Validation;
+use crate::{Error, Progress, Result, Trainer, evaluate};
+
+/// What a run has come to after some epochs; all that a checkpoint needs beside the network and
+/// the hooks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) optimizer: optim::State,
+    /// Steps done.
+    pub(crate) step: usize,
+    pub(crate) report: FitReport,
+    /// The lowest validation loss, and looks since then.
+    best: Option<f32>,
+    looks_without_improvement: usize,
+}
+
+/// Trains `trainer.network`.
+pub(crate) fn run(
+    trainer: &mut Trainer<'_>,
+    data: &dyn Samples,
+    loss: &dyn Loss,
+    hooks: &mut [&mut dyn TrainHook],
+) -> Result<FitReport> {
+    check(trainer, data)?;
+    let batch = trainer.settings.batch_size.min(data.len());
+    let rates = rates(trainer, data.len().div_ceil(batch))?;
+    let mut state = begin(trainer, data, hooks)?;
+    let mut buffers = Backprop::new(&trainer.network, &trainer.settings, batch);
+    let mut order = Vec::with_capacity(data.len());
+    let epochs = trainer.settings.epochs;
+    while state.report.epochs.len() < epochs && !state.report.stopped_early {
+        let epoch = state.report.epochs.len();
+        shuffle(&mut order, data.len(), trainer, epoch);
+        let pass = Pass {
+            data,
+            loss,
+            rates,
+            batch,
+            epoch,
+        };
+        let training_loss = pass.run(trainer, hooks, &order, &mut state, &mut buffers)?;
+        let mut report = EpochReport {
+            epoch,
+            training_loss,
+            ..EpochReport::default()
+        };
+        validate(trainer, &mut report, &mut state)?;
+        tracing::debug!(
+            epoch,
+            training_loss,
+            validation_errors = report.validation_errors,
+            "epoch done"
+        );
+        state.report.epochs.push(report);
+        save(trainer, data, hooks, &state)?;
+    }
+    Ok(state.report)
+}
+
+/// Everything that can be known to be wrong before the first step.
+fn check(trainer: &Trainer<'_>, data: &dyn Samples) -> compress_core::Result<()> {
+    use compress_core::Error;
+    trainer.settings.validate()?;
+    trainer.network.check_shapes()?;
+    let features = trainer.network.features();
+    let check_samples = |what: &str, samples: &dyn Samples| {
+        if samples.is_empty() {
+            return Err(Error::Empty { what: what.into() });
+        }
+        Error::check_shape(
+            &format!("features of {what}"),
+            &[features],
+            &[samples.features()],
+        )
+    };
+    check_samples("the data", data)?;
+    if !data.labels().is_empty() {
+        Error::check_shape("labels of the data", &[data.len()], &[data.labels().len()])?;
+    }
+    if let Some(validation) = &trainer.validation {
+        check_samples("the validation data", validation.samples)?;
+        at_least_one("every_epochs of the validation", validation.every_epochs)?;
+    } else if trainer.settings.early_stopping.is_some() {
+        return Err(Error::invalid(
+            "early_stopping",
+            "set",
+            "unset without validation samples",
+        ));
+    }
+    if let Some((_, every_epochs)) = &trainer.checkpoint {
+        at_least_one("every_epochs of the checkpoint", *every_epochs)?;
+    }
+    Ok(())
+}
+
+fn rates(trainer: &Trainer<'_>, steps_per_epoch: usize) -> Result<Rates> {
+    let settings = &trainer.settings;
+    let Some(total_steps) = settings.epochs.checked_mul(steps_per_epoch) else {
+        let most = format!("at most {}", usize::MAX / steps_per_epoch);
+        return Err(compress_core::Error::invalid("epochs", settings.epochs, most).into());
+    };
+    Ok(Rates {
+        schedule: settings.schedule,
+        peak: settings.learning_rate,
+        warm_up_steps: settings.warm_up_steps,
+        total_steps,
+    })
+}
+
+/// The state before the first epoch, or that of the checkpoint to go on from.
+fn begin(
+    trainer: &mut Trainer<'_>,
+    data: &dyn Samples,
+    hooks: &mut [&mut dyn TrainHook],
+) -> Result<State> {
+    if let Some(path) = trainer.resume.take() {
+        let checkpoint = Checkpoint::read(&path)?;
+        return checkpoint.restore(&path, trainer, data, hooks);
+    }
+    let optimizer = trainer.settings.optimizer;
+    Ok(State {
+        optimizer: optim::State::new(optimizer, trainer.network.all()),
+        step: 0,
+        report: FitReport::default(),
+        best: None,
+        looks_without_improvement: 0,
+    })
+}
+
+/// The order of the samples in `epoch`, which depends on nothing before it.
+fn shuffle(order: &mut Vec<usize>, samples: usize, trainer: &Trainer<'_>, epoch: usize) {
+    let settings = &trainer.settings;
+    let name = format!("{}.shuffle", settings.stream);
+    order.clear();
+    order.extend(0..samples);
+    let epoch = settings.first_epoch + epoch as u64;
+    rng::shuffle(&mut rng::indexed(settings.seed, &name, epoch), order);
+}
+
+/// One pass over the samples.
+struct Pass<'p> {
+    data: &'p dyn Samples,
+    loss: &'p dyn Loss,
+    rates: Rates,
+    batch: usize,
+    epoch: usize,
+}
+
+impl Pass<'_> {
+    /// Returns the mean loss.
+    fn run(
+        &self,
+        trainer: &mut Trainer<'_>,
+        hooks: &mut [&mut dyn TrainHook],
+        order: &[usize],
+        state: &mut State,
+        buffers: &mut Backprop,
+    ) -> Result<f32> {
+        let mut labels = Vec::with_capacity(self.batch);
+        let (mut sum, mut last) = (0.0, 0.0);
+        for indices in order.chunks(self.batch) {
+            let step = Step {
+                epoch: self.epoch,
+                step: state.step,
+                total_steps: self.rates.total_steps,
+                learning_rate: self.rates.at(self.epoch, state.step),
+            };
+            let loss = self.step(trainer, hooks, indices, &mut labels, &step, state, buffers)?;
+            sum += f64::from(loss) * indices.len() as f64;
+            last = step.learning_rate;
+            state.step += 1;
+            if let Some(callback) = &mut trainer.progress {
+                callback(&Progress {
+                    epoch: self.epoch,
+                    step: state.step,
+                    total_steps: step.total_steps,
+                    loss,
+                    learning_rate: step.learning_rate,
+                });
+            }
+        }
+        self.check_weights(trainer, state.step, last)?;
+        Ok((sum / order.len() as f64) as f32)
+    }
+
+    /// Returns the loss of the batch.
+    fn step(
+        &self,
+        trainer: &mut Trainer<'_>,
+        hooks: &mut [&mut dyn TrainHook],
+        indices: &[usize],
+        labels: &mut Vec<u32>,
+        step: &Step,
+        state: &mut State,
+        buffers: &mut Backprop,
+    ) -> Result<f32> {
+        let rows = indices.len();
+        let epoch = trainer.settings.first_epoch + self.epoch as u64;
+        self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
+        check_inputs(buffers, indices)?;
+        labels.clear();
+        if let all @ [_, ..] = self.data.labels() {
+            labels.extend(indices.iter().map(|&i| all[i]));
+        }
+        let network = &mut trainer.network;
+        for hook in hooks.iter_mut() {
+            hook.before_forward(network, step)?;
+        }
+        network.check_shapes().map_err(|_| Error::Reshaped)?;
+        buffers.forward(network, rows, step.step as u64)?;
+        let (inputs, logits, gradient) = buffers.ends(rows);
+        let batch = Batch {
+            inputs,
+            labels,
+            indices,
+            epoch,
+        };
+        let loss = self.loss.evaluate(logits, &batch, gradient)?;
+        if !loss.is_finite() {
+            return Err(diverged(
+                step.epoch,
+                step.step,
+                "the loss",
+                loss,
+                step.learning_rate,
+            ));
+        }
+        buffers.backward(network, rows)?;
+        for hook in hooks.iter_mut().rev() {
+            hook.after_backward(network, step)?;
+        }
+        update(trainer, state, step)?;
+        for hook in hooks.iter_mut() {
+            hook.after_step(&mut trainer.network, step)?;
+        }
+        Ok(loss)
+    }
+
+    /// A loss may be finite while a weight no longer is, as under a ReLU that is off.
+    fn check_weights(&self, trainer: &Trainer<'_>, step: usize, rate: f32) -> Result<()> {
+        for parameter in trainer.network.all() {
+            if let Some(value) = parameter.values().iter().find(|v| !v.is_finite()) {
+                return Err(diverged(self.epoch, step, parameter.name(), *value, rate));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn diverged(epoch: usize, step: usize, what: &str, value: f32, learning_rate: f32) -> Error {
+    Error::Diverged {
+        epoch,
+        step,
+        what: what.to_owned(),
+        value,
+        learning_rate,
+    }
+}
+
+/// Fails at the first value of the batch that is not finite: a ReLU would hide a NaN.
+fn check_inputs(buffers: &Backprop, indices: &[usize]) -> Result<()> {
+    let inputs = buffers.inputs(indices.len());
+    let values = inputs.as_slice().unwrap_or_default();
+    if all_finite(values) {
+        return Ok(());
+    }
+    let position = values.iter().position(|v| !v.is_finite()).unwrap_or(0);
+    Err(Error::Sample {
+        sample: indices[position / inputs.ncols()],
+        feature: position % inputs.ncols(),
+        value: values[position],
+    })
+}
+
+/// Without a branch per value, so that it takes a vector at a time.
+fn all_finite(values: &[f32]) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    values.chunks(1024).all(|chunk| {
+        let faults = chunk
+            .iter()
+            .map(|v| u32::from(v.to_bits() & EXPONENT == EXPONENT));
+        faults.fold(0, |any, fault| any | fault) == 0
+    })
+}
+
+/// Applies the gradients.
+fn update(trainer: &mut Trainer<'_>, state: &mut State, step: &Step) -> Result<()> {
+    trainer
+        .network
+        .check_shapes()
+        .map_err(|_| Error::Reshaped)?;
+    let parameters = trainer.network.all_mut();
+    let factor = match trainer.settings.gradient_clip {
+        Some(limit) => optim::clip_factor(parameters, limit)?,
+        None => 1.0,
+    };
+    state
+        .optimizer
+        .step(parameters, step.learning_rate, factor)?;
+    if let Some(limit) = trainer.settings.max_norm {
+        optim::limit_rows(parameters, limit)?;
+    }
+    Ok(())
+}
+
+/// Looks at the validation samples where it is time to, and says whether to stop.
+fn validate(trainer: &Trainer<'_>, report: &mut EpochReport, state: &mut State) -> Result<()> {
+    let Some(Validation {
+        samples,
+        every_epochs,
+    }) = trainer.validation
+    else {
+        return Ok(());
+    };
+    let done = report.epoch + 1;
+    if !done.is_multiple_of(every_epochs) && done != trainer.settings.epochs {
+        return Ok(());
+    }
+    let found = evaluate(&trainer.network, samples)?;
+    report.validation_errors = Some(found.errors);
+    report.validation_loss = Some(found.cross_entropy);
+    let Some(stopping) = trainer.settings.early_stopping else {
+        return Ok(());
+    };
+    let improved = state
+        .best
+        .is_none_or(|best| found.cross_entropy < best - stopping.min_improvement);
+    if improved {
+        state.best = Some(found.cross_entropy);
+        state.looks_without_improvement = 0;
+    } else {
+        state.looks_without_improvement += 1;
+    }
+    state.report.stopped_early =
+        state.looks_without_improvement >= stopping.patience && done < trainer.settings.epochs;
+    Ok(())
+}
+
+/// Writes a checkpoint where it is time to.
+fn save(
+    trainer: &Trainer<'_>,
+    data: &dyn Samples,
+    hooks: &[&mut dyn TrainHook],
+    state: &State,
+) -> Result<()> {
+    let Some((path, every_epochs)) = &trainer.checkpoint else {
+        return Ok(());
+    };
+    let done = state.report.epochs.len();
+    let last = done == trainer.settings.epochs || state.report.stopped_early;
+    if !done.is_multiple_of(*every_epochs) && !last {
+        return Ok(());
+    }
+    Checkpoint::take(trainer, data, hooks, state)?.write(path)
+}

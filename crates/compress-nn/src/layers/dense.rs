@@ -1,0 +1,57 @@
+//! The matrix products of a dense layer.
+
+use compress_core::kernels::gemm_f32::{Init, gemm};
+use compress_core::network::Parameter;
+use compress_core::{Error, Result};
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// `y = x · weightᵀ + bias`: x `[batch, in]`, weight `[out, in]`, bias `[out]`, y `[batch, out]`.
+pub(crate) fn forward(
+    x: ArrayView2<'_, f32>,
+    weight: &Parameter,
+    bias: &Parameter,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    gemm(
+        x,
+        weight.matrix().reversed_axes(),
+        Init::Bias(bias.values()),
+        y,
+    )
+}
+
+/// Writes the gradients of weight (`dyᵀ · x`) and bias (the sum of dy over the batch).
+pub(crate) fn backward_parameters(
+    x: ArrayView2<'_, f32>,
+    dy: ArrayView2<'_, f32>,
+    weight: &mut Parameter,
+    bias: &mut Parameter,
+) -> Result<()> {
+    let shape = (dy.ncols(), x.ncols());
+    Error::check_shape(weight.name(), &[shape.0, shape.1], weight.shape())?;
+    Error::check_shape(bias.name(), &[shape.0], bias.shape())?;
+    let gradient = ArrayViewMut2::from_shape(shape, weight.gradient_mut()).map_err(Error::other)?;
+    gemm(dy.reversed_axes(), x, Init::Zero, gradient)?;
+    column_sums(dy, bias.gradient_mut());
+    Ok(())
+}
+
+/// Writes the gradient of the layer's input: `dx = dy · weight`.
+pub(crate) fn backward_input(
+    dy: ArrayView2<'_, f32>,
+    weight: &Parameter,
+    dx: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    gemm(dy, weight.matrix(), Init::Zero, dx)
+}
+
+/// Adds up the rows in their order.
+fn column_sums(rows: ArrayView2<'_, f32>, sums: &mut [f32]) {
+    sums.fill(0.0);
+    for row in rows.rows() {
+        match row.as_slice() {
+            Some(row) => sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x),
+            None => sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x),
+        }
+    }
+}

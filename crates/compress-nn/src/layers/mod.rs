@@ -1,0 +1,10 @@
+//! The pieces of a layer: its product, its activation, dropout, and how its weights begin.
+
+pub(crate) mod activation;
+pub(crate) mod dense;
+pub(crate) mod dropout;
+pub(crate) mod init;
+
+/// Values that one task works on: a slice this long stays in the first-level cache, and takes
+/// long enough to be worth handing to a thread. The data's length alone decides the cut.
+pub(crate) const CHUNK: usize = 8192;

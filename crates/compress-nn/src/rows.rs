@@ -1,0 +1,21 @@
+//! The first rows of a matrix. (`ndarray`'s `s!` does not compile under `forbid(unsafe_code)`.)
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
+
+/// The first `rows` rows.
+pub(crate) fn first(matrix: &Array2<f32>, rows: usize) -> ArrayView2<'_, f32> {
+    matrix.slice_axis(Axis(0), Slice::from(..rows))
+}
+
+/// The first `rows` rows, to change.
+pub(crate) fn first_mut(matrix: &mut Array2<f32>, rows: usize) -> ArrayViewMut2<'_, f32> {
+    matrix.slice_axis_mut(Axis(0), Slice::from(..rows))
+}
+
+/// The values of the first `rows` rows of a matrix in standard layout.
+pub(crate) fn values_mut(matrix: &mut Array2<f32>, rows: usize) -> &mut [f32] {
+    let columns = matrix.ncols();
+    let values = matrix.as_slice_mut().unwrap_or_default();
+    let end = (rows * columns).min(values.len());
+    &mut values[..end]
+}

@@ -1,0 +1,293 @@
+//! A mask that tightens on a schedule.
+
+use compress_core::Result as CoreResult;
+use compress_core::mask::{Criterion, Mask, Scores, Structure};
+use compress_core::network::Network;
+use compress_core::structured::{from_bytes, to_bytes};
+use compress_core::train::{Step, TrainHook};
+
+use super::masking;
+use crate::error::check_fraction;
+use crate::schedule::Schedule;
+use crate::{Error, Result};
+
+/// Whether a pruned weight may come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Regrowth {
+    /// No. Pruned weights are held at zero and rank below every other, so the mask only ever
+    /// loses weights.
+    #[default]
+    Never,
+    /// Yes. Pruned weights are zero in the forward and the backward pass, but go on to learn
+    /// behind the mask: each is put back for the optimizer's step, takes the gradient that its
+    /// position got, and is ranked with all others. Costs a copy of the weights.
+    ///
+    /// Wherever a network is looked at (in validation, after training), the mask is on.
+    ///
+    /// # References
+    /// Guo, Yao, Chen 2016 (1608.04493), equation 4, for the update of pruned weights.
+    Allowed,
+}
+
+/// When and how far to prune.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GradualOptions {
+    /// The density at the beginning of the pruning period. Default: 1.
+    pub initial: f64,
+    /// The density at its end, not above the initial one. Default: 0.1.
+    pub target: f64,
+    /// The fraction of the run's steps after which pruning begins. Default: 0.
+    pub begin: f64,
+    /// The fraction of the run's steps after which the final density is reached. Default: 0.8.
+    pub end: f64,
+    /// Steps between two prunings. Default: 100.
+    pub interval: usize,
+    /// Whether a pruned weight may come back. Default: never.
+    pub regrowth: Regrowth,
+}
+
+impl Default for GradualOptions {
+    fn default() -> Self {
+        GradualOptions {
+            initial: 1.0,
+            target: 0.1,
+            begin: 0.0,
+            end: 0.8,
+            interval: 100,
+            regrowth: Regrowth::Never,
+        }
+    }
+}
+
+impl GradualOptions {
+    /// Fails on a setting that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        check_fraction("the initial density", self.initial)?;
+        check_fraction("the final density", self.target)?;
+        if self.target > self.initial {
+            return Err(Error::Densities {
+                initial: self.initial,
+                target: self.target,
+            });
+        }
+        let within = 0.0 <= self.begin && self.begin <= self.end && self.end <= 1.0;
+        if !within || self.interval == 0 {
+            return Err(Error::Period {
+                begin: self.begin,
+                end: self.end,
+                interval: self.interval,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Prunes while training: every `interval` steps between `begin` and `end` it scores the
+/// weights anew, and masks as many as the schedule says; the mask is on in between and
+/// afterwards.
+///
+/// The final density is always reached, in the first step at or after `end` of the run. It is
+/// never left again: a further run (as the second one of a sequential distillation) holds the
+/// mask.
+///
+/// Among a run's hooks it belongs before fake quantization, so that it sees the weights
+/// themselves.
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// use compress_core::train::{Fit};
+/// use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude};
+///
+/// // Any `Fit`: a network and the way to train it.
+/// let mut trainer = support::Sgd::new(support::Chain::random(&[4, 8, 3], 1));
+/// let data = support::blobs(64, 4, 3, 2);
+///
+/// let options = GradualOptions { target: 0.25, interval: 5, ..GradualOptions::default() };
+/// let mut pruning = GradualPruning::new(
+///     Box::new(Magnitude),
+///     Box::new(Global::default()),
+///     Box::new(Cubic),
+///     options,
+/// )?;
+/// trainer.fit(&data, &support::CrossEntropy, &mut [&mut pruning])?;
+/// assert_eq!(pruning.mask().density(), 0.25);
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+///
+/// # References
+/// Zhu and Gupta 2017 (1710.01878), section 3.
+pub struct GradualPruning {
+    criterion: Box<dyn Criterion>,
+    structure: Box<dyn Structure>,
+    schedule: Box<dyn Schedule>,
+    options: GradualOptions,
+    state: State,
+}
+
+/// What a checkpoint holds.
+#[derive(Clone, Default)]
+struct State {
+    /// Of no tensor before the first pruning.
+    mask: Mask,
+    /// The density asked for so far.
+    density: Option<f64>,
+    finished: bool,
+    /// Where regrowth is allowed: the weights as they would be without the mask, one vector for
+    /// each tensor of the mask.
+    shadow: Vec<Vec<f32>>,
+}
+
+impl GradualPruning {
+    /// A hook that prunes by these.
+    ///
+    /// # Errors
+    /// Where an option is out of range.
+    pub fn new(
+        criterion: Box<dyn Criterion>,
+        structure: Box<dyn Structure>,
+        schedule: Box<dyn Schedule>,
+        options: GradualOptions,
+    ) -> Result<Self> {
+        options.validate()?;
+        Ok(GradualPruning {
+            criterion,
+            structure,
+            schedule,
+            options,
+            state: State::default(),
+        })
+    }
+
+    /// The mask as it is now; of no tensor before the first pruning.
+    pub fn mask(&self) -> &Mask {
+        &self.state.mask
+    }
+
+    /// The density that the schedule wants when `done` of `total` steps are done, where that is
+    /// a step to prune at.
+    fn due(&self, done: usize, total: usize) -> Option<f64> {
+        let GradualOptions { begin, end, .. } = self.options;
+        let progress = done as f64 / total.max(1) as f64;
+        let ended = progress >= end;
+        let regular = progress >= begin && done.is_multiple_of(self.options.interval);
+        if self.state.finished || !(ended || regular) {
+            return None;
+        }
+        let elapsed = if ended {
+            1.0
+        } else {
+            (progress - begin) / (end - begin)
+        };
+        let advance = self.schedule.advance(elapsed);
+        if ended || advance >= 1.0 {
+            return Some(self.options.target);
+        }
+        let GradualOptions {
+            initial, target, ..
+        } = self.options;
+        let density = (target - initial)
+            .mul_add(advance, initial)
+            .clamp(target, initial);
+        // A resumed or second run starts from where the mask is.
+        Some(self.state.density.map_or(density, |now| density.min(now)))
+    }
+
+    fn prune(&mut self, network: &dyn Network, density: f64) -> CoreResult<()> {
+        let mut scores = self.criterion.scores(network)?;
+        if self.options.regrowth == Regrowth::Never {
+            sink_pruned(&mut scores, &self.state.mask);
+        }
+        let mut mask = self.structure.mask(&scores, density)?;
+        if self.options.regrowth == Regrowth::Never {
+            intersect(&mut mask, &self.state.mask);
+        }
+        tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
+        self.state.mask = mask;
+        self.state.density = Some(density);
+        self.state.finished = density <= self.options.target;
+        Ok(())
+    }
+}
+
+impl TrainHook for GradualPruning {
+    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> CoreResult<()> {
+        match self.options.regrowth {
+            Regrowth::Never => masking::zero_gradients(&self.state.mask, network),
+            Regrowth::Allowed => masking::restore(&self.state.mask, network, &self.state.shadow),
+        }
+    }
+
+    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
+        if self.options.regrowth == Regrowth::Never {
+            // Before scoring, so that what momentum moved does not count.
+            masking::zero_values(&self.state.mask, network)?;
+        }
+        let pruned = match self.due(step.step + 1, step.total_steps) {
+            Some(density) => {
+                self.prune(network, density)?;
+                true
+            }
+            None => false,
+        };
+        match self.options.regrowth {
+            Regrowth::Never if !pruned => Ok(()),
+            Regrowth::Never => masking::zero_values(&self.state.mask, network),
+            Regrowth::Allowed => masking::stash(&self.state.mask, network, &mut self.state.shadow),
+        }
+    }
+
+    fn save(&self) -> CoreResult<Vec<u8>> {
+        let State {
+            mask,
+            density,
+            finished,
+            shadow,
+        } = &self.state;
+        to_bytes(&(mask, density, finished, shadow))
+    }
+
+    fn load(&mut self, state: &[u8]) -> CoreResult<()> {
+        const NAME: &str = "gradual_pruning";
+        let read = from_bytes(state);
+        let (mask, density, finished, shadow) = masking::complete(NAME, read, state.len())?;
+        masking::check_mask(NAME, &mask)?;
+        self.state = State {
+            mask,
+            density,
+            finished,
+            shadow,
+        };
+        Ok(())
+    }
+}
+
+/// Ranks what is pruned below everything else, whatever the criterion says of it.
+fn sink_pruned(scores: &mut Scores, mask: &Mask) {
+    /// The smallest positive f32: where a live weight scores zero, it still outranks the pruned.
+    const LOWEST_LIVE: f32 = f32::from_bits(1);
+    for tensor in &mask.tensors {
+        let scored = scores.tensors.iter_mut().find(|s| s.name == tensor.name);
+        for (score, &keep) in scored
+            .into_iter()
+            .flat_map(|s| &mut s.values)
+            .zip(&tensor.keep)
+        {
+            *score = if keep { score.max(LOWEST_LIVE) } else { 0.0 };
+        }
+    }
+}
+
+/// Takes out of `mask` what is not in `earlier`.
+fn intersect(mask: &mut Mask, earlier: &Mask) {
+    for tensor in &earlier.tensors {
+        let found = mask.tensors.iter_mut().find(|t| t.name == tensor.name);
+        for (keep, &before) in found
+            .into_iter()
+            .flat_map(|t| &mut t.keep)
+            .zip(&tensor.keep)
+        {
+            *keep &= before;
+        }
+    }
+}

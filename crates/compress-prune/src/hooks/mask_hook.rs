@@ -1,0 +1,87 @@
+//! A mask that stays as it is.
+
+use compress_core::Result;
+use compress_core::mask::Mask;
+use compress_core::network::Network;
+use compress_core::structured::{from_bytes, to_bytes};
+use compress_core::train::{Step, TrainHook};
+
+use super::masking;
+
+/// Holds pruned weights at zero while the others are fine-tuned: their gradients are zeroed
+/// after each backward pass, so that they move nothing (not even a norm that gradients are
+/// clipped by), and their values after each step, since momentum or weight decay may move a
+/// weight whose gradient is zero.
+///
+/// # Errors
+/// Every call fails, before anything is changed, where a tensor of the mask is unknown to the
+/// network or has another shape.
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// use compress_core::mask::{Criterion, Structure};
+/// use compress_core::train::{Fit};
+/// use compress_prune::{Global, Magnitude, MaskHook};
+///
+/// // Any `Fit`: a network and the way to train it.
+/// let mut trainer = support::Sgd::new(support::Chain::random(&[4, 8, 3], 1));
+/// let data = support::blobs(64, 4, 3, 2);
+///
+/// let mask = Global::default().mask(&Magnitude.scores(trainer.network())?, 0.25)?;
+/// let mut hook = MaskHook::new(mask);
+/// trainer.fit(&data, &support::CrossEntropy, &mut [&mut hook])?;
+/// let now = compress_core::mask::Mask::of_nonzeros(trainer.network());
+/// assert_eq!((now.kept(), now.total()), (14, 56));
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MaskHook {
+    mask: Mask,
+    applied: bool,
+}
+
+impl MaskHook {
+    /// Holds `mask`.
+    pub fn new(mask: Mask) -> Self {
+        MaskHook {
+            mask,
+            applied: false,
+        }
+    }
+
+    /// The mask.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
+    }
+}
+
+impl TrainHook for MaskHook {
+    /// Applies the mask before the very first pass, if the network was not masked yet.
+    fn before_forward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
+        if !self.applied {
+            masking::zero_values(&self.mask, network)?;
+            self.applied = true;
+        }
+        Ok(())
+    }
+
+    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
+        masking::zero_gradients(&self.mask, network)
+    }
+
+    fn after_step(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
+        masking::zero_values(&self.mask, network)
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        to_bytes(&self.mask)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let mask = masking::complete("mask_hook", from_bytes(state), state.len())?;
+        masking::check_mask("mask_hook", &mask)?;
+        *self = MaskHook::new(mask);
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Takes out whole hidden layers, the one that is missed least first.
+
+use compress_core::Error as CoreError;
+use compress_core::network::{LayerRemoval, Network};
+use compress_core::train::Samples;
+
+use crate::criteria::LayerCriterion;
+use crate::{Error, Result};
+
+/// What one way to take out one hidden layer would cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerScore {
+    /// The position of the layer.
+    pub layer: usize,
+    /// Its name.
+    pub name: String,
+    /// How it is taken out.
+    pub how: LayerRemoval,
+    /// What the criterion says of the network without it (under [`crate::LayerLoss`] the
+    /// validation loss), or why it cannot be taken out this way.
+    pub loss: std::result::Result<f32, String>,
+}
+
+/// Scores every hidden layer of `network` by what is left when it is taken out, by a bypass and
+/// by a fold into the next layer. Two entries for each hidden layer, first layer first, the
+/// bypass before the fold. The network is not changed; one copy of it is held at a time.
+///
+/// # Errors
+/// Where the validation samples do not fit the network. A removal that the shapes or the network
+/// forbid is no error: its entry says why.
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// use compress_prune::{LayerLoss, score_layers};
+///
+/// // Any `Network`: here hidden layers of 8 and 8 neurons. Any `Samples` with labels.
+/// let network = support::Chain::random(&[4, 8, 8, 3], 1);
+/// let validation = support::blobs(64, 4, 3, 2);
+/// let scores = score_layers(&network, &LayerLoss, &validation)?;
+/// // The first layer has 4 inputs and 8 outputs: no bypass.
+/// assert!(scores[0].loss.as_ref().is_err_and(|reason| reason.contains("as many")));
+/// // The second one has 8 and 8.
+/// assert!(scores[2].loss.is_ok());
+/// # Ok::<(), compress_prune::Error>(())
+/// ```
+pub fn score_layers(
+    network: &dyn Network,
+    criterion: &dyn LayerCriterion,
+    validation: &dyn Samples,
+) -> Result<Vec<LayerScore>> {
+    let architecture = network.architecture();
+    architecture.validate()?;
+    let hidden = &architecture.layers[..architecture.layers.len() - 1];
+    let mut scores = Vec::with_capacity(2 * hidden.len());
+    for (layer, spec) in hidden.iter().enumerate() {
+        for how in [LayerRemoval::Bypass, LayerRemoval::Fold] {
+            scores.push(LayerScore {
+                layer,
+                name: spec.name.clone(),
+                how,
+                loss: score(network, layer, how, criterion, validation)?,
+            });
+        }
+    }
+    Ok(scores)
+}
+
+/// Removes the hidden layer whose removal [`score_layers`] scores lowest (the first of several),
+/// and returns its entry. The network is then usually in need of repair: by fine-tuning, or by
+/// distillation from what it was before.
+///
+/// # Errors
+/// Where no hidden layer can be taken out; the error says why for each. And as [`score_layers`].
+///
+/// # Examples
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/chain.in")); }
+/// use compress_core::network::{LayerRemoval, Network};
+/// use compress_prune::{LayerLoss, prune_layer};
+///
+/// let mut network = support::Chain::random(&[4, 8, 8, 3], 1);
+/// let validation = support::blobs(64, 4, 3, 2);
+/// let removed = prune_layer(&mut network, &LayerLoss, &validation)?;
+/// println!("took out {}, validation loss {:?}", removed.name, removed.loss);
+/// assert_eq!(network.architecture().layers.len(), 2);
+/// # Ok::<(), compress_prune::Error>(())
+/// ```
+pub fn prune_layer(
+    network: &mut dyn Network,
+    criterion: &dyn LayerCriterion,
+    validation: &dyn Samples,
+) -> Result<LayerScore> {
+    let scores = score_layers(network, criterion, validation)?;
+    let loss = |score: &LayerScore| score.loss.as_ref().copied().ok();
+    let mut best: Option<(&LayerScore, f32)> = None;
+    for score in &scores {
+        if let Some(loss) = loss(score).filter(|&loss| best.is_none_or(|(_, b)| loss < b)) {
+            best = Some((score, loss));
+        }
+    }
+    let Some((best, loss)) = best else {
+        return Err(Error::NoRemovableLayer {
+            reasons: reasons(&scores),
+        });
+    };
+    network.remove_layer(best.layer, best.how)?;
+    tracing::info!(layer = best.name, how = ?best.how, loss, "removed a layer");
+    Ok(best.clone())
+}
+
+fn score(
+    network: &dyn Network,
+    layer: usize,
+    how: LayerRemoval,
+    criterion: &dyn LayerCriterion,
+    validation: &dyn Samples,
+) -> Result<std::result::Result<f32, String>> {
+    let mut candidate = network.boxed_clone();
+    match candidate.remove_layer(layer, how) {
+        Ok(()) => {}
+        Err(CoreError::Refused { reason, .. }) => return Ok(Err(reason)),
+        Err(error) => return Err(error.into()),
+    }
+    let score = criterion.score(candidate.as_ref(), validation)?;
+    Ok(score.filter(|s| !s.is_nan()).ok_or_else(|| {
+        format!(
+            "{} of the network without it is not a number",
+            criterion.name()
+        )
+    }))
+}
+
+fn reasons(scores: &[LayerScore]) -> String {
+    if scores.is_empty() {
+        return "there is no hidden layer".into();
+    }
+    let reason = |s: &LayerScore| match &s.loss {
+        Err(reason) => Some(format!("{} by {:?}: {reason}", s.name, s.how)),
+        Ok(_) => None,
+    };
+    scores
+        .iter()
+        .filter_map(reason)
+        .collect::<Vec<_>>()
+        .join("; ")
+}

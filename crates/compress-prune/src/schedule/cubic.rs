@@ -1,0 +1,33 @@
+//! Fast at first, when there is much to spare, then ever slower.
+
+use super::Schedule;
+
+/// Prunes gradually. With sparsities sᵢ at the start and s_f at the end, at step t of a period
+/// that begins at t₀ and takes n prunings Δt steps apart:
+///
+/// ```text
+/// s_t = s_f + (sᵢ − s_f) · (1 − (t − t₀) / (n·Δt))³
+/// ```
+///
+/// # Examples
+/// ```
+/// use compress_prune::{Cubic, Schedule};
+///
+/// assert_eq!([0.0, 0.5, 1.0].map(|t| Cubic.advance(t)), [0.0, 0.875, 1.0]);
+/// ```
+///
+/// # References
+/// Zhu and Gupta 2017 (1710.01878), equation 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cubic;
+
+impl Schedule for Cubic {
+    fn name(&self) -> &'static str {
+        "cubic"
+    }
+
+    fn advance(&self, elapsed: f64) -> f64 {
+        let left = 1.0 - elapsed;
+        1.0 - left * left * left
+    }
+}

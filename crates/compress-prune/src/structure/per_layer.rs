@@ -1,0 +1,53 @@
+//! One ranking in each layer.
+
+use compress_core::Result;
+use compress_core::mask::{Mask, Scores, Structure};
+
+use super::{check_scores, keep_highest, kept_count, mask_of};
+use crate::error::check_fraction;
+
+/// Keeps the `round(density · n)` highest scores of each tensor of `n` weights.
+///
+/// # Errors
+/// Where the density is not from 0 to 1, or a score is negative or not finite.
+///
+/// # Examples
+/// ```
+/// use compress_core::mask::{Scores, Structure, TensorScores};
+/// use compress_prune::PerLayer;
+///
+/// let tensor = |name: &str, values: Vec<f32>| TensorScores {
+///     name: name.into(),
+///     shape: vec![1, values.len()],
+///     values,
+/// };
+/// let scores = Scores {
+///     tensors: vec![tensor("a", vec![0.1, 0.2]), tensor("b", vec![5.0, 4.0])],
+/// };
+/// let mask = PerLayer.mask(&scores, 0.5)?;
+/// assert_eq!(mask.tensors[0].keep, [false, true]);
+/// assert_eq!(mask.tensors[1].keep, [true, false]);
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+///
+/// # References
+/// Han et al. 2015 (1506.02626), section 3; Zhu and Gupta 2017 (1710.01878), section 3.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerLayer;
+
+impl Structure for PerLayer {
+    fn name(&self) -> &'static str {
+        "per_layer"
+    }
+
+    fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
+        check_fraction("the density", density)?;
+        check_scores(scores)?;
+        let mut keep = Vec::with_capacity(scores.tensors.len());
+        for tensor in &scores.tensors {
+            let kept = kept_count(density, tensor.values.len());
+            keep.append(&mut keep_highest(&[&tensor.values], kept)?);
+        }
+        Ok(mask_of(scores, keep))
+    }
+}

@@ -1,0 +1,288 @@
+//! Criteria and structures, against plain definitions of what they mean.
+
+#[allow(dead_code, unreachable_pub)]
+mod support;
+
+use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores};
+use compress_core::network::Network;
+use compress_prune::*;
+use proptest::prelude::*;
+use support::Chain;
+
+fn tensor(name: &str, shape: [usize; 2], values: Vec<f32>) -> TensorScores {
+    TensorScores {
+        name: name.into(),
+        shape: shape.to_vec(),
+        values,
+    }
+}
+
+fn two(a: Vec<f32>, b: Vec<f32>) -> Scores {
+    let (na, nb) = (a.len(), b.len());
+    Scores {
+        tensors: vec![tensor("a", [1, na], a), tensor("b", [1, nb], b)],
+    }
+}
+
+fn flat(mask: &Mask) -> Vec<bool> {
+    mask.tensors.iter().flat_map(|t| t.keep.clone()).collect()
+}
+
+/// The positions of the `kept` best scores, the first of equal ones first.
+fn brute(scores: &[f32], kept: usize) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]).then(i.cmp(&j)));
+    let mut keep = vec![false; scores.len()];
+    order[..kept].iter().for_each(|&i| keep[i] = true);
+    keep
+}
+
+/// Few distinct values, so that there are many ties.
+fn some_scores(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f32>> {
+    let score = prop_oneof![(0_u8..4).prop_map(f32::from), 0.0_f32..10.0];
+    prop::collection::vec(score, length)
+}
+
+proptest! {
+    #[test]
+    fn global_keeps_exactly_the_best(a in some_scores(0..40), b in some_scores(1..40), density in 0.0..=1.0_f64) {
+        let all: Vec<f32> = a.iter().chain(&b).copied().collect();
+        let kept = (density * all.len() as f64).round() as usize;
+        let mask = Global::default().mask(&two(a, b), density).unwrap();
+        prop_assert_eq!(flat(&mask), brute(&all, kept));
+        prop_assert_eq!(mask.kept(), kept);
+    }
+
+    #[test]
+    fn per_layer_keeps_exactly_the_best_of_each(a in some_scores(0..40), b in some_scores(1..40), density in 0.0..=1.0_f64) {
+        let expected: Vec<bool> = [&a, &b]
+            .into_iter()
+            .flat_map(|t| brute(t, (density * t.len() as f64).round() as usize))
+            .collect();
+        let mask = PerLayer.mask(&two(a, b), density).unwrap();
+        prop_assert_eq!(flat(&mask), expected);
+    }
+
+    #[test]
+    fn a_floor_holds_in_each_tensor_and_the_rest_is_global(
+        a in some_scores(1..40), b in some_scores(1..40), density in 0.0..=1.0_f64, floor in 0.0..=1.0_f64,
+    ) {
+        let count = |n: usize| (floor * n as f64).ceil() as usize;
+        let floors = count(a.len()) + count(b.len());
+        let kept = ((density * (a.len() + b.len()) as f64).round() as usize).max(floors);
+        // Lift each tensor's best above everything and rank again.
+        let lift = |t: &[f32]| -> Vec<f32> {
+            brute(t, count(t.len())).iter().zip(t).map(|(&l, &s)| if l { 100.0 } else { s }).collect()
+        };
+        let lifted: Vec<f32> = lift(&a).into_iter().chain(lift(&b)).collect();
+        let mask = Global { floor }.mask(&two(a, b), density).unwrap();
+        prop_assert_eq!(flat(&mask), brute(&lifted, kept));
+    }
+
+    #[test]
+    fn neurons_go_with_all_their_weights(seed in 0_u64..1000, density in 0.0..=1.0_f64) {
+        let network = Chain::random(&[3, 7, 5, 2], seed);
+        let scores = Magnitude.scores(&network).unwrap();
+        let mask = Neurons.mask(&scores, density).unwrap();
+        let mut previous = [true; 3].to_vec();
+        for (i, t) in scores.tensors.iter().enumerate() {
+            let means: Vec<f32> = t.values.chunks(t.shape[1])
+                .map(|r| (r.iter().map(|&s| f64::from(s)).sum::<f64>() / r.len() as f64) as f32).collect();
+            let kept = if i == 2 { 2 } else { ((density * means.len() as f64).round() as usize).max(1) };
+            let rows = brute(&means, kept);
+            for (r, row) in mask.tensors[i].keep.chunks(t.shape[1]).enumerate() {
+                for (c, &keep) in row.iter().enumerate() {
+                    prop_assert_eq!(keep, rows[r] && previous[c]);
+                }
+            }
+            previous = rows;
+        }
+    }
+}
+
+#[test]
+fn halves_round_up_and_the_ends_are_exact() {
+    let scores = two(vec![3.0, 1.0], vec![2.0]);
+    for (density, kept) in [
+        (0.0, 0),
+        (0.16, 0),
+        (0.5, 2),
+        (0.83, 2),
+        (0.84, 3),
+        (1.0, 3),
+    ] {
+        assert_eq!(
+            Global::default().mask(&scores, density).unwrap().kept(),
+            kept,
+            "{density}"
+        );
+    }
+    assert_eq!(
+        Global::default()
+            .mask(&Scores::default(), 0.5)
+            .unwrap()
+            .total(),
+        0
+    );
+    assert_eq!(PerLayer.mask(&Scores::default(), 0.5).unwrap().total(), 0);
+    assert_eq!(Neurons.mask(&Scores::default(), 0.5).unwrap().total(), 0);
+}
+
+#[test]
+fn a_floor_outranks_the_largest_score_there_is() {
+    let scores = two(vec![f32::MAX, f32::MAX, f32::MAX], vec![1.0]);
+    let mask = Global { floor: 0.3 }.mask(&scores, 0.5).unwrap();
+    assert_eq!(flat(&mask), [true, false, false, true]);
+}
+
+#[test]
+fn every_structure_refuses_what_it_cannot_rank() {
+    for (name, make) in STRUCTURES {
+        let structure = make();
+        assert_eq!(structure.name(), *name);
+        let good = two(vec![1.0], vec![2.0]);
+        for density in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert!(structure.mask(&good, density).is_err(), "{name} {density}");
+        }
+        for bad in [f32::NAN, f32::INFINITY, -1.0] {
+            let error = structure
+                .mask(&two(vec![1.0], vec![0.0, bad]), 0.5)
+                .unwrap_err();
+            assert!(
+                error.to_string().contains("score of b at index 1"),
+                "{name}: {error}"
+            );
+        }
+        let mut short = good;
+        short.tensors[0].values.clear();
+        assert!(structure.mask(&short, 0.5).is_err(), "{name}");
+    }
+    assert!(
+        Global { floor: 1.5 }
+            .mask(&two(vec![1.0], vec![2.0]), 0.5)
+            .is_err()
+    );
+}
+
+#[test]
+fn neurons_refuses_tensors_that_are_no_chain() {
+    let apart = Scores {
+        tensors: vec![
+            tensor("a", [2, 1], vec![1.0; 2]),
+            tensor("b", [1, 3], vec![1.0; 3]),
+        ],
+    };
+    assert!(
+        Neurons
+            .mask(&apart, 0.5)
+            .unwrap_err()
+            .to_string()
+            .contains("inputs of b")
+    );
+    let mut vector = apart;
+    vector.tensors.truncate(1);
+    vector.tensors[0].shape = vec![2];
+    assert!(Neurons.mask(&vector, 0.5).is_err());
+}
+
+#[test]
+fn a_criterion_scores_every_weight_and_no_bias() {
+    let network = Chain::random(&[3, 4, 2], 5);
+    for (name, make) in CRITERIA {
+        let criterion = make();
+        assert_eq!(criterion.name(), *name);
+        let scores = criterion.scores(&network).unwrap();
+        let shapes: Vec<_> = scores
+            .tensors
+            .iter()
+            .map(|t| (t.name.as_str(), &t.shape[..]))
+            .collect();
+        assert_eq!(
+            shapes,
+            [
+                ("layers.0.weight", &[4, 3][..]),
+                ("layers.1.weight", &[2, 4][..])
+            ]
+        );
+        assert_eq!(scores.len(), 20);
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut broken = network.clone();
+            broken.parameters[2].values_mut()[3] = bad;
+            let error = criterion.scores(&broken).unwrap_err().to_string();
+            assert!(error.contains("layers.1.weight"), "{name}: {error}");
+        }
+    }
+    for (name, make) in LAYER_CRITERIA {
+        assert_eq!(make().name(), *name);
+    }
+}
+
+#[test]
+fn magnitude_is_the_absolute_value() {
+    let network = Chain::random(&[3, 4, 2], 5);
+    let scores = Magnitude.scores(&network).unwrap();
+    for (t, p) in scores
+        .tensors
+        .iter()
+        .zip(network.parameters().iter().step_by(2))
+    {
+        assert!(
+            t.values
+                .iter()
+                .zip(p.values())
+                .all(|(s, w)| s.to_bits() == w.abs().to_bits())
+        );
+    }
+}
+
+#[test]
+fn neuron_norm_is_the_norm_of_rows_and_columns() {
+    let network = Chain::random(&[19, 6, 2], 5);
+    let (w0, w1) = (
+        network.parameters[0].matrix(),
+        network.parameters[2].matrix(),
+    );
+    let norm = |v: ndarray::ArrayView1<'_, f32>| {
+        v.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt()
+    };
+    for outgoing in [false, true] {
+        let scores = NeuronNorm { outgoing }.scores(&network).unwrap();
+        for j in 0..6 {
+            let out = if outgoing { norm(w1.column(j)) } else { 1.0 };
+            let expected = norm(w0.row(j)) * out;
+            for &s in &scores.tensors[0].values[j * 19..(j + 1) * 19] {
+                assert!(
+                    (f64::from(s) - expected).abs() < 1e-6 * expected,
+                    "{s} {expected}"
+                );
+            }
+        }
+        let expected = norm(w1.row(1));
+        assert!((f64::from(scores.tensors[1].values[6]) - expected).abs() < 1e-6 * expected);
+    }
+}
+
+#[test]
+fn neuron_norm_does_not_overflow() {
+    let mut network = Chain::random(&[9, 4, 2], 5);
+    network
+        .parameters
+        .iter_mut()
+        .for_each(|p| p.values_mut().fill(f32::MAX));
+    let scores = NeuronNorm { outgoing: true }.scores(&network).unwrap();
+    assert!(
+        scores
+            .tensors
+            .iter()
+            .all(|t| t.values.iter().all(|&s| s == f32::MAX))
+    );
+}
+
+#[test]
+fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
+    let message = |e: Error| e.to_string();
+    assert!(message(criterion("x").err().unwrap()).contains("magnitude, neuron_norm"));
+    assert!(message(layer_criterion("x").err().unwrap()).contains("layer_loss"));
+    assert!(message(structure("x").err().unwrap()).contains("global, per_layer, neurons"));
+    assert!(message(schedule("x").err().unwrap()).contains("one_shot, cubic"));
+}

@@ -1,0 +1,446 @@
+//! Masks and schedules while a network is trained.
+
+#[allow(dead_code, unreachable_pub)]
+mod support;
+
+use compress_core::mask::{Criterion, Mask, Structure, TensorMask};
+use compress_core::network::{Network, Role};
+use compress_core::train::{Fit, Step, TrainHook};
+use compress_core::{Result, mask::Scores, mask::TensorScores};
+use compress_prune::*;
+use proptest::prelude::*;
+use support::{Chain, CrossEntropy, Sgd, blobs};
+
+fn step(step: usize, total_steps: usize) -> Step {
+    Step {
+        epoch: 0,
+        step,
+        total_steps,
+        learning_rate: 0.1,
+    }
+}
+
+fn pruning(options: GradualOptions) -> GradualPruning {
+    let structure = Box::new(Global::default());
+    GradualPruning::new(Box::new(Magnitude), structure, Box::new(Cubic), options).unwrap()
+}
+
+/// Calls `check` after each step.
+struct Watch<F: FnMut(&dyn Network, &Step)>(F);
+
+impl<F: FnMut(&dyn Network, &Step)> TrainHook for Watch<F> {
+    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        (self.0)(network, step);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_mask_holds_through_momentum_and_what_stays_learns() {
+    let data = blobs(96, 6, 3, 1);
+    let mut trainer = Sgd::new(Chain::random(&[6, 12, 3], 1));
+    // Momentum from dense steps goes on to push the masked weights.
+    trainer.fit(&data, &CrossEntropy, &mut []).unwrap();
+    let scores = Magnitude.scores(&trainer.network).unwrap();
+    let mask = Global::default().mask(&scores, 0.3).unwrap();
+    let before = trainer.network.clone();
+    let mut hook = MaskHook::new(mask.clone());
+    let mut watch = Watch(|network: &dyn Network, _: &Step| {
+        for t in &mask.tensors {
+            let p = network.parameter(&t.name).unwrap();
+            for ((w, g), keep) in p.values().iter().zip(p.gradient()).zip(&t.keep) {
+                assert!(*keep || (w.to_bits() == 0 && g.to_bits() == 0));
+            }
+        }
+    });
+    trainer
+        .fit(&data, &CrossEntropy, &mut [&mut hook, &mut watch])
+        .unwrap();
+    assert_eq!(Mask::of_nonzeros(&trainer.network), mask);
+    assert_ne!(trainer.network.parameters[0], before.parameters[0]);
+    assert_ne!(trainer.network.parameters[1], before.parameters[1]);
+}
+
+#[test]
+fn nan_and_infinity_under_a_mask_go() {
+    let mut network = Chain::random(&[2, 1], 1);
+    let keep = vec![false, false];
+    let (name, shape) = ("layers.0.weight".into(), vec![1, 2]);
+    let mut hook = MaskHook::new(Mask {
+        tensors: vec![TensorMask { name, shape, keep }],
+    });
+    network.parameters[0]
+        .values_mut()
+        .copy_from_slice(&[f32::NAN, f32::NEG_INFINITY]);
+    network.parameters[0]
+        .gradient_mut()
+        .copy_from_slice(&[f32::INFINITY, f32::NAN]);
+    hook.before_forward(&mut network, &step(0, 1)).unwrap();
+    hook.after_backward(&mut network, &step(0, 1)).unwrap();
+    assert_eq!(network.parameters[0].values(), [0.0, 0.0]);
+    assert_eq!(network.parameters[0].gradient(), [0.0, 0.0]);
+}
+
+#[test]
+fn a_mask_of_another_network_is_refused_before_anything_changes() {
+    let network = Chain::random(&[3, 2], 1);
+    let good = Mask::of_nonzeros(&network).tensors[0].clone();
+    let with = |edit: fn(&mut TensorMask)| {
+        let mut first = good.clone();
+        first.keep.fill(false);
+        let mut second = good.clone();
+        edit(&mut second);
+        MaskHook::new(Mask {
+            tensors: vec![first, second],
+        })
+    };
+    let mut hooks = [
+        with(|t| t.name = "layers.9.weight".into()),
+        with(|t| t.shape = vec![3, 2]),
+        with(|t| t.keep.truncate(5)),
+    ];
+    for hook in &mut hooks {
+        let mut changed = network.clone();
+        assert!(hook.before_forward(&mut changed, &step(0, 1)).is_err());
+        assert!(hook.after_backward(&mut changed, &step(0, 1)).is_err());
+        assert!(hook.after_step(&mut changed, &step(0, 1)).is_err());
+        assert_eq!(changed.parameters, network.parameters);
+    }
+}
+
+#[test]
+fn the_density_follows_zhu_and_gupta() {
+    // 96 samples in batches of 16 over 10 epochs: 60 steps; pruning from 12 to 48 every 6.
+    let options = GradualOptions {
+        initial: 0.9,
+        target: 0.1,
+        begin: 0.2,
+        end: 0.8,
+        interval: 6,
+        ..GradualOptions::default()
+    };
+    let data = blobs(96, 20, 3, 1);
+    let mut trainer = Sgd::new(Chain::random(&[20, 50, 3], 1));
+    let total = 20.0 * 50.0 + 50.0 * 3.0;
+    let mut hook = pruning(options);
+    let mut steps = 0;
+    let mut watch = Watch(|network: &dyn Network, step: &Step| {
+        let (t0, n, dt) = (12.0, 6.0, 6.0);
+        let t = ((step.step + 1) / 6 * 6) as f64;
+        let expected = if t < t0 {
+            1.0
+        } else {
+            // Equation 1, in sparsities.
+            let (si, sf) = (0.1, 0.9);
+            let t = t.min(t0 + n * dt);
+            1.0 - (sf + (si - sf) * (1.0 - (t - t0) / (n * dt)).powi(3))
+        };
+        let kept = Mask::of_nonzeros(network).kept() as f64;
+        assert!(
+            (kept - expected * total).abs() <= 0.5 + 1e-6,
+            "{step:?}: {kept} {}",
+            expected * total
+        );
+        steps += 1;
+    });
+    trainer
+        .fit(&data, &CrossEntropy, &mut [&mut hook, &mut watch])
+        .unwrap();
+    assert_eq!(steps, 60);
+    assert_eq!(hook.mask().kept(), (0.1_f64 * total).round() as usize);
+    // A second run holds the mask.
+    let mask = hook.mask().clone();
+    trainer.fit(&data, &CrossEntropy, &mut [&mut hook]).unwrap();
+    assert_eq!(Mask::of_nonzeros(&trainer.network), mask);
+}
+
+#[test]
+fn the_final_density_is_reached_whatever_the_interval() {
+    for (begin, end, interval) in [
+        (0.0, 1.0, 1000),
+        (0.0, 1.0, 7),
+        (0.5, 0.5, 100),
+        (0.0, 0.0, 1),
+        (1.0, 1.0, 3),
+    ] {
+        let options = GradualOptions {
+            target: 0.2,
+            begin,
+            end,
+            interval,
+            ..GradualOptions::default()
+        };
+        let mut trainer = Sgd::new(Chain::random(&[6, 12, 3], 1));
+        let mut hook = pruning(options);
+        trainer
+            .fit(&blobs(96, 6, 3, 1), &CrossEntropy, &mut [&mut hook])
+            .unwrap();
+        assert_eq!(
+            Mask::of_nonzeros(&trainer.network).kept(),
+            22,
+            "{begin} {end} {interval}"
+        );
+    }
+}
+
+#[test]
+fn one_shot_prunes_once() {
+    let options = GradualOptions {
+        target: 0.5,
+        begin: 0.5,
+        interval: 10,
+        ..GradualOptions::default()
+    };
+    let mut hook = GradualPruning::new(
+        criterion("magnitude").unwrap(),
+        structure("per_layer").unwrap(),
+        schedule("one_shot").unwrap(),
+        options,
+    )
+    .unwrap();
+    let mut trainer = Sgd::new(Chain::random(&[6, 12, 3], 1));
+    let mut watch = Watch(|network: &dyn Network, step: &Step| {
+        let kept = Mask::of_nonzeros(network).kept();
+        assert_eq!(kept, if step.step + 1 < 30 { 108 } else { 54 }, "{step:?}");
+    });
+    trainer
+        .fit(
+            &blobs(96, 6, 3, 1),
+            &CrossEntropy,
+            &mut [&mut hook, &mut watch],
+        )
+        .unwrap();
+}
+
+/// Scores that turn round at each call: what was best becomes worst.
+struct Fickle(std::cell::Cell<bool>);
+
+impl Criterion for Fickle {
+    fn name(&self) -> &'static str {
+        "fickle"
+    }
+
+    fn scores(&self, network: &dyn Network) -> Result<Scores> {
+        let up = self.0.replace(!self.0.get());
+        let weights = network
+            .parameters()
+            .into_iter()
+            .filter(|p| p.role() == Role::Weight);
+        let tensors = weights.map(|p| {
+            let n = p.values().len();
+            let score = |i: usize| if up { i as f32 } else { (n - i) as f32 };
+            TensorScores {
+                name: p.name().into(),
+                shape: p.shape().into(),
+                values: (0..n).map(score).collect(),
+            }
+        });
+        Ok(Scores {
+            tensors: tensors.collect(),
+        })
+    }
+}
+
+#[test]
+fn pruned_weights_come_back_only_where_they_may() {
+    for regrowth in [Regrowth::Never, Regrowth::Allowed] {
+        let options = GradualOptions {
+            target: 0.2,
+            interval: 6,
+            regrowth,
+            ..GradualOptions::default()
+        };
+        let criterion = Box::new(Fickle(true.into()));
+        let mut hook =
+            GradualPruning::new(criterion, Box::new(PerLayer), Box::new(Cubic), options).unwrap();
+        let mut trainer = Sgd::new(Chain::random(&[6, 12, 3], 1));
+        let mut previous: Option<Mask> = None;
+        let mut returned = 0;
+        let mut watch = Watch(|network: &dyn Network, _: &Step| {
+            let now = Mask::of_nonzeros(network);
+            if let Some(before) = &previous {
+                let pairs = before.tensors.iter().zip(&now.tensors);
+                returned += pairs
+                    .flat_map(|(a, b)| a.keep.iter().zip(&b.keep))
+                    .filter(|(a, b)| !**a && **b)
+                    .count();
+            }
+            previous = Some(now);
+        });
+        trainer
+            .fit(
+                &blobs(96, 6, 3, 1),
+                &CrossEntropy,
+                &mut [&mut hook, &mut watch],
+            )
+            .unwrap();
+        assert_eq!(
+            returned > 0,
+            regrowth == Regrowth::Allowed,
+            "{regrowth:?}: {returned}"
+        );
+        assert_eq!(hook.mask().kept(), 14 + 7);
+        assert_eq!(&Mask::of_nonzeros(&trainer.network), hook.mask());
+    }
+}
+
+#[test]
+fn with_regrowth_a_pruned_weight_learns_behind_the_mask() {
+    let options = GradualOptions {
+        target: 0.5,
+        begin: 0.0,
+        end: 0.0,
+        interval: 1,
+        regrowth: Regrowth::Allowed,
+        ..GradualOptions::default()
+    };
+    let mut hook = pruning(options);
+    let mut network = Chain::random(&[2, 1], 1);
+    network.parameters[0]
+        .values_mut()
+        .copy_from_slice(&[0.5, 2.0]);
+    hook.after_step(&mut network, &step(0, 10)).unwrap();
+    assert_eq!(network.parameters[0].values(), [0.0, 2.0]);
+    network.parameters[0]
+        .gradient_mut()
+        .copy_from_slice(&[1.0, 1.0]);
+    hook.after_backward(&mut network, &step(1, 10)).unwrap();
+    assert_eq!(network.parameters[0].values(), [0.5, 2.0]);
+    assert_eq!(network.parameters[0].gradient(), [1.0, 1.0]);
+    network.parameters[0].values_mut()[0] += 0.25;
+    hook.after_step(&mut network, &step(1, 10)).unwrap();
+    assert_eq!(network.parameters[0].values(), [0.0, 2.0]);
+    hook.after_backward(&mut network, &step(2, 10)).unwrap();
+    assert_eq!(network.parameters[0].values(), [0.75, 2.0]);
+}
+
+#[test]
+fn a_run_that_was_interrupted_ends_in_the_same_bits() {
+    for regrowth in [Regrowth::Never, Regrowth::Allowed] {
+        let options = GradualOptions {
+            target: 0.2,
+            interval: 6,
+            regrowth,
+            ..GradualOptions::default()
+        };
+        let data = blobs(96, 6, 3, 1);
+        let mut whole = Sgd::new(Chain::random(&[6, 12, 3], 1));
+        let mut hook = pruning(options);
+        whole
+            .run(&data, &CrossEntropy, &mut [&mut hook], 0..60, 60)
+            .unwrap();
+
+        let mut halves = Sgd::new(Chain::random(&[6, 12, 3], 1));
+        let mut first = pruning(options);
+        halves
+            .run(&data, &CrossEntropy, &mut [&mut first], 0..27, 60)
+            .unwrap();
+        let mut second = pruning(options);
+        second.load(&first.save().unwrap()).unwrap();
+        halves
+            .run(&data, &CrossEntropy, &mut [&mut second], 27..60, 60)
+            .unwrap();
+        assert_eq!(halves.network.parameters, whole.network.parameters);
+        assert_eq!(second.mask(), hook.mask());
+    }
+}
+
+#[test]
+fn a_mask_goes_through_a_checkpoint() {
+    let mask = Mask::of_nonzeros(&Chain::random(&[3, 2], 1));
+    let hook = MaskHook::new(mask.clone());
+    let mut other = MaskHook::new(Mask::default());
+    other.load(&hook.save().unwrap()).unwrap();
+    assert_eq!(other.mask(), &mask);
+
+    let mut torn = mask;
+    torn.tensors[0].shape = vec![usize::MAX, 2];
+    let error = other
+        .load(&MaskHook::new(torn).save().unwrap())
+        .unwrap_err();
+    assert!(error.to_string().contains("6 marks"), "{error}");
+    assert_eq!(other.mask(), hook.mask());
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_checkpoint_is_an_error_or_a_mask_but_no_panic(
+        cut in 0_usize..40, at in 0_usize..40, value in any::<u8>(),
+    ) {
+        let hook = MaskHook::new(Mask::of_nonzeros(&Chain::random(&[3, 2], 1)));
+        let good = hook.save().unwrap();
+        let mut other = MaskHook::new(Mask::default());
+        let mut gradual = pruning(GradualOptions::default());
+        prop_assert!(other.load(&good[..cut.min(good.len() - 1)]).is_err());
+        let mut longer = good.clone();
+        longer.push(0);
+        prop_assert!(other.load(&longer).is_err());
+        let mut bad = good;
+        let at = at % bad.len();
+        bad[at] = value;
+        let _ = other.load(&bad);
+        if gradual.load(&bad).is_ok() {
+            let mut network = Chain::random(&[3, 2], 1);
+            let _ = gradual.after_backward(&mut network, &step(0, 9));
+            let _ = gradual.after_step(&mut network, &step(0, 9));
+        }
+    }
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    let good = GradualOptions::default();
+    good.validate().unwrap();
+    let bad = [
+        GradualOptions {
+            initial: 1.1,
+            ..good
+        },
+        GradualOptions {
+            target: -0.1,
+            ..good
+        },
+        GradualOptions {
+            target: f64::NAN,
+            ..good
+        },
+        GradualOptions {
+            initial: 0.3,
+            target: 0.5,
+            ..good
+        },
+        GradualOptions { begin: 0.9, ..good },
+        GradualOptions {
+            begin: f64::NAN,
+            ..good
+        },
+        GradualOptions { end: 1.1, ..good },
+        GradualOptions {
+            interval: 0,
+            ..good
+        },
+    ];
+    for options in bad {
+        let hook = GradualPruning::new(
+            Box::new(Magnitude),
+            Box::new(PerLayer),
+            Box::new(Cubic),
+            options,
+        );
+        assert!(hook.is_err(), "{options:?}");
+    }
+}
+
+#[test]
+fn schedules_run_from_start_to_end_without_turning_back() {
+    for (name, make) in SCHEDULES {
+        let schedule = make();
+        assert_eq!(schedule.name(), *name);
+        let path: Vec<f64> = (0..=100)
+            .map(|i| schedule.advance(f64::from(i) / 100.0))
+            .collect();
+        assert!(path.windows(2).all(|w| w[0] <= w[1]), "{name}");
+        assert_eq!(path[100], 1.0, "{name}");
+    }
+    assert_eq!(Cubic.advance(0.0), 0.0);
+}

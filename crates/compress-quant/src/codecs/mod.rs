@@ -1,0 +1,46 @@
+//! Frozen codecs, one for each kind of [`Grid`]. A [`Scheme`](crate::schemes::Scheme) fits a
+//! grid; what then turns weights into codes depends on the grid alone, so a codec can be made
+//! again from the grid of a stored tensor or of a checkpoint.
+//!
+//! Each codec writes its own `fake_quantize`, without a buffer of codes, and its values are the
+//! bits that encoding and decoding would give.
+
+mod codebook;
+mod linear;
+pub(crate) mod power_of_two;
+
+use compress_core::Result;
+use compress_core::codec::{Grid, WeightCodec};
+
+pub use codebook::CodebookCodec;
+pub use linear::LinearCodec;
+pub use power_of_two::PowerOfTwoCodec;
+
+use crate::rounding::check_volume;
+
+/// The codec of a grid that was fitted before, for the tensor `name` of `shape`.
+///
+/// # Errors
+/// Where the grid is not valid for `shape`, or a codebook is not ascending.
+///
+/// ```
+/// use compress_core::codec::Grid;
+/// let grid = Grid::Codebook { values: vec![-0.5, 0.0, 0.75] };
+/// let codec = compress_quant::codecs::from_grid("w", grid, &[3])?;
+/// assert_eq!(codec.encode("w", &[0.7, 0.1, -9.0], &[3])?.codes, [2, 1, 0]);
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+pub fn from_grid(name: &str, grid: Grid, shape: &[usize]) -> Result<Box<dyn WeightCodec>> {
+    check_volume(
+        name,
+        shape,
+        shape.iter().fold(1, |v, &s| v.saturating_mul(s)),
+    )?;
+    Ok(match grid {
+        Grid::Linear { .. } => Box::new(LinearCodec::new(name, grid, shape)?),
+        Grid::Codebook { values } => Box::new(CodebookCodec::new(name, values)?),
+        Grid::PowerOfTwo { bits, max_exponent } => {
+            Box::new(PowerOfTwoCodec::new(name, bits, max_exponent)?)
+        }
+    })
+}

@@ -1,0 +1,112 @@
+//! The codec of [`Grid::PowerOfTwo`]: zero and signed powers of two, so that a product is a
+//! shift.
+
+use compress_core::codec::{Grid, WeightCodec};
+use compress_core::{Error, Result};
+
+use crate::rounding::{check_volume, reject_nan};
+
+/// The exponent of the smallest normal f32: no level that is ever chosen lies below it.
+pub(crate) const MIN_EXPONENT: i32 = -126;
+
+/// Rounds to the nearest of 0 and ±2^e; halfway, to the larger magnitude.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PowerOfTwoCodec {
+    name: String,
+    grid: Grid,
+    max_exponent: i32,
+    /// The smallest level and the largest.
+    levels: (f32, f32),
+}
+
+impl PowerOfTwoCodec {
+    /// The codec with codes of `bits` (2 to 8) bits whose largest level is `2^max_exponent`.
+    ///
+    /// Levels below the smallest normal f32, 2⁻¹²⁶, are never chosen.
+    ///
+    /// # Errors
+    /// Where `bits` or `max_exponent` (−126 to 127) is out of range.
+    pub fn new(name: &str, bits: u8, max_exponent: i8) -> Result<Self> {
+        let grid = Grid::PowerOfTwo { bits, max_exponent };
+        grid.validate(name, &[])?;
+        let max_exponent = i32::from(max_exponent);
+        if max_exponent < MIN_EXPONENT {
+            return Err(Error::invalid(
+                format!("largest exponent of {name}"),
+                max_exponent,
+                "-126 to 127",
+            ));
+        }
+        let min_exponent = min_exponent(bits, max_exponent);
+        Ok(PowerOfTwoCodec {
+            name: name.to_owned(),
+            grid,
+            max_exponent,
+            levels: (power_of_two(min_exponent), power_of_two(max_exponent)),
+        })
+    }
+
+    fn check(&self, weights: &[f32], shape: &[usize]) -> Result<()> {
+        check_volume(&self.name, shape, weights.len())?;
+        reject_nan(&self.name, weights)
+    }
+
+    /// The bits of the level nearest to `|weight|`.
+    #[inline(always)]
+    fn level(&self, weight: f32) -> u32 {
+        let (low, high) = self.levels;
+        let magnitude = weight.abs();
+        // Up from 1.5·2^e, and never out of the exponent's range: saturated first.
+        let saturated = if magnitude < high { magnitude } else { high };
+        let nearest = (saturated.to_bits() + (1 << 22)) & 0xff80_0000;
+        let nearest = nearest.max(low.to_bits());
+        if magnitude >= 0.5 * low { nearest } else { 0 }
+    }
+}
+
+impl WeightCodec for PowerOfTwoCodec {
+    fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    fn encode_into(&self, weights: &[f32], shape: &[usize], codes: &mut [i32]) -> Result<()> {
+        self.check(weights, shape)?;
+        Error::check_shape(&self.name, &[weights.len()], &[codes.len()])?;
+        for (code, &weight) in codes.iter_mut().zip(weights) {
+            let level = self.level(weight);
+            let magnitude = self.max_exponent + 1 - ((level >> 23) as i32 - 127);
+            *code = match (level, weight < 0.0) {
+                (0, _) => 0,
+                (_, true) => -magnitude,
+                (_, false) => magnitude,
+            };
+        }
+        Ok(())
+    }
+
+    fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {
+        self.check(weights, shape)?;
+        for weight in weights {
+            let level = self.level(*weight);
+            // Zero has no sign.
+            let sign = if level == 0 {
+                0
+            } else {
+                weight.to_bits() & (1 << 31)
+            };
+            *weight = f32::from_bits(level | sign);
+        }
+        Ok(())
+    }
+}
+
+/// The exponent of the smallest level that is chosen.
+pub(crate) fn min_exponent(bits: u8, max_exponent: i32) -> i32 {
+    let levels = (1 << (bits - 1)) - 1;
+    (max_exponent - levels + 1).max(MIN_EXPONENT)
+}
+
+/// 2^exponent for an exponent from −126 to 127, exactly.
+pub(crate) fn power_of_two(exponent: i32) -> f32 {
+    f32::from_bits(((exponent + 127) as u32) << 23)
+}

@@ -1,0 +1,46 @@
+//! What can go wrong here and has no place among the errors of `compress-core`.
+
+/// The errors of this crate. They pass through the contracts of `compress-core` inside of
+/// [`compress_core::Error::Other`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No scheme of this name.
+    #[error("there is no quantization scheme named {name:?}; the schemes are {known}")]
+    UnknownScheme {
+        /// The name asked for.
+        name: String,
+        /// Those that exist, comma separated.
+        known: String,
+    },
+    /// An assignment of a scheme that takes no parameter: none matches, or an earlier assignment
+    /// took all that do.
+    #[error("the scheme {scheme} for {target} takes no parameter; the parameters are {known}")]
+    Unmatched {
+        /// What was asked for.
+        target: String,
+        /// The scheme's name.
+        scheme: &'static str,
+        /// The network's parameters, comma separated.
+        known: String,
+    },
+    /// The network is not the one that the codecs were fitted to.
+    #[error("the codec of {name} was fitted to shape {fitted:?}, but the network has {found}")]
+    NetworkChanged {
+        /// The parameter.
+        name: String,
+        /// Its shape when the codec was fitted.
+        fitted: Vec<usize>,
+        /// What is there now.
+        found: String,
+    },
+    /// State asked for between a forward pass and the end of its backward pass.
+    #[error("the network holds quantized weights; put the trained ones back first")]
+    Swapped,
+}
+
+impl From<Error> for compress_core::Error {
+    fn from(error: Error) -> Self {
+        compress_core::Error::other(error)
+    }
+}

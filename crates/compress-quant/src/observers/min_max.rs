@@ -1,0 +1,45 @@
+//! The smallest and the largest activation.
+
+use compress_core::Result;
+use compress_core::network::{LayerSpec, Tap};
+use ndarray::ArrayView2;
+
+use super::{ActivationRange, Layers, Observer};
+
+/// Spans everything that was seen. Nothing is clipped, and one outlier sets the scale.
+///
+/// # References
+/// Krishnamoorthi, 1806.08342, section 3.1.
+#[derive(Clone, Debug, Default)]
+pub struct MinMax {
+    layers: Layers<Option<(f32, f32)>>,
+}
+
+impl MinMax {
+    /// Has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Tap for MinMax {
+    fn observe(
+        &mut self,
+        index: usize,
+        layer: &LayerSpec,
+        inputs: ArrayView2<'_, f32>,
+    ) -> Result<()> {
+        let range = self.layers.entry(index, layer, inputs)?;
+        for &x in inputs {
+            let (low, high) = range.unwrap_or((x, x));
+            *range = Some((low.min(x), high.max(x)));
+        }
+        Ok(())
+    }
+}
+
+impl Observer for MinMax {
+    fn ranges(&self) -> Result<Vec<ActivationRange>> {
+        self.layers.ranges(|range| *range)
+    }
+}

@@ -1,0 +1,168 @@
+//! Range observers: what interval the inputs of each layer lie in, for static quantization of
+//! activations. They read a stream of batches through [`Tap`], in memory that grows with the
+//! layers and not with the samples, and give the same answer however samples are batched.
+
+mod log_histogram; // tidy: allow(a helper of two observers)
+mod mean_squared_error;
+mod min_max;
+mod percentile;
+
+use compress_core::network::{LayerSpec, Network, Tap};
+use compress_core::train::Samples;
+use compress_core::{Error, Result};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
+
+pub use mean_squared_error::MeanSquaredError;
+pub use min_max::MinMax;
+pub use percentile::Percentile;
+
+use crate::schemes::linear_affine::scale_and_zero;
+
+/// The interval of activations that a grid is to span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActivationRange {
+    /// The layer's name; the range is that of its input.
+    pub layer: String,
+    /// Rows seen.
+    pub samples: usize,
+    /// The lower end.
+    pub low: f32,
+    /// The upper end.
+    pub high: f32,
+}
+
+impl ActivationRange {
+    /// Scale and zero point with which unsigned codes of `bits` bits span the range, and zero.
+    ///
+    /// # Errors
+    /// Where `bits` is not 2 to 16.
+    pub fn scale_and_zero_point(&self, bits: u8) -> Result<(f32, i32)> {
+        if !(2..=16).contains(&bits) {
+            let what = format!("bits of the input of {}", self.layer);
+            return Err(Error::invalid(what, bits, "2 to 16"));
+        }
+        Ok(scale_and_zero(self.low, self.high, bits))
+    }
+}
+
+/// A tap that ends in a range for each layer.
+pub trait Observer: Tap {
+    /// The ranges of all layers seen, first layer first.
+    ///
+    /// # Errors
+    /// Where nothing was seen.
+    fn ranges(&self) -> Result<Vec<ActivationRange>>;
+}
+
+/// Makes an observer; the number is the bits of the codes, where the range depends on them.
+pub type MakeObserver = fn(u8) -> Result<Box<dyn Observer>>;
+
+/// The observers, by name.
+pub const OBSERVERS: &[(&str, MakeObserver)] = &[
+    ("min_max", |_| Ok(Box::new(MinMax::new()))),
+    ("percentile", |_| Ok(Box::new(Percentile::new(99.99)?))),
+    ("mean_squared_error", |bits| {
+        Ok(Box::new(MeanSquaredError::new(bits)?))
+    }),
+];
+
+/// Runs `network` over all `samples` (epoch 0) and shows `tap` what each layer reads. Returns
+/// how many samples that was.
+///
+/// # Errors
+/// Where there are no samples, or the network or the tap fails.
+pub fn observe(network: &dyn Network, samples: &dyn Samples, tap: &mut dyn Tap) -> Result<usize> {
+    /// Rows of a batch.
+    const BATCH: usize = 512;
+    if samples.is_empty() {
+        return Err(Error::Empty {
+            what: "the calibration data".into(),
+        });
+    }
+    let mut inputs = Array2::zeros((BATCH.min(samples.len()), samples.features()));
+    let indices: Vec<usize> = (0..samples.len()).collect();
+    for chunk in indices.chunks(BATCH) {
+        let mut rows = inputs.slice_axis_mut(Axis(0), Slice::from(..chunk.len()));
+        samples.fill(0, chunk, rows.view_mut())?;
+        network.forward_tapped(rows.view(), tap)?;
+    }
+    Ok(samples.len())
+}
+
+/// What an observer keeps for each layer.
+#[derive(Clone, Debug)]
+struct Layers<S>(Vec<Option<Observed<S>>>);
+
+#[derive(Clone, Debug)]
+struct Observed<S> {
+    layer: String,
+    samples: usize,
+    state: S,
+}
+
+impl<S> Default for Layers<S> {
+    fn default() -> Self {
+        Layers(Vec::new())
+    }
+}
+
+impl<S: Clone + Default> Layers<S> {
+    /// The state of layer number `index`, new where it is seen for the first time; the rows are
+    /// counted.
+    fn entry(
+        &mut self,
+        index: usize,
+        layer: &LayerSpec,
+        inputs: ArrayView2<'_, f32>,
+    ) -> Result<&mut S> {
+        /// No network has more layers; an index beyond is a mistake, not a reason to allocate.
+        const LAYERS: usize = 1 << 16;
+        if index >= LAYERS {
+            let expected = format!("below {LAYERS}");
+            return Err(Error::invalid("the layer's index", index, expected));
+        }
+        check_finite(layer, inputs)?;
+        if self.0.len() <= index {
+            self.0.resize(index + 1, None);
+        }
+        let observed = self.0[index].get_or_insert_with(|| Observed {
+            layer: layer.name.clone(),
+            samples: 0,
+            state: S::default(),
+        });
+        observed.samples += inputs.nrows();
+        Ok(&mut observed.state)
+    }
+
+    /// The range of each layer by `range`, which gives nothing where no value was read.
+    fn ranges(&self, range: impl Fn(&S) -> Option<(f32, f32)>) -> Result<Vec<ActivationRange>> {
+        let empty = || Error::Empty {
+            what: "the calibration data".into(),
+        };
+        if self.0.is_empty() {
+            return Err(empty());
+        }
+        let ranges = self.0.iter().map(|observed| {
+            let observed = observed.as_ref().ok_or_else(empty)?;
+            let (low, high) = range(&observed.state).ok_or_else(empty)?;
+            Ok(ActivationRange {
+                layer: observed.layer.clone(),
+                samples: observed.samples,
+                low,
+                high,
+            })
+        });
+        ranges.collect()
+    }
+}
+
+fn check_finite(layer: &LayerSpec, inputs: ArrayView2<'_, f32>) -> Result<()> {
+    match inputs.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+        None => Ok(()),
+        Some((index, &value)) => Err(Error::NonFinite {
+            what: format!("input of {}", layer.name),
+            index,
+            value,
+        }),
+    }
+}

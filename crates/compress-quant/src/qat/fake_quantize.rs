@@ -1,0 +1,301 @@
+//! Fake quantization as a training hook.
+
+use compress_core::artifact::{Artifact, Tensor};
+use compress_core::codec::{Grid, WeightCodec};
+use compress_core::network::{Network, Parameter, Role};
+use compress_core::train::{Step, TrainHook};
+use compress_core::{Result, structured};
+
+use super::saturation::Saturation;
+use crate::Error;
+use crate::codecs::from_grid;
+use crate::ptq::assemble;
+use crate::schemes::Scheme;
+
+/// Which parameters a scheme is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// The one of this name.
+    Name(&'a str),
+    /// All of this role.
+    Role(Role),
+}
+
+/// What becomes of the gradient with respect to the quantized weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gradient {
+    /// It is taken for the gradient with respect to the full-precision weights.
+    #[default]
+    StraightThrough,
+    /// The same, but zero where the weight lies beyond the grid's range (by more than half a
+    /// step), so that no weight drifts off where it has no effect.
+    Clipped,
+}
+
+/// Trains a network whose weights will be quantized, as if they already were.
+///
+/// Before each forward pass every weight is replaced by decode(encode(weight)); after the
+/// backward pass the full-precision weights are put back, and the optimizer changes those. The
+/// codecs are fitted once and frozen, so what was trained is what [`FakeQuantize::to_artifact`]
+/// ships. A step allocates nothing but the list of parameters that the network hands out.
+///
+/// Weights that are exactly zero stay zero (but for a codebook without a level at zero), so a
+/// mask that prunes works beside it, in either order of hooks.
+///
+/// Should a forward pass not be followed by its backward pass, as when the loss fails, the
+/// network still holds the quantized weights: [`FakeQuantize::restore`] puts the others back,
+/// and the next step does so by itself.
+///
+/// # References
+/// - Bengio, Léonard, Courville, 1308.3432, section 4: the straight-through estimator.
+/// - Hubara et al., 1609.07061, equation 6: cancelled where it saturates.
+/// - Jacob et al., 1712.05877, section 3: training with simulated quantization.
+pub struct FakeQuantize {
+    tensors: Vec<Frozen>,
+    gradient: Gradient,
+    swapped: bool,
+}
+
+/// One parameter with its codec.
+struct Frozen {
+    /// Its position among the network's parameters.
+    index: usize,
+    name: String,
+    shape: Vec<usize>,
+    codec: Box<dyn WeightCodec>,
+    saturation: Saturation,
+    /// The full-precision weights, while the network holds the quantized ones.
+    shadow: Vec<f32>,
+}
+
+/// What a checkpoint holds of one parameter.
+type Saved = (String, Vec<usize>, Grid);
+
+impl FakeQuantize {
+    /// Fits to each parameter of `network` the scheme of the first assignment that matches it.
+    /// Parameters that none matches stay in full precision.
+    ///
+    /// # Errors
+    /// Where an assignment takes no parameter, or a fit fails.
+    ///
+    /// ```no_run
+    /// use compress_core::network::{Network, Role};
+    /// use compress_quant::qat::{FakeQuantize, Gradient, Target};
+    /// use compress_quant::schemes::{Settings, by_name};
+    ///
+    /// # fn run(network: &dyn Network) -> compress_core::Result<()> {
+    /// let eight = by_name("linear_affine", &Settings { bits: 8, ..Settings::default() })?;
+    /// let four = by_name("linear_symmetric", &Settings::default())?;
+    /// let hook = FakeQuantize::fit(
+    ///     network,
+    ///     &[
+    ///         (Target::Name("layers.2.weight"), eight.as_ref()),
+    ///         (Target::Role(Role::Weight), four.as_ref()),
+    ///     ],
+    /// )?
+    /// .with_gradient(Gradient::Clipped);
+    /// # Ok(()) }
+    /// ```
+    pub fn fit(network: &dyn Network, assignments: &[(Target<'_>, &dyn Scheme)]) -> Result<Self> {
+        let parameters = network.parameters();
+        let mut used = vec![false; assignments.len()];
+        let mut tensors = Vec::new();
+        for (index, parameter) in parameters.iter().enumerate() {
+            let matching = assignments.iter().position(|(target, _)| match target {
+                Target::Name(name) => *name == parameter.name(),
+                Target::Role(role) => *role == parameter.role(),
+            });
+            let Some(assignment) = matching else { continue };
+            used[assignment] = true;
+            let scheme = assignments[assignment].1;
+            let (name, shape) = (parameter.name(), parameter.shape());
+            let codec = scheme.fit(name, parameter.values(), shape)?;
+            tracing::debug!(tensor = name, scheme = scheme.name(), "fitted");
+            tensors.push(Frozen::new(index, name, shape, codec));
+        }
+        if let Some(unused) = used.iter().position(|used| !used) {
+            let (target, scheme) = &assignments[unused];
+            let known = parameters.iter().map(|p| p.name());
+            return Err(Error::Unmatched {
+                target: match target {
+                    Target::Name(name) => format!("the parameter {name:?}"),
+                    Target::Role(role) => format!("the role {role:?}"),
+                },
+                scheme: scheme.name(),
+                known: known.collect::<Vec<_>>().join(", "),
+            }
+            .into());
+        }
+        Ok(FakeQuantize {
+            tensors,
+            gradient: Gradient::default(),
+            swapped: false,
+        })
+    }
+
+    /// The same with another treatment of the gradient.
+    pub fn with_gradient(mut self, gradient: Gradient) -> Self {
+        self.gradient = gradient;
+        self
+    }
+
+    /// The codec of a parameter; `None` where it stays in full precision.
+    pub fn codec(&self, name: &str) -> Option<&dyn WeightCodec> {
+        let tensor = self.tensors.iter().find(|t| t.name == name)?;
+        Some(tensor.codec.as_ref())
+    }
+
+    /// Puts the full-precision weights back, where the network holds quantized ones.
+    ///
+    /// # Errors
+    /// Where the network is not the one that was fitted to; it is then unchanged.
+    pub fn restore(&mut self, network: &mut dyn Network) -> Result<()> {
+        if !self.swapped {
+            return Ok(());
+        }
+        let mut parameters = network.parameters_mut();
+        self.check(&parameters)?;
+        for tensor in &self.tensors {
+            let values = parameters[tensor.index].values_mut();
+            values.copy_from_slice(&tensor.shadow);
+        }
+        self.swapped = false;
+        Ok(())
+    }
+
+    /// The network as it is to be stored: the codes of what has a codec, by that codec, and the
+    /// rest in full precision.
+    ///
+    /// # Errors
+    /// Where the network is not the one that was fitted to, does not list its parameters in the
+    /// order of its layers, or holds a NaN.
+    pub fn to_artifact(&self, network: &dyn Network) -> Result<Artifact> {
+        self.check(&network.parameters())?;
+        assemble(network, |parameter| {
+            let tensor = self.tensors.iter().find(|t| t.name == parameter.name());
+            tensor
+                .map(|tensor| {
+                    let values = if self.swapped {
+                        &tensor.shadow
+                    } else {
+                        parameter.values()
+                    };
+                    let encoded = tensor.codec.encode(&tensor.name, values, &tensor.shape)?;
+                    Ok(Tensor::Quantized(encoded))
+                })
+                .transpose()
+        })
+    }
+
+    /// Fails unless the parameters are those that the codecs were fitted to.
+    fn check<P: std::borrow::Borrow<Parameter>>(&self, parameters: &[P]) -> Result<()> {
+        for tensor in &self.tensors {
+            let found = parameters
+                .get(tensor.index)
+                .map(std::borrow::Borrow::borrow);
+            if found.is_some_and(|p| p.name() == tensor.name && p.shape() == tensor.shape) {
+                continue;
+            }
+            return Err(Error::NetworkChanged {
+                name: tensor.name.clone(),
+                fitted: tensor.shape.clone(),
+                found: found.map_or_else(
+                    || "no such parameter".into(),
+                    |p| format!("{} of shape {:?}", p.name(), p.shape()),
+                ),
+            }
+            .into());
+        }
+        Ok(())
+    }
+}
+
+impl Frozen {
+    fn new(index: usize, name: &str, shape: &[usize], codec: Box<dyn WeightCodec>) -> Self {
+        Frozen {
+            index,
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            saturation: Saturation::of(codec.grid(), shape),
+            codec,
+            shadow: vec![0.0; shape.iter().product()],
+        }
+    }
+}
+
+impl TrainHook for FakeQuantize {
+    /// Swaps the quantized weights in. On an error the network holds the full-precision ones.
+    fn before_forward(&mut self, network: &mut dyn Network, _step: &Step) -> Result<()> {
+        self.restore(network)?;
+        let mut parameters = network.parameters_mut();
+        self.check(&parameters)?;
+        for i in 0..self.tensors.len() {
+            let tensor = &mut self.tensors[i];
+            let values = parameters[tensor.index].values_mut();
+            tensor.shadow.copy_from_slice(values);
+            if let Err(error) = tensor.codec.fake_quantize(values, &tensor.shape) {
+                for tensor in &self.tensors[..=i] {
+                    let values = parameters[tensor.index].values_mut();
+                    values.copy_from_slice(&tensor.shadow);
+                }
+                return Err(error);
+            }
+        }
+        self.swapped = true;
+        Ok(())
+    }
+
+    /// Puts the full-precision weights back, and clips their gradient where asked to.
+    fn after_backward(&mut self, network: &mut dyn Network, _step: &Step) -> Result<()> {
+        if !self.swapped {
+            return Ok(());
+        }
+        self.restore(network)?;
+        if self.gradient == Gradient::Clipped {
+            let mut parameters = network.parameters_mut();
+            for tensor in &self.tensors {
+                let gradient = parameters[tensor.index].gradient_mut();
+                tensor.saturation.clip(&tensor.shadow, gradient);
+            }
+        }
+        Ok(())
+    }
+
+    /// The frozen grids.
+    fn save(&self) -> Result<Vec<u8>> {
+        if self.swapped {
+            return Err(Error::Swapped.into());
+        }
+        let saved: Vec<Saved> = self
+            .tensors
+            .iter()
+            .map(|t| (t.name.clone(), t.shape.clone(), t.codec.grid().clone()))
+            .collect();
+        structured::to_bytes(&saved)
+    }
+
+    /// Takes over the grids of a hook that was fitted to the same parameters. On an error
+    /// nothing is changed.
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        if self.swapped {
+            return Err(Error::Swapped.into());
+        }
+        let (saved, _): (Vec<Saved>, usize) = structured::from_bytes(state)?;
+        compress_core::Error::check_shape("saved grids", &[self.tensors.len()], &[saved.len()])?;
+        let mut loaded = Vec::new();
+        for (tensor, (name, shape, grid)) in self.tensors.iter().zip(saved) {
+            if tensor.name != name || tensor.shape != shape {
+                return Err(Error::NetworkChanged {
+                    name,
+                    fitted: shape,
+                    found: format!("{} of shape {:?}", tensor.name, tensor.shape),
+                }
+                .into());
+            }
+            let codec = from_grid(&name, grid, &shape)?;
+            loaded.push(Frozen::new(tensor.index, &name, &shape, codec));
+        }
+        self.tensors = loaded;
+        Ok(())
+    }
+}

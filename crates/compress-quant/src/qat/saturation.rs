@@ -1,0 +1,119 @@
+//! Where a grid ends: beyond which weights all get its outermost level.
+
+use std::ops::Range;
+
+use compress_core::codec::Grid;
+
+/// For each set of values of a tensor that share a scale, where it is, and the weights below
+/// and above which the grid saturates: half a step outside of its outermost levels.
+#[derive(Debug)]
+pub(super) struct Saturation {
+    sets: Vec<(Range<usize>, f32, f32)>,
+}
+
+impl Saturation {
+    /// Of a valid grid for a tensor of `shape`.
+    pub(super) fn of(grid: &Grid, shape: &[usize]) -> Self {
+        let count = shape.iter().product();
+        let whole = |low, high| vec![(0..count, low, high)];
+        let sets = match grid {
+            Grid::Linear {
+                granularity,
+                scales,
+                zero_points,
+                ..
+            } => {
+                let (low, high) = grid.code_range();
+                let ranges = granularity.ranges(shape).zip(scales).enumerate();
+                let ends = ranges.map(|(set, (range, scale))| {
+                    let zero = zero_points.get(set).copied().unwrap_or(0);
+                    let end = |code: i32, half: f32| scale * ((code - zero) as f32 + half);
+                    (range, end(low, -0.5), end(high, 0.5))
+                });
+                ends.collect()
+            }
+            Grid::Codebook { values } => match values.as_slice() {
+                [a, b, ..] => {
+                    let [.., y, z] = values.as_slice() else {
+                        return Saturation { sets: Vec::new() };
+                    };
+                    whole(a - 0.5 * (b - a), z + 0.5 * (z - y))
+                }
+                _ => whole(f32::NEG_INFINITY, f32::INFINITY),
+            },
+            Grid::PowerOfTwo { max_exponent, .. } => {
+                let exponent = u64::try_from(i64::from(*max_exponent) + 1023).unwrap_or(0);
+                let end = (1.5 * f64::from_bits(exponent << 52)) as f32;
+                whole(-end, end)
+            }
+        };
+        Saturation { sets }
+    }
+
+    /// Sets to zero the gradient of each weight for which the grid saturates.
+    pub(super) fn clip(&self, weights: &[f32], gradient: &mut [f32]) {
+        for (range, low, high) in &self.sets {
+            let weights = &weights[range.clone()];
+            for (gradient, weight) in gradient[range.clone()].iter_mut().zip(weights) {
+                let inside = (*weight >= *low) & (*weight <= *high);
+                *gradient = if inside { *gradient } else { 0.0 };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use compress_core::codec::Granularity;
+
+    fn clipped(grid: &Grid, shape: &[usize], weights: &[f32]) -> Vec<bool> {
+        let mut gradient = vec![1.0; weights.len()];
+        Saturation::of(grid, shape).clip(weights, &mut gradient);
+        gradient.iter().map(|g| *g == 0.0).collect()
+    }
+
+    #[test]
+    fn half_a_step_outside_of_each_rows_levels() {
+        let grid = Grid::Linear {
+            bits: 3,
+            granularity: Granularity::Channel,
+            scales: vec![1.0, 2.0],
+            zero_points: vec![],
+        };
+        let weights = [3.5, 3.6, -3.6, 7.0, 7.1, -3.6];
+        let expected = [false, true, true, false, true, false];
+        assert_eq!(clipped(&grid, &[2, 3], &weights), expected);
+    }
+
+    #[test]
+    fn counts_from_the_zero_point() {
+        let grid = Grid::Linear {
+            bits: 2,
+            granularity: Granularity::Tensor,
+            scales: vec![1.0],
+            zero_points: vec![1],
+        };
+        let weights = [-1.5, -1.6, 2.5, 2.6];
+        assert_eq!(clipped(&grid, &[4], &weights), [false, true, false, true]);
+    }
+
+    #[test]
+    fn codebooks_and_powers_of_two() {
+        let values = vec![-1.0, 0.0, 4.0];
+        let book = Grid::Codebook { values };
+        let weights = [-1.5, -1.6, 6.0, 6.1];
+        assert_eq!(clipped(&book, &[4], &weights), [false, true, false, true]);
+        let single = Grid::Codebook { values: vec![1.0] };
+        assert_eq!(clipped(&single, &[2], &[-1e30, 1e30]), [false, false]);
+        let max_exponent = -1;
+        let powers = Grid::PowerOfTwo {
+            bits: 4,
+            max_exponent,
+        };
+        assert_eq!(
+            clipped(&powers, &[3], &[0.75, 0.76, -0.76]),
+            [false, true, true]
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! Affine linear quantization: multiples of a scale from a zero point.
+
+use compress_core::Result;
+use compress_core::codec::{Granularity, Grid, WeightCodec};
+use compress_core::kernels::reduce;
+use rayon::prelude::*;
+
+use super::{Range, Scheme, check_linear, least_squares, scale_of};
+use crate::codecs::LinearCodec;
+use crate::rounding::{Steps, check_volume};
+
+/// `scale · (code − zero_point)` with codes from 0 to 2^bits − 1.
+///
+/// The range is widened to hold zero, and the zero point is one of the codes, so that zero is
+/// exactly representable. With [`Range::AbsMax`] it spans the smallest to the largest weight,
+/// and the error of a weight is at most half a scale, but for rounding.
+///
+/// # References
+/// Jacob et al., *Quantization and training of neural networks for efficient
+/// integer-arithmetic-only inference*, 1712.05877, section 2.1 and equation 13; ONNX,
+/// `QuantizeLinear`.
+///
+/// ```
+/// use compress_quant::Granularity;
+/// use compress_quant::schemes::{LinearAffine, Range, Scheme};
+/// let scheme = LinearAffine::new(8, Granularity::Tensor, Range::AbsMax)?;
+/// let weights = [-0.5, 0.0, 2.05];
+/// let codec = scheme.fit("w", &weights, &[3])?;
+/// assert_eq!(codec.encode("w", &weights, &[3])?.codes, [0, 50, 255]);
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinearAffine {
+    bits: u8,
+    granularity: Granularity,
+    range: Range,
+}
+
+impl LinearAffine {
+    /// Codes of `bits` (2 to 16) bits.
+    ///
+    /// # Errors
+    /// Where `bits`, a group's size or a fixed scale is out of range.
+    pub fn new(bits: u8, granularity: Granularity, range: Range) -> Result<Self> {
+        check_linear("linear_affine", bits, granularity, range)?;
+        Ok(LinearAffine {
+            bits,
+            granularity,
+            range,
+        })
+    }
+
+    /// Scale and zero point of one set of finite weights.
+    fn set(&self, name: &str, weights: &[f32]) -> Result<(f32, i32)> {
+        let (low, high) = reduce::min_max(name, weights)?;
+        Ok(match self.range {
+            Range::AbsMax => scale_and_zero(low, high, self.bits),
+            Range::Fixed(scale) => (scale, zero_of(low.min(0.0), scale, self.bits)),
+            Range::LeastSquares => search(weights, low, high, self.bits),
+        })
+    }
+}
+
+impl Scheme for LinearAffine {
+    fn name(&self) -> &'static str {
+        "linear_affine"
+    }
+
+    fn fit(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Box<dyn WeightCodec>> {
+        check_volume(name, shape, weights.len())?;
+        // Once for all of it, so that the error gives the position within the tensor.
+        reduce::absmax(name, weights)?;
+        let ranges: Vec<_> = self.granularity.ranges(shape).collect();
+        let mut sets = ranges
+            .into_par_iter()
+            .map(|range| self.set(name, &weights[range]))
+            .collect::<Result<Vec<_>>>()?;
+        // A tensor without values has sets, but none with a range.
+        let unused = match self.range {
+            Range::Fixed(scale) => (scale, 0),
+            _ => (1.0, 0),
+        };
+        sets.resize(self.granularity.sets(shape), unused);
+        let (scales, zero_points) = sets.into_iter().unzip();
+        let grid = Grid::Linear {
+            bits: self.bits,
+            granularity: self.granularity,
+            scales,
+            zero_points,
+        };
+        Ok(Box::new(LinearCodec::new(name, grid, shape)?))
+    }
+}
+
+/// Scale and zero point with which `bits` bits span `low` to `high`, and zero.
+pub(crate) fn scale_and_zero(low: f32, high: f32, bits: u8) -> (f32, i32) {
+    let (low, high) = (low.min(0.0), high.max(0.0));
+    let scale = scale_of(f64::from(high) - f64::from(low), (1 << bits) - 1);
+    (scale, zero_of(low, scale, bits))
+}
+
+/// The code nearest to where zero is, if the lowest code stands for `low`.
+fn zero_of(low: f32, scale: f32, bits: u8) -> i32 {
+    let top = f64::from((1 << bits) - 1);
+    (-f64::from(low) / f64::from(scale))
+        .clamp(0.0, top)
+        .round_ties_even() as i32
+}
+
+/// Clips at either end, starting from no clipping: first both ends by the same factor, then
+/// each by itself, then the scale alone for a fixed zero point.
+fn search(weights: &[f32], low: f32, high: f32, bits: u8) -> (f32, i32) {
+    /// Factors tried for both ends together, and each time for one end.
+    const JOINT: i32 = 48;
+    const SINGLE: i32 = 8;
+    let top = (1 << bits) - 1;
+    let whole = scale_and_zero(low, high, bits);
+    let steps_of = |(scale, zero): (f32, i32)| Steps::new(scale, (0, top), zero);
+    let clipped = |a: f32, b: f32| steps_of(scale_and_zero(low * a, high * b, bits));
+
+    let mut best = (steps_of(whole), 0.0);
+    best.1 = least_squares::squared_error(weights, &best.0);
+    let mut factors = (1.0, 1.0);
+    let mut step = 1.0 / JOINT as f32;
+    let joint = (1..JOINT).map(|i| (i as f32 * step, i as f32 * step));
+    take(weights, &mut best, &mut factors, joint.collect(), clipped);
+    for _ in 0..4 {
+        let around =
+            |x: f32| (-SINGLE..=SINGLE).map(move |i| (x + i as f32 * step).clamp(0.0, 1.0));
+        let (a, b) = factors;
+        let low_end = around(a).map(|a| (a, b)).collect();
+        take(weights, &mut best, &mut factors, low_end, clipped);
+        let a = factors.0;
+        let high_end = around(b).map(|b| (a, b)).collect();
+        take(weights, &mut best, &mut factors, high_end, clipped);
+        step *= 0.4;
+    }
+    least_squares::refit(weights, &mut best, whole.0);
+    (best.0.scale, -best.0.low as i32)
+}
+
+/// Takes over the best pair of factors, if it is better than the present ones.
+fn take(
+    weights: &[f32],
+    best: &mut (Steps, f64),
+    factors: &mut (f32, f32),
+    pairs: Vec<(f32, f32)>,
+    clipped: impl Fn(f32, f32) -> Steps,
+) {
+    let candidates: Vec<Steps> = pairs.iter().map(|&(a, b)| clipped(a, b)).collect();
+    let before = best.0;
+    least_squares::take_best(weights, best, &candidates);
+    if best.0 != before {
+        let found = candidates.iter().position(|steps| *steps == best.0);
+        *factors = found.map_or(*factors, |i| pairs[i]);
+    }
+}

@@ -1,0 +1,117 @@
+//! Loads a `.cmp` file and prints what it is: bytes, architecture, errors on the test set, time
+//! per image.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use compress_core::artifact::Artifact;
+use compress_core::runtime::Runtime;
+use compress_core::train::Samples;
+use compress_nn::data::ImageSet;
+use ndarray::{Array2, Axis};
+
+use crate::data;
+
+/// Predictions timed for one image at a time.
+const SINGLE: usize = 2_000;
+/// Images of a batch when timed in batches.
+const BATCH: usize = 1_000;
+
+/// What can go wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EvaluateError {
+    #[error("{}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{} is not a usable .cmp file", path.display())]
+    Model {
+        path: PathBuf,
+        #[source]
+        source: compress_core::Error,
+    },
+    #[error(transparent)]
+    Data(#[from] data::DataError),
+    #[error(transparent)]
+    Images(#[from] compress_nn::Error),
+}
+
+/// Evaluates the model at `path` on the test images in `data`.
+pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
+    let bytes = std::fs::read(path).map_err(|source| EvaluateError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let model = |source| EvaluateError::Model {
+        path: path.to_owned(),
+        source,
+    };
+    let runtime = Runtime::new(Artifact::from_bytes(&bytes).map_err(model)?).map_err(model)?;
+    let files = data::load_test(data)?;
+    let images = ImageSet::from_idx(&files.images, &files.labels)?;
+    let inputs = all_inputs(&images).map_err(model)?;
+    let errors = count_errors(&runtime, &images).map_err(model)?;
+
+    let architecture = runtime.architecture();
+    let widths: Vec<String> = std::iter::once(architecture.inputs())
+        .chain(architecture.layers.iter().map(|layer| layer.outputs))
+        .map(|width| width.to_string())
+        .collect();
+    println!("{}", path.display());
+    println!("  bytes         {}", bytes.len());
+    println!(
+        "  architecture  {} ({} features)",
+        widths.join("-"),
+        architecture.features
+    );
+    println!("  test errors   {errors} of {}", images.len());
+    let single = time(|| {
+        for image in inputs.axis_chunks_iter(Axis(0), 1).take(SINGLE) {
+            runtime.predict(image)?;
+        }
+        Ok(SINGLE.min(images.len()))
+    });
+    let batched = time(|| {
+        for batch in inputs.axis_chunks_iter(Axis(0), BATCH) {
+            runtime.predict(batch)?;
+        }
+        Ok(images.len())
+    });
+    println!("  one by one    {:.2} µs per image", single.map_err(model)?);
+    println!(
+        "  batches       {:.2} µs per image ({BATCH} at a time)",
+        batched.map_err(model)?
+    );
+    Ok(())
+}
+
+/// How many of the images the loaded model gets wrong.
+pub(crate) fn count_errors(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<usize> {
+    let classes = runtime.predict_classes(all_inputs(images)?.view())?;
+    Ok(classes
+        .iter()
+        .zip(images.labels())
+        .filter(|(class, label)| **class as u32 != **label)
+        .count())
+}
+
+fn all_inputs(images: &ImageSet) -> compress_core::Result<Array2<f32>> {
+    let indices: Vec<usize> = (0..images.len()).collect();
+    let mut inputs = Array2::zeros((images.len(), images.features()));
+    images.fill(0, &indices, inputs.view_mut())?;
+    Ok(inputs)
+}
+
+/// Microseconds per image: the median of five repetitions of `work`, which says how many it did.
+fn time(mut work: impl FnMut() -> compress_core::Result<usize>) -> compress_core::Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let started = Instant::now();
+        let images = work()?;
+        times.push(started.elapsed().as_secs_f64() * 1e6 / images.max(1) as f64);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}

@@ -1,0 +1,211 @@
+//! What every stage of the pipeline works with: the images, the transfer set with the teacher's
+//! logits, and one way to train.
+
+use std::cell::OnceCell;
+use std::error::Error;
+
+use compress_core::network::{Activation, Architecture, Network, Parameter, Role};
+use compress_core::train::{EpochReport, Fit, Loss, Samples, TrainHook};
+use compress_distill::teacher_logits;
+use compress_nn::data::{Augmentation, Augmented, ImageSet};
+use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::settings::Settings;
+use crate::run::{Run, RunError};
+
+/// The error of a stage's work.
+pub(super) type StageError = Box<dyn Error + Send + Sync>;
+
+/// What a stage leaves: the network in full precision, its file, and how it was trained.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    architecture: Architecture,
+    values: Vec<Vec<f32>>,
+    /// The bytes of the `.cmp` file.
+    pub(super) file: Vec<u8>,
+    /// The training curve.
+    pub(super) epochs: Vec<EpochReport>,
+}
+
+impl Outcome {
+    /// Of a network that goes into its file as it is, in f32.
+    pub(super) fn float(network: &Mlp, epochs: Vec<EpochReport>) -> Result<Self, StageError> {
+        let (file, _) = network.to_artifact().to_bytes()?;
+        Ok(Self::with_file(network, file, epochs))
+    }
+
+    /// Of a network whose file holds something smaller than its f32 weights.
+    pub(super) fn with_file(network: &Mlp, file: Vec<u8>, epochs: Vec<EpochReport>) -> Self {
+        let values = network
+            .parameters()
+            .iter()
+            .map(|p| p.values().to_vec())
+            .collect();
+        Outcome {
+            architecture: network.architecture(),
+            values,
+            file,
+            epochs,
+        }
+    }
+
+    /// The network in full precision.
+    pub(super) fn network(&self) -> Result<Mlp, StageError> {
+        let mut parameters = Vec::new();
+        for (layer, pair) in self.architecture.layers.iter().zip(self.values.chunks(2)) {
+            let weight = Array2::from_shape_vec((layer.outputs, layer.inputs), pair[0].clone())?;
+            parameters.push(Parameter::weight(layer.weight_name(), weight));
+            parameters.push(Parameter::bias(layer.bias_name(), pair[1].clone()));
+        }
+        Ok(Mlp::from_parts(self.architecture.clone(), parameters)?)
+    }
+
+    /// All weights of the network in full precision, layer by layer.
+    pub(super) fn weights(&self) -> impl Iterator<Item = (&str, &[f32])> {
+        let names = self.architecture.layers.iter().map(|l| l.name.as_str());
+        names.zip(self.values.iter().step_by(2).map(Vec::as_slice))
+    }
+}
+
+/// The training images and augmented copies of them, with the teacher's logits.
+pub(super) struct Transfer {
+    pub(super) images: ImageSet,
+    pub(super) logits: Array2<f32>,
+}
+
+/// How a stage trains.
+pub(super) struct Plan<'a> {
+    pub(super) stage: &'a str,
+    pub(super) epochs: usize,
+    pub(super) first_epoch: u64,
+    pub(super) learning_rate: f32,
+    /// Fraction of the learning rate left at the end.
+    pub(super) floor: f32,
+    pub(super) warm_up_steps: usize,
+    pub(super) dropout: f32,
+}
+
+/// The images and settings of a run.
+pub(super) struct Lab<'a> {
+    pub(super) run: &'a Run,
+    pub(super) settings: Settings,
+    pub(super) training: ImageSet,
+    pub(super) validation: ImageSet,
+    transfer: OnceCell<Transfer>,
+}
+
+impl<'a> Lab<'a> {
+    /// Reads the training files.
+    pub(super) fn new(run: &'a Run) -> Result<Self, RunError> {
+        let settings = Settings::of(run.profile);
+        let (training, validation) = run.training_images(settings.limit, settings.validation)?;
+        Ok(Lab {
+            run,
+            settings,
+            training,
+            validation,
+            transfer: OnceCell::new(),
+        })
+    }
+
+    /// An untrained network; its weights follow from the seed and the stage's name.
+    pub(super) fn untrained(&self, widths: &[usize], stage: &str) -> Result<Mlp, StageError> {
+        let stream = format!("{stage}.init");
+        Ok(Mlp::new(
+            widths,
+            Activation::Relu,
+            Init::HeUniform,
+            self.run.seed,
+            &stream,
+        )?)
+    }
+
+    /// Augmented views of the training images, of strengths up to `strength`.
+    pub(super) fn augmented(
+        &self,
+        strength: f32,
+        stream: &str,
+    ) -> Result<Augmented<'_>, StageError> {
+        let augmentation = Augmentation::default().with_max_strength(strength);
+        Ok(Augmented::new(
+            &self.training,
+            augmentation,
+            self.run.seed,
+            stream,
+        )?)
+    }
+
+    /// The transfer set, made at the first call: its logits are computed once.
+    pub(super) fn transfer(&self, teacher: &dyn Network) -> Result<&Transfer, StageError> {
+        if self.transfer.get().is_none() {
+            let images = self
+                .augmented(1.0, "transfer")?
+                .materialize(self.settings.copies)?;
+            let logits = teacher_logits(teacher, &images)?;
+            let _ = self.transfer.set(Transfer { images, logits });
+        }
+        self.transfer
+            .get()
+            .ok_or_else(|| "the transfer set is missing".into())
+    }
+
+    /// Trains `network` on `data` by Adam, as planned.
+    pub(super) fn train(
+        &self,
+        network: Mlp,
+        plan: &Plan<'_>,
+        data: &dyn Samples,
+        loss: &dyn Loss,
+        hooks: &mut [&mut dyn TrainHook],
+    ) -> Result<(Mlp, Vec<EpochReport>), StageError> {
+        let settings = compress_nn::Settings {
+            epochs: plan.epochs,
+            first_epoch: plan.first_epoch,
+            batch_size: self.settings.batch,
+            learning_rate: plan.learning_rate,
+            optimizer: Optimizer::adam(),
+            schedule: Schedule::Cosine { floor: plan.floor },
+            warm_up_steps: plan.warm_up_steps,
+            dropout_hidden: plan.dropout,
+            seed: self.run.seed,
+            stream: plan.stream(),
+            ..compress_nn::Settings::default()
+        };
+        let bar = self.run.progress.bar(plan.stage, 1);
+        let mut trainer = Trainer::new(network, settings)?
+            .validation(&self.validation, 1)
+            .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
+        let report = trainer.fit(data, loss, hooks)?;
+        Ok((trainer.into_network(), report.epochs))
+    }
+}
+
+impl Plan<'_> {
+    fn stream(&self) -> String {
+        format!("{}.{}", self.stage, self.first_epoch)
+    }
+}
+
+/// How many weights and biases are not zero.
+pub(super) fn nonzero(network: &dyn Network) -> usize {
+    network
+        .parameters()
+        .iter()
+        .map(|p| p.values().iter().filter(|v| **v != 0.0).count())
+        .sum()
+}
+
+/// Fraction of the weights of each layer that is not zero.
+pub(super) fn densities(network: &dyn Network) -> Vec<(String, f64)> {
+    network
+        .parameters()
+        .iter()
+        .filter(|p| p.role() == Role::Weight)
+        .map(|p| {
+            let kept = p.values().iter().filter(|v| **v != 0.0).count();
+            (p.name().to_owned(), kept as f64 / p.values().len() as f64)
+        })
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! The settings of the pipeline, full and quick. They were chosen with `--validation-only`.
+
+use crate::run::Profile;
+
+/// Everything that the pipeline can be set to, beside the seed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    /// Training images used, validation included; all of them where `None`.
+    pub(super) limit: Option<usize>,
+    /// The last so many training images are for validation.
+    pub(super) validation: usize,
+    /// Test images used; all of them where `None`.
+    pub(super) test_limit: Option<usize>,
+    /// Widths of the teacher, features first.
+    pub(super) teacher: [usize; 4],
+    /// Widths of the student, features first.
+    pub(super) student: [usize; 4],
+    /// Epochs of the teacher with the full strength of augmentation.
+    pub(super) teacher_epochs: usize,
+    /// Further epochs of the teacher with little augmentation.
+    pub(super) teacher_last_epochs: usize,
+    /// Images of a batch, for the teacher and the students.
+    pub(super) batch: usize,
+    /// Augmented copies of each training image in the transfer set.
+    pub(super) copies: usize,
+    /// Temperature of the soft targets.
+    pub(super) temperature: f32,
+    /// Epochs over the plain training images for the dense student and its fine-tuning.
+    pub(super) dense_epochs: usize,
+    pub(super) tune_epochs: usize,
+    /// Passes over the transfer set: distilling, pruning, quantizing.
+    pub(super) distill_passes: usize,
+    pub(super) prune_passes: usize,
+    pub(super) quantize_passes: usize,
+    /// Fraction of the weights that is left where weights alone are pruned.
+    pub(super) alone_density: f64,
+    /// Fraction of the hidden neurons that is left where neurons alone are pruned.
+    pub(super) alone_neurons: f64,
+    /// Fraction of the weights that is left in the end.
+    pub(super) density: f64,
+    /// Bits of a weight and of a bias in the end.
+    pub(super) weight_bits: u8,
+    pub(super) bias_bits: u8,
+}
+
+impl Settings {
+    /// The settings of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        match profile {
+            Profile::Full => FULL,
+            Profile::Quick => QUICK,
+        }
+    }
+
+    /// Name and value of each setting, for the report.
+    pub(super) fn describe(&self) -> Vec<(String, String)> {
+        let widths = |widths: &[usize]| {
+            widths
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join("-")
+        };
+        let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
+        let rows = [
+            ("teacher", widths(&self.teacher)),
+            ("student", widths(&self.student)),
+            ("batch", self.batch.to_string()),
+            (
+                "teacher: epochs, then with less augmentation",
+                format!("{}, {}", self.teacher_epochs, self.teacher_last_epochs),
+            ),
+            (
+                "dense student and fine-tuning alone: epochs",
+                format!("{}, {}", self.dense_epochs, self.tune_epochs),
+            ),
+            ("transfer set: augmented copies", self.copies.to_string()),
+            ("temperature", self.temperature.to_string()),
+            (
+                "passes over the transfer set: distil, prune, quantize",
+                format!(
+                    "{}, {}, {}",
+                    self.distill_passes, self.prune_passes, self.quantize_passes
+                ),
+            ),
+            ("weights left, pruned alone", percent(self.alone_density)),
+            ("neurons left, pruned alone", percent(self.alone_neurons)),
+            ("weights left, all together", percent(self.density)),
+            (
+                "bits of a weight, of a bias",
+                format!("{}, {}", self.weight_bits, self.bias_bits),
+            ),
+        ];
+        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+}
+
+const FULL: Settings = Settings {
+    limit: None,
+    validation: 5_000,
+    test_limit: None,
+    teacher: [784, 1200, 1200, 10],
+    student: [784, 300, 100, 10],
+    teacher_epochs: 16,
+    teacher_last_epochs: 3,
+    batch: 256,
+    copies: 5,
+    temperature: 2.0,
+    dense_epochs: 10,
+    tune_epochs: 6,
+    distill_passes: 7,
+    prune_passes: 8,
+    quantize_passes: 7,
+    alone_density: 0.05,
+    alone_neurons: 0.4,
+    density: 0.0205,
+    weight_bits: 4,
+    bias_bits: 8,
+};
+
+const QUICK: Settings = Settings {
+    limit: Some(5_500),
+    validation: 500,
+    test_limit: Some(1_000),
+    teacher: [784, 100, 60, 10],
+    student: [784, 40, 20, 10],
+    teacher_epochs: 8,
+    teacher_last_epochs: 2,
+    batch: 64,
+    copies: 1,
+    temperature: 2.0,
+    dense_epochs: 6,
+    tune_epochs: 3,
+    distill_passes: 6,
+    prune_passes: 6,
+    quantize_passes: 4,
+    alone_density: 0.1,
+    alone_neurons: 0.5,
+    density: 0.06,
+    weight_bits: 4,
+    bias_bits: 8,
+};

@@ -1,0 +1,140 @@
+//! The chain: teacher, distilled student, gradual pruning while distilling, compaction,
+//! quantization-aware fine-tuning.
+
+use compress_core::codec::Granularity;
+use compress_core::mask::Mask;
+use compress_core::network::Role;
+use compress_core::train::{EpochReport, TrainHook};
+use compress_distill::{SoftTargets, Teacher};
+use compress_nn::{CrossEntropy, Mlp};
+use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude, MaskHook, compact};
+use compress_quant::qat::{FakeQuantize, Target};
+use compress_quant::schemes::{LinearSymmetric, Range};
+
+use super::lab::{Lab, Outcome, Plan, StageError};
+
+/// A wide network with dropout on augmented images; the last epochs see little augmentation, so
+/// that it ends on images like those it will be asked about.
+pub(super) fn teacher(lab: &Lab<'_>) -> Result<Outcome, StageError> {
+    let settings = &lab.settings;
+    let network = lab.untrained(&settings.teacher, "teacher")?;
+    let mut plan = Plan {
+        stage: "teacher",
+        epochs: settings.teacher_epochs,
+        first_epoch: 0,
+        learning_rate: 1.2e-3,
+        floor: 0.1,
+        warm_up_steps: 300,
+        dropout: 0.3,
+    };
+    let strong = lab.augmented(1.3, "teacher.augment")?;
+    let (network, mut epochs) = lab.train(network, &plan, &strong, &CrossEntropy, &mut [])?;
+    plan.epochs = settings.teacher_last_epochs;
+    plan.first_epoch = settings.teacher_epochs as u64;
+    plan.learning_rate = 1.2e-4;
+    plan.floor = 0.05;
+    plan.warm_up_steps = 0;
+    let weak = lab.augmented(0.7, "teacher.augment")?;
+    let (network, last) = lab.train(network, &plan, &weak, &CrossEntropy, &mut [])?;
+    epochs.extend(last.into_iter().map(|report| EpochReport {
+        epoch: report.epoch + settings.teacher_epochs,
+        ..report
+    }));
+    Outcome::float(&network, epochs)
+}
+
+/// The student, from the teacher's soft labels on the transfer set.
+pub(super) fn distilled(lab: &Lab<'_>, teacher: &Outcome) -> Result<Outcome, StageError> {
+    let network = lab.untrained(&lab.settings.student, "distilled")?;
+    let plan = plan("distilled", lab.settings.distill_passes, 2e-3);
+    let (network, epochs) = from_teacher(lab, teacher, network, &plan, &mut [])?;
+    Outcome::float(&network, epochs)
+}
+
+/// The distilled student, pruned to its final density while it goes on to learn; what is dead
+/// then is removed.
+pub(super) fn pruned(
+    lab: &Lab<'_>,
+    teacher: &Outcome,
+    student: &Outcome,
+) -> Result<Outcome, StageError> {
+    let plan = plan("distilled, pruned", lab.settings.prune_passes, 2e-3);
+    let mut pruning = gradual_pruning(lab.settings.density)?;
+    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruning];
+    let (mut network, epochs) = from_teacher(lab, teacher, student.network()?, &plan, hooks)?;
+    compact(&mut network)?;
+    Outcome::float(&network, epochs)
+}
+
+/// The pruned student, which learns on the numbers that its file will hold.
+pub(super) fn quantized(
+    lab: &Lab<'_>,
+    teacher: &Outcome,
+    student: &Outcome,
+) -> Result<Outcome, StageError> {
+    let network = student.network()?;
+    let settings = &lab.settings;
+    let weights = LinearSymmetric::new(
+        settings.weight_bits,
+        Granularity::Tensor,
+        Range::LeastSquares,
+    )?;
+    let biases = LinearSymmetric::new(settings.bias_bits, Granularity::Tensor, Range::AbsMax)?;
+    let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
+    let mut quantize = FakeQuantize::fit(
+        &network,
+        &[
+            (Target::Role(Role::Weight), &weights),
+            (Target::Role(Role::Bias), &biases),
+        ],
+    )?;
+    let plan = plan("all together", settings.quantize_passes, 1e-3);
+    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut quantize];
+    let (network, epochs) = from_teacher(lab, teacher, network, &plan, hooks)?;
+    let (file, _) = quantize.to_artifact(&network)?.to_bytes()?;
+    Ok(Outcome::with_file(&network, file, epochs))
+}
+
+/// Magnitude pruning over all layers together, along the cubic schedule.
+pub(super) fn gradual_pruning(density: f64) -> Result<GradualPruning, StageError> {
+    let options = GradualOptions {
+        target: density,
+        interval: 50,
+        ..GradualOptions::default()
+    };
+    let (criterion, structure) = (Box::new(Magnitude), Box::new(Global::default()));
+    Ok(GradualPruning::new(
+        criterion,
+        structure,
+        Box::new(Cubic),
+        options,
+    )?)
+}
+
+/// Trains on the teacher's soft labels alone: there are enough images of them.
+fn from_teacher(
+    lab: &Lab<'_>,
+    teacher: &Outcome,
+    student: Mlp,
+    plan: &Plan<'_>,
+    hooks: &mut [&mut dyn TrainHook],
+) -> Result<(Mlp, Vec<EpochReport>), StageError> {
+    let transfer = lab.transfer(&teacher.network()?)?;
+    let loss = SoftTargets::new(
+        Teacher::Cached(transfer.logits.clone()),
+        lab.settings.temperature,
+    )?;
+    lab.train(student, plan, &transfer.images, &loss, hooks)
+}
+
+fn plan(stage: &str, epochs: usize, learning_rate: f32) -> Plan<'_> {
+    Plan {
+        stage,
+        epochs,
+        first_epoch: 0,
+        learning_rate,
+        floor: 0.05,
+        warm_up_steps: 200,
+        dropout: 0.0,
+    }
+}

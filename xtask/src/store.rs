@@ -1,0 +1,124 @@
+//! Finished stages on disk, so that an interrupted run goes on after the last of them.
+
+use std::path::{Path, PathBuf};
+
+use compress_core::structured;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::run::{RunError, write_atomically};
+
+/// A folder of stage results. A file appears whole or not at all, so what is there is finished.
+pub(crate) struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// Opens the folder for a run with these settings. Without `resume`, earlier results go.
+    pub(crate) fn open(dir: &Path, settings: &str, resume: bool) -> Result<Self, RunError> {
+        let unwritable = |source| RunError::Unwritable {
+            path: dir.to_owned(),
+            source,
+        };
+        let marker = dir.join("settings.txt");
+        if resume {
+            match std::fs::read_to_string(&marker) {
+                Ok(found) if found == settings => {}
+                Ok(found) => {
+                    return Err(RunError::Resume {
+                        path: dir.to_owned(),
+                        reason: format!("it holds the run\n  {found}\nand not\n  {settings}\n"),
+                    });
+                }
+                // An interrupted run may not have come so far: nothing to go on from.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(unwritable(source)),
+            }
+        } else if dir.exists() {
+            std::fs::remove_dir_all(dir).map_err(unwritable)?;
+        }
+        std::fs::create_dir_all(dir).map_err(unwritable)?;
+        write_atomically(&marker, settings.as_bytes()).map_err(unwritable)?;
+        Ok(Store {
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// The result of stage `name`, where it is finished.
+    pub(crate) fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RunError> {
+        let path = self.path(name);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(RunError::Unwritable { path, source }),
+        };
+        match structured::from_bytes(&bytes) {
+            Ok((value, used)) if used == bytes.len() => Ok(Some(value)),
+            Ok((_, used)) => Err(RunError::Resume {
+                path,
+                reason: format!("it has bytes after byte {used}"),
+            }),
+            Err(error) => Err(RunError::Resume {
+                path,
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Stores the result of stage `name`.
+    pub(crate) fn save<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RunError> {
+        let path = self.path(name);
+        let bytes = structured::to_bytes(value)?;
+        write_atomically(&path, &bytes).map_err(|source| RunError::Unwritable { path, source })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir
+            .join(format!("{}.stage", name.replace([' ', ','], "-")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_stage_is_found_again_only_with_resume() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stages");
+        let store = Store::open(&path, "a", false).unwrap();
+        assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
+        store.save("x", &vec![1u32, 2]).unwrap();
+        let store = Store::open(&path, "a", true).unwrap();
+        assert_eq!(store.load::<Vec<u32>>("x").unwrap(), Some(vec![1, 2]));
+        let store = Store::open(&path, "a", false).unwrap();
+        assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
+    }
+
+    #[test]
+    fn another_runs_stages_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stages");
+        Store::open(&path, "seed 1", false).unwrap();
+        let error = Store::open(&path, "seed 2", true)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("seed 1") && error.contains("--resume"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_stage_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "a", true).unwrap();
+        store.save("x", &vec![1u32, 2, 3]).unwrap();
+        let file = dir.path().join("x.stage");
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(store.load::<Vec<u32>>("x").is_err());
+        std::fs::write(&file, [bytes, vec![0]].concat()).unwrap();
+        assert!(store.load::<Vec<u32>>("x").is_err());
+    }
+}
