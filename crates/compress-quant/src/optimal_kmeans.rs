@@ -34,6 +34,9 @@ use compress_core::{Error, Result};
 /// gains kept every so many.
 const BLOCK: usize = 16;
 
+/// Candidates that are evaluated side by side.
+const LANES: usize = 4;
+
 /// Values from which on the two halves of a row are filled in parallel.
 const PARALLEL: usize = 1 << 12;
 
@@ -187,7 +190,9 @@ impl Rows {
             splits: Vec::new(),
         };
         for m in 1..=clusters {
-            let (next, splits) = rows.prefix.next_row(&row, m);
+            // Of the last row only the last entry is needed.
+            let first = if m == clusters { n } else { m };
+            let (next, splits) = rows.prefix.next_row(&row, m, first, n);
             row = next;
             rows.gains.push(row[n]);
             rows.splits.push(splits);
@@ -210,7 +215,7 @@ impl Rows {
             let splits = if block + 1 == self.kept.len() {
                 &self.splits
             } else {
-                again = self.splits_of(block, m);
+                again = self.splits_of(block, m, end);
                 &again
             };
             while m > block * BLOCK {
@@ -223,12 +228,14 @@ impl Rows {
         ends
     }
 
-    /// The split points of the rows of `block` up to row `last`, computed again.
-    fn splits_of(&self, block: usize, last: usize) -> Vec<Vec<u32>> {
+    /// The split points of the rows of `block` up to row `last`, computed again, as far as they
+    /// are needed to follow those of the first `end` values.
+    fn splits_of(&self, block: usize, last: usize, end: usize) -> Vec<Vec<u32>> {
         let mut row = self.kept[block].clone();
         let mut all = Vec::new();
         for m in block * BLOCK + 1..=last {
-            let (next, splits) = self.prefix.next_row(&row, m);
+            let first = if m == last { end } else { m };
+            let (next, splits) = self.prefix.next_row(&row, m, first, end);
             row = next;
             all.push(splits);
         }
@@ -261,18 +268,25 @@ impl Prefix {
         prefix
     }
 
-    /// Row `m` of gains and of best split points, from row `m − 1`.
-    fn next_row(&self, previous: &[f64], m: usize) -> (Vec<f64>, Vec<u32>) {
-        let n = self.sums.len() - 1;
-        let mut gains = vec![f64::NEG_INFINITY; n + 1];
-        let mut splits = vec![0; n + 1];
+    /// Entries `first` (at least `m`) to `end` of row `m` of gains and of best split points, from
+    /// row `m − 1`; those before are not filled.
+    fn next_row(
+        &self,
+        previous: &[f64],
+        m: usize,
+        first: usize,
+        end: usize,
+    ) -> (Vec<f64>, Vec<u32>) {
+        let mut gains = vec![f64::NEG_INFINITY; end + 1];
+        let mut splits = vec![0; end + 1];
         // The clusters before need m − 1 values.
+        let candidates = (m - 1, end - 1);
         self.divide(
             previous,
-            m,
-            (m - 1, n - 1),
-            &mut gains[m..],
-            &mut splits[m..],
+            first,
+            candidates,
+            &mut gains[first..],
+            &mut splits[first..],
         );
         (gains, splits)
     }
@@ -287,6 +301,14 @@ impl Prefix {
         splits: &mut [u32],
     ) {
         if gains.is_empty() {
+            return;
+        }
+        if from == to {
+            // Nothing to choose.
+            for (j, (gain, split)) in gains.iter_mut().zip(splits).enumerate() {
+                *split = from as u32;
+                *gain = self.gain(previous, first + j, from);
+            }
             return;
         }
         let middle = gains.len() / 2;
@@ -308,211 +330,53 @@ impl Prefix {
         }
     }
 
+    /// With `i` as the split point before the last of the first `end` values.
+    fn gain(&self, previous: &[f64], end: usize, i: usize) -> f64 {
+        let difference = self.sums[end] - self.sums[i];
+        previous[i] + difference * difference / (self.weights[end] - self.weights[i])
+    }
+
     /// The first best `i` in `from..=to` below `end`, and the gain with it.
+    ///
+    /// Candidates `LANES` apart are compared with each other first, so that quotients do not
+    /// wait for comparisons, and then the lanes.
     fn best_split(&self, previous: &[f64], end: usize, from: usize, to: usize) -> (usize, f64) {
         let to = to.min(end - 1);
         let (sum, weight) = (self.sums[end], self.weights[end]);
-        let (mut best, mut split) = (f64::NEG_INFINITY, from);
-        let sums = &self.sums[from..=to];
-        let weights = &self.weights[from..=to];
-        for (i, ((s, w), p)) in sums
-            .iter()
-            .zip(weights)
-            .zip(&previous[from..=to])
-            .enumerate()
-        {
+        let gain = |s: f64, w: f64, p: f64| {
             let difference = sum - s;
-            let gain = p + difference * difference / (weight - w);
-            if gain > best {
-                (best, split) = (gain, from + i);
+            p + difference * difference / (weight - w)
+        };
+        let (sums, sums_rest) = self.sums[from..=to].as_chunks::<LANES>();
+        let (weights, weights_rest) = self.weights[from..=to].as_chunks::<LANES>();
+        let (earlier, earlier_rest) = previous[from..=to].as_chunks::<LANES>();
+        let mut best = [f64::NEG_INFINITY; LANES];
+        let mut at = [0u64; LANES];
+        for (chunk, ((s, w), p)) in sums.iter().zip(weights).zip(earlier).enumerate() {
+            for lane in 0..LANES {
+                let found = gain(s[lane], w[lane], p[lane]);
+                let better = found > best[lane];
+                best[lane] = if better { found } else { best[lane] };
+                at[lane] = if better { chunk as u64 } else { at[lane] };
             }
         }
-        (split, best)
+        let (mut first, mut most) = (0, f64::NEG_INFINITY);
+        for lane in 0..LANES {
+            let index = at[lane] as usize * LANES + lane;
+            if best[lane] > most || (best[lane] == most && index < first) {
+                (first, most) = (index, best[lane]);
+            }
+        }
+        let rest = sums_rest.iter().zip(weights_rest).zip(earlier_rest);
+        for (i, ((s, w), p)) in rest.enumerate() {
+            let found = gain(*s, *w, *p);
+            if found > most {
+                (first, most) = (sums.len() * LANES + i, found);
+            }
+        }
+        (from + first, most)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use compress_core::rng;
-    use proptest::prelude::*;
-
-    /// Sum of squared distances to the nearest level.
-    fn error(values: &[f32], levels: &[f32]) -> f64 {
-        let distance = |v: &f32| {
-            let to = |l: &f32| (f64::from(*v) - f64::from(*l)).powi(2);
-            levels.iter().map(to).fold(f64::INFINITY, f64::min)
-        };
-        values.iter().map(distance).sum()
-    }
-
-    fn mean_and_error(values: &[f32]) -> (f64, f64) {
-        let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64;
-        let error = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum();
-        (mean, error)
-    }
-
-    /// The least error of all assignments of values to `k` means (and to zero, if pinned): no
-    /// use is made of order, so it also checks that clusters are intervals.
-    fn brute_force(values: &[f32], k: usize, pinned: bool) -> f64 {
-        let clusters = k as u32;
-        let mut best = f64::INFINITY;
-        for code in 0..clusters.pow(values.len() as u32) {
-            let mut total = 0.0;
-            for cluster in 0..clusters {
-                let digit = |i: usize| code / clusters.pow(i as u32) % clusters;
-                let members = (0..values.len()).filter(|&i| digit(i) == cluster);
-                let members: Vec<f32> = members.map(|i| values[i]).collect();
-                total += if pinned && cluster == 0 {
-                    members.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()
-                } else {
-                    mean_and_error(&members).1
-                };
-            }
-            best = best.min(total);
-        }
-        best
-    }
-
-    fn lloyd(values: &[f32], mut levels: Vec<f64>) -> f64 {
-        for _ in 0..100 {
-            let mut sums = vec![(0.0, 0.0); levels.len()];
-            for v in values.iter().map(|v| f64::from(*v)) {
-                let distances = levels.iter().map(|l| (v - l).abs());
-                let nearest = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-                let sum = &mut sums[nearest.unwrap().0];
-                *sum = (sum.0 + v, sum.1 + 1.0);
-            }
-            for (level, (sum, count)) in levels.iter_mut().zip(sums) {
-                *level = if count > 0.0 { sum / count } else { *level };
-            }
-        }
-        let levels: Vec<f32> = levels.iter().map(|l| *l as f32).collect();
-        error(values, &levels)
-    }
-
-    fn value() -> impl Strategy<Value = f32> {
-        prop_oneof![
-            3 => (-20i32..20).prop_map(|i| i as f32 / 4.0),
-            3 => -1.0f32..1.0,
-            1 => Just(0.0f32),
-            1 => Just(-0.0f32),
-            1 => 1e3f32..1e4,
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
-
-        #[test]
-        fn as_good_as_every_assignment(
-            values in prop::collection::vec(value(), 1..8),
-            k in 1usize..4,
-        ) {
-            let total: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
-            let tolerance = 1e-12 * (1.0 + total);
-            // The levels are rounded to f32.
-            let rounding: f64 = values.len() as f64 * total * 1e-14;
-            let free = error(&values, &optimal_kmeans("w", &values, k).unwrap());
-            let best = brute_force(&values, k, false);
-            prop_assert!((free - best).abs() <= tolerance + rounding, "{} {}", free, best);
-            let levels = optimal_kmeans_with_zero("w", &values, k).unwrap();
-            let pinned = error(&values, &levels);
-            let best = brute_force(&values, k, true);
-            prop_assert!((pinned - best).abs() <= tolerance + rounding, "{} {}", pinned, best);
-            prop_assert!(levels.contains(&0.0) && levels.len() <= k);
-            prop_assert!(levels.windows(2).all(|l| l[0] < l[1]));
-        }
-    }
-
-    #[test]
-    fn never_worse_than_lloyd_from_many_starts() {
-        let mut stream = rng::stream(1, "values");
-        let values: Vec<f32> = (0..600)
-            .map(|_| {
-                (0..4)
-                    .map(|_| rng::uniform(&mut stream) - 0.5)
-                    .product::<f32>()
-                    * 16.0
-            })
-            .collect();
-        for k in [2, 5, 16, 40] {
-            let optimum = error(&values, &optimal_kmeans("w", &values, k).unwrap());
-            for start in 0..20 {
-                let mut stream = rng::indexed(1, "start", start);
-                let pick = |_| f64::from(values[rng::below(&mut stream, 600) as usize]);
-                let found = lloyd(&values, (0..k).map(pick).collect());
-                assert!(optimum <= found * (1.0 + 1e-6), "{k}: {optimum} {found}");
-            }
-        }
-    }
-
-    #[test]
-    fn kept_rows_give_the_same_clusters() {
-        // Clusters of three, far apart: the optimum is known for every number of them.
-        let clusters = 3 * BLOCK + 5;
-        let values: Vec<f32> = (0..clusters)
-            .flat_map(|c| [0.0, 0.25, 0.5].map(|d| c as f32 * 100.0 + d + 1.0))
-            .collect();
-        let expected: Vec<f32> = (0..clusters).map(|c| c as f32 * 100.0 + 1.25).collect();
-        assert_eq!(optimal_kmeans("w", &values, clusters).unwrap(), expected);
-        let mut pinned = vec![0.0];
-        pinned.extend(&expected);
-        assert_eq!(
-            optimal_kmeans_with_zero("w", &values, clusters + 1).unwrap(),
-            pinned
-        );
-        let mirrored: Vec<f32> = values.iter().map(|v| -v).collect();
-        let mut negative: Vec<f32> = pinned.iter().rev().map(|v| 0.0 - v).collect();
-        negative.sort_by(f32::total_cmp);
-        assert_eq!(
-            optimal_kmeans_with_zero("w", &mirrored, clusters + 1).unwrap(),
-            negative
-        );
-    }
-
-    #[test]
-    fn few_values_are_represented_exactly() {
-        let values = [3.0, -1.0, 3.0, 0.5, -0.0, 0.0];
-        let expected = [-1.0, 0.0, 0.5, 3.0];
-        for k in [4, 5, 256] {
-            assert_eq!(optimal_kmeans("w", &values, k).unwrap(), expected);
-            assert_eq!(optimal_kmeans_with_zero("w", &values, k).unwrap(), expected);
-        }
-        assert_eq!(optimal_kmeans("w", &[7.5; 4], 3).unwrap(), [7.5]);
-        assert_eq!(optimal_kmeans_with_zero("w", &[7.5; 4], 1).unwrap(), [0.0]);
-        assert_eq!(
-            optimal_kmeans_with_zero("w", &[-7.5; 4], 2).unwrap(),
-            [-7.5, 0.0]
-        );
-    }
-
-    #[test]
-    fn duplicates_count_as_often_as_they_occur() {
-        let mut values = vec![0.0; 99];
-        values.extend([1.0, 10.0]);
-        let levels = optimal_kmeans("w", &values, 2).unwrap();
-        assert_eq!(levels, [0.01, 10.0]);
-    }
-
-    #[test]
-    fn an_offset_moves_the_levels_alone() {
-        let values: Vec<f32> = (0..200).map(|i| (i * i % 101) as f32 / 128.0).collect();
-        let moved: Vec<f32> = values.iter().map(|v| v + 4096.0).collect();
-        let levels = optimal_kmeans("w", &values, 7).unwrap();
-        let far = optimal_kmeans("w", &moved, 7).unwrap();
-        for (a, b) in levels.iter().zip(far) {
-            assert!((f64::from(*a) + 4096.0 - f64::from(b)).abs() < 5e-4);
-        }
-    }
-
-    #[test]
-    fn refuses_what_it_cannot_do() {
-        assert!(optimal_kmeans("w", &[], 2).is_err());
-        assert!(optimal_kmeans("w", &[1.0], 0).is_err());
-        assert!(optimal_kmeans_with_zero("w", &[1.0], 0).is_err());
-        let error = optimal_kmeans("layers.3.weight", &[1.0, f32::NAN], 2).unwrap_err();
-        assert!(error.to_string().contains("layers.3.weight"), "{error}");
-        assert!(error.to_string().contains("index 1"), "{error}");
-    }
-}
+mod tests;

@@ -5,12 +5,9 @@ use compress_core::{Error, Result};
 
 use crate::rounding::{check_volume, reject_nan};
 
-/// Up to this many values it is faster to compare with every threshold, many weights at once,
-/// than to search.
-const COMPARED: usize = 32;
-
-/// Weights that are compared together.
-const LANES: usize = 16;
+/// Equal parts of the range of the thresholds, for each of which the codes that occur in it are
+/// known. A power of two.
+const PARTS: usize = 4096;
 
 /// Rounds to the nearest of a list of values; halfway, to the lower one.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +15,7 @@ pub struct CodebookCodec {
     name: String,
     grid: Grid,
     values: Vec<f32>,
-    /// A weight above `thresholds[i]` is nearer to `values[i + 1]` than to `values[i]`.
-    thresholds: Vec<f32>,
+    search: Search,
 }
 
 impl CodebookCodec {
@@ -42,7 +38,7 @@ impl CodebookCodec {
         Ok(CodebookCodec {
             name: name.to_owned(),
             grid,
-            thresholds: values.windows(2).map(|v| threshold(v[0], v[1])).collect(),
+            search: Search::new(values.windows(2).map(|v| threshold(v[0], v[1])).collect()),
             values,
         })
     }
@@ -50,32 +46,6 @@ impl CodebookCodec {
     fn check(&self, weights: &[f32], shape: &[usize]) -> Result<()> {
         check_volume(&self.name, shape, weights.len())?;
         reject_nan(&self.name, weights)
-    }
-
-    /// Calls `each` with the index of every weight and its code.
-    #[inline(always)]
-    fn codes(&self, weights: &mut [f32], mut each: impl FnMut(&mut f32, usize, i32)) {
-        let compared = if self.values.len() <= COMPARED {
-            weights.len() / LANES * LANES
-        } else {
-            0
-        };
-        let (blocks, rest) = weights.split_at_mut(compared);
-        for (block, lanes) in blocks.chunks_exact_mut(LANES).enumerate() {
-            let mut codes = [0i32; LANES];
-            for &t in &self.thresholds {
-                for (code, &weight) in codes.iter_mut().zip(lanes.iter()) {
-                    *code += i32::from(weight > t);
-                }
-            }
-            for (lane, (weight, code)) in lanes.iter_mut().zip(codes).enumerate() {
-                each(weight, block * LANES + lane, code);
-            }
-        }
-        for (i, weight) in rest.iter_mut().enumerate() {
-            let code = self.thresholds.partition_point(|t| *weight > *t);
-            each(weight, compared + i, code as i32);
-        }
     }
 }
 
@@ -88,17 +58,82 @@ impl WeightCodec for CodebookCodec {
         self.check(weights, shape)?;
         Error::check_shape(&self.name, &[weights.len()], &[codes.len()])?;
         for (code, weight) in codes.iter_mut().zip(weights) {
-            *code = self.thresholds.partition_point(|t| *weight > *t) as i32;
+            *code = self.search.code(*weight) as i32;
         }
         Ok(())
     }
 
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {
         self.check(weights, shape)?;
-        self.codes(weights, |weight, _, code| {
-            *weight = self.values[code as usize]
-        });
+        for weight in weights {
+            *weight = self.values[self.search.code(*weight)];
+        }
         Ok(())
+    }
+}
+
+/// Finds codes by a table of where thresholds lie: one comparison where a part of their range
+/// holds at most one of them, a binary search where it holds more.
+#[derive(Clone, Debug, PartialEq)]
+struct Search {
+    /// A weight above `thresholds[i]` is nearer to value `i + 1` than to value `i`. Infinity at
+    /// the end.
+    thresholds: Vec<f32>,
+    /// The lowest threshold, and parts per unit.
+    low: f32,
+    factor: f32,
+    /// For each part how many thresholds lie in the parts before it; then their number.
+    before: Vec<u16>,
+}
+
+impl Search {
+    /// Over at most 65,535 ascending thresholds.
+    fn new(mut thresholds: Vec<f32>) -> Self {
+        let low = thresholds.first().copied().unwrap_or(0.0);
+        let high = thresholds.last().copied().unwrap_or(0.0);
+        let mut search = Search {
+            thresholds: Vec::new(),
+            low,
+            // Infinite where the range is too narrow for f32, and would be zero where it is too
+            // wide: all that is needed is that parts never fall as weights grow.
+            factor: ((PARTS - 3) as f32 / (high - low)).max(f32::MIN_POSITIVE),
+            before: vec![0; PARTS + 1],
+        };
+        for t in &thresholds {
+            let part = search.part(*t);
+            search.before[part + 1] += 1;
+        }
+        for part in 0..PARTS {
+            search.before[part + 1] += search.before[part];
+        }
+        thresholds.push(f32::INFINITY);
+        search.thresholds = thresholds;
+        search
+    }
+
+    /// The part that a weight lies in: never falls as the weight grows. The first and the last
+    /// are for weights outside of the range, so that those meet no threshold.
+    #[inline(always)]
+    fn part(&self, weight: f32) -> usize {
+        const LAST: f32 = (PARTS - 1) as f32;
+        let position = (weight - self.low) * self.factor + 1.0;
+        // In this order a NaN (zero times infinity, at the lowest threshold) becomes 0.
+        let position = if position > 0.0 { position } else { 0.0 };
+        let position = if position < LAST { position } else { LAST };
+        // From 2²³ on neighbours are 1 apart: the last bits are the rounded position.
+        (position + 8_388_608.0).to_bits() as usize & (PARTS - 1)
+    }
+
+    /// How many thresholds are below the weight.
+    #[inline(always)]
+    fn code(&self, weight: f32) -> usize {
+        let part = self.part(weight);
+        let (from, to) = (self.before[part] as usize, self.before[part + 1] as usize);
+        if to > from + 1 {
+            return from + self.thresholds[from..to].partition_point(|t| weight > *t);
+        }
+        // Where the part holds none, the next threshold lies in a later one, above the weight.
+        from + usize::from(weight > self.thresholds[from])
     }
 }
 
@@ -132,6 +167,30 @@ mod tests {
         // Between neighbours the middle is no f32: the lower one stays below it.
         assert_eq!(threshold(1.0, 1.0f32.next_up()), 1.0);
         assert_eq!(threshold(-1.0f32.next_up(), -1.0), -1.0f32.next_up());
+    }
+
+    #[test]
+    fn the_table_finds_what_a_search_finds() {
+        let tests: [Vec<f32>; 7] = [
+            vec![],
+            vec![0.25],
+            vec![-1.0, -0.999_999_9, 0.0, 1e-30, 5.0],
+            vec![f32::MIN, -1.0, 1.0, f32::MAX],
+            vec![1e-45, 2e-45, 3e-45],
+            vec![1.0, 1.0f32.next_up(), 1e30],
+            (0..300).map(|i| (i * i) as f32 * 0.01 - 40.0).collect(),
+        ];
+        for thresholds in tests {
+            let mut weights = vec![0.0, f32::MIN, f32::MAX, f32::INFINITY, f32::NEG_INFINITY];
+            for t in &thresholds {
+                weights.extend([*t, t.next_up(), t.next_down(), t * 1.001, t + 0.1]);
+            }
+            let search = Search::new(thresholds.clone());
+            for w in weights {
+                let expected = thresholds.iter().filter(|t| w > **t).count();
+                assert_eq!(search.code(w), expected, "{w} among {thresholds:?}");
+            }
+        }
     }
 
     #[test]

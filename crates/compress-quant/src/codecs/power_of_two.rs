@@ -51,16 +51,20 @@ impl PowerOfTwoCodec {
         reject_nan(&self.name, weights)
     }
 
-    /// The bits of the level nearest to `|weight|`.
+    /// The bits of the level nearest to `|weight|`, and all ones where it is not zero.
+    ///
+    /// Masks rather than conditions, here and below: signs are random, and a branch would be
+    /// mispredicted half of the time.
     #[inline(always)]
-    fn level(&self, weight: f32) -> u32 {
+    fn level(&self, weight: f32) -> (u32, u32) {
         let (low, high) = self.levels;
         let magnitude = weight.abs();
-        // Up from 1.5·2^e, and never out of the exponent's range: saturated first.
         let saturated = if magnitude < high { magnitude } else { high };
+        let saturated = if saturated > low { saturated } else { low };
+        let nonzero = u32::from(magnitude >= 0.5 * low).wrapping_neg();
+        // Up from 1.5·2^e on.
         let nearest = (saturated.to_bits() + (1 << 22)) & 0xff80_0000;
-        let nearest = nearest.max(low.to_bits());
-        if magnitude >= 0.5 * low { nearest } else { 0 }
+        (nearest & nonzero, nonzero)
     }
 }
 
@@ -73,13 +77,10 @@ impl WeightCodec for PowerOfTwoCodec {
         self.check(weights, shape)?;
         Error::check_shape(&self.name, &[weights.len()], &[codes.len()])?;
         for (code, &weight) in codes.iter_mut().zip(weights) {
-            let level = self.level(weight);
+            let (level, nonzero) = self.level(weight);
             let magnitude = self.max_exponent + 1 - ((level >> 23) as i32 - 127);
-            *code = match (level, weight < 0.0) {
-                (0, _) => 0,
-                (_, true) => -magnitude,
-                (_, false) => magnitude,
-            };
+            let negative = weight.to_bits() as i32 >> 31;
+            *code = ((magnitude ^ negative) - negative) & nonzero as i32;
         }
         Ok(())
     }
@@ -87,13 +88,9 @@ impl WeightCodec for PowerOfTwoCodec {
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {
         self.check(weights, shape)?;
         for weight in weights {
-            let level = self.level(*weight);
+            let (level, nonzero) = self.level(*weight);
             // Zero has no sign.
-            let sign = if level == 0 {
-                0
-            } else {
-                weight.to_bits() & (1 << 31)
-            };
+            let sign = weight.to_bits() & (1 << 31) & nonzero;
             *weight = f32::from_bits(level | sign);
         }
         Ok(())

@@ -25,16 +25,13 @@ pub struct TensorError {
     pub max_error: f32,
     /// The cosine of the angle between original and compressed tensor; 1 where both are zero.
     pub cosine: f64,
+    /// Signal to quantization noise ratio, 10·log₁₀(signal / squared error), in decibels.
+    /// Infinite where there is no error, −∞ where there is an error and no signal.
+    pub sqnr_db: f64,
 }
 
 impl TensorError {
-    /// Signal to quantization noise ratio, 10·log₁₀(signal / squared error), in decibels.
-    /// Infinite where there is no error, −∞ where there is an error and no signal.
-    pub fn sqnr_db(&self) -> Result<f64> {
-        sqnr_db(self.signal, self.squared_error)
-    }
-
-    fn between(name: &str, original: &[f32], compressed: &[f32]) -> Self {
+    fn between(name: &str, original: &[f32], compressed: &[f32]) -> Result<Self> {
         let mut error = TensorError {
             name: name.to_owned(),
             count: original.len(),
@@ -42,6 +39,7 @@ impl TensorError {
             squared_error: 0.0,
             max_error: 0.0,
             cosine: 1.0,
+            sqnr_db: f64::INFINITY,
         };
         let (mut product, mut square) = (0.0, 0.0);
         for (&a, &b) in original.iter().zip(compressed) {
@@ -57,7 +55,8 @@ impl TensorError {
             let norms = error.signal.sqrt() * square.sqrt();
             error.cosine = if norms > 0.0 { product / norms } else { 0.0 };
         }
-        error
+        error.sqnr_db = sqnr_db(error.signal, error.squared_error)?;
+        Ok(error)
     }
 }
 
@@ -112,7 +111,7 @@ impl ErrorReport {
         Error::check_shape(name, &[parameter.values().len()], &[values.len()])?;
         Error::check_finite(name, parameter.values())?;
         Error::check_finite(name, values)?;
-        let error = TensorError::between(name, parameter.values(), values);
+        let error = TensorError::between(name, parameter.values(), values)?;
         self.tensors.push(error);
         Ok(())
     }
@@ -148,11 +147,10 @@ impl fmt::Display for ErrorReport {
             "tensor", "values", "SQNR dB", "max error", "cosine"
         )?;
         for t in &self.tensors {
-            let sqnr = t.sqnr_db().map_err(|_| fmt::Error)?;
             writeln!(
                 f,
                 "{:width$} {:>10} {:>9.2} {:>11.3e} {:>9.6}",
-                t.name, t.count, sqnr, t.max_error, t.cosine
+                t.name, t.count, t.sqnr_db, t.max_error, t.cosine
             )?;
         }
         Ok(())
@@ -215,11 +213,17 @@ mod tests {
 
     #[test]
     fn sums_and_cosine() {
-        let error = TensorError::between("w", &[3.0, 4.0], &[3.0, -4.0]);
+        let error = TensorError::between("w", &[3.0, 4.0], &[3.0, -4.0]).unwrap();
         assert_eq!((error.signal, error.squared_error), (25.0, 64.0));
         assert_eq!((error.max_error, error.count), (8.0, 2));
         assert_eq!(error.cosine, -7.0 / 25.0);
-        assert_eq!(TensorError::between("w", &[0.0], &[0.0]).cosine, 1.0);
-        assert_eq!(TensorError::between("w", &[1.0], &[0.0]).cosine, 0.0);
+        assert_eq!(
+            TensorError::between("w", &[0.0], &[0.0]).unwrap().cosine,
+            1.0
+        );
+        assert_eq!(
+            TensorError::between("w", &[1.0], &[0.0]).unwrap().cosine,
+            0.0
+        );
     }
 }

@@ -280,7 +280,13 @@ impl TrainHook for FakeQuantize {
         if self.swapped {
             return Err(Error::Swapped.into());
         }
-        let (saved, _): (Vec<Saved>, usize) = structured::from_bytes(state)?;
+        let (saved, length): (Vec<Saved>, usize) = structured::from_bytes(state)?;
+        if length != state.len() {
+            return Err(compress_core::Error::Format {
+                offset: length,
+                reason: "bytes after the saved grids".into(),
+            });
+        }
         compress_core::Error::check_shape("saved grids", &[self.tensors.len()], &[saved.len()])?;
         let mut loaded = Vec::new();
         for (tensor, (name, shape, grid)) in self.tensors.iter().zip(saved) {

@@ -118,8 +118,9 @@ fn search(weights: &[f32], low: f32, high: f32, bits: u8) -> (f32, i32) {
     let steps_of = |(scale, zero): (f32, i32)| Steps::new(scale, (0, top), zero);
     let clipped = |a: f32, b: f32| steps_of(scale_and_zero(low * a, high * b, bits));
 
-    let mut best = (steps_of(whole), 0.0);
-    best.1 = least_squares::squared_error(weights, &best.0);
+    let unclipped = steps_of(whole);
+    let error = least_squares::squared_error(weights, &unclipped);
+    let mut best = (unclipped, error);
     let mut factors = (1.0, 1.0);
     let mut step = 1.0 / JOINT as f32;
     let joint = (1..JOINT).map(|i| (i as f32 * step, i as f32 * step));
