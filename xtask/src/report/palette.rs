@@ -37,13 +37,9 @@ pub(super) const GRID: Colour = Colour::new(0xE4E7EB, 0x2A323C);
 pub(super) const UNUSED: Colour = Colour::new(0xF1F3F5, 0x20262E);
 
 /// What tells series apart, in a fixed order, also for eyes that see few colours.
-pub(super) const SERIES: [Colour; 6] = [
+pub(super) const SERIES: [Colour; 2] = [
     Colour::new(0x1D6FB8, 0x5BA7E8),
     Colour::new(0xD9730D, 0xF0984A),
-    Colour::new(0x0B8A6A, 0x3FC09C),
-    Colour::new(0x8A4FBF, 0xB98AE3),
-    Colour::new(0xC2395B, 0xEE7490),
-    Colour::new(0x8A6D1A, 0xCBAA4B),
 ];
 
 /// From few to many.
@@ -55,11 +51,6 @@ pub(super) const RAMP: [Colour; 6] = [
     Colour::new(0x1F619F, 0x86B8EA),
     Colour::new(0x0E3F70, 0xC4DFF8),
 ];
-
-/// The colour of the series at `index`, going round where there are more.
-pub(super) fn series(index: usize) -> Colour {
-    SERIES[index % SERIES.len()]
-}
 
 /// The rules that swap every colour of the plots on a dark page.
 pub(super) fn dark_rules() -> String {

@@ -106,22 +106,22 @@ fn storage(report: &Report) -> Table {
 
 fn densities(report: &Report) -> Table {
     let (layers, stages) = density_axes(report);
-    let rows = layers.iter().map(|&layer| {
-        let cells = stages.iter().map(|&stage| {
+    let rows = stages.iter().map(|&stage| {
+        let cells = layers.iter().map(|&layer| {
             let found = report
                 .densities
                 .iter()
                 .find(|d| d.layer == layer && d.stage == stage);
             found.map_or(String::new(), |d| fixed(d.density * 100.0, 2))
         });
-        std::iter::once(layer.to_owned()).chain(cells).collect()
+        std::iter::once(stage.to_owned()).chain(cells).collect()
     });
-    let columns = stages.iter().map(|stage| number(&format!("{stage} %")));
+    let columns = layers.iter().map(|layer| number(&format!("{layer} %")));
     Table {
         title: "Density",
         note: "Weights left in each layer after each stage, in percent.".to_owned(),
         rows: rows.collect(),
-        columns: std::iter::once(text("layer")).chain(columns).collect(),
+        columns: std::iter::once(text("stage")).chain(columns).collect(),
     }
 }
 

@@ -90,11 +90,11 @@ The final file by tensor. Everything else is the header, the architecture and th
 
 Weights left in each layer after each stage, in percent.
 
-| layer    | student % | prune % | quantize % |
-| -------- | --------: | ------: | ---------: |
-| layers.0 |    100.00 |    1.32 |       1.31 |
-| layers.1 |    100.00 |    7.40 |       7.20 |
-| layers.2 |    100.00 |   31.00 |      30.90 |
+| stage    | layers.0 % | layers.1 % | layers.2 % |
+| -------- | ---------: | ---------: | ---------: |
+| student  |     100.00 |     100.00 |     100.00 |
+| prune    |       1.32 |       7.40 |      31.00 |
+| quantize |       1.31 |       7.20 |      30.90 |
 
 ## Settings
 

@@ -6,6 +6,7 @@ use super::axis::Axis;
 use super::canvas::{self, Area, Drawn, Mark};
 use crate::report::ReportError;
 use crate::report::model::Curve;
+use crate::report::number::fixed;
 use crate::report::palette::{Colour, SERIES};
 
 const TRAINING: Colour = SERIES[0];
@@ -84,5 +85,8 @@ fn epochs(values: impl Iterator<Item = f64>) -> Axis {
     let last = values.fold(1.0, f64::max);
     let mut axis = Axis::linear(0.0, std::iter::once(last), 6);
     axis.ticks.retain(|(epoch, _)| epoch.fract() == 0.0);
+    for (epoch, text) in &mut axis.ticks {
+        *text = fixed(*epoch, 0);
+    }
     axis
 }
