@@ -153,6 +153,7 @@ unsafe fn transpose_block(
     for (r, row) in block.iter_mut().enumerate() {
         if r < height {
             // SAFETY: row `r` is one of `height`, and the mask leaves out what lies beyond it.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_offset(r as isize * from_stride).wrapping_add(64).cast()) };
             *row = unsafe { _mm512_maskz_loadu_ps(columns, from.offset(r as isize * from_stride)) };
         }
     }

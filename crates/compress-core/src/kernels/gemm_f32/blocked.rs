@@ -132,14 +132,7 @@ impl Product<'_> {
             buffer.resize(lines, Line::default());
         }
         let to = floats(buffer);
-        for (i, panel) in panels.enumerate() {
-            b.pack_panel(
-                self.level.transpose,
-                k.clone(),
-                panel,
-                &mut to[i * size..][..size],
-            );
-        }
+        b.pack_panels(self.level.transpose, k, panels, &mut to[..lines * LINE]);
         to
     }
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, CowArray, Ix2, s};
+use ndarray::{ArrayView2, Axis, CowArray, Ix2, s};
 
 use super::tile::{Level, PANEL};
 use crate::isa::Isa;
@@ -26,14 +26,11 @@ impl PackedB {
     pub fn pack(b: ArrayView2<'_, f32>) -> Self {
         let (k, n) = b.dim();
         let b = Operand::new(b);
-        let mut data = vec![0.0; k * n.div_ceil(PANEL) * PANEL];
+        let panels = n.div_ceil(PANEL);
+        let mut data = vec![0.0; k * panels * PANEL];
         let best = Isa::available().filter_map(Level::of).last();
         let transpose = best.map_or(transpose as Transpose, |level| level.transpose);
-        if k > 0 {
-            for (panel, to) in data.chunks_exact_mut(k * PANEL).enumerate() {
-                b.pack_panel(transpose, 0..k, panel, to);
-            }
-        }
+        b.pack_panels(transpose, 0..k, 0..panels, &mut data);
         PackedB { data, k, n }
     }
 
@@ -80,43 +77,53 @@ impl<'a> Operand<'a> {
         Operand { runs, transposed }
     }
 
-    /// Packs rows `k` of panel `panel` of a B.
-    pub(super) fn pack_panel(
+    /// Packs rows `k` of some panels of a B, one panel after the other.
+    pub(super) fn pack_panels(
         &self,
         transpose: Transpose,
         k: Range<usize>,
-        panel: usize,
+        panels: Range<usize>,
         to: &mut [f32],
     ) {
-        let n = self
-            .runs
-            .len_of(ndarray::Axis(usize::from(!self.transposed)));
-        let cols = panel * PANEL..n.min((panel + 1) * PANEL);
-        let width = cols.len();
-        if width < PANEL {
-            to.fill(0.0);
+        let n = self.runs.len_of(Axis(usize::from(!self.transposed)));
+        let size = k.len() * PANEL;
+        if size == 0 || panels.is_empty() {
+            return;
+        }
+        let cols = |panel: usize| panel * PANEL..n.min((panel + 1) * PANEL);
+        if cols(panels.end - 1).len() < PANEL {
+            to[(panels.len() - 1) * size..].fill(0.0);
         }
         if self.transposed {
-            // SAFETY: the transpose is one of a level that the processor has.
-            unsafe { transpose(self.runs.slice(s![cols, k]), to, PANEL) };
-        } else {
-            let rows = self.runs.slice(s![k, cols]);
-            for (from, to) in rows.outer_iter().zip(to.chunks_exact_mut(PANEL)) {
-                copy(from, &mut to[..width]);
+            for (panel, to) in panels.zip(to.chunks_exact_mut(size)) {
+                let from = self.runs.slice(s![cols(panel), k.clone()]);
+                // SAFETY: the transpose is one of a level that the processor has.
+                unsafe { transpose(from, to, PANEL) };
+            }
+            return;
+        }
+        // Row by row across the panels: what is read lies together.
+        let from = self.runs.slice(s![k, panels.start * PANEL..n.min(panels.end * PANEL)]);
+        for (row, from) in from.outer_iter().enumerate() {
+            let panels = to.chunks_exact_mut(size).map(|panel| &mut panel[row * PANEL..]);
+            match from.to_slice() {
+                Some(from) => from.chunks(PANEL).zip(panels).for_each(|(from, to)| copy(from, to)),
+                None => from.iter().zip(panels).for_each(|(from, to)| to[0] = *from),
             }
         }
     }
 }
 
-/// See [`Level::transpose`].
-pub(super) type Transpose = unsafe fn(ArrayView2<'_, f32>, &mut [f32], usize);
-
-fn copy(from: ndarray::ArrayView1<'_, f32>, to: &mut [f32]) {
-    match from.to_slice() {
-        Some(from) => to.copy_from_slice(from),
-        None => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+/// Copies a row of a panel; the length of a full one is known to the compiler.
+fn copy(from: &[f32], to: &mut [f32]) {
+    match (from.first_chunk::<PANEL>(), to.first_chunk_mut::<PANEL>()) {
+        (Some(from), Some(to)) => *to = *from,
+        _ => to[..from.len()].copy_from_slice(from),
     }
 }
+
+/// See [`Level::transpose`].
+pub(super) type Transpose = unsafe fn(ArrayView2<'_, f32>, &mut [f32], usize);
 
 /// As [`Level::transpose`], on any machine.
 fn transpose(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize) {
