@@ -1,9 +1,13 @@
 //! The blocked product: how the work is cut, and the loops around the tiles.
 //!
-//! C is cut into a grid by its shape alone. A task computes one part of the grid: for each block
-//! of k it packs the panels of B that it needs, then, tile by tile, the rows of A, and multiplies
-//! each packed tile of A with all of its panels. The tile of A stays in the first cache, the
-//! panels of B in the second.
+//! ```text
+//! for each task: a part of a grid over C, which C's shape alone defines; threads share these
+//!     for each block of k                      at most DEPTH
+//!         pack the task's panels of B          they stay in the second cache
+//!         for each block of rows of A          as many as a tile has
+//!             for each panel
+//!                 a tile of C = its start, or what it holds + rows of A · panel of B
+//! ```
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -20,7 +24,7 @@ const TASK_PANELS: usize = 4;
 /// The most rows of a task.
 const TASK_ROWS: usize = 512;
 /// Multiply-adds below which a product stays on the calling thread.
-const SERIAL: usize = 1 << 20;
+const SERIAL: usize = 1 << 21;
 
 /// B as the caller has it.
 pub(super) enum Source<'a> {
@@ -48,7 +52,7 @@ struct Task<'c> {
 /// A cache line.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
-struct Line([f32; LINE]);
+struct Line(#[allow(dead_code, reason = "read as floats")] [f32; LINE]);
 
 const LINE: usize = 16;
 
@@ -127,12 +131,8 @@ impl Product<'_> {
         buffer: &'b mut Vec<Line>,
     ) -> &'b [f32] {
         let size = k.len() * PANEL;
-        let lines = panels.len() * size / LINE;
-        if buffer.len() < lines {
-            buffer.resize(lines, Line::default());
-        }
-        let to = floats(buffer);
-        b.pack_panels(self.level.transpose, k, panels, &mut to[..lines * LINE]);
+        let to = floats(buffer, panels.len() * size);
+        b.pack_panels(Some(self.level), k, panels, to);
         to
     }
 
@@ -220,10 +220,14 @@ fn part(length: usize, parts: usize, index: usize) -> Range<usize> {
     start..start + size + usize::from(index < longer)
 }
 
-fn floats(lines: &mut [Line]) -> &mut [f32] {
-    // SAFETY: a line is `LINE` floats without padding, and any alignment of theirs is fine.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
+/// The first `length` floats of a buffer, which grows to hold them.
+fn floats(buffer: &mut Vec<Line>, length: usize) -> &mut [f32] {
+    let lines = length.div_ceil(LINE);
+    if buffer.len() < lines {
+        buffer.resize(lines, Line::default());
+    }
+    // SAFETY: a line is `LINE` floats without padding, and there are enough of them.
+    unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), length) }
 }
 
 const _: () = assert!(size_of::<Line>() == LINE * size_of::<f32>());
-const _: () = assert!(PANEL.is_multiple_of(LINE));

@@ -226,7 +226,7 @@ fn extreme_values() {
             let mut x = numbers(rows, cols, seed);
             x.iter_mut().enumerate().for_each(|(i, x)| {
                 let hash = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ seed) >> 32;
-                if hash % rarity == 0 {
+                if hash.is_multiple_of(rarity) {
                     *x = special[(hash / rarity) as usize % special.len()];
                 }
             });
