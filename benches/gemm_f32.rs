@@ -36,7 +36,9 @@ const SHAPES: [(Form, usize, usize, usize); 13] = [
 ];
 
 fn matrix(rows: usize, cols: usize) -> Array2<f32> {
-    Array2::from_shape_fn((rows, cols), |(i, j)| ((i * 31 + j * 17) % 97) as f32 / 97.0 - 0.5)
+    Array2::from_shape_fn((rows, cols), |(i, j)| {
+        ((i * 31 + j * 17) % 97) as f32 / 97.0 - 0.5
+    })
 }
 
 fn products(criterion: &mut Criterion) {

@@ -111,12 +111,16 @@ impl Product<'_> {
             };
             for block in 0..blocks {
                 let rows = part(task.rows.len(), blocks, block);
+                let top = task.rows.start + rows.start;
+                let a = self.a.slice(s![top..top + rows.len(), k.clone()]);
+                let mut c = task.c.slice_mut(s![rows, ..]);
                 for (i, panel) in task.panels.clone().enumerate() {
                     let b = match &self.b {
                         Source::Plain(_) => &packed[i * size..][..size],
                         Source::Packed(b) => b.panel(panel, k.clone()),
                     };
-                    self.multiply(&mut task, rows.clone(), i, k.clone(), b);
+                    let start = self.start(d == 0, panel);
+                    self.multiply(&a, b, start, i * PANEL, &mut c);
                 }
             }
         }
@@ -136,44 +140,45 @@ impl Product<'_> {
         to
     }
 
-    /// One tile: rows `rows` and panel `panel` of the task's part, `k` of the chains.
+    /// What the chains of a panel start from in the first block of k, and in those after it.
+    fn start(&self, first: bool, panel: usize) -> Start {
+        match self.init {
+            Init::Zero if first => Start::Zero,
+            Init::Bias(bias) if first => Start::Bias(bias[panel * PANEL..].as_ptr()),
+            _ => Start::Accumulate,
+        }
+    }
+
+    /// One tile: the columns of C from `col` on, as many as a panel has or C.
     fn multiply(
         &self,
-        task: &mut Task<'_>,
-        rows: Range<usize>,
-        panel: usize,
-        k: Range<usize>,
+        a: &ArrayView2<'_, f32>,
         b: &[f32],
+        start: Start,
+        col: usize,
+        c: &mut ArrayViewMut2<'_, f32>,
     ) {
-        let col = panel * PANEL;
-        let start = match self.init {
-            _ if k.start > 0 => Start::Accumulate,
-            Init::Zero => Start::Zero,
-            Init::Accumulate => Start::Accumulate,
-            Init::Bias(bias) => Start::Bias(bias[task.panels.start * PANEL + col..].as_ptr()),
-        };
-        let top = task.rows.start + rows.start;
-        let a = self.a.slice(s![top..top + rows.len(), k]);
-        let cols = col..task.c.ncols().min(col + PANEL);
-        let mut c = task.c.slice_mut(s![rows, cols]);
-        assert!(b.len() == a.ncols() * PANEL && c.nrows() <= self.level.rows);
-        let tile = Tile {
-            a: a.as_ptr(),
-            a_rows: a.strides()[0],
-            a_cols: a.strides()[1],
-            b: b.as_ptr(),
-            c: c.as_mut_ptr(),
-            c_stride: c.strides()[0] as usize,
-            rows: c.nrows(),
-            cols: c.ncols(),
-            k: a.ncols(),
-            start,
-        };
-        // SAFETY: the level is one that the processor has. A and C have as many rows as the tile,
-        // which the level can take; B has a whole panel for each column of A; the columns of C
-        // are contiguous, since all of C is, and borrowed mutably; a bias has a value for each
-        // column of all of C, so it has for these.
-        unsafe { (self.level.multiply)(&tile) };
+        let (rows, cols) = (c.nrows(), c.ncols());
+        assert!(a.nrows() == rows && rows <= self.level.rows);
+        assert!(b.len() == a.ncols() * PANEL && col < cols);
+        // SAFETY: `col` is a column of C. The level is one that the processor has. A and C have
+        // as many rows as the tile, which the level can take; B has a row of whole vectors for
+        // each column of A; the columns of C are contiguous, since those of all of C are, and
+        // borrowed mutably; a bias has a value for each column of all of C, so it has for these.
+        unsafe {
+            (self.level.multiply)(&Tile {
+                a: a.as_ptr(),
+                a_rows: a.strides()[0],
+                a_cols: a.strides()[1],
+                b: b.as_ptr(),
+                c: c.as_mut_ptr().add(col),
+                c_stride: c.strides()[0] as usize,
+                rows,
+                cols: (cols - col).min(PANEL),
+                k: a.ncols(),
+                start,
+            });
+        }
     }
 }
 
