@@ -10,14 +10,13 @@
 //! The floor is `m·k·n` multiply-adds: at AVX-512 with two units 32 a cycle and core. Reached on
 //! a Zen 5 at 4.3 GHz, where the loop of multiply-adds in registers alone makes 276 GFLOP/s on a
 //! core (138 at AVX2), in GFLOP/s on one and on two threads, the best of many repetitions on a
-//! machine that others used too, against
-//! `torch.nn.functional.linear`, `dy @ w` and `dy.t() @ x` of torch 2.15 (MKL, which takes its
-//! AVX2 kernels on this processor) in the
-//! same runs:
+//! machine that others used too, against `torch.nn.functional.linear`, `dy @ w` and `dy.t() @ x`
+//! of torch 2.15 in the same runs (its MKL takes AVX2 kernels on this processor; ours at AVX2
+//! make 130):
 //!
 //! | product, m×k×n | this | torch |
 //! | --- | --- | --- |
-//! | `x · w.t()`, 1024×1024×1024 | 247, 454 | 116, 224 |
+//! | `x · w.t()`, 1024×1024×1024 | 260, 454 | 116, 224 |
 //! | `x · w.t()`, 128×784×300 | 252, 490 | 112, 215 |
 //! | the same, packed before | 265, 506 | 112, 215 |
 //! | `x · w.t()`, 128×1200×1200 | 258, 490 | 117, 221 |
@@ -30,7 +29,8 @@
 //! between the packed product and the peak is the start and the end of the tiles; what lies
 //! between packed and not is the transposition of B, 6 % at m = 128. A single row (`m = 1`) is
 //! bound by that transposition alone, at 0.6 of torch's speed: pack the weights for inference,
-//! which makes it 1.4.
+//! which makes it 1.4. The weakest large product is `dy.t() · x` at 1024³, 200 to 240: there a
+//! tile reads 1024 elements of A at 4 KB from each other.
 //!
 //! Tried, and not kept:
 //! - packing A: 190 ns for each 14 rows of 384, which the tiles do not give back; reading it at
