@@ -1,9 +1,13 @@
 //! The blocked product: how the work is cut, and the loops around the tiles.
 //!
-//! C is cut into a grid by its shape alone. A task computes one part of the grid: for each block
-//! of k it packs the panels of B that it needs, then, tile by tile, the rows of A, and multiplies
-//! each packed tile of A with all of its panels. The tile of A stays in the first cache, the
-//! panels of B in the second.
+//! ```text
+//! for each task: a part of a grid over C, which C's shape alone defines; threads share these
+//!     for each block of k                      at most DEPTH
+//!         pack the task's panels of B          they stay in the second cache
+//!         for each block of rows of A          as many as a tile has
+//!             for each panel
+//!                 a tile of C = its start, or what it holds + rows of A · panel of B
+//! ```
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -20,7 +24,7 @@ const TASK_PANELS: usize = 4;
 /// The most rows of a task.
 const TASK_ROWS: usize = 512;
 /// Multiply-adds below which a product stays on the calling thread.
-const SERIAL: usize = 1 << 20;
+const SERIAL: usize = 1 << 21;
 
 /// B as the caller has it.
 pub(super) enum Source<'a> {
@@ -48,8 +52,7 @@ struct Task<'c> {
 /// A cache line.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
-#[allow(dead_code, reason = "read and written through `floats`")]
-struct Line([f32; LINE]);
+struct Line(#[allow(dead_code, reason = "read as floats")] [f32; LINE]);
 
 const LINE: usize = 16;
 
@@ -108,12 +111,16 @@ impl Product<'_> {
             };
             for block in 0..blocks {
                 let rows = part(task.rows.len(), blocks, block);
+                let top = task.rows.start + rows.start;
+                let a = self.a.slice(s![top..top + rows.len(), k.clone()]);
+                let mut c = task.c.slice_mut(s![rows, ..]);
                 for (i, panel) in task.panels.clone().enumerate() {
                     let b = match &self.b {
                         Source::Plain(_) => &packed[i * size..][..size],
                         Source::Packed(b) => b.panel(panel, k.clone()),
                     };
-                    self.multiply(&mut task, rows.clone(), i, k.clone(), b);
+                    let start = self.start(d == 0, panel);
+                    self.multiply(&a, b, start, i * PANEL, &mut c);
                 }
             }
         }
@@ -128,60 +135,50 @@ impl Product<'_> {
         buffer: &'b mut Vec<Line>,
     ) -> &'b [f32] {
         let size = k.len() * PANEL;
-        let lines = panels.len() * size / LINE;
-        if buffer.len() < lines {
-            buffer.resize(lines, Line::default());
-        }
-        let to = floats(buffer);
-        for (i, panel) in panels.enumerate() {
-            b.pack_panel(
-                self.level.transpose,
-                k.clone(),
-                panel,
-                &mut to[i * size..][..size],
-            );
-        }
+        let to = floats(buffer, panels.len() * size);
+        b.pack_panels(Some(self.level), k, panels, to);
         to
     }
 
-    /// One tile: rows `rows` and panel `panel` of the task's part, `k` of the chains.
+    /// What the chains of a panel start from in the first block of k, and in those after it.
+    fn start(&self, first: bool, panel: usize) -> Start {
+        match self.init {
+            Init::Zero if first => Start::Zero,
+            Init::Bias(bias) if first => Start::Bias(bias[panel * PANEL..].as_ptr()),
+            _ => Start::Accumulate,
+        }
+    }
+
+    /// One tile: the columns of C from `col` on, as many as a panel has or C.
     fn multiply(
         &self,
-        task: &mut Task<'_>,
-        rows: Range<usize>,
-        panel: usize,
-        k: Range<usize>,
+        a: &ArrayView2<'_, f32>,
         b: &[f32],
+        start: Start,
+        col: usize,
+        c: &mut ArrayViewMut2<'_, f32>,
     ) {
-        let col = panel * PANEL;
-        let start = match self.init {
-            _ if k.start > 0 => Start::Accumulate,
-            Init::Zero => Start::Zero,
-            Init::Accumulate => Start::Accumulate,
-            Init::Bias(bias) => Start::Bias(bias[task.panels.start * PANEL + col..].as_ptr()),
-        };
-        let top = task.rows.start + rows.start;
-        let a = self.a.slice(s![top..top + rows.len(), k]);
-        let cols = col..task.c.ncols().min(col + PANEL);
-        let mut c = task.c.slice_mut(s![rows, cols]);
-        assert!(b.len() == a.ncols() * PANEL && c.nrows() <= self.level.rows);
-        let tile = Tile {
-            a: a.as_ptr(),
-            a_rows: a.strides()[0],
-            a_cols: a.strides()[1],
-            b: b.as_ptr(),
-            c: c.as_mut_ptr(),
-            c_stride: c.strides()[0] as usize,
-            rows: c.nrows(),
-            cols: c.ncols(),
-            k: a.ncols(),
-            start,
-        };
-        // SAFETY: the level is one that the processor has. A and C have as many rows as the tile,
-        // which the level can take; B has a whole panel for each column of A; the columns of C
-        // are contiguous, since all of C is, and borrowed mutably; a bias has a value for each
-        // column of all of C, so it has for these.
-        unsafe { (self.level.multiply)(&tile) };
+        let (rows, cols) = (c.nrows(), c.ncols());
+        assert!(a.nrows() == rows && rows <= self.level.rows);
+        assert!(b.len() == a.ncols() * PANEL && col < cols);
+        // SAFETY: `col` is a column of C. The level is one that the processor has. A and C have
+        // as many rows as the tile, which the level can take; B has a row of whole vectors for
+        // each column of A; the columns of C are contiguous, since those of all of C are, and
+        // borrowed mutably; a bias has a value for each column of all of C, so it has for these.
+        unsafe {
+            (self.level.multiply)(&Tile {
+                a: a.as_ptr(),
+                a_rows: a.strides()[0],
+                a_cols: a.strides()[1],
+                b: b.as_ptr(),
+                c: c.as_mut_ptr().add(col),
+                c_stride: c.strides()[0] as usize,
+                rows,
+                cols: (cols - col).min(PANEL),
+                k: a.ncols(),
+                start,
+            });
+        }
     }
 }
 
@@ -228,10 +225,14 @@ fn part(length: usize, parts: usize, index: usize) -> Range<usize> {
     start..start + size + usize::from(index < longer)
 }
 
-fn floats(lines: &mut [Line]) -> &mut [f32] {
-    // SAFETY: a line is `LINE` floats without padding, and any alignment of theirs is fine.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
+/// The first `length` floats of a buffer, which grows to hold them.
+fn floats(buffer: &mut Vec<Line>, length: usize) -> &mut [f32] {
+    let lines = length.div_ceil(LINE);
+    if buffer.len() < lines {
+        buffer.resize(lines, Line::default());
+    }
+    // SAFETY: a line is `LINE` floats without padding, and there are enough of them.
+    unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), length) }
 }
 
 const _: () = assert!(size_of::<Line>() == LINE * size_of::<f32>());
-const _: () = assert!(PANEL.is_multiple_of(LINE));

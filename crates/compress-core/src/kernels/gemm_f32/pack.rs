@@ -1,18 +1,19 @@
-//! Copies of the operands in the order in which the tiles read them.
+//! B in the order in which the tiles read it: panels of 32 columns, one after the other, the rows
+//! of a panel one after the other. The last panel is filled up with zeros.
 //!
-//! B is packed into panels of 32 columns, a panel's rows one after the other; the last panel is
-//! filled up with zeros.
+//! A is not packed. The tiles read it where it lies, at any strides, which costs them nothing:
+//! what they load of it is broadcast, element by element, in any case.
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, CowArray, Ix2, s};
+use ndarray::{ArrayView1, ArrayView2, Axis, CowArray, Ix2, s};
 
 use super::tile::{Level, PANEL};
-use crate::isa::Isa;
 
 /// The B of a product, packed once for many products: the weights of inference.
 ///
-/// The panels are the same at every level.
+/// The panels are the same at every level, and a product with them has the same bits as one with
+/// the B that they were packed from.
 #[derive(Clone, Debug)]
 pub struct PackedB {
     data: Vec<f32>,
@@ -22,18 +23,12 @@ pub struct PackedB {
 
 impl PackedB {
     /// Packs B `[k, n]`, which may be a transposed view: `PackedB::pack(w.t())` for weights
-    /// `[out, in]`.
+    /// `[out, in]`. Takes the memory of B with its columns rounded up to a multiple of 32.
     pub fn pack(b: ArrayView2<'_, f32>) -> Self {
         let (k, n) = b.dim();
-        let b = Operand::new(b);
-        let mut data = vec![0.0; k * n.div_ceil(PANEL) * PANEL];
-        let best = Isa::available().filter_map(Level::of).last();
-        let transpose = best.map_or(transpose as Transpose, |level| level.transpose);
-        if k > 0 {
-            for (panel, to) in data.chunks_exact_mut(k * PANEL).enumerate() {
-                b.pack_panel(transpose, 0..k, panel, to);
-            }
-        }
+        let panels = n.div_ceil(PANEL);
+        let mut data = vec![0.0; k * panels * PANEL];
+        Operand::new(b).pack_panels(Level::best(), 0..k, 0..panels, &mut data);
         PackedB { data, k, n }
     }
 
@@ -42,85 +37,90 @@ impl PackedB {
         (self.k, self.n)
     }
 
-    /// Rows `k` of a panel.
+    /// Rows `k` of a panel: `[k, 32]`.
     pub(super) fn panel(&self, panel: usize, k: Range<usize>) -> &[f32] {
-        let panel = &self.data[panel * self.k * PANEL..][..self.k * PANEL];
-        &panel[k.start * PANEL..k.end * PANEL]
+        &self.data[panel * self.k * PANEL..][k.start * PANEL..k.end * PANEL]
     }
 }
 
-impl PackedB {
-    /// A whole panel: `[k, 32]`.
-    pub(super) fn panel_view(&self, panel: usize) -> ArrayView2<'_, f32> {
-        let data = &self.data[panel * self.k * PANEL..][..self.k * PANEL];
-        ArrayView2::from_shape((self.k, PANEL), data).expect("a panel has k rows")
-    }
-}
-
-/// A matrix as packing reads it: contiguous runs, which are its rows or its columns.
+/// A B to be packed: contiguous runs, which are its rows or its columns.
 pub(super) struct Operand<'a> {
-    /// The matrix or its transpose; what is contiguous comes first.
+    /// B, or its transpose where that is what has contiguous rows.
     runs: CowArray<'a, f32, Ix2>,
-    /// Whether the runs are columns.
     transposed: bool,
 }
 
 impl<'a> Operand<'a> {
     /// Borrows the view where its rows or columns are contiguous, else copies it.
-    pub(super) fn new(view: ArrayView2<'a, f32>) -> Self {
-        let by_rows = view.ncols() <= 1 || view.strides()[1] == 1;
-        let by_cols = view.nrows() <= 1 || view.strides()[0] == 1;
+    pub(super) fn new(b: ArrayView2<'a, f32>) -> Self {
+        let by_rows = b.ncols() <= 1 || b.strides()[1] == 1;
+        let by_cols = b.nrows() <= 1 || b.strides()[0] == 1;
         let (runs, transposed) = if by_rows {
-            (view.into(), false)
+            (b.into(), false)
         } else if by_cols {
-            (view.reversed_axes().into(), true)
+            (b.reversed_axes().into(), true)
         } else {
-            (view.as_standard_layout().into_owned().into(), false)
+            (b.as_standard_layout().into_owned().into(), false)
         };
         Operand { runs, transposed }
     }
 
-    /// Packs rows `k` of panel `panel` of a B.
-    pub(super) fn pack_panel(
+    /// Packs rows `k` of some panels, one panel after the other. `to` has their size.
+    pub(super) fn pack_panels(
         &self,
-        transpose: Transpose,
+        level: Option<Level>,
         k: Range<usize>,
-        panel: usize,
+        panels: Range<usize>,
         to: &mut [f32],
     ) {
-        let n = self
-            .runs
-            .len_of(ndarray::Axis(usize::from(!self.transposed)));
-        let cols = panel * PANEL..n.min((panel + 1) * PANEL);
-        let width = cols.len();
-        if width < PANEL {
-            to.fill(0.0);
+        let size = k.len() * PANEL;
+        if to.is_empty() {
+            return;
+        }
+        let n = self.runs.len_of(Axis(usize::from(!self.transposed)));
+        let cols = panels.start * PANEL..n.min(panels.end * PANEL);
+        if cols.len() < panels.len() * PANEL {
+            to[(panels.len() - 1) * size..].fill(0.0);
         }
         if self.transposed {
-            // SAFETY: the transpose is one of a level that the processor has.
-            unsafe { transpose(self.runs.slice(s![cols, k]), to, PANEL) };
+            let runs = self.runs.slice(s![cols, k]);
+            for (from, to) in runs
+                .axis_chunks_iter(Axis(0), PANEL)
+                .zip(to.chunks_mut(size))
+            {
+                transpose(level, from, to);
+            }
         } else {
-            let rows = self.runs.slice(s![k, cols]);
-            for (from, to) in rows.outer_iter().zip(to.chunks_exact_mut(PANEL)) {
-                copy(from, &mut to[..width]);
+            // Row by row across the panels: what is read lies together.
+            let runs = self.runs.slice(s![k, cols]);
+            for (row, from) in runs.outer_iter().enumerate() {
+                let panels = from
+                    .axis_chunks_iter(Axis(0), PANEL)
+                    .zip(to.chunks_mut(size));
+                panels.for_each(|(from, to)| copy(from, &mut to[row * PANEL..]));
             }
         }
     }
 }
 
-/// See [`Level::transpose`].
-pub(super) type Transpose = unsafe fn(ArrayView2<'_, f32>, &mut [f32], usize);
-
-fn copy(from: ndarray::ArrayView1<'_, f32>, to: &mut [f32]) {
-    match from.to_slice() {
-        Some(from) => to.copy_from_slice(from),
-        None => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+/// Copies a row of a panel; the compiler knows the length of a whole one.
+fn copy(from: ArrayView1<'_, f32>, to: &mut [f32]) {
+    let whole = from.to_slice().and_then(|from| from.first_chunk::<PANEL>());
+    match (whole, to.first_chunk_mut::<PANEL>()) {
+        (Some(from), Some(to)) => *to = *from,
+        _ => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
     }
 }
 
-/// As [`Level::transpose`], on any machine.
-fn transpose(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize) {
-    for ((r, c), &value) in from.indexed_iter() {
-        to[c * to_stride + r] = value;
+/// `to[c·PANEL + r] = from[(r, c)]`.
+fn transpose(level: Option<Level>, from: ArrayView2<'_, f32>, to: &mut [f32]) {
+    match level {
+        // SAFETY: a level is one that the processor has.
+        Some(level) => unsafe { (level.transpose)(from, to, PANEL) },
+        None => {
+            for ((r, c), &value) in from.indexed_iter() {
+                to[c * PANEL + r] = value;
+            }
+        }
     }
 }

@@ -71,7 +71,8 @@ pub(super) fn gemm_packed(
             Init::Bias(bias) => Init::Bias(&bias[cols]),
             init => init,
         };
-        let b = b.panel_view(panel);
+        let b = ArrayView2::from_shape((a.ncols(), PANEL), b.panel(panel, 0..a.ncols()))
+            .expect("a panel has a row for each column of A");
         run(&a, &b.slice(s![.., ..c.ncols()]), init, c);
     }
 }

@@ -3,13 +3,16 @@
 use ndarray::ArrayView2;
 
 use crate::isa::Isa;
+use crate::{Error, Result};
 
 /// Columns of a panel of B, at every level.
 pub(super) const PANEL: usize = 32;
-/// How much of k is worked on at a time.
+/// How much of k is worked on at a time: as much as leaves the packed panels of a task in the
+/// second cache, since each block of k costs a tile's start and end, some 90 ns.
 pub(super) const DEPTH: usize = 1024;
 
-/// An instruction set level.
+/// An instruction set level that the processor has: there is no other way to one than
+/// [`Level::of`].
 #[derive(Clone, Copy)]
 pub(super) struct Level {
     /// The most rows that its tile has.
@@ -29,20 +32,35 @@ pub(super) struct Level {
 
 impl Level {
     /// What runs at a level; none where that is the specification.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn of(isa: Isa) -> Option<Level> {
-        match isa {
-            Isa::Scalar => None,
-            Isa::Avx2 => Some(super::avx2::LEVEL),
-            Isa::Avx512 | Isa::Amx => Some(super::avx512::LEVEL),
+    pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
+        if isa.is_available() {
+            return Ok(known(isa));
         }
+        Err(Error::invalid(
+            "level of a matrix product",
+            isa.name(),
+            "one that this processor has",
+        ))
     }
 
-    /// What runs at a level; none where that is the specification.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn of(_: Isa) -> Option<Level> {
-        None
+    /// The best of the processor.
+    pub(super) fn best() -> Option<Level> {
+        Isa::available().filter_map(known).last()
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn known(isa: Isa) -> Option<Level> {
+    match isa {
+        Isa::Scalar => None,
+        Isa::Avx2 => Some(super::avx2::LEVEL),
+        Isa::Avx512 | Isa::Amx => Some(super::avx512::LEVEL),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn known(_: Isa) -> Option<Level> {
+    None
 }
 
 /// What the chains of a tile start from.
@@ -64,11 +82,17 @@ pub(super) enum Start {
 /// of C meanwhile. `rows` is 1 to [`Level::rows`], `cols` 1 to [`PANEL`].
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
+    /// `[rows, k]`, at any strides.
     pub a: *const f32,
+    /// From one row of A to the next.
     pub a_rows: isize,
+    /// From one column of A to the next.
     pub a_cols: isize,
+    /// `[k, PANEL]`.
     pub b: *const f32,
+    /// `[rows, cols]`.
     pub c: *mut f32,
+    /// From one row of C to the next.
     pub c_stride: usize,
     pub rows: usize,
     pub cols: usize,
