@@ -93,7 +93,7 @@ pub(crate) fn count_errors(runtime: &Runtime, images: &ImageSet) -> compress_cor
     Ok(classes
         .iter()
         .zip(images.labels())
-        .filter(|(class, label)| **class as u32 != **label)
+        .filter(|(class, label)| class != label)
         .count())
 }
 

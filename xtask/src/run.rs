@@ -1,9 +1,10 @@
 //! One run of an experiment: where it writes, what it may read, and what can go wrong.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
+use compress_core::file;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use serde::Serialize;
@@ -224,7 +225,7 @@ impl Run {
             path: self.out.clone(),
             source,
         };
-        write_atomically(&self.out.join("model.cmp"), model).map_err(unwritable)?;
+        file::write(&self.out.join("model.cmp"), model)?;
         report::write(report, &self.out)?;
         let times = self.times.borrow();
         let timing = Timing {
@@ -236,7 +237,7 @@ impl Run {
         let json = serde_json::to_vec_pretty(&timing)
             .map_err(std::io::Error::from)
             .map_err(unwritable)?;
-        write_atomically(&self.out.join("timing.json"), &json).map_err(unwritable)?;
+        file::write(&self.out.join("timing.json"), &json)?;
         print_stages(report);
         println!(
             "\n{:.0} s; model hash {}\nreport: {}",
@@ -263,14 +264,4 @@ fn print_stages(report: &Report) {
             s.stage, s.parameters, s.nonzero, s.bytes, s.ratio, s.validation_error_percent
         );
     }
-}
-
-/// Writes a file so that it is there whole or not at all.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use compress_core::structured;
+use compress_core::{file, structured};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::run::{RunError, write_atomically};
+use crate::run::RunError;
 
 /// A folder of stage results. A file appears whole or not at all, so what is there is finished.
 pub(crate) struct Store {
@@ -37,7 +37,7 @@ impl Store {
             std::fs::remove_dir_all(dir).map_err(unwritable)?;
         }
         std::fs::create_dir_all(dir).map_err(unwritable)?;
-        write_atomically(&marker, settings.as_bytes()).map_err(unwritable)?;
+        file::write(&marker, settings.as_bytes())?;
         Ok(Store {
             dir: dir.to_owned(),
         })
@@ -68,7 +68,7 @@ impl Store {
     pub(crate) fn save<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RunError> {
         let path = self.path(name);
         let bytes = structured::to_bytes(value)?;
-        write_atomically(&path, &bytes).map_err(|source| RunError::Unwritable { path, source })
+        Ok(file::write(&path, &bytes)?)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -10,6 +10,7 @@ pub mod calibrate;
 pub mod codec;
 pub mod coding;
 pub mod error;
+pub mod file;
 pub mod isa;
 pub mod kernels;
 pub mod mask;

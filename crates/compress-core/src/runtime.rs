@@ -1,18 +1,17 @@
 //! Runs a compressed model: bytes in, predictions out, without any training code.
 //!
-//! Weights are dequantized once, on loading; the arithmetic is f32, with the bits of
-//! [`crate::kernels::gemm_f32`], so that a loaded model answers as the network it was made of.
+//! Weights are turned into f32 once, when the model is loaded, and a prediction is as many f32
+//! matrix products as there are layers: bit for bit what a network with these parameters
+//! computes. Kernels that work on the codes themselves are not used yet, so a loaded model takes
+//! 4 bytes of memory a parameter, however small its file is.
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Tensor};
 use crate::kernels::gemm_f32::{Init, gemm};
 use crate::network::{Activation, Architecture};
 use crate::ops::elementwise;
 use crate::{Error, Result};
-
-#[cfg(test)]
-mod tests;
 
 /// A loaded model.
 ///
@@ -46,10 +45,9 @@ pub struct Runtime {
     layers: Vec<Layer>,
 }
 
-/// One dense layer, ready to run.
+/// The decoded parameters of one layer.
 #[derive(Clone, Debug)]
 struct Layer {
-    /// `[outputs, inputs]`.
     weight: Array2<f32>,
     bias: Vec<f32>,
     activation: Activation,
@@ -59,7 +57,7 @@ impl Runtime {
     /// Loads the bytes of a `.cmp` file.
     ///
     /// # Errors
-    /// Where the bytes are not a whole and unchanged file.
+    /// Those of [`Artifact::from_bytes`] and [`Runtime::new`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::new(Artifact::from_bytes(bytes)?)
     }
@@ -67,107 +65,133 @@ impl Runtime {
     /// Prepares a decoded artifact.
     ///
     /// # Errors
-    /// Where its tensors do not fit its architecture.
+    /// Those of [`Artifact::validate`]; [`Error::NonFinite`] where a code stands for a value that
+    /// overflows f32.
     pub fn new(artifact: Artifact) -> Result<Self> {
         artifact.validate()?;
-        let mut layers = Vec::with_capacity(artifact.architecture.layers.len());
-        for (spec, pair) in artifact
-            .architecture
+        let Artifact {
+            architecture,
+            tensors,
+        } = artifact;
+        let layers = architecture
             .layers
             .iter()
-            .zip(artifact.tensors.chunks(2))
-        {
-            let [weight, bias] = pair else {
-                return Err(Error::Empty {
-                    what: spec.bias_name(),
-                });
-            };
-            let weight = Array2::from_shape_vec((spec.outputs, spec.inputs), weight.values()?)
-                .map_err(Error::other)?;
-            let bias = bias.values()?;
-            layers.push(Layer {
-                weight,
-                bias,
-                activation: spec.activation,
-            });
-        }
+            .zip(tensors.chunks_exact(2))
+            .map(|(spec, pair)| {
+                let weight = decode(&pair[0])?;
+                Ok(Layer {
+                    weight: Array2::from_shape_vec((spec.outputs, spec.inputs), weight)
+                        .map_err(Error::other)?,
+                    bias: decode(&pair[1])?,
+                    activation: spec.activation,
+                })
+            })
+            .collect::<Result<_>>()?;
         Ok(Runtime {
-            architecture: artifact.architecture,
+            architecture,
             layers,
         })
     }
 
-    /// The chain of layers.
+    /// The chain of layers, and which features feed it.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
-    /// Logits `[batch, outputs]` of `inputs` `[batch, features]`.
-    ///
-    /// # Errors
-    /// Where the number of features differs, or an input is NaN or infinite: the error names its
-    /// row.
-    pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let rows = inputs.nrows();
-        Error::check_shape(
-            "inputs",
-            &[rows, self.architecture.features],
-            inputs.shape(),
-        )?;
-        for (row, values) in inputs.rows().into_iter().enumerate() {
-            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-                let what = format!("row {row} of the inputs");
-                return Err(Error::NonFinite {
-                    what,
-                    index,
-                    value: values[index],
-                });
-            }
-        }
-        let mut state = match &self.architecture.selected {
-            None => inputs.to_owned(),
-            Some(selected) => {
-                let columns: Vec<usize> = selected.iter().map(|&i| i as usize).collect();
-                inputs.select(Axis(1), &columns)
-            }
-        };
-        for layer in &self.layers {
-            state = layer.forward(state.view())?;
-        }
-        Ok(state)
+    /// The decoded weight `[outputs, inputs]` of layer `layer`; None past the last.
+    pub fn weight(&self, layer: usize) -> Option<ArrayView2<'_, f32>> {
+        self.layers.get(layer).map(|layer| layer.weight.view())
     }
 
-    /// The class with the largest logit for each row; the first of equal ones.
+    /// The decoded bias `[outputs]` of layer `layer`; None past the last.
+    pub fn bias(&self, layer: usize) -> Option<&[f32]> {
+        self.layers.get(layer).map(|layer| layer.bias.as_slice())
+    }
+
+    /// Logits `[batch, outputs]` of `inputs` `[batch, features]`. An empty batch gives no rows.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the number of features differs, [`Error::NonFinite`] where an input
+    /// is NaN or infinite, which names its row and column.
+    pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        self.check(&inputs)?;
+        let Some((first, rest)) = self.layers.split_first() else {
+            return Ok(Array2::zeros((inputs.nrows(), 0)));
+        };
+        let mut hidden = match &self.architecture.selected {
+            None => first.forward(inputs)?,
+            Some(selected) => {
+                let selected: Vec<usize> = selected.iter().map(|&i| i as usize).collect();
+                first.forward(inputs.select(Axis(1), &selected).view())?
+            }
+        };
+        for layer in rest {
+            hidden = layer.forward(hidden.view())?;
+        }
+        Ok(hidden)
+    }
+
+    /// For each row of `inputs` `[batch, features]` the number of its largest logit; of equals,
+    /// the lowest.
     ///
     /// # Errors
     /// As [`Runtime::predict`].
-    pub fn predict_classes(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<usize>> {
+    pub fn predict_classes(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
         let logits = self.predict(inputs)?;
-        let best = |row: ndarray::ArrayView1<'_, f32>| {
-            row.iter()
-                .enumerate()
-                .fold(0, |best, (i, v)| if *v > row[best] { i } else { best })
-        };
-        Ok(logits.rows().into_iter().map(best).collect())
+        Ok(logits
+            .rows()
+            .into_iter()
+            .map(|row| largest(row.iter()))
+            .collect())
+    }
+
+    fn check(&self, inputs: &ArrayView2<'_, f32>) -> Result<()> {
+        let expected = [inputs.nrows(), self.architecture.features];
+        Error::check_shape("inputs", &expected, inputs.shape())?;
+        match inputs.indexed_iter().find(|(_, x)| !x.is_finite()) {
+            None => Ok(()),
+            Some(((row, column), &value)) => Err(Error::NonFinite {
+                what: format!("row {row} of the inputs"),
+                index: column,
+                value,
+            }),
+        }
     }
 }
 
 impl Layer {
-    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let mut out = Array2::zeros((inputs.nrows(), self.bias.len()));
-        gemm(
-            inputs,
-            self.weight.t(),
-            Init::Bias(&self.bias),
-            out.view_mut(),
-        )?;
-        let values = out.as_slice_mut().unwrap_or_default();
+    /// `activation(x · weightᵀ + bias)`, `[batch, outputs]`.
+    fn forward(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let mut y = Array2::zeros((x.nrows(), self.weight.nrows()));
+        gemm(x, self.weight.t(), Init::Bias(&self.bias), y.view_mut())?;
+        let values = y.as_slice_mut().unwrap_or_default();
         match self.activation {
             Activation::Identity => {}
             Activation::Relu => elementwise::relu(values)?,
             Activation::Gelu => elementwise::gelu(values)?,
             Activation::Tanh => elementwise::tanh(values)?,
         }
-        Ok(out)
+        Ok(y)
     }
 }
+
+/// The tensor's values, which must be finite: a scale may be so large that a code overflows.
+fn decode(tensor: &Tensor) -> Result<Vec<f32>> {
+    let values = tensor.values()?;
+    Error::check_finite(tensor.name(), &values)?;
+    Ok(values)
+}
+
+/// The position of the first of the largest values.
+fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> u32 {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (i, &value) in (0..).zip(values) {
+        if value > best.1 {
+            best = (i, value);
+        }
+    }
+    best.0
+}
+
+#[cfg(test)]
+mod tests;

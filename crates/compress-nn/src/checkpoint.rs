@@ -1,12 +1,10 @@
 //! A training run on disk: all that it needs to go on in the same bits.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use compress_core::network::{Architecture, Network};
-use compress_core::structured;
 use compress_core::train::{Samples, TrainHook};
+use compress_core::{file, structured};
 use serde::{Deserialize, Serialize};
 
 use crate::fit::State;
@@ -52,21 +50,16 @@ impl Checkpoint {
     /// Writes it beside `path`, then renames it, so that `path` never holds half of it.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let payload = structured::to_bytes(self)?;
-        let beside = beside(path);
-        let written = File::create(&beside).and_then(|mut file| {
-            file.write_all(MAGIC)?;
-            file.write_all(&checksum(&payload).to_le_bytes())?;
-            file.write_all(&payload)?;
-            file.sync_all()
-        });
-        written.map_err(|source| Error::io(&beside, source))?;
-        fs::rename(&beside, path).map_err(|source| Error::io(path, source))?;
-        tracing::debug!(path = %path.display(), bytes = payload.len() + 16, "checkpoint written");
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(checksum(&payload).to_le_bytes());
+        bytes.extend(payload);
+        file::write(path, &bytes)?;
+        tracing::debug!(path = %path.display(), bytes = bytes.len(), "checkpoint written");
         Ok(())
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|source| Error::io(path, source))?;
+        let bytes = file::read(path)?;
         let fault = |reason: &str| Error::checkpoint(path, reason);
         let rest = bytes
             .strip_prefix(MAGIC)
@@ -122,13 +115,6 @@ impl Checkpoint {
         }
         Ok(self.state)
     }
-}
-
-/// `model.ckpt` becomes `model.ckpt.partial`.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
 }
 
 /// FNV-1a over words of 8 bytes, the last one filled up with zeros, then the length.

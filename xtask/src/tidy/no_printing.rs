@@ -8,7 +8,7 @@ const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for source in workspace.library_sources() {
+    for source in workspace.sources_of_libraries() {
         let code = source.code_without_tests();
         for name in MACROS {
             for line in lines_with_word(&code, name) {

@@ -14,7 +14,7 @@ const FUNCTIONS: &[&str] = &[
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for source in workspace.library_sources() {
+    for source in workspace.sources_of_libraries() {
         for name in FUNCTIONS {
             let message = format!(
                 "`{name}` rounds as the platform does; use compress_core::ops, or write \

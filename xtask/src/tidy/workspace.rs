@@ -60,7 +60,7 @@ impl Workspace {
     }
 
     /// The sources of the libraries: `crates/*/src` but for the command line tool.
-    pub(super) fn library_sources(&self) -> impl Iterator<Item = &Source> {
+    pub(super) fn sources_of_libraries(&self) -> impl Iterator<Item = &Source> {
         self.sources.iter().filter(|source| {
             let mut parts = source.path.iter();
             let is_crate = parts.next().is_some_and(|p| p == "crates");

@@ -220,3 +220,33 @@ pub(super) fn check_size(architecture: &Architecture, most: usize) -> Result<()>
         )),
     }
 }
+
+/// Name and shape of each tensor, in order.
+pub(super) fn names_and_shapes(
+    architecture: &Architecture,
+) -> impl Iterator<Item = (String, Vec<usize>)> + use<'_> {
+    architecture.layers.iter().flat_map(|layer| {
+        [
+            (layer.weight_name(), vec![layer.outputs, layer.inputs]),
+            (layer.bias_name(), vec![layer.outputs]),
+        ]
+    })
+}
+
+/// Name and shape of each tensor, and how its columns may be arranged: those of the first layer
+/// are features.
+pub(super) fn expected(
+    architecture: &Architecture,
+) -> impl Iterator<Item = (String, Vec<usize>, Arrangements)> + use<'_> {
+    (0..)
+        .zip(names_and_shapes(architecture))
+        .map(|(i, (name, shape))| {
+            let arrangements = if i == 0 {
+                let selected = architecture.selected.as_deref();
+                Arrangements::features(architecture.features, selected)
+            } else {
+                Arrangements::line(shape[shape.len() - 1])
+            };
+            (name, shape, arrangements)
+        })
+}

@@ -46,10 +46,16 @@ pub(super) fn write(
     tensor: &Tensor,
     arrangements: &Arrangements,
 ) -> StoredTensor {
-    let candidates = Coding::ALL.map(|coding| (coding, write_as(tensor, coding, arrangements)));
-    let smallest = candidates.iter().min_by_key(|(_, bytes)| bytes.len());
-    let (coding, smallest) = smallest.expect("there are four codings");
-    bytes.extend_from_slice(smallest);
+    let [plainest, others @ ..] = Coding::ALL;
+    let mut coding = plainest;
+    let mut smallest = write_as(tensor, plainest, arrangements);
+    for other in others {
+        let candidate = write_as(tensor, other, arrangements);
+        if candidate.len() < smallest.len() {
+            (coding, smallest) = (other, candidate);
+        }
+    }
+    bytes.extend_from_slice(&smallest);
     StoredTensor {
         name: tensor.name().to_owned(),
         coding: coding.name(),

@@ -11,8 +11,9 @@ pub struct BitWriter {
 }
 
 impl BitWriter {
-    /// Appends the lowest `width` bits of `value`; `width` is at most 32.
+    /// Appends the lowest `width` bits of `value`; a width above 32 counts as 32.
     pub fn push(&mut self, value: u32, width: u32) {
+        let width = width.min(32);
         let kept = u64::from(value) & ((1 << width) - 1);
         self.pending |= kept << self.count;
         self.count += width;
@@ -55,11 +56,12 @@ impl<'a> BitReader<'a> {
         BitReader { bytes, position: 0 }
     }
 
-    /// The next `width` bits, at most 32.
+    /// The next `width` bits; a width above 32 counts as 32.
     ///
     /// # Errors
     /// Where the bytes end before.
     pub fn take(&mut self, width: u32) -> Result<u32> {
+        let width = width.min(32);
         let (first, shift) = (self.position / 8, self.position % 8);
         let end = self.position + width as usize;
         if end > 8 * self.bytes.len() {

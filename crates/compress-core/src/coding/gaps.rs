@@ -24,8 +24,9 @@ pub fn best_parameter(positions: &[u32]) -> (u32, u64) {
         .unwrap_or((0, 0))
 }
 
-/// Appends `positions`, which ascend, with `parameter` below 32.
+/// Appends `positions`, which must ascend, with `parameter` below 32 (31 where it is more).
 pub fn write(bits: &mut BitWriter, positions: &[u32], parameter: u32) {
+    let parameter = parameter.min(31);
     for gap in gaps(positions) {
         bits.push_unary(gap >> parameter);
         bits.push(gap, parameter);
@@ -42,6 +43,7 @@ pub fn read(
     total: u32,
     parameter: u32,
 ) -> Result<Vec<u32>> {
+    let parameter = parameter.min(31);
     // A gap takes at least one bit, so that a false count cannot ask for more memory than that.
     let mut positions = Vec::with_capacity(count.min(bits.bits_left()));
     let mut next = 0;
@@ -60,7 +62,7 @@ pub fn read(
 
 fn gaps(positions: &[u32]) -> impl Iterator<Item = u32> {
     positions.iter().scan(0, |next, &position| {
-        let gap = position - *next;
+        let gap = position.saturating_sub(*next);
         *next = position.wrapping_add(1);
         Some(gap)
     })

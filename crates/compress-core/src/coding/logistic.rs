@@ -3,10 +3,10 @@
 //! A *stretch* is log2(p / (1 − p)) in units of 1/256. Evidence adds up in this domain.
 
 /// Units of a stretch per factor of two in the odds.
-pub const UNIT: i32 = 256;
+pub(crate) const UNIT: i32 = 256;
 
 /// Stretches lie between −LIMIT and LIMIT: odds of 1 to 2^14.
-pub const LIMIT: i32 = 14 * UNIT;
+pub(crate) const LIMIT: i32 = 14 * UNIT;
 
 /// log2(1 + i/256) in units of 1/256.
 static LOG2: [u16; 256] = log2_table();
@@ -15,7 +15,7 @@ static LOG2: [u16; 256] = log2_table();
 static SQUASH: [u16; 2 * LIMIT as usize + 1] = squash_table();
 
 /// log2(`x`) in units of 1/256, to within two units; 0 counts as 1.
-pub fn log2(x: u64) -> i32 {
+pub(crate) fn log2(x: u64) -> i32 {
     let x = x.max(1);
     let zeros = x.leading_zeros();
     let mantissa = ((x << zeros) >> 55) & 0xff;
@@ -23,17 +23,17 @@ pub fn log2(x: u64) -> i32 {
 }
 
 /// The stretch of the odds `yes` to `no`.
-pub fn odds(yes: u64, no: u64) -> i32 {
+pub(crate) fn odds(yes: u64, no: u64) -> i32 {
     (log2(yes) - log2(no)).clamp(-LIMIT, LIMIT)
 }
 
 /// The stretch of a probability in units of 2⁻³².
-pub fn stretch(probability: u32) -> i32 {
+pub(crate) fn stretch(probability: u32) -> i32 {
     odds(u64::from(probability), u64::from(!probability))
 }
 
 /// The probability, in units of 2⁻¹⁶, of a stretch; beyond ±[`LIMIT`] that of the limit.
-pub fn squash(stretch: i32) -> u16 {
+pub(crate) fn squash(stretch: i32) -> u16 {
     SQUASH[(stretch.clamp(-LIMIT, LIMIT) + LIMIT) as usize]
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Each reads what it wrote and never panics on anything else. From the plainest to the most
 //! compact: [`varint`] for single numbers, [`bits`] for codes of a fixed width, [`gaps`] for the
-//! positions of few among many, [`matrix`] for whole matrices, through an adaptive [`predictor`]
+//! positions of few among many, [`matrix`] for whole matrices, through an adaptive model
 //! and the binary [`range_coder`].
 
 pub mod bits;
 pub mod gaps;
-pub mod logistic;
+mod logistic;
 pub mod matrix;
-pub mod predictor;
+pub(crate) mod predictor;
 pub mod range_coder;
 pub mod reader;
 pub mod varint;

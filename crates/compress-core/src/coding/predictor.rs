@@ -12,7 +12,7 @@ use super::range_coder::BitCoder;
 
 /// The probability of a set bit in one context, as seen so far.
 #[derive(Clone, Copy, Debug)]
-pub struct Counter {
+pub(crate) struct Counter {
     /// In units of 2⁻³².
     probability: u32,
     seen: u32,
@@ -63,7 +63,7 @@ const HEAVIEST: i64 = 8 << 16;
 
 /// Weighs `N` pieces of evidence, with a set of weights for each selected situation.
 #[derive(Clone, Debug)]
-pub struct Mixer<const N: usize> {
+pub(crate) struct Mixer<const N: usize> {
     weights: Vec<[i32; N]>,
     /// How fast the weights learn: error (in 2⁻¹⁶) times evidence (a stretch) times this, over
     /// 2¹⁸, is the step (in 2⁻¹⁶).
@@ -73,7 +73,7 @@ pub struct Mixer<const N: usize> {
 impl<const N: usize> Mixer<N> {
     /// `situations` sets of weights that all start as `initial`, in units of 2⁻¹⁶, and learn at
     /// `rate`.
-    pub fn new(situations: usize, initial: [i32; N], rate: i32) -> Self {
+    pub(crate) fn new(situations: usize, initial: [i32; N], rate: i32) -> Self {
         Mixer {
             weights: vec![initial; situations],
             rate,
@@ -81,7 +81,7 @@ impl<const N: usize> Mixer<N> {
     }
 
     /// The stretch that the evidence adds up to.
-    pub fn mix(&self, situation: usize, evidence: &[i32; N]) -> i32 {
+    pub(crate) fn mix(&self, situation: usize, evidence: &[i32; N]) -> i32 {
         let sum: i64 = self.weights[situation]
             .iter()
             .zip(evidence)
@@ -91,7 +91,13 @@ impl<const N: usize> Mixer<N> {
     }
 
     /// Moves the weights towards what would have predicted `bit` better than `probability` did.
-    pub fn update(&mut self, situation: usize, evidence: &[i32; N], probability: u16, bit: bool) {
+    pub(crate) fn update(
+        &mut self,
+        situation: usize,
+        evidence: &[i32; N],
+        probability: u16,
+        bit: bool,
+    ) {
         let error = (i32::from(bit) << 16) - i32::from(probability);
         for (weight, &evidence) in self.weights[situation].iter_mut().zip(evidence) {
             let step = (i64::from(error) * i64::from(evidence) * i64::from(self.rate)) >> 18;
@@ -101,7 +107,7 @@ impl<const N: usize> Mixer<N> {
 }
 
 /// Codes one bit by a single counter, and learns from it.
-pub fn code_plain(coder: &mut impl BitCoder, bit: bool, counter: &mut Counter) -> bool {
+pub(crate) fn code_plain(coder: &mut impl BitCoder, bit: bool, counter: &mut Counter) -> bool {
     let bit = coder.code(bit, squash(counter.evidence()));
     counter.update(bit);
     bit
@@ -109,7 +115,7 @@ pub fn code_plain(coder: &mut impl BitCoder, bit: bool, counter: &mut Counter) -
 
 /// Codes one bit and learns from it. The evidence is that of the counters at `contexts`, then
 /// `direct`; `N` counts both. The mixer's weights are those of `situation`.
-pub fn code_mixed<const N: usize>(
+pub(crate) fn code_mixed<const N: usize>(
     coder: &mut impl BitCoder,
     bit: bool,
     (counters, contexts): (&mut [Counter], &[usize]),

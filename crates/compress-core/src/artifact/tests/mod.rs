@@ -7,6 +7,7 @@ use crate::rng::{self, Stream};
 
 mod damage;
 mod files;
+mod pinned;
 mod refusals;
 mod round_trip;
 mod size;

@@ -14,8 +14,16 @@ const COUNTED: u32 = 16;
 /// Digits below the first that have probabilities of their own.
 const MODELLED_DIGITS: u32 = 3;
 
-/// Questions: one for each count up to 17, then one for each prefix of digits of each length.
-const QUESTIONS: usize = 18 + (18 << MODELLED_DIGITS);
+/// Binary digits of the largest magnitude: one more than 16-bit codes need.
+const DIGITS: u32 = 17;
+
+/// The largest magnitude.
+pub(crate) const LARGEST: u32 = (1 << DIGITS) - 1;
+
+/// Questions: one for each count, of values or of digits, then one for each prefix of digits of
+/// each length.
+const COUNTS: usize = 1 + DIGITS as usize;
+const QUESTIONS: usize = COUNTS + (COUNTS << MODELLED_DIGITS);
 
 /// Classes of a mean magnitude.
 const CLASSES: usize = 26;
@@ -28,7 +36,7 @@ const COUNTERS: usize = ABOVE + CLASSES * QUESTIONS;
 
 /// Predicts values, row by row.
 #[derive(Clone, Debug)]
-pub struct Magnitude<'a> {
+pub(crate) struct Magnitude<'a> {
     geometry: &'a Geometry,
     /// The values of the present row so far; the last is always 0.
     row: Vec<i32>,
@@ -42,7 +50,7 @@ pub struct Magnitude<'a> {
 
 impl<'a> Magnitude<'a> {
     /// Before the first row of a matrix whose columns are arranged as `geometry`.
-    pub fn new(geometry: &'a Geometry) -> Self {
+    pub(crate) fn new(geometry: &'a Geometry) -> Self {
         Magnitude {
             geometry,
             row: vec![0; geometry.columns() + 1],
@@ -55,13 +63,13 @@ impl<'a> Magnitude<'a> {
     }
 
     /// Starts a row; call it before the first value of each.
-    pub fn begin_row(&mut self) {
+    pub(crate) fn begin_row(&mut self) {
         self.row.fill(0);
     }
 
     /// Codes the value in `column` of the present row, which is not 0 and lies between
     /// −`lowest` and `highest`, one of which is not 0.
-    pub fn code(
+    pub(crate) fn code(
         &mut self,
         coder: &mut impl BitCoder,
         column: usize,
@@ -158,7 +166,7 @@ impl Questions<'_> {
             let given = length - 2 - digit;
             let bit = (number >> digit) & 1;
             prefix = if given < MODELLED_DIGITS {
-                let question = 18 + ((length as usize) << MODELLED_DIGITS) + prefix as usize;
+                let question = COUNTS + ((length as usize) << MODELLED_DIGITS) + prefix as usize;
                 (prefix << 1) | u32::from(self.ask(coder, question, bit == 1))
             } else {
                 (prefix << 1) | coder.code_bits(bit, 1)

@@ -1,12 +1,12 @@
 //! Sparse matrices of small integers in close to their entropy.
 //!
-//! For each position whether it is zero ([`significance`]), and for the others sign and
-//! magnitude ([`magnitude`]), by an adaptive model and the range coder. The model is written once
+//! For each position whether it is zero, and for the others sign and magnitude, by an adaptive
+//! model and the range coder. The model is written once
 //! for both directions: [`code_integers`] writes with an encoder and reads with a decoder.
 
 pub mod geometry;
-pub mod magnitude;
-pub mod significance;
+mod magnitude;
+mod significance;
 
 use geometry::Geometry;
 use magnitude::Magnitude;
@@ -14,11 +14,15 @@ use significance::Significance;
 
 use super::range_coder::BitCoder;
 
+/// The largest magnitude that [`code_integers`] can code.
+pub const LARGEST: u32 = magnitude::LARGEST;
+
 /// Codes a matrix, row-major, whose columns are arranged as `geometry`. A decoder fills `values`,
 /// which may hold anything before.
 ///
-/// `range` gives for a flat position how far below and above 0 the value may lie; a decoder
-/// returns no other values, whatever it reads.
+/// `range` gives for a flat position how far below and above 0 the value may lie, at most
+/// [`LARGEST`] both. A decoder returns no other values, whatever it reads; an encoder changes
+/// those that lie outside to the ones that a decoder will return.
 pub fn code_integers(
     coder: &mut impl BitCoder,
     geometry: &Geometry,
@@ -32,7 +36,8 @@ pub fn code_integers(
         significance.begin_row();
         magnitude.begin_row();
         for (column, value) in row.iter_mut().enumerate() {
-            let range = range(i * columns + column);
+            let (lowest, highest) = range(i * columns + column);
+            let range = (lowest.min(LARGEST), highest.min(LARGEST));
             let possible = range != (0, 0);
             *value = if possible && significance.code(coder, column, *value != 0) {
                 magnitude.code(coder, column, *value, range)

@@ -25,7 +25,7 @@ const TABLE: usize = 128;
 
 /// Predicts positions, row by row.
 #[derive(Clone, Debug)]
-pub struct Significance<'a> {
+pub(crate) struct Significance<'a> {
     geometry: &'a Geometry,
     /// Whether each position of the present row is set; the last is always unset.
     row: Vec<bool>,
@@ -43,7 +43,7 @@ pub struct Significance<'a> {
 
 impl<'a> Significance<'a> {
     /// Before the first row of a matrix whose columns are arranged as `geometry`.
-    pub fn new(geometry: &'a Geometry) -> Self {
+    pub(crate) fn new(geometry: &'a Geometry) -> Self {
         let columns = geometry.columns();
         Significance {
             geometry,
@@ -60,7 +60,7 @@ impl<'a> Significance<'a> {
     }
 
     /// Starts a row; call it before the first position of each.
-    pub fn begin_row(&mut self) {
+    pub(crate) fn begin_row(&mut self) {
         if self.seen > 0 {
             self.rows += 1;
             for (above, set) in self.above.iter_mut().zip(&mut self.row) {
@@ -79,7 +79,7 @@ impl<'a> Significance<'a> {
     }
 
     /// Codes whether the position in `column` of the present row is set.
-    pub fn code(&mut self, coder: &mut impl BitCoder, column: usize, set: bool) -> bool {
+    pub(crate) fn code(&mut self, coder: &mut impl BitCoder, column: usize, set: bool) -> bool {
         let near = self.geometry.neighbours(column).before;
         let pattern = (0..6).fold(0, |p, i| p | usize::from(self.row[near[i] as usize]) << i);
         let count = (pattern & 15).count_ones() as usize;

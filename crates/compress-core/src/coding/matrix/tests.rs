@@ -169,3 +169,31 @@ fn empty_matrices_are_fine() {
     assert!(encode(&Geometry::line(0), &[], (7, 7)).is_empty());
     assert!(encode(&Geometry::line(5), &[0; 5], (0, 0)).is_empty());
 }
+
+#[test]
+fn what_lies_outside_of_its_range_is_replaced_not_lost_track_of() {
+    let geometry = Geometry::line(3);
+    let wild = [i32::MIN, i32::MAX, 0, 5, -5, 70_000, 1, 1 << 20, -1];
+    for range in [
+        (u32::MAX, u32::MAX),
+        (0, 0),
+        (0, 3),
+        (1, 0),
+        (20, 20),
+        (300, 70_000),
+    ] {
+        let mut encoder = Encoder::default();
+        let mut coded = wild;
+        code_integers(&mut encoder, &geometry, &mut coded, |_| range);
+        let bytes = encoder.finish();
+        assert_eq!(
+            decode(&geometry, &bytes, wild.len(), range),
+            coded,
+            "{range:?}"
+        );
+        assert!(coded.iter().all(|v| {
+            let bound = if *v < 0 { range.0 } else { range.1 };
+            v.unsigned_abs() <= bound.min(LARGEST)
+        }));
+    }
+}

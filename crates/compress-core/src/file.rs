@@ -1,4 +1,4 @@
-//! The file on disk: written whole or not at all.
+//! Files on disk: there whole or not at all.
 
 use std::fs;
 use std::io::Write;
@@ -7,8 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, Result};
 
-/// Writes `bytes` to a new file beside `path`, and gives it that name once it is complete.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes `bytes` to a new file beside `path`, and gives it that name once it is complete: whoever
+/// reads `path`, even after an interruption, finds the earlier file or this one.
+///
+/// # Errors
+/// [`Error::Io`] with `path`; nothing is left behind then.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let io = |source| Error::Io {
         path: path.to_owned(),
         source,
@@ -28,7 +32,10 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Reads all of a file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// [`Error::Io`] with `path`.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| Error::Io {
         path: path.to_owned(),
         source,
@@ -36,7 +43,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Names the file whose content is at fault.
-pub(super) fn at(path: &Path, error: Error) -> Error {
+pub(crate) fn at(path: &Path, error: Error) -> Error {
     Error::Io {
         path: path.to_owned(),
         source: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
