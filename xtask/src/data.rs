@@ -114,7 +114,8 @@ fn read_verified(dir: &Path, (name, expected): Known) -> Result<Vec<u8>, DataErr
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// The bytes as hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

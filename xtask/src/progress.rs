@@ -28,7 +28,7 @@ impl Progress {
         }
         let bar = ProgressBar::new(steps as u64);
         let style = ProgressStyle::with_template(
-            "{prefix:24} {bar:32} {percent:>3} %  {eta:>4} left  {msg}",
+            "{prefix:36} {bar:32} {percent:>3} %  {eta:>4} left  {msg}",
         );
         if let Ok(style) = style {
             bar.set_style(style);
@@ -45,7 +45,7 @@ impl Progress {
         } else {
             format!("{seconds:.1} s")
         };
-        eprintln!("{stage:<24} {how}");
+        eprintln!("{stage:<36} {how}");
     }
 }
 

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use compress_core::file;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use serde::Serialize;
@@ -41,6 +40,12 @@ pub(crate) enum RunError {
     UnknownExperiment { name: String, known: String },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
     Unwritable {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot read {}", path.display())]
+    Read {
         path: PathBuf,
         #[source]
         source: std::io::Error,
@@ -87,6 +92,7 @@ pub(crate) struct Run {
     pub(crate) store: Store,
     /// Bars on the terminal.
     pub(crate) progress: Progress,
+    training: data::Mnist,
     data: PathBuf,
     out: PathBuf,
     started: Instant,
@@ -126,6 +132,8 @@ impl Run {
         };
         std::fs::create_dir_all(&out).map_err(unwritable)?;
         tempfile::tempfile_in(&out).map_err(unwritable)?;
+        // Before earlier stages go: a wrong folder of data must not cost them.
+        let training = data::load(&data)?;
         let (name, details) = (experiment.name, (experiment.settings)(profile));
         let settings = format!("{name} {} seed {seed}: {details}", profile.name());
         let store = Store::open(&out.join("stages"), &settings, resume)?;
@@ -136,6 +144,7 @@ impl Run {
             validation_only,
             store,
             progress: Progress::new(),
+            training,
             data,
             out,
             started: Instant::now(),
@@ -150,8 +159,7 @@ impl Run {
         limit: Option<usize>,
         validation: usize,
     ) -> Result<(ImageSet, ImageSet), RunError> {
-        let files = data::load(&self.data)?;
-        let all = ImageSet::from_idx(&files.images, &files.labels)?;
+        let all = ImageSet::from_idx(&self.training.images, &self.training.labels)?;
         let count = limit.unwrap_or(all.len()).min(all.len());
         let split = count.saturating_sub(validation);
         Ok((all.subset(0..split)?, all.subset(split..count)?))
@@ -225,8 +233,6 @@ impl Run {
             path: self.out.clone(),
             source,
         };
-        file::write(&self.out.join("model.cmp"), model)?;
-        report::write(report, &self.out)?;
         let times = self.times.borrow();
         let timing = Timing {
             total_seconds: self.started.elapsed().as_secs_f64(),
@@ -237,7 +243,8 @@ impl Run {
         let json = serde_json::to_vec_pretty(&timing)
             .map_err(std::io::Error::from)
             .map_err(unwritable)?;
-        file::write(&self.out.join("timing.json"), &json)?;
+        let others: &[(&str, &[u8])] = &[("model.cmp", model), ("timing.json", &json)];
+        report::write(report, others, &self.out)?;
         print_stages(report);
         println!(
             "\n{:.0} s; model hash {}\nreport: {}",
@@ -252,7 +259,7 @@ impl Run {
 /// The table of stages, for a terminal.
 fn print_stages(report: &Report) {
     println!(
-        "\n{:<26} {:>10} {:>9} {:>10} {:>7}  {:>10}  {:>11}",
+        "\n{:<36} {:>10} {:>9} {:>10} {:>7}  {:>10}  {:>11}",
         "stage", "parameters", "nonzero", "bytes", "ratio", "validation", "test errors"
     );
     for s in &report.stages {
@@ -260,7 +267,7 @@ fn print_stages(report: &Report) {
             .test_errors
             .map_or_else(|| "-".into(), |errors| errors.to_string());
         println!(
-            "{:<26} {:>10} {:>9} {:>10} {:>6.1}x  {:>8.2} %  {test:>11}",
+            "{:<36} {:>10} {:>9} {:>10} {:>6.1}x  {:>8.2} %  {test:>11}",
             s.stage, s.parameters, s.nonzero, s.bytes, s.ratio, s.validation_error_percent
         );
     }

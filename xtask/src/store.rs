@@ -31,12 +31,18 @@ impl Store {
                 }
                 // An interrupted run may not have come so far: nothing to go on from.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => return Err(unwritable(source)),
+                Err(source) => {
+                    return Err(RunError::Read {
+                        path: marker,
+                        source,
+                    });
+                }
             }
-        } else if dir.exists() {
-            std::fs::remove_dir_all(dir).map_err(unwritable)?;
         }
         std::fs::create_dir_all(dir).map_err(unwritable)?;
+        if !resume {
+            remove_stages(dir).map_err(unwritable)?;
+        }
         file::write(&marker, settings.as_bytes())?;
         Ok(Store {
             dir: dir.to_owned(),
@@ -49,7 +55,7 @@ impl Store {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(RunError::Unwritable { path, source }),
+            Err(source) => return Err(RunError::Read { path, source }),
         };
         match structured::from_bytes(&bytes) {
             Ok((value, used)) if used == bytes.len() => Ok(Some(value)),
@@ -72,9 +78,25 @@ impl Store {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir
-            .join(format!("{}.stage", name.replace([' ', ','], "-")))
+        self.dir.join(format!(
+            "{}.stage",
+            name.replace([' ', ',', ':', '(', ')'], "-")
+        ))
     }
+}
+
+/// Removes the files that a store makes, and no other: the folder may hold what is not ours.
+fn remove_stages(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "stage")
+        {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -92,6 +114,15 @@ mod tests {
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), Some(vec![1, 2]));
         let store = Store::open(&path, "a", false).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
+    }
+
+    #[test]
+    fn files_of_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let thesis = dir.path().join("thesis.txt");
+        std::fs::write(&thesis, "years of work").unwrap();
+        Store::open(dir.path(), "a", false).unwrap();
+        assert!(thesis.exists());
     }
 
     #[test]

@@ -115,6 +115,14 @@ impl Grid {
                         format!("{low} to {high}"),
                     ));
                 }
+                for (set, &scale) in scales.iter().enumerate() {
+                    let zero = zero_points.get(set).copied().unwrap_or(0);
+                    let farthest = (high - zero).max(zero - low) as f32;
+                    if !(scale * farthest).is_finite() {
+                        let expected = "so small that every level is finite";
+                        return Err(Error::invalid(what("scale"), scale, expected));
+                    }
+                }
             }
             Grid::Codebook { values } => {
                 if values.is_empty() || values.len() > 1 << 16 {

@@ -13,22 +13,47 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Io`] with `path`; nothing is left behind then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |source| Error::Io {
+    write_all(&[(path.to_owned(), bytes)])
+}
+
+/// As [`write`], for files that belong together: none gets its name before all are complete.
+///
+/// # Errors
+/// [`Error::Io`] with the path at fault. Nothing half-written is left behind; where a name cannot
+/// be taken (a folder has it, say), those before it in the list have been replaced.
+pub fn write_all(files: &[(PathBuf, &[u8])]) -> Result<()> {
+    let mut pending = Pending(Vec::new());
+    for (path, bytes) in files {
+        let no_name =
+            || std::io::Error::new(std::io::ErrorKind::InvalidInput, "not the name of a file");
+        let temporary = beside(path).ok_or_else(|| io(path, no_name()))?;
+        pending.0.push((temporary.clone(), path.clone()));
+        write_new(&temporary, bytes).map_err(|source| io(path, source))?;
+    }
+    while let Some((temporary, path)) = pending.0.first() {
+        fs::rename(temporary, path).map_err(|source| io(path, source))?;
+        pending.0.remove(0);
+    }
+    Ok(())
+}
+
+/// Files written and not yet renamed; removed where that never happens.
+struct Pending(Vec<(PathBuf, PathBuf)>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        for (temporary, _) in &self.0 {
+            // Best effort: what matters is the first error.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+fn io(path: &Path, source: std::io::Error) -> Error {
+    Error::Io {
         path: path.to_owned(),
         source,
-    };
-    let temporary = beside(path).ok_or_else(|| {
-        io(std::io::Error::new(
-            std::io::ErrorKind::InvalidInput,
-            "not the name of a file",
-        ))
-    })?;
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        // Best effort: what matters is the first error.
-        let _ = fs::remove_file(&temporary);
-        io(error)
-    })
+    }
 }
 
 /// Reads all of a file.
@@ -36,18 +61,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] with `path`.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|source| Error::Io {
-        path: path.to_owned(),
-        source,
-    })
+    fs::read(path).map_err(|source| io(path, source))
 }
 
 /// Names the file whose content is at fault.
 pub(crate) fn at(path: &Path, error: Error) -> Error {
-    Error::Io {
-        path: path.to_owned(),
-        source: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
-    }
+    io(
+        path,
+        std::io::Error::new(std::io::ErrorKind::InvalidData, error),
+    )
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -64,4 +86,36 @@ fn beside(path: &Path) -> Option<PathBuf> {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     name.push(format!(".{}.{number}.tmp", std::process::id()));
     Some(path.with_file_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder of this test's own.
+    fn folder(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("compress-file-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn all_are_written_before_any_is_replaced() {
+        let dir = folder("all");
+        let good = dir.join("good");
+        fs::write(&good, "old").unwrap();
+        let bad = dir.join("no-such-folder/bad");
+        let error = write_all(&[(good.clone(), b"new"), (bad, b"new")]).unwrap_err();
+        assert!(error.to_string().contains("no-such-folder"), "{error}");
+        assert_eq!(fs::read(&good).unwrap(), b"old");
+        write_all(&[(good.clone(), b"new"), (dir.join("other"), b"")]).unwrap();
+        assert_eq!(read(&good).unwrap(), b"new");
+        assert_eq!(
+            fs::read_dir(&dir).unwrap().count(),
+            2,
+            "nothing else is left"
+        );
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }

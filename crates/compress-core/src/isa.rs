@@ -17,7 +17,7 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, DQ, VL and VNNI.
     Avx512,
-    /// AMX tiles with int8.
+    /// AMX tiles with int8. No kernel uses them yet: it runs what [`Isa::Avx512`] runs.
     Amx,
 }
 
@@ -99,7 +99,7 @@ fn detect() -> Isa {
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vnni");
     match (avx2, avx512) {
-        (_, true) if amx::is_available() => Isa::Amx,
+        (_, true) if has_amx() => Isa::Amx,
         (_, true) => Isa::Avx512,
         (true, _) => Isa::Avx2,
         _ => Isa::Scalar,
@@ -111,48 +111,14 @@ fn detect() -> Isa {
     Isa::Scalar
 }
 
-/// AMX needs the processor, the kernel, and the kernel's leave for this process.
+/// Whether the processor has tiles and int8 products on them. A kernel that uses them must first
+/// ask Linux for them (`arch_prctl`); there is none yet, and so nothing is asked.
 #[cfg(target_arch = "x86_64")]
-mod amx {
-    #[cfg(target_os = "linux")]
-    pub(super) fn is_available() -> bool {
-        use std::arch::x86_64::{__cpuid, __cpuid_count};
-        /// EDX of leaf 7: tiles, and int8 products on them.
-        const TILE_AND_INT8: u32 = (1 << 24) | (1 << 25);
-        if __cpuid(0).eax < 7 {
-            return false;
-        }
-        let has = __cpuid_count(7, 0).edx & TILE_AND_INT8 == TILE_AND_INT8;
-        has && request_tile_data()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn is_available() -> bool {
-        false
-    }
-
-    /// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: Linux gives tiles on request.
-    #[cfg(target_os = "linux")]
-    fn request_tile_data() -> bool {
-        const SYS_ARCH_PRCTL: i64 = 158;
-        const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
-        const XFEATURE_XTILEDATA: u64 = 18;
-        let result: i64;
-        // SAFETY: a system call by Linux's x86-64 convention; it takes two integers, touches no
-        // memory of ours, and clobbers rcx and r11 alone.
-        unsafe {
-            std::arch::asm!(
-                "syscall",
-                inlateout("rax") SYS_ARCH_PRCTL => result,
-                in("rdi") ARCH_REQ_XCOMP_PERM,
-                in("rsi") XFEATURE_XTILEDATA,
-                lateout("rcx") _,
-                lateout("r11") _,
-                options(nostack),
-            );
-        }
-        result == 0
-    }
+fn has_amx() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    /// EDX of leaf 7: tiles, and int8 products on them.
+    const TILE_AND_INT8: u32 = (1 << 24) | (1 << 25);
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & TILE_AND_INT8 == TILE_AND_INT8
 }
 
 #[cfg(test)]

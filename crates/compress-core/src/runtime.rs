@@ -8,7 +8,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::artifact::{Artifact, Tensor};
-use crate::kernels::gemm_f32::{Init, gemm};
+use crate::kernels::gemm_f32::{Init, PackedB, gemm_packed};
 use crate::network::{Activation, Architecture};
 use crate::ops::elementwise;
 use crate::{Error, Result};
@@ -48,7 +48,8 @@ pub struct Runtime {
 /// The decoded parameters of one layer.
 #[derive(Clone, Debug)]
 struct Layer {
-    weight: Array2<f32>,
+    /// `[inputs, outputs]`, laid out for the product.
+    weight: PackedB,
     bias: Vec<f32>,
     activation: Activation,
 }
@@ -79,9 +80,10 @@ impl Runtime {
             .zip(tensors.chunks_exact(2))
             .map(|(spec, pair)| {
                 let weight = decode(&pair[0])?;
+                let weight = Array2::from_shape_vec((spec.outputs, spec.inputs), weight)
+                    .map_err(Error::other)?;
                 Ok(Layer {
-                    weight: Array2::from_shape_vec((spec.outputs, spec.inputs), weight)
-                        .map_err(Error::other)?,
+                    weight: PackedB::pack(weight.t()),
                     bias: decode(&pair[1])?,
                     activation: spec.activation,
                 })
@@ -96,16 +98,6 @@ impl Runtime {
     /// The chain of layers, and which features feed it.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
-    }
-
-    /// The decoded weight `[outputs, inputs]` of layer `layer`; None past the last.
-    pub fn weight(&self, layer: usize) -> Option<ArrayView2<'_, f32>> {
-        self.layers.get(layer).map(|layer| layer.weight.view())
-    }
-
-    /// The decoded bias `[outputs]` of layer `layer`; None past the last.
-    pub fn bias(&self, layer: usize) -> Option<&[f32]> {
-        self.layers.get(layer).map(|layer| layer.bias.as_slice())
     }
 
     /// Logits `[batch, outputs]` of `inputs` `[batch, features]`. An empty batch gives no rows.
@@ -162,8 +154,8 @@ impl Runtime {
 impl Layer {
     /// `activation(x · weightᵀ + bias)`, `[batch, outputs]`.
     fn forward(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let mut y = Array2::zeros((x.nrows(), self.weight.nrows()));
-        gemm(x, self.weight.t(), Init::Bias(&self.bias), y.view_mut())?;
+        let mut y = Array2::zeros((x.nrows(), self.bias.len()));
+        gemm_packed(x, &self.weight, Init::Bias(&self.bias), y.view_mut())?;
         let values = y.as_slice_mut().unwrap_or_default();
         match self.activation {
             Activation::Identity => {}

@@ -10,7 +10,13 @@ const LIMIT: usize = 1 << 30;
 
 /// The bytes of `value`: integers as varints, little-endian.
 pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(Error::other)
+    let config = bincode::config::standard();
+    let bytes = bincode::serde::encode_to_vec(value, config).map_err(Error::other)?;
+    if bytes.len() > LIMIT {
+        let most = format!("at most {LIMIT}, which is what can be read again");
+        return Err(Error::invalid("the size of a structure", bytes.len(), most));
+    }
+    Ok(bytes)
 }
 
 /// Reads a value from the beginning of `bytes`; returns it and how many bytes it took.

@@ -141,7 +141,7 @@ impl Step {
 /// Something that takes part in training: a mask, fake quantization, a schedule of densities.
 ///
 /// The loop calls the hooks in their order before a forward pass and after a step, and in
-/// reverse order after a backward pass, so that what one swaps in before, it swaps out after.
+/// reverse order after a backward pass (likewise around a look at the validation samples), so that what one swaps in before, it swaps out after.
 pub trait TrainHook {
     /// Before the forward pass of `step`.
     fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
@@ -158,6 +158,19 @@ pub trait TrainHook {
     /// When the parameters have been updated.
     fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
         let _ = (network, step);
+        Ok(())
+    }
+
+    /// Before the network is looked at, as by validation: what is swapped in for a forward pass
+    /// belongs in here too.
+    fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
+        let _ = network;
+        Ok(())
+    }
+
+    /// After the network was looked at; takes back what [`TrainHook::before_evaluation`] did.
+    fn after_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
+        let _ = network;
         Ok(())
     }
 

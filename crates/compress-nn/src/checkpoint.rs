@@ -75,7 +75,8 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Puts the run back into `trainer` and `hooks`; changes nothing where it belongs to another.
+    /// Puts the run back into `trainer` and `hooks`; leaves the network as it is where the
+    /// checkpoint belongs to another run or a hook refuses it.
     pub(crate) fn restore(
         self,
         path: &Path,
@@ -107,11 +108,13 @@ impl Checkpoint {
         {
             return Err(Error::checkpoint(path, "its tensors have other lengths"));
         }
+        for (hook, saved) in hooks.iter_mut().zip(&self.hooks) {
+            let loaded = hook.load(saved);
+            loaded
+                .map_err(|error| Error::checkpoint(path, format!("a hook refuses it: {error}")))?;
+        }
         for (parameter, values) in parameters.iter_mut().zip(&self.parameters) {
             parameter.values_mut().copy_from_slice(values);
-        }
-        for (hook, saved) in hooks.iter_mut().zip(&self.hooks) {
-            hook.load(saved)?;
         }
         Ok(self.state)
     }

@@ -55,7 +55,7 @@ pub(crate) fn run(
             training_loss,
             ..EpochReport::default()
         };
-        validate(trainer, &mut report, &mut state)?;
+        validate(trainer, hooks, &mut report, &mut state)?;
         tracing::debug!(
             epoch,
             training_loss,
@@ -149,7 +149,12 @@ fn shuffle(order: &mut Vec<usize>, samples: usize, trainer: &Trainer<'_>, epoch:
 }
 
 /// Looks at the validation samples where it is time to, and says whether to stop.
-fn validate(trainer: &Trainer<'_>, report: &mut EpochReport, state: &mut State) -> Result<()> {
+fn validate(
+    trainer: &mut Trainer<'_>,
+    hooks: &mut [&mut dyn TrainHook],
+    report: &mut EpochReport,
+    state: &mut State,
+) -> Result<()> {
     let Some(Validation {
         samples,
         every_epochs,
@@ -161,7 +166,14 @@ fn validate(trainer: &Trainer<'_>, report: &mut EpochReport, state: &mut State) 
     if !done.is_multiple_of(every_epochs) && done != trainer.settings.epochs {
         return Ok(());
     }
-    let found = evaluate(&trainer.network, samples)?;
+    for hook in hooks.iter_mut() {
+        hook.before_evaluation(&mut trainer.network)?;
+    }
+    let found = evaluate(&trainer.network, samples);
+    for hook in hooks.iter_mut().rev() {
+        hook.after_evaluation(&mut trainer.network)?;
+    }
+    let found = found?;
     report.validation_errors = Some(found.errors);
     report.validation_loss = Some(found.cross_entropy);
     let Some(stopping) = trainer.settings.early_stopping else {

@@ -164,7 +164,7 @@ fn update(
     Ok(())
 }
 
-/// Fails at the first value of the batch that is not finite: a ReLU could hide it.
+/// Fails at the first value of the batch that is not finite, and names the sample.
 fn check_inputs(buffers: &Backprop, indices: &[usize]) -> Result<()> {
     let inputs = buffers.inputs(indices.len());
     let values = inputs.as_slice().unwrap_or_default();

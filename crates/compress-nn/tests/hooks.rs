@@ -228,3 +228,48 @@ fn the_last_batch_is_what_is_left_and_progress_counts_every_step() {
     drop(trainer);
     assert_eq!(seen, [(0, 1), (0, 2), (1, 3), (1, 4)]);
 }
+
+/// Shows the validation another network than the one that is trained.
+struct Disguise(Vec<Vec<f32>>);
+
+impl TrainHook for Disguise {
+    fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
+        self.0.clear();
+        for parameter in network.parameters_mut() {
+            self.0.push(parameter.values().to_vec());
+            parameter.values_mut().fill(0.0);
+        }
+        Ok(())
+    }
+
+    fn after_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
+        for (parameter, values) in network.parameters_mut().into_iter().zip(&self.0) {
+            parameter.values_mut().copy_from_slice(values);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn validation_sees_what_the_hooks_show_and_training_does_not() {
+    let validation = data();
+    let run = |hooks: &mut [&mut dyn TrainHook]| {
+        let trainer = Trainer::new(network(), settings(Optimizer::sgd(0.0))).unwrap();
+        let mut trainer = trainer.validation(&validation, 1);
+        let report = trainer.fit(&data(), &CrossEntropy, hooks).unwrap();
+        (report.epochs[0].clone(), trainer.into_network())
+    };
+    let (plain, expected) = run(&mut []);
+    let (disguised, found) = run(&mut [&mut Disguise(Vec::new())]);
+    // All logits equal: the cross-entropy of a coin.
+    let coin = disguised.validation_loss.unwrap();
+    assert!((coin - std::f32::consts::LN_2).abs() < 1e-6, "{coin}");
+    assert_ne!(plain.validation_loss, disguised.validation_loss);
+    let values = |n: &Mlp| {
+        n.parameters()
+            .iter()
+            .flat_map(|p| p.values().to_vec())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values(&found), values(&expected));
+}

@@ -444,3 +444,36 @@ fn schedules_run_from_start_to_end_without_turning_back() {
     }
     assert_eq!(Cubic.advance(0.0), 0.0);
 }
+
+/// The magnitude, but NaN for the first weight from the second scoring on.
+struct Breaks(std::cell::Cell<usize>);
+
+impl Criterion for Breaks {
+    fn name(&self) -> &'static str {
+        "breaks"
+    }
+
+    fn scores(&self, network: &dyn Network) -> Result<Scores> {
+        let mut scores = Magnitude.scores(network)?;
+        self.0.set(self.0.get() + 1);
+        if self.0.get() > 1 {
+            scores.tensors[0].values[0] = f32::NAN;
+        }
+        Ok(scores)
+    }
+}
+
+#[test]
+fn a_score_that_cannot_be_ranked_is_an_error_at_every_pruning() {
+    let options = GradualOptions {
+        interval: 1,
+        ..GradualOptions::default()
+    };
+    let criterion = Box::new(Breaks(std::cell::Cell::new(0)));
+    let structure = Box::new(Global::default());
+    let mut hook = GradualPruning::new(criterion, structure, Box::new(Cubic), options).unwrap();
+    let mut network = Chain::random(&[4, 6, 3], 1);
+    hook.after_step(&mut network, &step(0, 20)).unwrap();
+    let error = hook.after_step(&mut network, &step(1, 20)).unwrap_err();
+    assert!(error.to_string().contains("layers.0.weight"), "{error}");
+}

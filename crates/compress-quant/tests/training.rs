@@ -72,6 +72,26 @@ fn swaps_in_what_ships_and_puts_back_what_was() {
 }
 
 #[test]
+fn an_evaluation_sees_what_ships() {
+    let mut network = Chain::new(&[4, 6, 3], 1);
+    let scheme = four_bits();
+    let mut hook = FakeQuantize::fit(&network, &[(Target::Role(Role::Weight), &scheme)]).unwrap();
+    let before = bits(&network);
+    let shipped = hook.to_artifact(&network).unwrap();
+    hook.before_evaluation(&mut network).unwrap();
+    for (parameter, tensor) in network.parameters().iter().zip(&shipped.tensors) {
+        assert_eq!(
+            parameter.values(),
+            dequantized(tensor),
+            "{}",
+            parameter.name()
+        );
+    }
+    hook.after_evaluation(&mut network).unwrap();
+    assert_eq!(bits(&network), before);
+}
+
+#[test]
 fn codecs_stay_frozen_as_weights_move() {
     let mut network = Chain::new(&[12, 9, 4], 1);
     let four = four_bits();

@@ -17,19 +17,22 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use compress_core::file;
 
 pub(crate) use model::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage, StoredRow};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReportError {
-    /// A file or the folder of the report cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file or folder.
+    /// A file cannot be written.
+    #[error("cannot write the report: {0}")]
+    File(#[from] compress_core::Error),
+    /// The folder of the report cannot be made.
+    #[error("cannot make the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
         path: PathBuf,
         /// The system's reason.
         #[source]
@@ -48,63 +51,30 @@ pub(crate) enum ReportError {
     },
 }
 
-/// Writes `report.md`, `report.json` and `report.html` into `dir`, which is created if missing.
+/// Writes `report.md`, `report.json`, `report.html` and `others` (names and bytes) into `dir`, which
+/// is created if missing.
 ///
-/// Each file is written under another name and then renamed, after all three could be written,
-/// so that a reader never sees half of one.
+/// No file gets its name before all could be written, so that a reader never sees half of one,
+/// nor a report beside the model of an earlier run.
 ///
 /// # Errors
 /// Where a plot cannot be drawn, or a file cannot be written; the error names the file.
-pub(crate) fn write(report: &Report, dir: &Path) -> Result<(), ReportError> {
-    let files = [
+pub(crate) fn write(
+    report: &Report,
+    others: &[(&str, &[u8])],
+    dir: &Path,
+) -> Result<(), ReportError> {
+    let texts = [
         ("report.md", markdown::render(report)),
         ("report.json", json::render(report)?),
         ("report.html", html::render(report)?),
     ];
-    fs::create_dir_all(dir).map_err(|source| write_error(dir, source))?;
-    let mut pending = Pending(Vec::new());
-    for (name, text) in &files {
-        pending.add(dir.join(name), text)?;
-    }
-    pending.rename_all()
-}
-
-/// Files written but not yet renamed: what is to replace what. Removed where that never happens.
-struct Pending(Vec<(PathBuf, PathBuf)>);
-
-impl Pending {
-    /// Writes `text` beside `path`.
-    fn add(&mut self, path: PathBuf, text: &str) -> Result<(), ReportError> {
-        let partial = path.with_added_extension(format!("{}.partial", std::process::id()));
-        self.0.push((partial.clone(), path.clone()));
-        let written = fs::File::create(&partial).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|source| write_error(&path, source))
-    }
-
-    fn rename_all(mut self) -> Result<(), ReportError> {
-        while let Some((partial, path)) = self.0.first() {
-            fs::rename(partial, path).map_err(|source| write_error(path, source))?;
-            self.0.remove(0);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        for (partial, _) in &self.0 {
-            // It may not exist, and there is nobody left to tell.
-            let _ = fs::remove_file(partial);
-        }
-    }
-}
-
-fn write_error(path: &Path, source: std::io::Error) -> ReportError {
-    ReportError::Write {
-        path: path.to_owned(),
+    std::fs::create_dir_all(dir).map_err(|source| ReportError::Folder {
+        path: dir.to_owned(),
         source,
-    }
+    })?;
+    let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
+    let files = texts.chain(others.iter().copied());
+    let files: Vec<_> = files.map(|(name, bytes)| (dir.join(name), bytes)).collect();
+    Ok(file::write_all(&files)?)
 }

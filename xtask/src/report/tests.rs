@@ -1,6 +1,7 @@
 //! The reports of the fixture, compared with what they must be.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use super::*;
 
@@ -250,7 +251,7 @@ fn odd_numbers_make_a_report_all_the_same() {
     report.densities[0].density = f64::NAN;
     report.tensors[0].bytes = 1 << 40;
     let dir = tempfile::tempdir().expect("temporary folder");
-    write(&report, dir.path()).expect("a report");
+    write(&report, &[], dir.path()).expect("a report");
     assert_balanced(&html::render(&report).expect("plots can be drawn"));
     assert!(
         json::render(&report)
@@ -265,7 +266,7 @@ fn writing_twice_gives_the_same_three_files() {
     let target = dir.path().join("a/b");
     let mut written = Vec::new();
     for _ in 0..2 {
-        write(&fixture::report(), &target).expect("the folder is created");
+        write(&fixture::report(), &[], &target).expect("the folder is created");
         assert_eq!(names(&target), ["report.html", "report.json", "report.md"]);
         let texts = names(&target).into_iter().map(|name| {
             let text = fs::read_to_string(target.join(&name)).expect("readable");
@@ -281,12 +282,13 @@ fn an_unwritable_file_is_named_and_nothing_else_is_left() {
     let dir = tempfile::tempdir().expect("temporary folder");
     // A folder where the file belongs cannot be replaced by a file.
     fs::create_dir_all(dir.path().join("report.md/inner")).expect("create folder");
-    let error = write(&fixture::report(), dir.path()).expect_err("there is a folder in the way");
+    let error =
+        write(&fixture::report(), &[], dir.path()).expect_err("there is a folder in the way");
     assert!(error.to_string().contains("report.md"), "{error}");
     assert_eq!(names(dir.path()), ["report.md"]);
 
     let file = dir.path().join("file");
     fs::write(&file, "").expect("write");
-    let error = write(&fixture::report(), &file).expect_err("a file is no folder");
+    let error = write(&fixture::report(), &[], &file).expect_err("a file is no folder");
     assert!(error.to_string().contains("file"), "{error}");
 }

@@ -5,7 +5,12 @@ use std::path::Path;
 use super::Finding;
 use super::workspace::Workspace;
 
-const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let missing = DOCUMENTS
@@ -26,6 +31,7 @@ mod tests {
             files: vec![
                 "README.md".into(),
                 "CHANGELOG.md".into(),
+                "CONTRIBUTING.md".into(),
                 "a/ARCHITECTURE.md".into(),
             ],
             ..Workspace::default()

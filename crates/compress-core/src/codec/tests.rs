@@ -244,3 +244,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_scale_whose_levels_overflow_is_refused() {
+    let check = |scale: f32, zero_points: &[i32]| {
+        linear(8, Granularity::Tensor, &[scale], zero_points).validate("w", &[3])
+    };
+    // The largest f32 is 127 times 2.679e36.
+    assert!(check(2.67e36, &[]).is_ok());
+    let error = check(2.69e36, &[]).unwrap_err().to_string();
+    assert!(error.contains("scale of w"), "{error}");
+    // An affine grid's farthest level lies up to 255 steps from its zero.
+    assert!(check(2.67e36, &[0]).is_err());
+}

@@ -3,6 +3,7 @@
 use super::*;
 use crate::artifact::Tensor;
 use crate::codec::{Granularity, Grid, QuantizedTensor};
+use crate::kernels::gemm_f32::gemm;
 use crate::ops::scalar;
 use crate::rng;
 use ndarray::{Axis, array};

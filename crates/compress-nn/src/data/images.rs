@@ -64,7 +64,11 @@ impl ImageSet {
         let images = idx::read_images(images)?;
         let labels = idx::read_labels(labels)?;
         let count = images.pixels.len() / (images.height * images.width);
-        compress_core::Error::check_shape("labels of the images", &[count], &[labels.len()])?;
+        compress_core::Error::check_shape(
+            "labels, one for each image of the other file",
+            &[count],
+            &[labels.len()],
+        )?;
         ImageSet::new(images.pixels, images.height, images.width, labels)
     }
 

@@ -25,8 +25,10 @@ pub(crate) struct Dropout {
 impl Dropout {
     /// `rate` in `[0, 1)`; `stream` names the layer. `None` where nothing is dropped.
     pub(crate) fn new(rate: f32, seed: u64, stream: String) -> Option<Self> {
-        (rate > 0.0).then(|| Dropout {
-            threshold: (rate * 65_536.0) as u32,
+        // The rate in steps of 2⁻¹⁶; a smaller one drops nothing.
+        let threshold = (rate * 65_536.0) as u32;
+        (threshold > 0).then(|| Dropout {
+            threshold,
             scale: 1.0 / (1.0 - rate),
             seed,
             stream,

@@ -9,6 +9,7 @@ use compress_core::train::{Step, TrainHook};
 use super::masking;
 use crate::error::check_fraction;
 use crate::schedule::Schedule;
+use crate::structure::check_scores;
 use crate::{Error, Result};
 
 /// Whether a pruned weight may come back.
@@ -195,6 +196,8 @@ impl GradualPruning {
 
     fn prune(&mut self, network: &dyn Network, density: f64) -> CoreResult<()> {
         let mut scores = self.criterion.scores(network)?;
+        // A score that cannot be ranked is an error also where the mask would hide it.
+        check_scores(&scores)?;
         if self.options.regrowth == Regrowth::Never {
             sink_pruned(&mut scores, &self.state.mask);
         }

@@ -61,7 +61,10 @@ fn keep_highest(scores: &[&[f32]], kept: usize) -> Result<Vec<Vec<bool>>> {
 /// Fails unless each tensor has as many scores as its shape says, all of them rankable.
 pub(crate) fn check_scores(scores: &Scores) -> Result<()> {
     for tensor in &scores.tensors {
-        let expected = [tensor.shape.iter().product()];
+        let expected = [tensor
+            .shape
+            .iter()
+            .fold(1usize, |n, &d| n.saturating_mul(d))];
         compress_core::Error::check_shape(
             &format!("scores of {}", tensor.name),
             &expected,

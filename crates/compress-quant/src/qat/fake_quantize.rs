@@ -223,9 +223,9 @@ impl Frozen {
     }
 }
 
-impl TrainHook for FakeQuantize {
+impl FakeQuantize {
     /// Swaps the quantized weights in. On an error the network holds the full-precision ones.
-    fn before_forward(&mut self, network: &mut dyn Network, _step: &Step) -> Result<()> {
+    fn swap_in(&mut self, network: &mut dyn Network) -> Result<()> {
         self.restore(network)?;
         let mut parameters = network.parameters_mut();
         self.check(&parameters)?;
@@ -244,6 +244,13 @@ impl TrainHook for FakeQuantize {
         self.swapped = true;
         Ok(())
     }
+}
+
+impl TrainHook for FakeQuantize {
+    /// Swaps the quantized weights in. On an error the network holds the full-precision ones.
+    fn before_forward(&mut self, network: &mut dyn Network, _step: &Step) -> Result<()> {
+        self.swap_in(network)
+    }
 
     /// Puts the full-precision weights back, and clips their gradient where asked to.
     fn after_backward(&mut self, network: &mut dyn Network, _step: &Step) -> Result<()> {
@@ -259,6 +266,16 @@ impl TrainHook for FakeQuantize {
             }
         }
         Ok(())
+    }
+
+    /// Swaps the quantized weights in: they are what ships.
+    fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
+        self.swap_in(network)
+    }
+
+    /// Puts the full-precision weights back.
+    fn after_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
+        self.restore(network)
     }
 
     /// The frozen grids.

@@ -21,17 +21,17 @@ pub(super) const ALL: &[(&str, Technique)] = &[
     ("pruned: weights", weights),
     ("pruned: neurons", neurons),
     ("pruned: a layer", layer),
-    ("quantized: linear 8 bit", |_, dense| {
+    ("quantized: linear 8 bit (rounded)", |_, dense| {
         rounded(dense, &linear(8)?)
     }),
-    ("quantized: linear 4 bit", |_, dense| {
+    ("quantized: linear 4 bit (rounded)", |_, dense| {
         rounded(dense, &linear(4)?)
     }),
-    ("quantized: linear 2 bit", two_bits),
-    ("quantized: codebook 4 bit", |_, dense| {
+    ("quantized: linear 2 bit (fine-tuned)", two_bits),
+    ("quantized: codebook 4 bit (rounded)", |_, dense| {
         rounded(dense, &Codebook::new(16, ZeroLevel::Pinned)?)
     }),
-    ("quantized: power of two", |_, dense| {
+    ("quantized: power of two 4 bit (rounded)", |_, dense| {
         rounded(dense, &PowerOfTwo::new(4)?)
     }),
 ];
@@ -39,17 +39,14 @@ pub(super) const ALL: &[(&str, Technique)] = &[
 /// The student as one trains it without a teacher: hard labels, no augmentation.
 pub(super) fn dense(lab: &Lab<'_>) -> Result<Outcome, StageError> {
     let network = lab.untrained(&lab.settings.student, "dense")?;
-    let plan = Plan {
-        warm_up_steps: 100,
-        ..tuning("dense", lab.settings.dense_epochs, 1e-3)
-    };
+    let plan = Plan::new("dense", lab.settings.dense_epochs, lab.settings.rates.dense);
     let (network, epochs) = lab.train(network, &plan, &lab.training, &CrossEntropy, &mut [])?;
     Outcome::float(&network, epochs)
 }
 
 /// Single weights by magnitude, gradually, over all layers together.
 fn weights(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
-    let mut pruning = gradual_pruning(lab.settings.alone_density)?;
+    let mut pruning = gradual_pruning(lab, lab.settings.alone_density)?;
     tune(
         lab,
         "pruned: weights",
@@ -71,9 +68,17 @@ fn layer(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
     let teacher = dense.network()?;
     let mut network = teacher.clone();
     prune_layer(&mut network, &LayerLoss, &lab.validation)?;
-    let plan = tuning("pruned: a layer", lab.settings.tune_epochs, 1e-3);
+    let plan = Plan::new(
+        "pruned: a layer",
+        lab.settings.tune_epochs,
+        lab.settings.rates.tune,
+    );
     let logits = teacher_logits(&teacher, &lab.training)?;
-    let loss = Joint::new(Teacher::Cached(logits), lab.settings.temperature, 0.7)?;
+    let loss = Joint::new(
+        Teacher::Cached(logits),
+        lab.settings.temperature,
+        lab.settings.soft_weight,
+    )?;
     let (network, epochs) = lab.train(network, &plan, &lab.training, &loss, &mut [])?;
     Outcome::float(&network, epochs)
 }
@@ -83,7 +88,11 @@ fn two_bits(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
     let network = dense.network()?;
     let scheme = linear(2)?;
     let mut quantize = FakeQuantize::fit(&network, &[(Target::Role(Role::Weight), &scheme)])?;
-    let plan = tuning("quantized: linear 2 bit", lab.settings.tune_epochs, 5e-4);
+    let plan = Plan::new(
+        "quantized: linear 2 bit",
+        lab.settings.tune_epochs,
+        lab.settings.rates.two_bits,
+    );
     let hooks: &mut [&mut dyn TrainHook] = &mut [&mut quantize];
     let (network, epochs) = lab.train(network, &plan, &lab.training, &CrossEntropy, hooks)?;
     let (file, _) = quantize.to_artifact(&network)?.to_bytes()?;
@@ -108,19 +117,7 @@ fn tune(
     network: Mlp,
     hooks: &mut [&mut dyn TrainHook],
 ) -> Result<Outcome, StageError> {
-    let plan = tuning(stage, lab.settings.tune_epochs, 1e-3);
+    let plan = Plan::new(stage, lab.settings.tune_epochs, lab.settings.rates.tune);
     let (network, epochs) = lab.train(network, &plan, &lab.training, &CrossEntropy, hooks)?;
     Outcome::float(&network, epochs)
-}
-
-fn tuning(stage: &str, epochs: usize, learning_rate: f32) -> Plan<'_> {
-    Plan {
-        stage,
-        epochs,
-        first_epoch: 0,
-        learning_rate,
-        floor: 0.05,
-        warm_up_steps: 50,
-        dropout: 0.0,
-    }
 }

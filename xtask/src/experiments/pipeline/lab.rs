@@ -12,7 +12,7 @@ use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::settings::Settings;
+use super::settings::{Rate, Settings};
 use crate::run::{Run, RunError};
 
 /// The error of a stage's work.
@@ -80,10 +80,7 @@ pub(super) struct Plan<'a> {
     pub(super) stage: &'a str,
     pub(super) epochs: usize,
     pub(super) first_epoch: u64,
-    pub(super) learning_rate: f32,
-    /// Fraction of the learning rate left at the end.
-    pub(super) floor: f32,
-    pub(super) warm_up_steps: usize,
+    pub(super) rate: Rate,
     pub(super) dropout: f32,
 }
 
@@ -141,7 +138,7 @@ impl<'a> Lab<'a> {
     pub(super) fn transfer(&self, teacher: &dyn Network) -> Result<&Transfer, StageError> {
         if self.transfer.get().is_none() {
             let images = self
-                .augmented(1.0, "transfer")?
+                .augmented(self.settings.strengths[2], "transfer")?
                 .materialize(self.settings.copies)?;
             let logits = teacher_logits(teacher, &images)?;
             let _ = self.transfer.set(Transfer { images, logits });
@@ -164,10 +161,12 @@ impl<'a> Lab<'a> {
             epochs: plan.epochs,
             first_epoch: plan.first_epoch,
             batch_size: self.settings.batch,
-            learning_rate: plan.learning_rate,
+            learning_rate: plan.rate.peak,
             optimizer: Optimizer::adam(),
-            schedule: Schedule::Cosine { floor: plan.floor },
-            warm_up_steps: plan.warm_up_steps,
+            schedule: Schedule::Cosine {
+                floor: plan.rate.floor,
+            },
+            warm_up_steps: plan.rate.warm_up_steps,
             dropout_hidden: plan.dropout,
             seed: self.run.seed,
             stream: plan.stream(),
@@ -182,7 +181,18 @@ impl<'a> Lab<'a> {
     }
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
+    /// A training of its own, without dropout.
+    pub(super) fn new(stage: &'a str, epochs: usize, rate: Rate) -> Self {
+        Plan {
+            stage,
+            epochs,
+            first_epoch: 0,
+            rate,
+            dropout: 0.0,
+        }
+    }
+
     fn stream(&self) -> String {
         format!("{}.{}", self.stage, self.first_epoch)
     }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::Finished;
 use super::lab::{Lab, densities, nonzero};
+use crate::data::hexadecimal;
 use crate::evaluate::count_errors;
 use crate::report::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage, StoredRow};
 use crate::run::RunError;
@@ -58,7 +59,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         experiment: lab.run.experiment.to_owned(),
         profile: lab.run.profile.name().to_owned(),
         seed: lab.run.seed,
-        model_hash: hash(&last.outcome.file),
+        model_hash: hexadecimal(&Sha256::digest(&last.outcome.file)),
         settings: lab.settings.describe(),
         frontier: frontier(&rows, test.as_ref()),
         stages: rows,
@@ -212,11 +213,4 @@ fn failed(reason: &str) -> RunError {
 
 fn percent(errors: usize, samples: usize) -> f64 {
     100.0 * errors as f64 / samples as f64
-}
-
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

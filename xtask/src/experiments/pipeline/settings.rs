@@ -2,6 +2,66 @@
 
 use crate::run::Profile;
 
+/// How the learning rate goes in one training.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// The highest, for Adam.
+    pub(super) peak: f32,
+    /// Fraction of it that the cosine ends at.
+    pub(super) floor: f32,
+    /// Steps over which it rises first.
+    pub(super) warm_up_steps: usize,
+}
+
+impl Rate {
+    const fn new(peak: f32, floor: f32, warm_up_steps: usize) -> Self {
+        Rate {
+            peak,
+            floor,
+            warm_up_steps,
+        }
+    }
+
+    fn describe(&self) -> String {
+        let Rate {
+            peak,
+            floor,
+            warm_up_steps,
+        } = self;
+        format!("{peak} after {warm_up_steps} steps, by cosine to {floor} of it")
+    }
+}
+
+/// The learning rates of all trainings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rates {
+    pub(super) teacher: Rate,
+    pub(super) teacher_last: Rate,
+    pub(super) dense: Rate,
+    /// Fine-tuning one technique alone.
+    pub(super) tune: Rate,
+    /// Fine-tuning on two bits.
+    pub(super) two_bits: Rate,
+    pub(super) distill: Rate,
+    pub(super) prune: Rate,
+    pub(super) quantize: Rate,
+}
+
+const RATES: Rates = Rates {
+    teacher: Rate::new(1.2e-3, 0.1, 300),
+    teacher_last: Rate::new(1.2e-4, 0.05, 0),
+    dense: Rate::new(1e-3, 0.05, 100),
+    tune: Rate::new(1e-3, 0.05, 50),
+    two_bits: Rate::new(5e-4, 0.05, 50),
+    distill: Rate::new(2e-3, 0.05, 200),
+    prune: Rate::new(2e-3, 0.05, 200),
+    quantize: Rate::new(1e-3, 0.05, 200),
+};
+
+/// The strengths of augmentation: for the teacher, for its last epochs, for the transfer set.
+/// What a strength of 1 does is [`compress_nn::data::Augmentation`]'s default.
+const STRENGTHS: [f32; 3] = [1.3, 0.7, 1.0];
+
 /// Everything that the pipeline can be set to, beside the seed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
@@ -19,12 +79,22 @@ pub(super) struct Settings {
     pub(super) teacher_epochs: usize,
     /// Further epochs of the teacher with little augmentation.
     pub(super) teacher_last_epochs: usize,
+    /// The probability that a hidden neuron of the teacher is dropped.
+    pub(super) teacher_dropout: f32,
+    /// Strengths of augmentation: teacher, its last epochs, transfer set.
+    pub(super) strengths: [f32; 3],
+    /// Learning rates.
+    pub(super) rates: Rates,
     /// Images of a batch, for the teacher and the students.
     pub(super) batch: usize,
     /// Augmented copies of each training image in the transfer set.
     pub(super) copies: usize,
     /// Temperature of the soft targets.
     pub(super) temperature: f32,
+    /// Weight of the soft against the hard labels where a student repairs itself.
+    pub(super) soft_weight: f32,
+    /// Steps between two prunings.
+    pub(super) prune_interval: usize,
     /// Epochs over the plain training images for the dense student and its fine-tuning.
     pub(super) dense_epochs: usize,
     pub(super) tune_epochs: usize,
@@ -74,6 +144,24 @@ impl Settings {
                 "dense student and fine-tuning alone: epochs",
                 format!("{}, {}", self.dense_epochs, self.tune_epochs),
             ),
+            ("teacher: dropout", self.teacher_dropout.to_string()),
+            (
+                "augmentation of the teacher, of its last epochs, of the transfer set",
+                self.strengths.map(|s| s.to_string()).join(", "),
+            ),
+            (
+                "learning rate of the teacher",
+                self.rates.teacher.describe(),
+            ),
+            ("of its last epochs", self.rates.teacher_last.describe()),
+            ("of the dense student", self.rates.dense.describe()),
+            ("of fine-tuning alone", self.rates.tune.describe()),
+            ("of fine-tuning on two bits", self.rates.two_bits.describe()),
+            ("of distilling", self.rates.distill.describe()),
+            ("of pruning", self.rates.prune.describe()),
+            ("of quantizing", self.rates.quantize.describe()),
+            ("steps between prunings", self.prune_interval.to_string()),
+            ("soft weight of a repair", self.soft_weight.to_string()),
             ("transfer set: augmented copies", self.copies.to_string()),
             ("temperature", self.temperature.to_string()),
             (
@@ -103,6 +191,11 @@ const FULL: Settings = Settings {
     student: [784, 300, 100, 10],
     teacher_epochs: 16,
     teacher_last_epochs: 3,
+    teacher_dropout: 0.3,
+    strengths: STRENGTHS,
+    rates: RATES,
+    soft_weight: 0.7,
+    prune_interval: 50,
     batch: 256,
     copies: 5,
     temperature: 2.0,
@@ -126,6 +219,11 @@ const QUICK: Settings = Settings {
     student: [784, 40, 20, 10],
     teacher_epochs: 8,
     teacher_last_epochs: 2,
+    teacher_dropout: 0.3,
+    strengths: STRENGTHS,
+    rates: RATES,
+    soft_weight: 0.7,
+    prune_interval: 50,
     batch: 64,
     copies: 1,
     temperature: 2.0,

@@ -18,23 +18,16 @@ use super::lab::{Lab, Outcome, Plan, StageError};
 pub(super) fn teacher(lab: &Lab<'_>) -> Result<Outcome, StageError> {
     let settings = &lab.settings;
     let network = lab.untrained(&settings.teacher, "teacher")?;
-    let mut plan = Plan {
-        stage: "teacher",
-        epochs: settings.teacher_epochs,
-        first_epoch: 0,
-        learning_rate: 1.2e-3,
-        floor: 0.1,
-        warm_up_steps: 300,
-        dropout: 0.3,
-    };
-    let strong = lab.augmented(1.3, "teacher.augment")?;
+    let [strength, last_strength, _] = settings.strengths;
+    let rates = &settings.rates;
+    let mut plan = Plan::new("teacher", settings.teacher_epochs, rates.teacher);
+    plan.dropout = settings.teacher_dropout;
+    let strong = lab.augmented(strength, "teacher.augment")?;
     let (network, mut epochs) = lab.train(network, &plan, &strong, &CrossEntropy, &mut [])?;
     plan.epochs = settings.teacher_last_epochs;
     plan.first_epoch = settings.teacher_epochs as u64;
-    plan.learning_rate = 1.2e-4;
-    plan.floor = 0.05;
-    plan.warm_up_steps = 0;
-    let weak = lab.augmented(0.7, "teacher.augment")?;
+    plan.rate = rates.teacher_last;
+    let weak = lab.augmented(last_strength, "teacher.augment")?;
     let (network, last) = lab.train(network, &plan, &weak, &CrossEntropy, &mut [])?;
     epochs.extend(last.into_iter().map(|report| EpochReport {
         epoch: report.epoch + settings.teacher_epochs,
@@ -46,7 +39,11 @@ pub(super) fn teacher(lab: &Lab<'_>) -> Result<Outcome, StageError> {
 /// The student, from the teacher's soft labels on the transfer set.
 pub(super) fn distilled(lab: &Lab<'_>, teacher: &Outcome) -> Result<Outcome, StageError> {
     let network = lab.untrained(&lab.settings.student, "distilled")?;
-    let plan = plan("distilled", lab.settings.distill_passes, 2e-3);
+    let plan = Plan::new(
+        "distilled",
+        lab.settings.distill_passes,
+        lab.settings.rates.distill,
+    );
     let (network, epochs) = from_teacher(lab, teacher, network, &plan, &mut [])?;
     Outcome::float(&network, epochs)
 }
@@ -58,8 +55,12 @@ pub(super) fn pruned(
     teacher: &Outcome,
     student: &Outcome,
 ) -> Result<Outcome, StageError> {
-    let plan = plan("distilled, pruned", lab.settings.prune_passes, 2e-3);
-    let mut pruning = gradual_pruning(lab.settings.density)?;
+    let plan = Plan::new(
+        "distilled, pruned",
+        lab.settings.prune_passes,
+        lab.settings.rates.prune,
+    );
+    let mut pruning = gradual_pruning(lab, lab.settings.density)?;
     let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruning];
     let (mut network, epochs) = from_teacher(lab, teacher, student.network()?, &plan, hooks)?;
     compact(&mut network)?;
@@ -88,7 +89,11 @@ pub(super) fn quantized(
             (Target::Role(Role::Bias), &biases),
         ],
     )?;
-    let plan = plan("all together", settings.quantize_passes, 1e-3);
+    let plan = Plan::new(
+        "all together",
+        settings.quantize_passes,
+        settings.rates.quantize,
+    );
     let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut quantize];
     let (network, epochs) = from_teacher(lab, teacher, network, &plan, hooks)?;
     let (file, _) = quantize.to_artifact(&network)?.to_bytes()?;
@@ -96,10 +101,10 @@ pub(super) fn quantized(
 }
 
 /// Magnitude pruning over all layers together, along the cubic schedule.
-pub(super) fn gradual_pruning(density: f64) -> Result<GradualPruning, StageError> {
+pub(super) fn gradual_pruning(lab: &Lab<'_>, density: f64) -> Result<GradualPruning, StageError> {
     let options = GradualOptions {
         target: density,
-        interval: 50,
+        interval: lab.settings.prune_interval,
         ..GradualOptions::default()
     };
     let (criterion, structure) = (Box::new(Magnitude), Box::new(Global::default()));
@@ -125,16 +130,4 @@ fn from_teacher(
         lab.settings.temperature,
     )?;
     lab.train(student, plan, &transfer.images, &loss, hooks)
-}
-
-fn plan(stage: &str, epochs: usize, learning_rate: f32) -> Plan<'_> {
-    Plan {
-        stage,
-        epochs,
-        first_epoch: 0,
-        learning_rate,
-        floor: 0.05,
-        warm_up_steps: 200,
-        dropout: 0.0,
-    }
 }
