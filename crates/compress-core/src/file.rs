@@ -16,7 +16,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_all(&[(path.to_owned(), bytes)])
 }
 
-/// As [`write`], for files that belong together: none gets its name before all are complete.
+/// As [`write()`], for files that belong together: none gets its name before all are complete.
 ///
 /// # Errors
 /// [`Error::Io`] with the path at fault. Nothing half-written is left behind; where a name cannot
