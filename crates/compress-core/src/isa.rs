@@ -17,7 +17,7 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, DQ, VL and VNNI.
     Avx512,
-    /// AMX tiles with int8. No kernel uses them yet: it runs what [`Isa::Avx512`] runs.
+    /// AMX tiles with int8, where the system lets the process use them.
     Amx,
 }
 
@@ -113,14 +113,42 @@ fn detect() -> Isa {
     Isa::Scalar
 }
 
-/// Whether the processor has tiles and int8 products on them. A kernel that uses them must first
-/// ask Linux for them (`arch_prctl`); there is none yet, and so nothing is asked.
+/// Whether the processor has tiles and int8 products on them, and Linux grants them.
 #[cfg(target_arch = "x86_64")]
 fn has_amx() -> bool {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
     /// EDX of leaf 7: tiles, and int8 products on them.
     const TILE_AND_INT8: u32 = (1 << 24) | (1 << 25);
-    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & TILE_AND_INT8 == TILE_AND_INT8
+    __cpuid(0).eax >= 7
+        && __cpuid_count(7, 0).edx & TILE_AND_INT8 == TILE_AND_INT8
+        && request_tiles()
+}
+
+/// Asks Linux for the tile registers, which a process must do once before it touches them
+/// (`arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`; the kernel's `Documentation/arch/x86/
+/// xstate.rst`). The standard library has no such call, and one call is not worth a dependency.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn request_tiles() -> bool {
+    const ARCH_PRCTL: i64 = 158;
+    const REQUEST_PERMISSION: u64 = 0x1023;
+    const TILE_DATA: u64 = 18;
+    let result: i64;
+    // SAFETY: the call reads and writes no memory of the process; `syscall` itself overwrites
+    // rcx and r11.
+    unsafe {
+        std::arch::asm!(
+            "syscall", inlateout("rax") ARCH_PRCTL => result,
+            in("rdi") REQUEST_PERMISSION, in("rsi") TILE_DATA,
+            lateout("rcx") _, lateout("r11") _, options(nostack)
+        );
+    }
+    result == 0
+}
+
+/// How other systems grant the tiles is not known here.
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn request_tiles() -> bool {
+    false
 }
 
 #[cfg(test)]

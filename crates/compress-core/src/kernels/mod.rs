@@ -3,6 +3,8 @@
 
 pub mod block_format;
 pub mod gemm_f32;
+pub mod gemm_i8;
 pub(crate) mod levels;
+pub(crate) mod lines;
 pub mod reduce;
 pub mod select;

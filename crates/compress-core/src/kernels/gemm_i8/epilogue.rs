@@ -1,0 +1,161 @@
+//! What happens to a tile's sums before they are stored.
+
+use super::rows::code_of;
+use super::tile::{SUMS, Sums};
+use crate::kernels::levels::by_level;
+
+/// What a product's integers are turned into: for row i and column j
+/// `y = (sum − zero_pointᵢ·Σₖ B[k, j]) · (row_scaleᵢ·scales[j]) + bias[j]`, with one rounding for
+/// the last two operations, then ReLU where asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Epilogue<'a> {
+    /// The scale of each column of B: `[n]`.
+    pub scales: &'a [f32],
+    /// What is added to each column: `[n]`, or nothing.
+    pub bias: Option<&'a [f32]>,
+    /// Whether negative results become zero.
+    pub relu: bool,
+}
+
+/// What the columns of a tile share.
+pub(super) struct Columns {
+    sums: [i32; SUMS],
+    scales: [f32; SUMS],
+    bias: [f32; SUMS],
+}
+
+impl Columns {
+    /// Those of some columns of B; what lies beyond is zero.
+    pub(super) fn new(
+        columns: std::ops::Range<usize>,
+        sums: &[i32],
+        epilogue: Option<&Epilogue<'_>>,
+    ) -> Self {
+        let mut here = Columns {
+            sums: [0; SUMS],
+            scales: [0.0; SUMS],
+            bias: [0.0; SUMS],
+        };
+        let width = columns.len();
+        here.sums[..width].copy_from_slice(&sums[columns.clone()]);
+        if let Some(epilogue) = epilogue {
+            here.scales[..width].copy_from_slice(&epilogue.scales[columns.clone()]);
+            if let Some(bias) = epilogue.bias {
+                here.bias[..width].copy_from_slice(&bias[columns]);
+            }
+        }
+        here
+    }
+}
+
+/// Part of a matrix that is being written: rows of `cols` elements, `stride` from each other.
+pub(super) struct Part<T> {
+    /// The first element.
+    pub at: *mut T,
+    pub stride: usize,
+    pub cols: usize,
+}
+
+impl<T> Part<T> {
+    /// Row `row` of the part.
+    ///
+    /// # Safety
+    /// The part has this row, it can be written, and nobody else touches it meanwhile.
+    #[inline(always)]
+    unsafe fn row(&self, row: usize) -> &mut [T] {
+        // SAFETY: passed on to the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.at.add(row * self.stride), self.cols) }
+    }
+}
+
+/// The rows of a tile: their zero points and scales.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub zero_points: &'a [i32],
+    pub scales: &'a [f32],
+}
+
+/// How results become codes again.
+#[derive(Clone, Copy)]
+pub(super) struct Requantize {
+    pub inverse: f32,
+    pub zero_point: i32,
+}
+
+by_level! {
+    /// Stores `sum − zero_point·column sum`. The part must have a row for each zero point, which
+    /// nobody else touches.
+    pub(super) fn store_i32(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &Part<i32>)
+        = store_i32_body;
+
+    /// Stores what [`Epilogue`] says. As for [`store_i32`].
+    pub(super) fn store_f32(
+        sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to: &Part<f32>,
+    ) = store_f32_body;
+
+    /// Stores the codes of what [`Epilogue`] says. As for [`store_i32`].
+    pub(super) fn store_codes(
+        sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, codes: Requantize,
+        to: &Part<u8>,
+    ) = store_codes_body;
+}
+
+#[inline(always)]
+fn store_i32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &Part<i32>) {
+    for (r, &zero) in rows.zero_points.iter().enumerate() {
+        let mut y = [0; SUMS];
+        for j in 0..SUMS {
+            y[j] = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
+        }
+        // SAFETY: by the contract of the functions above.
+        copy(&y, unsafe { to.row(r) });
+    }
+}
+
+#[inline(always)]
+fn store_f32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to: &Part<f32>) {
+    for r in 0..rows.zero_points.len() {
+        let y = results(sums, rows, columns, relu, r);
+        // SAFETY: by the contract of the functions above.
+        copy(&y, unsafe { to.row(r) });
+    }
+}
+
+#[inline(always)]
+fn store_codes_body(
+    sums: &Sums,
+    rows: Rows<'_>,
+    columns: &Columns,
+    relu: bool,
+    codes: Requantize,
+    to: &Part<u8>,
+) {
+    for r in 0..rows.zero_points.len() {
+        let y = results(sums, rows, columns, relu, r);
+        let y = y.map(|y| code_of(y, codes.inverse, codes.zero_point));
+        // SAFETY: by the contract of the functions above.
+        copy(&y, unsafe { to.row(r) });
+    }
+}
+
+/// Row `r` of a tile as [`Epilogue`] says.
+#[inline(always)]
+fn results(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, r: usize) -> [f32; SUMS] {
+    let (zero, scale) = (rows.zero_points[r], rows.scales[r]);
+    let mut y = [0.0; SUMS];
+    for j in 0..SUMS {
+        let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
+        let value = (sum as f32).mul_add(scale * columns.scales[j], columns.bias[j]);
+        y[j] = if relu && !(value > 0.0) { 0.0 } else { value };
+    }
+    y
+}
+
+/// Copies as many as there is room for; the compiler knows the length of a whole row.
+#[inline(always)]
+fn copy<T: Copy>(from: &[T; SUMS], to: &mut [T]) {
+    match to.first_chunk_mut::<SUMS>() {
+        Some(to) => *to = *from,
+        None => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+    }
+}

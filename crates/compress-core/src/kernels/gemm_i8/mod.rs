@@ -1,0 +1,243 @@
+//! The integer matrix product, `C = A·B` with B in 8 bits, and what comes after it in a layer.
+//!
+//! A holds codes of activations, signed or unsigned, B signed weights, packed once. Sums are i32
+//! and exact at every level (modulo 2³², which 65,536 products of the largest numbers do not
+//! reach). There is one kernel, unsigned times signed: signed activations are taken with 128
+//! added and a zero point of 128, and `zero_point · (sum of the column of B)` is taken off at the
+//! end, as it is for any zero point. The epilogue scales, adds the bias, applies ReLU and, where
+//! asked for, rounds to codes again, while a tile's sums are still in the first cache. Its
+//! floating-point operations are the same, one by one, at every level.
+
+mod epilogue;
+mod pack;
+mod product;
+mod reference;
+mod rows;
+mod tile;
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+pub use self::epilogue::Epilogue;
+pub use self::pack::PackedI8;
+pub use self::rows::QuantizedRows;
+
+use self::epilogue::Requantize;
+use self::product::{Output, Product, Target};
+use self::tile::Level;
+use crate::isa::Isa;
+use crate::{Error, Result};
+
+thread_local! {
+    /// The codes of the product at hand, kept by each thread for the next.
+    static CODES: RefCell<QuantizedRows> = RefCell::default();
+}
+
+/// `C = A·B` with signed A `[m, k]`, B `[k, n]` and C `[m, n]`, which must be contiguous and
+/// row-major. Runs on the calling thread and, where the product is large, on those of the
+/// current rayon pool.
+///
+/// # Errors
+/// Where shapes disagree, C is not contiguous, or `COMPRESS_ISA` asks for what the machine lacks.
+///
+/// ```
+/// use compress_core::kernels::gemm_i8::{PackedI8, gemm_i8};
+/// use ndarray::{Array2, array};
+///
+/// let weights = PackedI8::pack(array![[1i8, 2], [3, -4]].view());
+/// let mut c = Array2::zeros((1, 2));
+/// gemm_i8(array![[10i8, -1]].view(), &weights, c.view_mut())?;
+/// assert_eq!(c, array![[7, 24]]);
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+pub fn gemm_i8(a: ArrayView2<'_, i8>, b: &PackedI8, c: ArrayViewMut2<'_, i32>) -> Result<()> {
+    gemm_i8_at(Isa::active()?, a, b, c)
+}
+
+/// As [`gemm_i8`], at a given level.
+///
+/// # Errors
+/// As [`gemm_i8`].
+pub fn gemm_i8_at(
+    isa: Isa,
+    a: ArrayView2<'_, i8>,
+    b: &PackedI8,
+    c: ArrayViewMut2<'_, i32>,
+) -> Result<()> {
+    CODES.with_borrow_mut(|codes| {
+        codes.take(a, 128, |a| (a as u8) ^ 0x80);
+        integers(isa, codes, b, c)
+    })
+}
+
+/// As [`gemm_i8`], with unsigned A.
+///
+/// # Errors
+/// As [`gemm_i8`].
+pub fn gemm_u8(a: ArrayView2<'_, u8>, b: &PackedI8, c: ArrayViewMut2<'_, i32>) -> Result<()> {
+    gemm_u8_at(Isa::active()?, a, b, c)
+}
+
+/// As [`gemm_u8`], at a given level.
+///
+/// # Errors
+/// As [`gemm_i8`].
+pub fn gemm_u8_at(
+    isa: Isa,
+    a: ArrayView2<'_, u8>,
+    b: &PackedI8,
+    c: ArrayViewMut2<'_, i32>,
+) -> Result<()> {
+    CODES.with_borrow_mut(|codes| {
+        codes.take(a, 0, |a| a);
+        integers(isa, codes, b, c)
+    })
+}
+
+/// A layer on quantized activations: y `[m, n]` as [`Epilogue`] says.
+///
+/// # Errors
+/// As [`gemm_i8`].
+pub fn gemm_dequantize(
+    x: &QuantizedRows,
+    w: &PackedI8,
+    epilogue: Epilogue<'_>,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    gemm_dequantize_at(Isa::active()?, x, w, epilogue, y)
+}
+
+/// As [`gemm_dequantize`], at a given level.
+///
+/// # Errors
+/// As [`gemm_i8`].
+pub fn gemm_dequantize_at(
+    isa: Isa,
+    x: &QuantizedRows,
+    w: &PackedI8,
+    epilogue: Epilogue<'_>,
+    mut y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    check_output(x, w, &y)?;
+    check_epilogue(w, &epilogue)?;
+    let to = target(&mut y);
+    let output = Output::F32 { to, epilogue };
+    run(isa, x, w, output)
+}
+
+/// A layer on quantized activations whose results are quantized again, with a scale and a zero
+/// point that are known before: `codes = min(max(round(y·(1/scale)) + zero_point, 0), 255)`, with
+/// y as [`Epilogue`] says.
+///
+/// # Errors
+/// As [`gemm_i8`], and as [`QuantizedRows::quantize_with`] for the scale.
+pub fn gemm_requantize(
+    x: &QuantizedRows,
+    w: &PackedI8,
+    epilogue: Epilogue<'_>,
+    (scale, zero_point): (f32, u8),
+    y: &mut QuantizedRows,
+) -> Result<()> {
+    gemm_requantize_at(Isa::active()?, x, w, epilogue, (scale, zero_point), y)
+}
+
+/// As [`gemm_requantize`], at a given level.
+///
+/// # Errors
+/// As [`gemm_requantize`].
+pub fn gemm_requantize_at(
+    isa: Isa,
+    x: &QuantizedRows,
+    w: &PackedI8,
+    epilogue: Epilogue<'_>,
+    (scale, zero_point): (f32, u8),
+    y: &mut QuantizedRows,
+) -> Result<()> {
+    check_inner(x, w)?;
+    check_epilogue(w, &epilogue)?;
+    let codes = Requantize {
+        inverse: rows::reciprocal(scale)?,
+        zero_point: i32::from(zero_point),
+    };
+    y.prepare(x.dim().0, w.dim().1, scale, zero_point);
+    let to = Target {
+        stride: y.stride(),
+        at: y.codes_mut().as_mut_ptr(),
+    };
+    let output = Output::Codes {
+        to,
+        epilogue,
+        codes,
+    };
+    run(isa, x, w, output)
+}
+
+fn integers(
+    isa: Isa,
+    x: &QuantizedRows,
+    w: &PackedI8,
+    mut c: ArrayViewMut2<'_, i32>,
+) -> Result<()> {
+    check_output(x, w, &c)?;
+    let to = target(&mut c);
+    run(isa, x, w, Output::I32 { to })
+}
+
+/// Runs a product whose output has a row for each of x and a column for each of w.
+fn run(isa: Isa, x: &QuantizedRows, w: &PackedI8, output: Output<'_>) -> Result<()> {
+    let level = Level::of(isa)?;
+    let product = Product {
+        level,
+        x,
+        w,
+        output,
+    };
+    // SAFETY: the callers have checked the output, which they borrow mutably.
+    unsafe { product.run() };
+    Ok(())
+}
+
+fn target<T>(c: &mut ArrayViewMut2<'_, T>) -> Target<T> {
+    Target {
+        stride: c.ncols(),
+        at: c.as_mut_ptr(),
+    }
+}
+
+fn check_inner(x: &QuantizedRows, w: &PackedI8) -> Result<()> {
+    let ((_, k), (inner, n)) = (x.dim(), w.dim());
+    Error::check_shape("B of a matrix product", &[k, n], &[inner, n])
+}
+
+fn check_output<T>(x: &QuantizedRows, w: &PackedI8, c: &ArrayViewMut2<'_, T>) -> Result<()> {
+    check_inner(x, w)?;
+    let expected = [x.dim().0, w.dim().1];
+    Error::check_shape("C of a matrix product", &expected, c.shape())?;
+    if c.is_standard_layout() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "C of a matrix product",
+        "strided",
+        "contiguous and row-major",
+    ))
+}
+
+fn check_epilogue(w: &PackedI8, epilogue: &Epilogue<'_>) -> Result<()> {
+    let n = w.dim().1;
+    Error::check_shape("scales of a matrix product", &[n], &[epilogue.scales.len()])?;
+    match epilogue.bias {
+        None => Ok(()),
+        Some(bias) => Error::check_shape("bias of a matrix product", &[n], &[bias.len()]),
+    }
+}

@@ -1,0 +1,43 @@
+//! Memory that begins at a cache line, so that no load of a whole vector crosses one.
+
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
+
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([u8; LINE]);
+
+/// Bytes that begin at a cache line and fill whole ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(Vec<Line>);
+
+impl Lines {
+    /// Zeros: at least `bytes`, rounded up to whole lines.
+    pub(crate) fn zeroed(bytes: usize) -> Self {
+        let mut lines = Lines::default();
+        lines.grow(bytes);
+        lines
+    }
+
+    /// Makes room for at least `bytes`. What is added is zero; what is there stays.
+    pub(crate) fn grow(&mut self, bytes: usize) {
+        let lines = bytes.div_ceil(LINE);
+        if self.0.len() < lines {
+            self.0.resize(lines, Line([0; LINE]));
+        }
+    }
+
+    /// All bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: a line is `LINE` bytes without padding.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
+    }
+
+    /// All bytes.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and borrowed mutably; every value of a byte is one.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
+    }
+}
+
+const _: () = assert!(size_of::<Line>() == LINE);
