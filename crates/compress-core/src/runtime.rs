@@ -1,17 +1,38 @@
 //! Runs a compressed model: bytes in, predictions out, without any training code.
 //!
-//! Weights are turned into f32 once, when the model is loaded, and a prediction is as many f32
-//! matrix products as there are layers: bit for bit what a network with these parameters
-//! computes. Kernels that work on the codes themselves are not used yet, so a loaded model takes
-//! 4 bytes of memory a parameter, however small its file is.
+//! A layer's weights are laid out once, when the model is loaded, for the kernel that suits them
+//! ([`LayerKernel`]). In between lie no copies of whole batches: rows are cut into blocks, by
+//! their number alone, and a block passes through all layers in buffers that a [`Session`] keeps,
+//! so that a thread works in its own cache and a call allocates nothing.
 
-use ndarray::{Array2, ArrayView2, Axis};
+mod layer;
+mod session;
 
-use crate::artifact::{Artifact, Tensor};
-use crate::kernels::gemm_f32::{Init, PackedB, gemm_packed};
-use crate::network::{Activation, Architecture};
-use crate::ops::elementwise;
+#[cfg(test)]
+mod tests;
+
+use ndarray::{Array2, ArrayView2};
+
+pub use self::layer::LayerKernel;
+pub use self::session::Session;
+
+use self::layer::Layer;
+use crate::artifact::Artifact;
+use crate::network::Architecture;
 use crate::{Error, Result};
+
+/// What a model computes with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Arithmetic {
+    /// In f32: bit for bit what a network with the decoded parameters computes.
+    #[default]
+    Exact,
+    /// On integers where a layer's weights are codes of at most 8 bits with a scale for each
+    /// tensor or channel: its inputs are rounded to 8 bits, each row with a scale of its own.
+    /// Faster, and predictions may differ a little. Other layers run as with
+    /// [`Arithmetic::Exact`].
+    Integer,
+}
 
 /// A loaded model.
 ///
@@ -42,16 +63,9 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Runtime {
     architecture: Architecture,
+    /// The features that feed the first layer, where not all do.
+    selected: Option<Vec<usize>>,
     layers: Vec<Layer>,
-}
-
-/// The decoded parameters of one layer.
-#[derive(Clone, Debug)]
-struct Layer {
-    /// `[inputs, outputs]`, laid out for the product.
-    weight: PackedB,
-    bias: Vec<f32>,
-    activation: Activation,
 }
 
 impl Runtime {
@@ -63,12 +77,20 @@ impl Runtime {
         Self::new(Artifact::from_bytes(bytes)?)
     }
 
-    /// Prepares a decoded artifact.
+    /// Prepares a decoded artifact, to run with [`Arithmetic::Exact`].
     ///
     /// # Errors
     /// Those of [`Artifact::validate`]; [`Error::NonFinite`] where a code stands for a value that
     /// overflows f32.
     pub fn new(artifact: Artifact) -> Result<Self> {
+        Self::with(artifact, Arithmetic::default())
+    }
+
+    /// Prepares a decoded artifact.
+    ///
+    /// # Errors
+    /// As [`Runtime::new`].
+    pub fn with(artifact: Artifact, arithmetic: Arithmetic) -> Result<Self> {
         artifact.validate()?;
         let Artifact {
             architecture,
@@ -78,18 +100,11 @@ impl Runtime {
             .layers
             .iter()
             .zip(tensors.chunks_exact(2))
-            .map(|(spec, pair)| {
-                let weight = decode(&pair[0])?;
-                let weight = Array2::from_shape_vec((spec.outputs, spec.inputs), weight)
-                    .map_err(Error::other)?;
-                Ok(Layer {
-                    weight: PackedB::pack(weight.t()),
-                    bias: decode(&pair[1])?,
-                    activation: spec.activation,
-                })
-            })
+            .map(|(spec, pair)| Layer::new(spec, &pair[0], &pair[1], arithmetic))
             .collect::<Result<_>>()?;
+        let selected = architecture.selected.as_ref();
         Ok(Runtime {
+            selected: selected.map(|s| s.iter().map(|&i| i as usize).collect()),
             architecture,
             layers,
         })
@@ -100,27 +115,27 @@ impl Runtime {
         &self.architecture
     }
 
+    /// What each layer runs on, in order.
+    pub fn kernels(&self) -> impl Iterator<Item = LayerKernel> {
+        self.layers.iter().map(Layer::kernel)
+    }
+
+    /// Buffers for predictions that follow each other.
+    pub fn session(&self) -> Session<'_> {
+        Session::new(self)
+    }
+
     /// Logits `[batch, outputs]` of `inputs` `[batch, features]`. An empty batch gives no rows.
+    ///
+    /// Allocates its buffers; for many calls see [`Runtime::session`].
     ///
     /// # Errors
     /// [`Error::Shape`] where the number of features differs, [`Error::NonFinite`] where an input
     /// is NaN or infinite, which names its row and column.
     pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.check(&inputs)?;
-        let Some((first, rest)) = self.layers.split_first() else {
-            return Ok(Array2::zeros((inputs.nrows(), 0)));
-        };
-        let mut hidden = match &self.architecture.selected {
-            None => first.forward(inputs)?,
-            Some(selected) => {
-                let selected: Vec<usize> = selected.iter().map(|&i| i as usize).collect();
-                first.forward(inputs.select(Axis(1), &selected).view())?
-            }
-        };
-        for layer in rest {
-            hidden = layer.forward(hidden.view())?;
-        }
-        Ok(hidden)
+        let mut logits = Array2::zeros((inputs.nrows(), self.architecture.outputs()));
+        self.session().predict_into(inputs, logits.view_mut())?;
+        Ok(logits)
     }
 
     /// For each row of `inputs` `[batch, features]` the number of its largest logit; of equals,
@@ -137,41 +152,16 @@ impl Runtime {
             .collect())
     }
 
+    /// Whether the first layer quantizes all features, and so looks at each.
+    fn quantizes_inputs(&self) -> bool {
+        let first = self.layers.first().map(Layer::kernel);
+        self.selected.is_none() && first == Some(LayerKernel::DenseI8)
+    }
+
     fn check(&self, inputs: &ArrayView2<'_, f32>) -> Result<()> {
         let expected = [inputs.nrows(), self.architecture.features];
-        Error::check_shape("inputs", &expected, inputs.shape())?;
-        match inputs.indexed_iter().find(|(_, x)| !x.is_finite()) {
-            None => Ok(()),
-            Some(((row, column), &value)) => Err(Error::NonFinite {
-                what: format!("row {row} of the inputs"),
-                index: column,
-                value,
-            }),
-        }
+        Error::check_shape("inputs", &expected, inputs.shape())
     }
-}
-
-impl Layer {
-    /// `activation(x · weightᵀ + bias)`, `[batch, outputs]`.
-    fn forward(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let mut y = Array2::zeros((x.nrows(), self.bias.len()));
-        gemm_packed(x, &self.weight, Init::Bias(&self.bias), y.view_mut())?;
-        let values = y.as_slice_mut().unwrap_or_default();
-        match self.activation {
-            Activation::Identity => {}
-            Activation::Relu => elementwise::relu(values)?,
-            Activation::Gelu => elementwise::gelu(values)?,
-            Activation::Tanh => elementwise::tanh(values)?,
-        }
-        Ok(y)
-    }
-}
-
-/// The tensor's values, which must be finite: a scale may be so large that a code overflows.
-fn decode(tensor: &Tensor) -> Result<Vec<f32>> {
-    let values = tensor.values()?;
-    Error::check_finite(tensor.name(), &values)?;
-    Ok(values)
 }
 
 /// The position of the first of the largest values.
@@ -184,6 +174,3 @@ fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> u32 {
     }
     best.0
 }
-
-#[cfg(test)]
-mod tests;

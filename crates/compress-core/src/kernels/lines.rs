@@ -38,6 +38,20 @@ impl Lines {
         // SAFETY: as above, and borrowed mutably; every value of a byte is one.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
     }
+
+    /// All bytes as floats.
+    pub(crate) fn floats(&self) -> &[f32] {
+        let length = self.0.len() * LINE / size_of::<f32>();
+        // SAFETY: a line is whole floats without padding, more than aligned for them.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), length) }
+    }
+
+    /// All bytes as floats.
+    pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
+        let length = self.0.len() * LINE / size_of::<f32>();
+        // SAFETY: as above, and borrowed mutably; any bytes are a float.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) }
+    }
 }
 
 const _: () = assert!(size_of::<Line>() == LINE);

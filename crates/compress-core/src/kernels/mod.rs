@@ -8,3 +8,24 @@ pub(crate) mod levels;
 pub(crate) mod lines;
 pub mod reduce;
 pub mod select;
+
+/// Who computes a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The calling thread alone, without allocating: it is part of something that is shared among
+    /// threads already.
+    Here,
+    /// The current rayon pool, where the product is large.
+    Pool,
+}
+
+impl Threads {
+    /// Whether a product of this many multiply-adds is shared. The calling thread, where it
+    /// belongs to the pool, hands a part to others at once and takes it back if nobody comes, so
+    /// that sharing costs little. Where it does not, others must first be woken.
+    pub(crate) fn share(self, multiply_adds: usize) -> bool {
+        let inside = rayon::current_thread_index().is_some();
+        let fewest = if inside { 1 << 17 } else { 1 << 21 };
+        self == Threads::Pool && multiply_adds >= fewest && rayon::current_num_threads() > 1
+    }
+}

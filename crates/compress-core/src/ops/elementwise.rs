@@ -8,10 +8,21 @@ use rayon::prelude::*;
 use super::scalar::{exp_body, gelu_body, gelu_slope_body, ln_body, tanh_body};
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
+use crate::network::Activation;
 use crate::{Error, Result};
 
 /// Values that a thread takes at once: long enough that starting it does not count.
 const BLOCK: usize = 1 << 15;
+
+/// `x = activation(x)`.
+pub fn activate(activation: Activation, x: &mut [f32]) -> Result<()> {
+    match activation {
+        Activation::Identity => Ok(()),
+        Activation::Relu => relu(x),
+        Activation::Gelu => gelu(x),
+        Activation::Tanh => tanh(x),
+    }
+}
 
 /// `x = max(x, 0)`; +0 for −0.
 pub fn relu(x: &mut [f32]) -> Result<()> {

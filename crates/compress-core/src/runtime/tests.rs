@@ -1,12 +1,14 @@
 //! A loaded model against the same arithmetic written out, and what it refuses.
 
+use ndarray::{Array2, Axis, array};
+
 use super::*;
 use crate::artifact::Tensor;
 use crate::codec::{Granularity, Grid, QuantizedTensor};
-use crate::kernels::gemm_f32::gemm;
+use crate::kernels::gemm_f32::{Init, gemm};
+use crate::network::Activation;
 use crate::ops::scalar;
 use crate::rng;
-use ndarray::{Axis, array};
 
 const ACTIVATIONS: [Activation; 4] = [
     Activation::Identity,
@@ -194,4 +196,123 @@ fn tensors_that_do_not_fit_are_refused() {
     bad.tensors.pop();
     assert!(Runtime::new(bad).is_err());
     assert!(Runtime::from_bytes(b"CMP").is_err());
+}
+
+/// What [`Arithmetic::Integer`] says, written out: inputs in 8 bits by rows, then integers.
+fn integers(artifact: &Artifact, inputs: &Array2<f32>) -> Array2<f32> {
+    let mut state = inputs.select(Axis(1), &[0, 2, 3, 5, 7, 8]);
+    let layers = artifact.architecture.layers.iter();
+    for (spec, pair) in layers.zip(artifact.tensors.chunks(2)) {
+        let bias = pair[1].values().unwrap();
+        let mut out = Array2::zeros((state.nrows(), spec.outputs));
+        if let Tensor::Quantized(tensor) = &pair[0] {
+            let Grid::Linear {
+                scales,
+                zero_points,
+                ..
+            } = &tensor.grid
+            else {
+                panic!("a linear grid");
+            };
+            let mut rows = crate::kernels::gemm_i8::QuantizedRows::new();
+            rows.quantize(state.view()).unwrap();
+            for ((i, j), y) in out.indexed_iter_mut() {
+                let codes = &tensor.codes[j * spec.inputs..][..spec.inputs];
+                let sum: i32 = rows
+                    .row(i)
+                    .iter()
+                    .zip(codes)
+                    .map(|(&x, &w)| (i32::from(x) - rows.zero_points()[i]) * (w - zero_points[j]))
+                    .sum();
+                *y = (sum as f32).mul_add(rows.scales()[i] * scales[j], bias[j]);
+            }
+        } else {
+            let shape = (spec.outputs, spec.inputs);
+            let weight = Array2::from_shape_vec(shape, pair[0].values().unwrap()).unwrap();
+            gemm(state.view(), weight.t(), Init::Bias(&bias), out.view_mut()).unwrap();
+        }
+        state = out.mapv(|x| apply(spec.activation, x));
+    }
+    state
+}
+
+#[test]
+fn integers_run_where_the_weights_are_codes() {
+    for rows in [1, 5, 200] {
+        let inputs = random("runtime.integers", rows, 9);
+        for hidden in ACTIVATIONS {
+            let artifact = artifact(hidden, Activation::Identity);
+            let model = Runtime::with(artifact.clone(), Arithmetic::Integer).unwrap();
+            let kernels: Vec<_> = model.kernels().collect();
+            assert_eq!(kernels, [LayerKernel::DenseI8, LayerKernel::DenseF32]);
+            let found = model.predict(inputs.view()).unwrap();
+            assert_eq!(found, integers(&artifact, &inputs), "{hidden:?}");
+        }
+    }
+}
+
+#[test]
+fn codes_that_do_not_fit_into_8_bits_run_in_f32() {
+    let mut wide = artifact(Activation::Relu, Activation::Identity);
+    let Tensor::Quantized(tensor) = &mut wide.tensors[0] else {
+        panic!("a quantized tensor");
+    };
+    tensor.grid = Grid::Linear {
+        bits: 9,
+        granularity: Granularity::Tensor,
+        scales: vec![0.01],
+        zero_points: vec![],
+    };
+    tensor.codes[5] = 128;
+    let model = Runtime::with(wide.clone(), Arithmetic::Integer).unwrap();
+    assert!(model.kernels().all(|k| k == LayerKernel::DenseF32));
+    let Tensor::Quantized(tensor) = &mut wide.tensors[0] else {
+        panic!("a quantized tensor");
+    };
+    tensor.codes[5] = 127;
+    let model = Runtime::with(wide, Arithmetic::Integer).unwrap();
+    assert_eq!(model.kernels().next(), Some(LayerKernel::DenseI8));
+}
+
+#[test]
+fn a_session_gives_the_same_bits_whatever_it_did_before() {
+    for arithmetic in [Arithmetic::Exact, Arithmetic::Integer] {
+        let model = artifact(Activation::Relu, Activation::Identity);
+        let model = Runtime::with(model, arithmetic).unwrap();
+        let mut session = model.session();
+        for rows in [3, 300, 1, 65, 0, 64, 2] {
+            let inputs = random("runtime.session", rows, 9);
+            let mut logits = Array2::from_elem((rows, 3), f32::NAN);
+            session
+                .predict_into(inputs.view(), logits.view_mut())
+                .unwrap();
+            assert_eq!(logits, model.predict(inputs.view()).unwrap());
+            let mut classes = vec![9; rows];
+            session
+                .predict_classes_into(inputs.view(), &mut classes)
+                .unwrap();
+            assert_eq!(classes, model.predict_classes(inputs.view()).unwrap());
+            for row in 0..rows {
+                let one = inputs.slice(ndarray::s![row..row + 1, ..]);
+                assert_eq!(model.predict(one).unwrap().row(0), logits.row(row));
+            }
+            let mut bad = inputs;
+            if rows > 64 {
+                bad[(64, 8)] = f32::NAN;
+                let fault = session
+                    .predict_into(bad.view(), logits.view_mut())
+                    .unwrap_err();
+                assert!(fault.to_string().contains("row 64"), "{fault}");
+            }
+        }
+        let mut strided = Array2::zeros((2, 6));
+        let strided = strided.slice_mut(ndarray::s![.., ..;2]);
+        let inputs = random("runtime.session", 2, 9);
+        assert!(session.predict_into(inputs.view(), strided).is_err());
+        assert!(
+            session
+                .predict_classes_into(inputs.view(), &mut [0])
+                .is_err()
+        );
+    }
 }

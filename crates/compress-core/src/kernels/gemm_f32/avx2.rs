@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use ndarray::ArrayView2;
 
-use super::tile::{Level, PANEL, Start, Tile, check_transpose};
+use super::tile::{Level, PANEL, Row, Start, Tile, check_transpose};
 
 /// Lanes of a vector.
 const LANES: usize = 8;
@@ -19,6 +19,7 @@ const ROWS: usize = 6;
 pub(super) const LEVEL: Level = Level {
     rows: ROWS,
     multiply,
+    row,
     transpose,
 };
 
@@ -147,6 +148,76 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
                 _mm256_storeu_ps(t.c.add(r * t.c_stride + v * LANES), acc);
             }
         }
+    }
+}
+
+/// See [`Level::row`]. A panel holds four vectors; eight chains hide the latency, so two panels
+/// are taken at a time.
+///
+/// # Safety
+/// The processor has AVX2 and FMA, and `t` describes memory as [`Row`] says.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn row(t: &Row) {
+    for col in (0..t.cols).step_by(2 * PANEL) {
+        let cols = (t.cols - col).min(2 * PANEL);
+        // SAFETY: columns `col` and on are a part of the row, and these are their panels.
+        unsafe {
+            let start = match t.start {
+                Start::Bias(bias) => Start::Bias(bias.add(col)),
+                start => start,
+            };
+            let part = Row {
+                b: t.b.add(col / PANEL * t.panel_size),
+                c: t.c.add(col),
+                cols,
+                start,
+                ..*t
+            };
+            if cols > PANEL {
+                row_panels::<2>(&part);
+            } else {
+                row_panels::<1>(&part);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`row`]; the columns reach into `P` panels.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn row_panels<const P: usize>(t: &Row) {
+    let mut ends = [[[0.0f32; LANES]; PANEL / LANES]; P];
+    let flat = ends.as_flattened_mut().as_flattened_mut();
+    // SAFETY: by the contract of `Row`, C (and the bias) have `cols` columns from their pointers,
+    // which the buffer on the stack has room for; A has `k` elements, each panel `k` whole rows.
+    unsafe {
+        match t.start {
+            Start::Zero => {}
+            Start::Accumulate => {
+                std::ptr::copy_nonoverlapping(t.c, flat.as_mut_ptr(), t.cols);
+            }
+            Start::Bias(bias) => {
+                std::ptr::copy_nonoverlapping(bias, flat.as_mut_ptr(), t.cols);
+            }
+        }
+        let mut acc = ends.map(|panel| panel.map(|v| _mm256_loadu_ps(v.as_ptr())));
+        let (mut a, mut b) = (t.a, t.b);
+        for _ in 0..t.k {
+            let x = _mm256_set1_ps(*a);
+            for (p, acc) in acc.iter_mut().enumerate() {
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    let b = _mm256_loadu_ps(b.add(p * t.panel_size + v * LANES));
+                    *acc = _mm256_fmadd_ps(x, b, *acc);
+                }
+            }
+            a = a.wrapping_offset(t.a_cols);
+            b = b.wrapping_add(PANEL);
+        }
+        for (to, acc) in ends.as_flattened_mut().iter_mut().zip(acc.as_flattened()) {
+            _mm256_storeu_ps(to.as_mut_ptr(), *acc);
+        }
+        let flat = ends.as_flattened().as_flattened();
+        std::ptr::copy_nonoverlapping(flat.as_ptr(), t.c, t.cols);
     }
 }
 

@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 
 use ndarray::ArrayView2;
 
-use super::tile::{Level, PANEL, Start, Tile, check_transpose};
+use super::tile::{Level, PANEL, ROW_PANELS, Row, Start, Tile, check_transpose};
 
 /// Lanes of a vector.
 const LANES: usize = 16;
@@ -17,6 +17,7 @@ const LANES: usize = 16;
 pub(super) const LEVEL: Level = Level {
     rows: 14,
     multiply,
+    row,
     transpose,
 };
 
@@ -109,6 +110,70 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
             for (v, &acc) in acc.iter().enumerate() {
                 let c = t.c.add(r * t.c_stride + v * LANES);
                 _mm512_mask_storeu_ps(c, mask(v), acc);
+            }
+        }
+    }
+}
+
+/// See [`Level::row`].
+///
+/// # Safety
+/// The processor has AVX-512 F, and `t` describes memory as [`Row`] says.
+#[target_feature(enable = "avx512f")]
+unsafe fn row(t: &Row) {
+    // SAFETY: passed on from the caller; the panels are those that the columns reach.
+    unsafe {
+        match t.cols.div_ceil(PANEL) {
+            1 => row_panels::<1>(t),
+            2 => row_panels::<2>(t),
+            3 => row_panels::<3>(t),
+            4 => row_panels::<4>(t),
+            ROW_PANELS => row_panels::<ROW_PANELS>(t),
+            _ => unreachable!("a row has 1 to 5 panels"),
+        }
+    }
+}
+
+/// # Safety
+/// As [`row`]; the columns reach into `P` panels.
+#[target_feature(enable = "avx512f")]
+unsafe fn row_panels<const P: usize>(t: &Row) {
+    let at = |p: usize, v: usize| p * PANEL + v * LANES;
+    let mask = |p: usize, v: usize| -> __mmask16 {
+        let lanes = t.cols.saturating_sub(at(p, v)).min(LANES);
+        (((1u32 << lanes) - 1) & 0xffff) as __mmask16
+    };
+    let mut acc = [[_mm512_setzero_ps(); 2]; P];
+    // SAFETY: by the contract of `Row`, C (and the bias) have `cols` columns from their pointers,
+    // and the masks leave out what lies beyond; A has `k` elements, each panel `k` whole rows.
+    unsafe {
+        let from = match t.start {
+            Start::Zero => None,
+            Start::Accumulate => Some(t.c.cast_const()),
+            Start::Bias(bias) => Some(bias),
+        };
+        if let Some(from) = from {
+            for (p, acc) in acc.iter_mut().enumerate() {
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    *acc = _mm512_maskz_loadu_ps(mask(p, v), from.wrapping_add(at(p, v)));
+                }
+            }
+        }
+        let (mut a, mut b) = (t.a, t.b);
+        for _ in 0..t.k {
+            let x = _mm512_set1_ps(*a);
+            for (p, acc) in acc.iter_mut().enumerate() {
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    let b = _mm512_loadu_ps(b.add(p * t.panel_size + v * LANES));
+                    *acc = _mm512_fmadd_ps(x, b, *acc);
+                }
+            }
+            a = a.wrapping_offset(t.a_cols);
+            b = b.wrapping_add(PANEL);
+        }
+        for (p, acc) in acc.iter().enumerate() {
+            for (v, &acc) in acc.iter().enumerate() {
+                _mm512_mask_storeu_ps(t.c.wrapping_add(at(p, v)), mask(p, v), acc);
             }
         }
     }

@@ -17,7 +17,9 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::Init;
 use super::pack::{Operand, PackedB};
-use super::tile::{DEPTH, Level, PANEL, Start, Tile};
+use super::tile::{DEPTH, Level, PANEL, ROW_PANELS, Row, Start, Tile};
+use crate::kernels::Threads;
+use crate::kernels::lines::Lines;
 
 /// The most panels of a task: with [`DEPTH`], 512 KB of the second cache.
 const TASK_PANELS: usize = 4;
@@ -49,36 +51,28 @@ struct Task<'c> {
     c: ArrayViewMut2<'c, f32>,
 }
 
-/// A cache line.
-#[derive(Clone, Copy, Default)]
-#[repr(align(64))]
-struct Line(#[allow(dead_code, reason = "read as floats")] [f32; LINE]);
-
-const LINE: usize = 16;
-
 thread_local! {
     /// The packed panels of the task at hand, kept by each thread for the next.
-    static PANELS: RefCell<Vec<Line>> = RefCell::default();
+    static PANELS: RefCell<Lines> = RefCell::default();
 }
 
 impl Product<'_> {
     /// `C = init + A·B`.
-    pub(super) fn run(&self, c: ArrayViewMut2<'_, f32>) {
+    pub(super) fn run(&self, threads: Threads, c: ArrayViewMut2<'_, f32>) {
         let (m, n) = c.dim();
         if m == 0 || n == 0 {
             return;
         }
         let work = m.saturating_mul(n).saturating_mul(self.a.ncols());
-        let tasks = cut(c, work);
-        let threads = if work < SERIAL {
-            1
-        } else {
-            rayon::current_num_threads().min(tasks.len())
-        };
-        if threads == 1 {
-            tasks.into_iter().for_each(|task| self.compute(task));
-            return;
+        if let (Source::Packed(b), 1) = (&self.b, m) {
+            let c = c.into_slice().expect("C is contiguous");
+            return self.row(b, threads.share(work), 0..n.div_ceil(PANEL), c);
         }
+        if threads == Threads::Here || work < SERIAL {
+            return self.run_here(c);
+        }
+        let tasks = cut(c, work);
+        let threads = rayon::current_num_threads().min(tasks.len());
         // The calling thread takes its part, whether it belongs to the pool or not.
         let queue = Mutex::new(tasks.into_iter());
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -95,11 +89,59 @@ impl Product<'_> {
         });
     }
 
+    /// On the calling thread; allocates nothing where B is packed.
+    fn run_here(&self, mut c: ArrayViewMut2<'_, f32>) {
+        let (m, n) = c.dim();
+        for left in (0..n).step_by(TASK_PANELS * PANEL) {
+            let right = n.min(left + TASK_PANELS * PANEL);
+            self.compute(Task {
+                rows: 0..m,
+                panels: left / PANEL..right.div_ceil(PANEL),
+                c: c.slice_mut(s![.., left..right]),
+            });
+        }
+    }
+
     fn compute(&self, task: Task<'_>) {
         PANELS.with_borrow_mut(|buffer| self.compute_with(buffer, task));
     }
 
-    fn compute_with(&self, buffer: &mut Vec<Line>, mut task: Task<'_>) {
+    /// A single row, over the columns of some panels: as many at a time as give enough chains.
+    fn row(&self, b: &PackedB, share: bool, panels: Range<usize>, c: &mut [f32]) {
+        if panels.len() > ROW_PANELS {
+            let half = panels.start + panels.len() / 2;
+            let (left, right) = c.split_at_mut((half - panels.start) * PANEL);
+            let (first, second) = (panels.start..half, half..panels.end);
+            if share {
+                rayon::join(
+                    || self.row(b, share, first, left),
+                    || self.row(b, share, second, right),
+                );
+            } else {
+                self.row(b, share, first, left);
+                self.row(b, share, second, right);
+            }
+            return;
+        }
+        let a = self.a.row(0);
+        // SAFETY: the level is one that the processor has. A has an element for each row of the
+        // panels, which hold all the columns of this part of C; a bias has a value for each column
+        // of all of C, so it has for these.
+        unsafe {
+            (self.level.row)(&Row {
+                a: a.as_ptr(),
+                a_cols: a.strides()[0],
+                b: b.panels(panels.clone()).as_ptr(),
+                panel_size: b.panel_size(),
+                c: c.as_mut_ptr(),
+                cols: c.len(),
+                k: a.len(),
+                start: self.start(true, panels.start),
+            });
+        }
+    }
+
+    fn compute_with(&self, buffer: &mut Lines, mut task: Task<'_>) {
         let depths = parts(self.a.ncols(), DEPTH).max(1);
         let blocks = parts(task.rows.len(), self.level.rows);
         for d in 0..depths {
@@ -132,10 +174,12 @@ impl Product<'_> {
         b: &Operand<'_>,
         k: Range<usize>,
         panels: Range<usize>,
-        buffer: &'b mut Vec<Line>,
+        buffer: &'b mut Lines,
     ) -> &'b [f32] {
         let size = k.len() * PANEL;
-        let to = floats(buffer, panels.len() * size);
+        let length = panels.len() * size;
+        buffer.grow(length * size_of::<f32>());
+        let to = &mut buffer.floats_mut()[..length];
         b.pack_panels(Some(self.level), k, panels, to);
         to
     }
@@ -224,15 +268,3 @@ fn part(length: usize, parts: usize, index: usize) -> Range<usize> {
     let start = index * size + index.min(longer);
     start..start + size + usize::from(index < longer)
 }
-
-/// The first `length` floats of a buffer, which grows to hold them.
-fn floats(buffer: &mut Vec<Line>, length: usize) -> &mut [f32] {
-    let lines = length.div_ceil(LINE);
-    if buffer.len() < lines {
-        buffer.resize(lines, Line::default());
-    }
-    // SAFETY: a line is `LINE` floats without padding, and there are enough of them.
-    unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), length) }
-}
-
-const _: () = assert!(size_of::<Line>() == LINE * size_of::<f32>());

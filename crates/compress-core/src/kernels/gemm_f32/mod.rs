@@ -60,6 +60,7 @@ use self::blocked::{Product, Source};
 use self::pack::Operand;
 use self::tile::Level;
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::{Error, Result};
 
 /// What each chain starts from.
@@ -110,7 +111,7 @@ pub fn gemm_at(
             b: Source::Plain(Operand::new(b)),
             init,
         }
-        .run(c),
+        .run(Threads::Pool, c),
     }
     Ok(())
 }
@@ -139,6 +140,18 @@ pub fn gemm_packed_at(
     init: Init<'_>,
     c: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
+    gemm_packed_on(isa, Threads::Pool, a, b, init, c)
+}
+
+/// As [`gemm_packed_at`], where `threads` says.
+pub(crate) fn gemm_packed_on(
+    isa: Isa,
+    threads: Threads,
+    a: ArrayView2<'_, f32>,
+    b: &PackedB,
+    init: Init<'_>,
+    c: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
     check(&a, b.dim(), &init, &c)?;
     match Level::of(isa)? {
         None => reference::gemm_packed(a, b, init, c),
@@ -148,7 +161,7 @@ pub fn gemm_packed_at(
             b: Source::Packed(b),
             init,
         }
-        .run(c),
+        .run(threads, c),
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use ndarray::{ArrayView1, ArrayView2, Axis, CowArray, Ix2, s};
 
 use super::tile::{Level, PANEL};
+use crate::kernels::lines::Lines;
 
 /// The B of a product, packed once for many products: the weights of inference.
 ///
@@ -16,7 +17,7 @@ use super::tile::{Level, PANEL};
 /// the B that they were packed from.
 #[derive(Clone, Debug)]
 pub struct PackedB {
-    data: Vec<f32>,
+    data: Lines,
     k: usize,
     n: usize,
 }
@@ -27,8 +28,8 @@ impl PackedB {
     pub fn pack(b: ArrayView2<'_, f32>) -> Self {
         let (k, n) = b.dim();
         let panels = n.div_ceil(PANEL);
-        let mut data = vec![0.0; k * panels * PANEL];
-        Operand::new(b).pack_panels(Level::best(), 0..k, 0..panels, &mut data);
+        let mut data = Lines::zeroed(k * panels * PANEL * size_of::<f32>());
+        Operand::new(b).pack_panels(Level::best(), 0..k, 0..panels, data.floats_mut());
         PackedB { data, k, n }
     }
 
@@ -37,9 +38,20 @@ impl PackedB {
         (self.k, self.n)
     }
 
+    /// From one panel to the next.
+    pub(super) fn panel_size(&self) -> usize {
+        self.k * PANEL
+    }
+
+    /// Some whole panels.
+    pub(super) fn panels(&self, panels: Range<usize>) -> &[f32] {
+        let size = self.panel_size();
+        &self.data.floats()[panels.start * size..panels.end * size]
+    }
+
     /// Rows `k` of a panel: `[k, 32]`.
     pub(super) fn panel(&self, panel: usize, k: Range<usize>) -> &[f32] {
-        &self.data[panel * self.k * PANEL..][k.start * PANEL..k.end * PANEL]
+        &self.data.floats()[panel * self.k * PANEL..][k.start * PANEL..k.end * PANEL]
     }
 }
 

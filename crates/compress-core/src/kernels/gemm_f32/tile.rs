@@ -7,6 +7,8 @@ use crate::{Error, Result};
 
 /// Columns of a panel of B, at every level.
 pub(super) const PANEL: usize = 32;
+/// The most panels of a [`Row`].
+pub(super) const ROW_PANELS: usize = 5;
 /// How much of k is worked on at a time: as much as leaves the packed panels of a task in the
 /// second cache, since each block of k costs a tile's start and end, some 90 ns.
 pub(super) const DEPTH: usize = 1024;
@@ -22,6 +24,11 @@ pub(super) struct Level {
     /// # Safety
     /// The processor has the level, and the tile is as [`Tile`] says.
     pub multiply: unsafe fn(&Tile),
+    /// As `multiply`, for a single row and several panels, so that there are enough chains.
+    ///
+    /// # Safety
+    /// The processor has the level, and the row is as [`Row`] says.
+    pub row: unsafe fn(&Row),
     /// `to[c·to_stride + r] = from[(r, c)]`; nothing else is written. Panics where the rows of
     /// `from` are not contiguous or `to` is too short.
     ///
@@ -95,6 +102,26 @@ pub(super) struct Tile {
     /// From one row of C to the next.
     pub c_stride: usize,
     pub rows: usize,
+    pub cols: usize,
+    pub k: usize,
+    pub start: Start,
+}
+
+/// One row of C, over the panels that lie behind each other, and what it is computed from.
+///
+/// It is valid when `a` can be read at `i·a_cols` for `i < k`, `b` at `p·panel_size + i·PANEL` for
+/// whole panels, `c` read and written at `j < cols` and the bias read there, and when nobody else
+/// touches that part of C meanwhile. `cols` is 1 to `ROW_PANELS·PANEL`.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    pub a: *const f32,
+    /// From one element of A to the next.
+    pub a_cols: isize,
+    /// Panels `[k, PANEL]`.
+    pub b: *const f32,
+    /// From one panel to the next.
+    pub panel_size: usize,
+    pub c: *mut f32,
     pub cols: usize,
     pub k: usize,
     pub start: Start,

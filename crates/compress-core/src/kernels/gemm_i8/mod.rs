@@ -36,6 +36,7 @@ use self::epilogue::Requantize;
 use self::product::{Output, Product, Target};
 use self::tile::Level;
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::{Error, Result};
 
 thread_local! {
@@ -126,13 +127,25 @@ pub fn gemm_dequantize_at(
     x: &QuantizedRows,
     w: &PackedI8,
     epilogue: Epilogue<'_>,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    gemm_dequantize_on(isa, Threads::Pool, x, w, epilogue, y)
+}
+
+/// As [`gemm_dequantize_at`], where `threads` says.
+pub(crate) fn gemm_dequantize_on(
+    isa: Isa,
+    threads: Threads,
+    x: &QuantizedRows,
+    w: &PackedI8,
+    epilogue: Epilogue<'_>,
     mut y: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
     check_output(x, w, &y)?;
     check_epilogue(w, &epilogue)?;
     let to = target(&mut y);
     let output = Output::F32 { to, epilogue };
-    run(isa, x, w, output)
+    run(isa, threads, x, w, output)
 }
 
 /// A layer on quantized activations whose results are quantized again, with a scale and a zero
@@ -179,7 +192,7 @@ pub fn gemm_requantize_at(
         epilogue,
         codes,
     };
-    run(isa, x, w, output)
+    run(isa, Threads::Pool, x, w, output)
 }
 
 fn integers(
@@ -190,11 +203,17 @@ fn integers(
 ) -> Result<()> {
     check_output(x, w, &c)?;
     let to = target(&mut c);
-    run(isa, x, w, Output::I32 { to })
+    run(isa, Threads::Pool, x, w, Output::I32 { to })
 }
 
 /// Runs a product whose output has a row for each of x and a column for each of w.
-fn run(isa: Isa, x: &QuantizedRows, w: &PackedI8, output: Output<'_>) -> Result<()> {
+fn run(
+    isa: Isa,
+    threads: Threads,
+    x: &QuantizedRows,
+    w: &PackedI8,
+    output: Output<'_>,
+) -> Result<()> {
     let level = Level::of(isa)?;
     let product = Product {
         level,
@@ -203,7 +222,7 @@ fn run(isa: Isa, x: &QuantizedRows, w: &PackedI8, output: Output<'_>) -> Result<
         output,
     };
     // SAFETY: the callers have checked the output, which they borrow mutably.
-    unsafe { product.run() };
+    unsafe { product.run(threads) };
     Ok(())
 }
 

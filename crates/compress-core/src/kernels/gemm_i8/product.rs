@@ -17,13 +17,12 @@ use super::epilogue::{
 use super::pack::{PANEL, PackedI8};
 use super::rows::QuantizedRows;
 use super::tile::{Level, MOST_ROWS, SUMS, Sums, Tile};
+use crate::kernels::Threads;
 
 /// Rows of a task: a multiple of 14 and of 32, what tiles have at AVX-512 and AMX.
 const TASK_ROWS: usize = 224;
 /// Panels of a task.
 const TASK_PANELS: usize = 8;
-/// Multiply-adds below which a product stays on the calling thread.
-const SERIAL: usize = 1 << 22;
 
 /// What becomes of the sums, and where it goes: a matrix whose rows are `stride` elements apart.
 #[derive(Clone, Copy)]
@@ -63,14 +62,15 @@ pub(super) struct Product<'a> {
 }
 
 impl Product<'_> {
-    /// Computes all of C, on the threads of the current pool where it is large.
+    /// Computes all of C.
     ///
     /// # Safety
     /// The output has a row for each of x and a column for each of w, and nobody else touches it.
-    pub(super) unsafe fn run(&self) {
+    pub(super) unsafe fn run(&self, threads: Threads) {
         let (m, k) = self.x.dim();
         let panels = self.w.panel_count();
-        if m.saturating_mul(k).saturating_mul(panels * PANEL) < SERIAL {
+        let work = m.saturating_mul(k).saturating_mul(panels * PANEL);
+        if !threads.share(work) {
             // SAFETY: passed on from the caller.
             return unsafe { self.compute(0..m, 0..panels) };
         }

@@ -1,6 +1,6 @@
 //! The activations of a product: rows of unsigned codes, each row with its scale and zero point.
 
-use std::ops::Range;
+use std::ops;
 
 use ndarray::ArrayView2;
 
@@ -91,8 +91,8 @@ impl QuantizedRows {
                     &copy
                 }
             };
-            (*scale, *zero) = dynamic(isa, row, &mut codes[..row.len()])
-                .map_err(|column| non_finite(i, row, column))?;
+            (*scale, *zero) =
+                dynamic(isa, row, &mut codes[..row.len()]).ok_or_else(|| non_finite(i, row))?;
         }
         Ok(())
     }
@@ -118,16 +118,10 @@ impl QuantizedRows {
         for ((i, codes), row) in codes.enumerate().zip(x.rows()) {
             let row = row.as_standard_layout();
             let row = row.as_slice().unwrap_or_default();
-            if range(isa, row).2 >= INFINITE {
-                return Err(non_finite(i, row, first_non_finite(row)));
+            let codes = &mut codes[..row.len()];
+            if !fixed(isa, row, inverse, i32::from(zero_point), codes) {
+                return Err(non_finite(i, row));
             }
-            encode(
-                isa,
-                row,
-                inverse,
-                i32::from(zero_point),
-                &mut codes[..row.len()],
-            );
         }
         Ok(())
     }
@@ -176,7 +170,7 @@ impl QuantizedRows {
     }
 
     /// Some rows, and those below that fill the last strip: what a tile may read.
-    pub(super) fn readable(&self, rows: Range<usize>) -> &[u8] {
+    pub(super) fn readable(&self, rows: ops::Range<usize>) -> &[u8] {
         let below = rows.start + rows.len().next_multiple_of(STRIP);
         let below = below.min(self.rows.next_multiple_of(STRIP));
         &self.codes.bytes()[rows.start * self.stride()..below * self.stride()]
@@ -202,73 +196,127 @@ pub(super) fn reciprocal(scale: f32) -> Result<f32> {
     ))
 }
 
-/// Scale and zero point of a row, with its codes; or the column of the first non-finite value.
-fn dynamic(isa: Isa, row: &[f32], codes: &mut [u8]) -> Result<(f32, i32), usize> {
-    let (low, high, largest) = range(isa, row);
-    if largest >= INFINITE {
-        return Err(first_non_finite(row));
+fn non_finite(row: usize, values: &[f32]) -> Error {
+    let index = values.iter().position(|x| !x.is_finite());
+    let index = index.unwrap_or_default();
+    Error::NonFinite {
+        what: format!("row {row} of the inputs"),
+        index,
+        value: values.get(index).copied().unwrap_or(f32::NAN),
+    }
+}
+
+by_level! {
+    /// The scale and the zero point of a row, after its codes have been written. None where a
+    /// value is not finite.
+    fn dynamic(x: &[f32], codes: &mut [u8]) -> Option<(f32, i32)> = dynamic_body;
+
+    /// Whether all values are finite; if so, their codes have been written.
+    fn fixed(x: &[f32], inverse: f32, zero: i32, codes: &mut [u8]) -> bool = fixed_body;
+}
+
+#[inline(always)]
+fn dynamic_body(x: &[f32], codes: &mut [u8]) -> Option<(f32, i32)> {
+    let Range { low, high, bits } = Range::of(x);
+    if bits >= INFINITE {
+        return None;
     }
     let scale = high / 255.0 - low / 255.0;
     let inverse = 1.0 / scale;
     if !inverse.is_finite() {
         codes.fill(0);
-        return Ok((0.0, 0));
+        return Some((0.0, 0));
     }
     let zero = (low * -inverse).round_ties_even() as i32;
-    encode(isa, row, inverse, zero, codes);
-    Ok((scale, zero))
-}
-
-fn first_non_finite(row: &[f32]) -> usize {
-    row.iter().position(|x| !x.is_finite()).unwrap_or_default()
-}
-
-fn non_finite(row: usize, values: &[f32], column: usize) -> Error {
-    Error::NonFinite {
-        what: format!("row {row} of the inputs"),
-        index: column,
-        value: values.get(column).copied().unwrap_or(f32::NAN),
-    }
-}
-
-by_level! {
-    /// The smallest value or 0, the largest or 0, and the largest bits of a magnitude.
-    fn range(x: &[f32]) -> (f32, f32, u32) = range_body;
-
-    /// `codes = min(max(round(x·inverse) + zero, 0), 255)`.
-    fn encode(x: &[f32], inverse: f32, zero: i32, codes: &mut [u8]) = encode_body;
+    encode(x, inverse, zero, codes);
+    Some((scale, zero))
 }
 
 #[inline(always)]
-fn range_body(x: &[f32]) -> (f32, f32, u32) {
-    let (mut low, mut high, mut bits) = ([0.0f32; LANES], [0.0f32; LANES], [0u32; LANES]);
-    let mut take = |lane: usize, x: f32| {
-        low[lane] = if x < low[lane] { x } else { low[lane] };
-        high[lane] = if x > high[lane] { x } else { high[lane] };
-        bits[lane] = bits[lane].max(x.to_bits() & 0x7fff_ffff);
-    };
-    let (whole, rest) = x.as_chunks::<LANES>();
-    for chunk in whole {
-        chunk
-            .iter()
-            .enumerate()
-            .for_each(|(lane, &x)| take(lane, x));
+fn fixed_body(x: &[f32], inverse: f32, zero: i32, codes: &mut [u8]) -> bool {
+    let finite = Range::of(x).bits < INFINITE;
+    if finite {
+        encode(x, inverse, zero, codes);
     }
-    rest.iter().enumerate().for_each(|(lane, &x)| take(lane, x));
-    let low = low
-        .into_iter()
-        .fold(0.0, |a: f32, b| if b < a { b } else { a });
-    let high = high
-        .into_iter()
-        .fold(0.0, |a: f32, b| if b > a { b } else { a });
-    (low, high, bits.into_iter().fold(0, u32::max))
+    finite
+}
+
+/// Where the values of a row lie.
+struct Range {
+    /// The smallest, or 0.
+    low: f32,
+    /// The largest, or 0.
+    high: f32,
+    /// The largest bits of a magnitude.
+    bits: u32,
+}
+
+impl Range {
+    #[inline(always)]
+    fn of(x: &[f32]) -> Self {
+        let (mut low, mut high, mut bits) = ([0.0f32; LANES], [0.0f32; LANES], [0u32; LANES]);
+        let mut take = |chunk: &[f32; LANES]| {
+            for (lane, &x) in chunk.iter().enumerate() {
+                low[lane] = if x < low[lane] { x } else { low[lane] };
+                high[lane] = if x > high[lane] { x } else { high[lane] };
+                bits[lane] = bits[lane].max(x.to_bits() & 0x7fff_ffff);
+            }
+        };
+        x.as_chunks::<LANES>().0.iter().for_each(&mut take);
+        // The last values once more rather than those that do not fill a chunk one by one.
+        match x.last_chunk::<LANES>() {
+            Some(chunk) => take(chunk),
+            None => take(&filled(x)),
+        }
+        // In halves: one after the other, the lanes would take as long as a row of 1,000 values.
+        let mut half = LANES / 2;
+        while half > 0 {
+            for lane in 0..half {
+                let (l, h) = (low[lane + half], high[lane + half]);
+                low[lane] = if l < low[lane] { l } else { low[lane] };
+                high[lane] = if h > high[lane] { h } else { high[lane] };
+                bits[lane] = bits[lane].max(bits[lane + half]);
+            }
+            half /= 2;
+        }
+        Range {
+            low: low[0],
+            high: high[0],
+            bits: bits[0],
+        }
+    }
+}
+
+/// `codes = min(max(round(x·inverse) + zero, 0), 255)`.
+#[inline(always)]
+fn encode(x: &[f32], inverse: f32, zero: i32, codes: &mut [u8]) {
+    let (to, from) = (codes.as_chunks_mut::<LANES>().0, x.as_chunks::<LANES>().0);
+    for (to, from) in to.iter_mut().zip(from) {
+        encode_chunk(from, inverse, zero, to);
+    }
+    match (codes.last_chunk_mut::<LANES>(), x.last_chunk::<LANES>()) {
+        (Some(to), Some(from)) => encode_chunk(from, inverse, zero, to),
+        _ => {
+            let mut chunk = [0; LANES];
+            encode_chunk(&filled(x), inverse, zero, &mut chunk);
+            codes.copy_from_slice(&chunk[..x.len()]);
+        }
+    }
 }
 
 #[inline(always)]
-fn encode_body(x: &[f32], inverse: f32, zero: i32, codes: &mut [u8]) {
+fn encode_chunk(x: &[f32; LANES], inverse: f32, zero: i32, codes: &mut [u8; LANES]) {
     for (code, &x) in codes.iter_mut().zip(x) {
         *code = code_of(x, inverse, zero);
     }
+}
+
+/// What does not fill a chunk, filled up with zeros.
+#[inline(always)]
+fn filled(x: &[f32]) -> [f32; LANES] {
+    let mut chunk = [0.0; LANES];
+    chunk[..x.len()].copy_from_slice(x);
+    chunk
 }
 
 /// The code of one value.
@@ -278,6 +326,5 @@ pub(super) fn code_of(x: f32, inverse: f32, zero: i32) -> u8 {
     let scaled = x * inverse;
     let scaled = if scaled < low { low } else { scaled };
     let scaled = if scaled > high { high } else { scaled };
-    let rounded = (scaled + ROUND).to_bits() as i32 - ROUND.to_bits() as i32;
-    (rounded + zero) as u8
+    ((scaled + ROUND).to_bits() as i32 + (zero - ROUND.to_bits() as i32)) as u8
 }

@@ -130,7 +130,8 @@ fn squared_norm_with(isa: Isa, x: &[f32]) -> f64 {
     total
 }
 
-fn absmax_with(isa: Isa, what: &str, x: &[f32]) -> Result<f32> {
+/// As [`absmax`], at a given level.
+pub(crate) fn absmax_with(isa: Isa, what: &str, x: &[f32]) -> Result<f32> {
     let mut largest = 0;
     in_order(
         x,

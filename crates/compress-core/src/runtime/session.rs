@@ -1,0 +1,281 @@
+//! Predictions one after the other, in buffers that are planned once.
+
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+use rayon::prelude::*;
+
+use super::{Runtime, largest};
+use crate::isa::Isa;
+use crate::kernels::Threads;
+use crate::kernels::gemm_i8::QuantizedRows;
+use crate::kernels::reduce;
+use crate::{Error, Result};
+
+/// Rows of a block, at most.
+const BLOCK: usize = 64;
+/// Rows of a block where there would be fewer than [`ENOUGH`] of the larger ones.
+const SMALL_BLOCK: usize = 16;
+/// Blocks that keep a few threads busy.
+const ENOUGH: usize = 4;
+/// Multiply-adds below which a batch stays on the calling thread.
+const SERIAL: usize = 1 << 21;
+
+/// Runs a model again and again.
+///
+/// The buffers grow to the largest batch seen. Once they have, a call allocates nothing on the
+/// heap (unless a single row goes through an f32 layer of over two million weights, which is
+/// shared among threads).
+///
+/// ```
+/// # use compress_core::artifact::{Artifact, Tensor};
+/// # use compress_core::network::{Activation, Architecture};
+/// use compress_core::runtime::Runtime;
+/// use ndarray::{Array2, array};
+///
+/// # let float = |name: &str, shape: &[usize], values: &[f32]| Tensor::Float {
+/// #     name: name.into(),
+/// #     shape: shape.to_vec(),
+/// #     values: values.to_vec(),
+/// # };
+/// # let artifact = Artifact {
+/// #     architecture: Architecture::mlp(&[2, 1], Activation::Relu)?,
+/// #     tensors: vec![
+/// #         float("layers.0.weight", &[1, 2], &[1.0, 2.0]),
+/// #         float("layers.0.bias", &[1], &[0.5]),
+/// #     ],
+/// # };
+/// let model = Runtime::new(artifact)?;
+/// let mut session = model.session();
+/// let mut logits = Array2::zeros((1, 1));
+/// for x in 0..3 {
+///     let inputs = array![[x as f32, 1.0]];
+///     session.predict_into(inputs.view(), logits.view_mut())?;
+///     assert_eq!(logits[(0, 0)], x as f32 + 2.5);
+/// }
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Session<'m> {
+    model: &'m Runtime,
+    /// Values of a row in the widest layer but the last, and of a row of selected inputs.
+    width: usize,
+    blocks: Vec<Block>,
+    logits: Vec<f32>,
+}
+
+/// What one block of rows is computed in.
+#[derive(Debug, Default)]
+struct Block {
+    selected: Vec<f32>,
+    /// The output of every other layer.
+    hidden: [Vec<f32>; 2],
+    codes: QuantizedRows,
+    fault: Option<Error>,
+}
+
+impl<'m> Session<'m> {
+    pub(super) fn new(model: &'m Runtime) -> Self {
+        let widths = model.layers.iter().rev().skip(1).map(|l| l.outputs());
+        Session {
+            model,
+            width: widths.max().unwrap_or(0),
+            blocks: Vec::new(),
+            logits: Vec::new(),
+        }
+    }
+
+    /// Logits `[batch, outputs]` of `inputs` `[batch, features]`. `logits` must be contiguous and
+    /// row-major.
+    ///
+    /// # Errors
+    /// As [`Runtime::predict`], and where `logits` has another shape or layout. What it holds
+    /// after an error is not defined.
+    pub fn predict_into(
+        &mut self,
+        inputs: ArrayView2<'_, f32>,
+        mut logits: ArrayViewMut2<'_, f32>,
+    ) -> Result<()> {
+        self.model.check(&inputs)?;
+        let outputs = self.model.architecture.outputs();
+        let expected = [inputs.nrows(), outputs];
+        Error::check_shape("logits", &expected, logits.shape())?;
+        match logits.as_slice_mut() {
+            Some(logits) => self.run(inputs, outputs, logits),
+            None => Err(Error::invalid(
+                "logits",
+                "strided",
+                "contiguous and row-major",
+            )),
+        }
+    }
+
+    /// The number of the largest logit for each row of `inputs` `[batch, features]`; of equals,
+    /// the lowest.
+    ///
+    /// # Errors
+    /// As [`Runtime::predict`], and where there are not as many `classes` as rows.
+    pub fn predict_classes_into(
+        &mut self,
+        inputs: ArrayView2<'_, f32>,
+        classes: &mut [u32],
+    ) -> Result<()> {
+        self.model.check(&inputs)?;
+        Error::check_shape("classes", &[inputs.nrows()], &[classes.len()])?;
+        let outputs = self.model.architecture.outputs();
+        let mut logits = std::mem::take(&mut self.logits);
+        grow(&mut logits, inputs.nrows() * outputs);
+        let done = self.run(inputs, outputs, &mut logits[..inputs.nrows() * outputs]);
+        if done.is_ok() {
+            for (class, logits) in classes.iter_mut().zip(logits.chunks(outputs.max(1))) {
+                *class = largest(logits.iter());
+            }
+        }
+        self.logits = logits;
+        done
+    }
+
+    fn run(
+        &mut self,
+        inputs: ArrayView2<'_, f32>,
+        outputs: usize,
+        logits: &mut [f32],
+    ) -> Result<()> {
+        let isa = Isa::active()?;
+        let (batch, model) = (inputs.nrows(), self.model);
+        if logits.is_empty() {
+            return check_rows(isa, inputs, 0);
+        }
+        let rows = block_rows(batch);
+        let blocks = batch.div_ceil(rows);
+        if self.blocks.len() < blocks {
+            self.blocks.resize_with(blocks, Block::default);
+        }
+        let width = self.width;
+        let work = |(i, (block, logits)): (usize, (&mut Block, &mut [f32]))| {
+            let (top, threads) = (
+                i * rows,
+                if blocks == 1 {
+                    Threads::Pool
+                } else {
+                    Threads::Here
+                },
+            );
+            let x = inputs.slice(s![top..batch.min(top + rows), ..]);
+            let y = ArrayViewMut2::from_shape((x.nrows(), outputs), logits);
+            let done = y.map_err(Error::other).and_then(|y| {
+                if !model.quantizes_inputs() {
+                    check_rows(isa, x, top)?;
+                }
+                let done = block.run(model, isa, threads, width, x, y);
+                // Quantization finds what is not finite, but numbers the rows of the block.
+                done.or_else(|fault| check_rows(isa, x, top).and(Err(fault)))
+            });
+            block.fault = done.err();
+        };
+        let used = &mut self.blocks[..blocks];
+        if blocks == 1 || batch.saturating_mul(model.architecture.parameter_count()) < SERIAL {
+            used.iter_mut()
+                .zip(logits.chunks_mut(rows * outputs))
+                .enumerate()
+                .for_each(work);
+        } else {
+            used.par_iter_mut()
+                .zip(logits.par_chunks_mut(rows * outputs))
+                .enumerate()
+                .for_each(work);
+        }
+        // The first fault of all, whichever thread was first.
+        match self.blocks.iter_mut().find_map(|block| block.fault.take()) {
+            None => Ok(()),
+            Some(fault) => Err(fault),
+        }
+    }
+}
+
+impl Block {
+    fn run(
+        &mut self,
+        model: &Runtime,
+        isa: Isa,
+        threads: Threads,
+        width: usize,
+        inputs: ArrayView2<'_, f32>,
+        logits: ArrayViewMut2<'_, f32>,
+    ) -> Result<()> {
+        let rows = inputs.nrows();
+        let [front, back] = &mut self.hidden;
+        let (mut front, mut back) = (front, back);
+        grow(front, rows * width);
+        grow(back, rows * width);
+        let x = match &model.selected {
+            None => inputs,
+            Some(selected) => {
+                grow(&mut self.selected, rows * selected.len());
+                let to = self.selected.chunks_exact_mut(selected.len().max(1));
+                for (to, row) in to.zip(inputs.rows()) {
+                    to.iter_mut()
+                        .zip(selected)
+                        .for_each(|(to, &i)| *to = row[i]);
+                }
+                view(&self.selected, (rows, selected.len()))?
+            }
+        };
+        let Some((last, layers)) = model.layers.split_last() else {
+            return Ok(());
+        };
+        let Some((first, between)) = layers.split_first() else {
+            return last.forward(isa, threads, x, &mut self.codes, logits);
+        };
+        let y = view_mut(front, (rows, first.outputs()))?;
+        first.forward(isa, threads, x, &mut self.codes, y)?;
+        let mut inputs = first.outputs();
+        for layer in between {
+            let x = view(front, (rows, inputs))?;
+            let y = view_mut(back, (rows, layer.outputs()))?;
+            layer.forward(isa, threads, x, &mut self.codes, y)?;
+            std::mem::swap(&mut front, &mut back);
+            inputs = layer.outputs();
+        }
+        let x = view(front, (rows, inputs))?;
+        last.forward(isa, threads, x, &mut self.codes, logits)
+    }
+}
+
+/// Rows of a block: as many as share the weights that are read, unless a few threads would have
+/// too few of them.
+fn block_rows(batch: usize) -> usize {
+    let small = (batch / ENOUGH).next_multiple_of(SMALL_BLOCK);
+    small.clamp(SMALL_BLOCK, BLOCK)
+}
+
+/// Fails at the first input that is not finite; `top` is the number of the first row.
+fn check_rows(isa: Isa, inputs: ArrayView2<'_, f32>, top: usize) -> Result<()> {
+    for (row, values) in inputs.rows().into_iter().enumerate() {
+        let finite = match values.to_slice() {
+            Some(values) => reduce::absmax_with(isa, "inputs", values).is_ok(),
+            None => values.iter().all(|x| x.is_finite()),
+        };
+        if !finite {
+            let index = values.iter().position(|x| !x.is_finite()).unwrap_or(0);
+            return Err(Error::NonFinite {
+                what: format!("row {} of the inputs", top + row),
+                index,
+                value: values[index],
+            });
+        }
+    }
+    Ok(())
+}
+
+fn grow(buffer: &mut Vec<f32>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+}
+
+fn view(buffer: &[f32], shape: (usize, usize)) -> Result<ArrayView2<'_, f32>> {
+    ArrayView2::from_shape(shape, &buffer[..shape.0 * shape.1]).map_err(Error::other)
+}
+
+fn view_mut(buffer: &mut [f32], shape: (usize, usize)) -> Result<ArrayViewMut2<'_, f32>> {
+    ArrayViewMut2::from_shape(shape, &mut buffer[..shape.0 * shape.1]).map_err(Error::other)
+}

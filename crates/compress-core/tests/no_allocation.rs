@@ -1,0 +1,92 @@
+//! A session that has seen its largest batch allocates nothing more.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use compress_core::artifact::{Artifact, Tensor};
+use compress_core::codec::{Granularity, Grid, QuantizedTensor};
+use compress_core::network::{Activation, Architecture};
+use compress_core::runtime::{Arithmetic, Runtime};
+use ndarray::Array2;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting what each thread asks for.
+struct Counting;
+
+// SAFETY: all is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is ending has no counter any more, and is not one that is measured.
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: passed on from the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: passed on from the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn model(arithmetic: Arithmetic) -> Runtime {
+    let widths = [784, 300, 100, 10];
+    let tensors = widths.windows(2).enumerate().flat_map(|(i, pair)| {
+        let weight = QuantizedTensor {
+            name: format!("layers.{i}.weight"),
+            shape: vec![pair[1], pair[0]],
+            grid: Grid::Linear {
+                bits: 8,
+                granularity: Granularity::Channel,
+                scales: vec![0.01; pair[1]],
+                zero_points: vec![],
+            },
+            codes: (0..pair[0] * pair[1])
+                .map(|c| c as i32 * 37 % 127)
+                .collect(),
+        };
+        let bias = Tensor::Float {
+            name: format!("layers.{i}.bias"),
+            shape: vec![pair[1]],
+            values: vec![0.5; pair[1]],
+        };
+        [Tensor::Quantized(weight), bias]
+    });
+    let artifact = Artifact {
+        tensors: tensors.collect(),
+        architecture: Architecture::mlp(&widths, Activation::Relu).expect("it is valid"),
+    };
+    Runtime::with(artifact, arithmetic).expect("it loads")
+}
+
+#[test]
+fn predictions_allocate_nothing_once_the_buffers_are_there() {
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a pool").install(|| {
+            for arithmetic in [Arithmetic::Exact, Arithmetic::Integer] {
+                let model = model(arithmetic);
+                let mut session = model.session();
+                // The first round makes the buffers.
+                for (round, batch) in [300, 300, 1, 64, 17].into_iter().enumerate() {
+                    let inputs = Array2::from_elem((batch, 784), 0.25);
+                    let mut logits = Array2::zeros((batch, 10));
+                    let mut classes = vec![0; batch];
+                    let before = ALLOCATIONS.get();
+                    session
+                        .predict_into(inputs.view(), logits.view_mut())
+                        .and_then(|()| session.predict_classes_into(inputs.view(), &mut classes))
+                        .expect("it predicts");
+                    let made = ALLOCATIONS.get() - before;
+                    let what = format!("{threads} threads, {arithmetic:?}, batch {batch}: {made}");
+                    assert_eq!(made == 0, round > 0, "{what}");
+                }
+            }
+        });
+    }
+}
