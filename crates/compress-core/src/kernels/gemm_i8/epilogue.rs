@@ -56,15 +56,21 @@ pub(super) struct Part<T> {
     pub cols: usize,
 }
 
-impl<T> Part<T> {
-    /// Row `row` of the part.
+impl<T: Copy> Part<T> {
+    /// Stores as many of the values as the part has columns.
     ///
     /// # Safety
     /// The part has this row, it can be written, and nobody else touches it meanwhile.
     #[inline(always)]
-    unsafe fn row(&self, row: usize) -> &mut [T] {
+    unsafe fn store(&self, row: usize, values: &[T; SUMS]) {
         // SAFETY: passed on to the caller.
-        unsafe { std::slice::from_raw_parts_mut(self.at.add(row * self.stride), self.cols) }
+        let to =
+            unsafe { std::slice::from_raw_parts_mut(self.at.add(row * self.stride), self.cols) };
+        // The compiler knows the length of a whole row.
+        match to.first_chunk_mut::<SUMS>() {
+            Some(to) => *to = *values,
+            None => to.copy_from_slice(&values[..self.cols]),
+        }
     }
 }
 
@@ -104,11 +110,11 @@ by_level! {
 fn store_i32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &Part<i32>) {
     for (r, &zero) in rows.zero_points.iter().enumerate() {
         let mut y = [0; SUMS];
-        for j in 0..SUMS {
-            y[j] = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
+        for (j, y) in y.iter_mut().enumerate() {
+            *y = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
         }
         // SAFETY: by the contract of the functions above.
-        copy(&y, unsafe { to.row(r) });
+        unsafe { to.store(r, &y) };
     }
 }
 
@@ -117,7 +123,7 @@ fn store_f32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to
     for r in 0..rows.zero_points.len() {
         let y = results(sums, rows, columns, relu, r);
         // SAFETY: by the contract of the functions above.
-        copy(&y, unsafe { to.row(r) });
+        unsafe { to.store(r, &y) };
     }
 }
 
@@ -134,7 +140,7 @@ fn store_codes_body(
         let y = results(sums, rows, columns, relu, r);
         let y = y.map(|y| code_of(y, codes.inverse, codes.zero_point));
         // SAFETY: by the contract of the functions above.
-        copy(&y, unsafe { to.row(r) });
+        unsafe { to.store(r, &y) };
     }
 }
 
@@ -142,20 +148,12 @@ fn store_codes_body(
 #[inline(always)]
 fn results(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, r: usize) -> [f32; SUMS] {
     let (zero, scale) = (rows.zero_points[r], rows.scales[r]);
+    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     let mut y = [0.0; SUMS];
-    for j in 0..SUMS {
+    for (j, y) in y.iter_mut().enumerate() {
         let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
         let value = (sum as f32).mul_add(scale * columns.scales[j], columns.bias[j]);
-        y[j] = if relu && !(value > 0.0) { 0.0 } else { value };
+        *y = if value <= floor { floor } else { value };
     }
     y
-}
-
-/// Copies as many as there is room for; the compiler knows the length of a whole row.
-#[inline(always)]
-fn copy<T: Copy>(from: &[T; SUMS], to: &mut [T]) {
-    match to.first_chunk_mut::<SUMS>() {
-        Some(to) => *to = *from,
-        None => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
-    }
 }
