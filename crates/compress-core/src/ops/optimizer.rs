@@ -2,9 +2,16 @@
 //!
 //! Multiplications and additions are rounded one by one, as PyTorch's are.
 
+use rayon::prelude::*;
+
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
+
+/// Tensors of at least this many values are shared among threads.
+const PARALLEL: usize = 1 << 16;
+/// Values that a thread takes at once.
+const BLOCK: usize = 1 << 15;
 
 /// One step of gradient descent: g' = `factor`·g + `decay`·w, then w −= `rate`·g', or with
 /// momentum b = `momentum`·b + g' and w −= `rate`·b, or with Nesterov's variant
@@ -50,10 +57,17 @@ impl Sgd {
     ) -> Result<()> {
         check(values, [gradient, sums])?;
         let isa = Isa::active()?;
-        if self.nesterov {
-            nesterov_at(isa, self, values, gradient, sums);
+        let step = if self.nesterov {
+            nesterov_at
         } else {
-            momentum_at(isa, self, values, gradient, sums);
+            momentum_at
+        };
+        if values.len() < PARALLEL {
+            step(isa, self, values, gradient, sums);
+        } else {
+            let blocks = values.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
+            let blocks = blocks.zip(sums.par_chunks_mut(BLOCK));
+            blocks.for_each(|((w, g), b)| step(isa, self, w, g, b));
         }
         Ok(())
     }
@@ -101,7 +115,17 @@ impl Adam {
         second: &mut [f32],
     ) -> Result<()> {
         check(values, [gradient, first, second])?;
-        adam_at(Isa::active()?, self, values, gradient, first, second);
+        let isa = Isa::active()?;
+        if values.len() < PARALLEL {
+            adam_at(isa, self, values, gradient, first, second);
+        } else {
+            let blocks = values.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
+            let moments = first
+                .par_chunks_mut(BLOCK)
+                .zip(second.par_chunks_mut(BLOCK));
+            let blocks = blocks.zip(moments);
+            blocks.for_each(|((w, g), (m, v))| adam_at(isa, self, w, g, m, v));
+        }
         Ok(())
     }
 }

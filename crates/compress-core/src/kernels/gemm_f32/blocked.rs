@@ -153,16 +153,13 @@ impl Product<'_> {
             };
             for block in 0..blocks {
                 let rows = part(task.rows.len(), blocks, block);
-                let top = task.rows.start + rows.start;
-                let a = self.a.slice(s![top..top + rows.len(), k.clone()]);
-                let mut c = task.c.slice_mut(s![rows, ..]);
                 for (i, panel) in task.panels.clone().enumerate() {
                     let b = match &self.b {
                         Source::Plain(_) => &packed[i * size..][..size],
                         Source::Packed(b) => b.panel(panel, k.clone()),
                     };
                     let start = self.start(d == 0, panel);
-                    self.multiply(&a, b, start, i * PANEL, &mut c);
+                    self.multiply(&mut task, rows.clone(), i * PANEL, k.clone(), b, start);
                 }
             }
         }
@@ -193,33 +190,43 @@ impl Product<'_> {
         }
     }
 
-    /// One tile: the columns of C from `col` on, as many as a panel has or C.
+    /// One tile: some rows of a task, and the columns of its C from `col` on, as many as a panel
+    /// has or C. (Views of the rows would cost as much as a tenth of a small product.)
     fn multiply(
         &self,
-        a: &ArrayView2<'_, f32>,
+        task: &mut Task<'_>,
+        rows: Range<usize>,
+        col: usize,
+        k: Range<usize>,
         b: &[f32],
         start: Start,
-        col: usize,
-        c: &mut ArrayViewMut2<'_, f32>,
     ) {
-        let (rows, cols) = (c.nrows(), c.ncols());
-        assert!(a.nrows() == rows && rows <= self.level.rows);
-        assert!(b.len() == a.ncols() * PANEL && col < cols);
-        // SAFETY: `col` is a column of C. The level is one that the processor has. A and C have
-        // as many rows as the tile, which the level can take; B has a row of whole vectors for
-        // each column of A; the columns of C are contiguous, since those of all of C are, and
-        // borrowed mutably; a bias has a value for each column of all of C, so it has for these.
+        let (height, width) = task.c.dim();
+        let top = task.rows.start + rows.start;
+        assert!(rows.end <= height && rows.len() <= self.level.rows);
+        assert!(top + rows.len() <= self.a.nrows() && k.end <= self.a.ncols());
+        assert!(b.len() == k.len() * PANEL && col < width);
+        let (a_strides, c_stride) = (self.a.strides(), task.c.strides()[0]);
+        let a = top as isize * a_strides[0] + k.start as isize * a_strides[1];
+        // SAFETY: these are rows and columns of A and of C, whose columns are contiguous, since
+        // those of all of C are, and which is borrowed mutably. The level is one that the
+        // processor has, and can take as many rows; B has a row of whole vectors for each column
+        // of A; a bias has a value for each column of all of C, so it has for these.
         unsafe {
             (self.level.multiply)(&Tile {
-                a: a.as_ptr(),
-                a_rows: a.strides()[0],
-                a_cols: a.strides()[1],
+                a: self.a.as_ptr().wrapping_offset(a),
+                a_rows: a_strides[0],
+                a_cols: a_strides[1],
                 b: b.as_ptr(),
-                c: c.as_mut_ptr().add(col),
-                c_stride: c.strides()[0] as usize,
-                rows,
-                cols: (cols - col).min(PANEL),
-                k: a.ncols(),
+                c: task
+                    .c
+                    .as_mut_ptr()
+                    .offset(rows.start as isize * c_stride)
+                    .add(col),
+                c_stride: c_stride as usize,
+                rows: rows.len(),
+                cols: (width - col).min(PANEL),
+                k: k.len(),
                 start,
             });
         }
