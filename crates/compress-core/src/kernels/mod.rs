@@ -4,5 +4,6 @@
 pub mod block_format;
 pub mod gemm_f32;
 pub(crate) mod levels;
+pub mod quantize;
 pub mod reduce;
 pub mod select;

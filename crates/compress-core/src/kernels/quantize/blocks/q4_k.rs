@@ -1,0 +1,328 @@
+//! `Q4_K`: for each group of 32 the scale and the minimum with the least weighted error, found by
+//! a search; then both in 6 bits, and for the block the two half-precision factors fitted anew.
+//!
+//! The search is ggml's: of 21 trial scales, each with the codes that it gives and then the
+//! scale and the minimum that fit those codes best, the best. A value's weight in the error is
+//! its magnitude plus the root mean square of its group. Two blocks are searched at once, each
+//! group in a lane of its own, so the search is plain arithmetic on vectors of 16.
+//!
+//! ggml then rounds the scales to 6 bits, and is done. Here the factors `d` and `dmin` are
+//! refitted to the codes by least squares, and codes rounded again, as long as that makes the
+//! error smaller, so it is never larger.
+//!
+//! # References
+//! ggml, `quantize_row_q4_K_ref` and `make_qkx2_quants`.
+
+use super::half;
+use super::lanes::{LANES, Lanes};
+use crate::kernels::reduce::absmax_bits;
+
+const LEN: usize = 256;
+const BYTES: usize = 144;
+const GROUP: usize = 32;
+/// Groups of a block.
+const GROUPS: usize = LEN / GROUP;
+/// Blocks at once.
+const BLOCKS: usize = LANES / GROUPS;
+/// The largest code, and the largest scale or minimum.
+const TOP: f32 = 15.0;
+const SCALE_TOP: f32 = 63.0;
+/// Trial scales.
+const TRIALS: usize = 21;
+/// Times that the factors are refitted at most.
+const REFITS: usize = 3;
+/// Adding it rounds to an integer, half to even.
+const MAGIC: f32 = 12_582_912.0;
+
+/// Value i of each group.
+type Values = [Lanes; GROUP];
+
+/// Whether all scales are finite.
+#[inline(always)]
+pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
+    let mut fine = true;
+    let blocks = bytes.chunks_mut(BLOCKS * BYTES);
+    for (values, bytes) in values.chunks(BLOCKS * LEN).zip(blocks) {
+        // Neither NaN nor an infinity need reach a scale.
+        fine &= absmax_bits(values) < 0x7f80_0000;
+        let x = transpose(values);
+        let w = weights(&x);
+        let (scales, minima) = search(&x, &w);
+        let fit = fit(&x, &w, scales, minima);
+        for (b, block) in bytes.as_chunks_mut::<BYTES>().0.iter_mut().enumerate() {
+            fine &= (fit.d[b] & 0x7c00 != 0x7c00) && (fit.dmin[b] & 0x7c00 != 0x7c00);
+            write(&fit, b, block);
+        }
+    }
+    fine
+}
+
+#[inline(always)]
+pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
+    let (values, bytes) = (
+        values.as_chunks_mut::<LEN>().0,
+        bytes.as_chunks::<BYTES>().0,
+    );
+    for (x, block) in values.iter_mut().zip(bytes) {
+        let [d0, d1, m0, m1, s @ ..] = block;
+        let d = half::to_f32(u16::from_le_bytes([*d0, *d1]));
+        let dmin = half::to_f32(u16::from_le_bytes([*m0, *m1]));
+        for (pair, x) in x.as_chunks_mut::<{ 2 * GROUP }>().0.iter_mut().enumerate() {
+            let q = &s[12 + pair * GROUP..][..GROUP];
+            let (low, high) = x.split_at_mut(GROUP);
+            let ((s0, m0), (s1, m1)) = (scale_and_min(s, 2 * pair), scale_and_min(s, 2 * pair + 1));
+            let (s0, m0, s1, m1) = (d * s0, dmin * m0, d * s1, dmin * m1);
+            for ((low, high), q) in low.iter_mut().zip(high).zip(q) {
+                *low = s0 * f32::from(q & 15) - m0;
+                *high = s1 * f32::from(q >> 4) - m1;
+            }
+        }
+    }
+}
+
+/// Six bits each of scale and minimum of group `j`.
+#[inline(always)]
+fn scale_and_min(s: &[u8], j: usize) -> (f32, f32) {
+    let (scale, min) = if j < 4 {
+        (s[j] & 63, s[j + 4] & 63)
+    } else {
+        (
+            s[j + 4] & 15 | (s[j - 4] >> 6) << 4,
+            s[j + 4] >> 4 | (s[j] >> 6) << 4,
+        )
+    };
+    (f32::from(scale), f32::from(min))
+}
+
+/// Zeros where there are no values.
+#[inline(always)]
+fn transpose(values: &[f32]) -> Values {
+    let mut x = [Lanes::all(0.0); GROUP];
+    for (lane, group) in values.as_chunks::<GROUP>().0.iter().enumerate() {
+        for (x, &value) in x.iter_mut().zip(group) {
+            x.0[lane] = value;
+        }
+    }
+    x
+}
+
+/// The weight of each value's squared error.
+#[inline(always)]
+fn weights(x: &Values) -> Values {
+    let squares = x.iter().fold(Lanes::all(0.0), |sum, &x| x.mul_add(x, sum));
+    let root = squares.map(|s| (s / GROUP as f32).sqrt());
+    let mut w = *x;
+    w.iter_mut().for_each(|w| *w = root + w.map(f32::abs));
+    w
+}
+
+/// The scale and the minimum, negated, of each group. Both at least 0.
+#[inline(always)]
+fn search(x: &Values, w: &Values) -> (Lanes, Lanes) {
+    let zero = Lanes::all(0.0);
+    let (mut low, mut high) = (x[0], x[0]);
+    let (mut sum_w, mut sum_x) = (zero, zero);
+    for (&x, &w) in x.iter().zip(w) {
+        low = low.at_most(x);
+        high = high.at_least(x);
+        sum_w = sum_w + w;
+        sum_x = w.mul_add(x, sum_x);
+    }
+    let low = low.at_most(zero);
+    let range = high - low;
+    let mut scale = range.map(|r| r / TOP);
+    let mut min = low;
+    let mut l = [zero; GROUP];
+    let inverse = range.if_positive(Lanes::all(TOP).divide(range), zero);
+    round_all(x, low, inverse, &mut l);
+    let mut best = error(x, w, &l, scale, min);
+    for trial in 0..TRIALS {
+        let steps = Lanes::all(TOP - 1.0 + 0.1 * trial as f32);
+        round_all(x, low, range.if_positive(steps.divide(range), zero), &mut l);
+        let (mut sum_l, mut sum_l2, mut sum_xl) = (zero, zero, zero);
+        for ((&x, &w), &l) in x.iter().zip(w).zip(&l) {
+            let wl = w * l;
+            sum_l = sum_l + wl;
+            sum_l2 = wl.mul_add(l, sum_l2);
+            sum_xl = wl.mul_add(x, sum_xl);
+        }
+        let determinant = sum_w * sum_l2 - sum_l * sum_l;
+        let this_scale = (sum_w * sum_xl - sum_x * sum_l).divide(determinant);
+        let this_min = (sum_l2 * sum_x - sum_l * sum_xl).divide(determinant);
+        // The format has no minimum above zero.
+        let this_scale = this_min.if_positive(sum_xl.divide(sum_l2), this_scale);
+        let this_min = this_min.if_positive(zero, this_min);
+        let now = error(x, w, &l, this_scale, this_min);
+        // Neither without a solution nor where the error is NaN.
+        let better = determinant.if_positive(best - now, zero);
+        scale = better.if_positive(this_scale, scale);
+        min = better.if_positive(this_min, min);
+        best = better.if_positive(now, best);
+    }
+    (scale.at_least(zero), (zero - min).at_least(zero))
+}
+
+/// The code of each value: `(x − low) · inverse`, rounded and saturated.
+#[inline(always)]
+fn round_all(x: &Values, low: Lanes, inverse: Lanes, l: &mut Values) {
+    let (zero, top, magic) = (Lanes::all(0.0), Lanes::all(TOP), Lanes::all(MAGIC));
+    for (l, &x) in l.iter_mut().zip(x) {
+        let q = (x - low) * inverse;
+        *l = (q.at_least(zero).at_most(top) + magic) - magic;
+    }
+}
+
+/// The weighted squared error of each group.
+#[inline(always)]
+fn error(x: &Values, w: &Values, l: &Values, scale: Lanes, min: Lanes) -> Lanes {
+    let mut sum = Lanes::all(0.0);
+    for ((&x, &w), &l) in x.iter().zip(w).zip(l) {
+        let difference = scale.mul_add(l, min) - x;
+        sum = (w * difference).mul_add(difference, sum);
+    }
+    sum
+}
+
+/// Two blocks as they are written.
+struct Fit {
+    /// Half precision.
+    d: [u16; BLOCKS],
+    dmin: [u16; BLOCKS],
+    /// 0 to 63.
+    scales: Lanes,
+    minima: Lanes,
+    /// 0 to 15.
+    codes: Values,
+}
+
+/// Rounds scales and minima to 6 bits, then fits the factors.
+#[inline(always)]
+fn fit(x: &Values, w: &Values, scales: Lanes, minima: Lanes) -> Fit {
+    let (d, scales) = six_bits(scales);
+    let (dmin, minima) = six_bits(minima);
+    let mut best = Fit {
+        d,
+        dmin,
+        scales,
+        minima,
+        codes: [Lanes::all(0.0); GROUP],
+    };
+    let mut least = round_again(x, w, &mut best);
+    for _ in 0..REFITS {
+        let (d, dmin) = refit(x, w, &best);
+        let mut fit = Fit { d, dmin, ..best };
+        let errors = round_again(x, w, &mut fit);
+        let better: [bool; BLOCKS] = std::array::from_fn(|b| errors[b] < least[b]);
+        if better == [false; BLOCKS] {
+            break;
+        }
+        for b in 0..BLOCKS {
+            if !better[b] {
+                (fit.d[b], fit.dmin[b]) = (best.d[b], best.dmin[b]);
+            }
+        }
+        least = round_again(x, w, &mut fit);
+        best = fit;
+    }
+    best
+}
+
+/// The factor of each block in half precision, and each group's multiple of it.
+#[inline(always)]
+fn six_bits(x: Lanes) -> ([u16; BLOCKS], Lanes) {
+    let mut factors = [0; BLOCKS];
+    let mut inverses = Lanes::all(0.0);
+    let halves = inverses.0.chunks_mut(GROUPS).zip(x.0.chunks(GROUPS));
+    for (factor, (inverses, x)) in factors.iter_mut().zip(halves) {
+        let most = x
+            .iter()
+            .fold(0.0, |most: f32, &x| if x > most { x } else { most });
+        *factor = half::from_f32(most / SCALE_TOP);
+        inverses.fill(if most > 0.0 { SCALE_TOP / most } else { 0.0 });
+    }
+    let magic = Lanes::all(MAGIC);
+    let multiples = (x * inverses)
+        .at_least(Lanes::all(0.0))
+        .at_most(Lanes::all(SCALE_TOP));
+    (factors, (multiples + magic) - magic)
+}
+
+/// Each lane's share of a factor a block.
+#[inline(always)]
+fn spread(factors: [u16; BLOCKS]) -> Lanes {
+    let factors = factors.map(half::to_f32);
+    Lanes(std::array::from_fn(|lane| factors[lane / GROUPS]))
+}
+
+/// Rounds the values to the codes of what the scales are in the file; the error of each block.
+#[inline(always)]
+fn round_again(x: &Values, w: &Values, fit: &mut Fit) -> [f32; BLOCKS] {
+    let zero = Lanes::all(0.0);
+    let scale = spread(fit.d) * fit.scales;
+    let low = zero - spread(fit.dmin) * fit.minima;
+    let inverse = scale.if_positive(Lanes::all(1.0).divide(scale), zero);
+    round_all(x, low, inverse, &mut fit.codes);
+    let errors = error(x, w, &fit.codes, scale, low);
+    sums(errors)
+}
+
+#[inline(always)]
+fn sums(x: Lanes) -> [f32; BLOCKS] {
+    std::array::from_fn(|b| x.0[b * GROUPS..][..GROUPS].iter().sum())
+}
+
+/// The factors that fit the codes best, by least squares.
+#[inline(always)]
+fn refit(x: &Values, w: &Values, fit: &Fit) -> ([u16; BLOCKS], [u16; BLOCKS]) {
+    let zero = Lanes::all(0.0);
+    let (mut aa, mut ab, mut bb, mut ax, mut bx) = (zero, zero, zero, zero, zero);
+    for ((&x, &w), &l) in x.iter().zip(w).zip(&fit.codes) {
+        let (a, b) = (fit.scales * l, fit.minima);
+        let (wa, wb) = (w * a, w * b);
+        aa = wa.mul_add(a, aa);
+        ab = wa.mul_add(b, ab);
+        bb = wb.mul_add(b, bb);
+        ax = wa.mul_add(x, ax);
+        bx = wb.mul_add(x, bx);
+    }
+    let [aa, ab, bb, ax, bx] = [aa, ab, bb, ax, bx].map(sums);
+    let (mut d, mut dmin) = (fit.d, fit.dmin);
+    for i in 0..BLOCKS {
+        let determinant = aa[i] * bb[i] - ab[i] * ab[i];
+        let min = (ab[i] * ax[i] - aa[i] * bx[i]) / determinant;
+        let both = determinant > 0.0 && min > 0.0;
+        let scale = if both {
+            (bb[i] * ax[i] - ab[i] * bx[i]) / determinant
+        } else {
+            ax[i] / aa[i]
+        };
+        // Otherwise there is nothing to gain; NaN too.
+        if scale > 0.0 && scale.is_finite() && !(both && min.is_infinite()) {
+            d[i] = half::from_f32(scale);
+            dmin[i] = half::from_f32(if both { min } else { 0.0 });
+        }
+    }
+    (d, dmin)
+}
+
+#[inline(always)]
+fn write(fit: &Fit, b: usize, block: &mut [u8; BYTES]) {
+    let lanes = b * GROUPS..(b + 1) * GROUPS;
+    block[..2].copy_from_slice(&fit.d[b].to_le_bytes());
+    block[2..4].copy_from_slice(&fit.dmin[b].to_le_bytes());
+    let s = &mut block[4..16];
+    let (scales, minima) = (&fit.scales.0[lanes.clone()], &fit.minima.0[lanes.clone()]);
+    for j in 0..4 {
+        let (s0, m0) = (scales[j] as u8, minima[j] as u8);
+        let (s1, m1) = (scales[j + 4] as u8, minima[j + 4] as u8);
+        s[j] = s0 | (s1 >> 4) << 6;
+        s[j + 4] = m0 | (m1 >> 4) << 6;
+        s[j + 8] = s1 & 15 | m1 << 4;
+    }
+    for (l, codes) in fit.codes.iter().enumerate() {
+        for pair in 0..GROUPS / 2 {
+            let lane = lanes.start + 2 * pair;
+            block[16 + pair * GROUP + l] = codes.0[lane] as u8 | (codes.0[lane + 1] as u8) << 4;
+        }
+    }
+}
