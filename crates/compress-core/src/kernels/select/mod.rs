@@ -11,14 +11,23 @@
 //! processing units*, section 3.1 (radix selection).
 
 mod histogram;
+mod n_of_m;
+mod narrow;
+mod threshold;
 
 #[cfg(test)]
 mod tests;
+
+pub use n_of_m::{NOfM, keep_n_of_m, keep_n_of_m_at, zero_n_of_m, zero_n_of_m_at};
+pub use threshold::{zero_below, zero_below_at};
+
+use rayon::prelude::*;
 
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 use histogram::{Digit, count};
+use threshold::BLOCK;
 
 /// The boundary between the `k` largest magnitudes and the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +44,14 @@ pub struct Boundary {
 /// # Errors
 /// Where `k` is 0 or more than there are values, or a value is NaN or infinite.
 pub fn largest_magnitudes(tensors: &[&[f32]], k: usize) -> Result<Boundary> {
+    largest_magnitudes_at(Isa::active()?, tensors, k)
+}
+
+/// As [`largest_magnitudes`], at a given level.
+///
+/// # Errors
+/// As [`largest_magnitudes`].
+pub fn largest_magnitudes_at(isa: Isa, tensors: &[&[f32]], k: usize) -> Result<Boundary> {
     let total: usize = tensors.iter().map(|t| t.len()).sum();
     if k == 0 || k > total {
         return Err(Error::invalid(
@@ -43,12 +60,24 @@ pub fn largest_magnitudes(tensors: &[&[f32]], k: usize) -> Result<Boundary> {
             format!("1 to {total}"),
         ));
     }
+    let narrowed = if total < narrow::WORTHWHILE {
+        None
+    } else {
+        narrow::select(isa, tensors, k)
+    };
+    let boundary = narrowed.or_else(|| by_digits(tensors, k));
+    boundary.ok_or_else(|| non_finite(tensors))
+}
+
+/// Digit by digit; none where a value is not finite. `k` is at least 1, and at most the number
+/// of values.
+fn by_digits(tensors: &[&[f32]], k: usize) -> Option<Boundary> {
     let mut rank = k as u64;
     let mut found = 0;
     for digit in Digit::ALL {
         let counts = count(tensors, digit, found);
         if digit == Digit::High && counts[Digit::NON_FINITE..].iter().any(|&c| c > 0) {
-            return Err(non_finite(tensors));
+            return None;
         }
         let mut value = counts.len() - 1;
         while counts[value] < rank && value > 0 {
@@ -57,7 +86,7 @@ pub fn largest_magnitudes(tensors: &[&[f32]], k: usize) -> Result<Boundary> {
         }
         found |= (value as u32) << digit.shift();
     }
-    Ok(Boundary {
+    Some(Boundary {
         magnitude: f32::from_bits(found),
         ties_kept: rank as usize,
     })
@@ -70,46 +99,74 @@ pub fn largest_magnitudes(tensors: &[&[f32]], k: usize) -> Result<Boundary> {
 /// Where the numbers of tensors and of vectors differ.
 pub fn keep_largest(tensors: &[&[f32]], boundary: Boundary, keep: &mut [Vec<bool>]) -> Result<()> {
     Error::check_shape("masks of a selection", &[tensors.len()], &[keep.len()])?;
-    let isa = Isa::active()?;
-    let mut ties = boundary.ties_kept;
-    for (values, keep) in tensors.iter().zip(keep) {
-        keep.clear();
-        keep.resize(values.len(), false);
-        ties -= keep_at(isa, values, boundary.magnitude, ties, keep);
-    }
+    keep_largest_at(Isa::active()?, tensors, boundary, keep);
     Ok(())
 }
 
+fn keep_largest_at(isa: Isa, tensors: &[&[f32]], boundary: Boundary, keep: &mut [Vec<bool>]) {
+    let magnitude = boundary.magnitude;
+    let mut ties = 0;
+    for (values, keep) in tensors.iter().zip(&mut *keep) {
+        keep.resize(values.len(), false);
+        let blocks = values.par_chunks(BLOCK).zip(keep.par_chunks_mut(BLOCK));
+        ties += blocks
+            .map(|(values, keep)| mark_at(isa, values, magnitude, keep))
+            .sum::<usize>();
+    }
+    // Those marked last do not belong to the largest.
+    let mut surplus = ties.saturating_sub(boundary.ties_kept);
+    for (values, keep) in tensors.iter().zip(keep).rev() {
+        for (value, keep) in values.iter().zip(keep).rev() {
+            if surplus == 0 {
+                return;
+            }
+            let tie = value.abs() == magnitude;
+            *keep &= !tie;
+            surplus -= usize::from(tie);
+        }
+    }
+}
+
+/// Sets to +0 each value that is not among the largest, given the [`Boundary`] of all tensors:
+/// in place what [`keep_largest`] marks, but that NaN stays.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
+pub fn zero_smaller(tensors: &mut [&mut [f32]], boundary: Boundary) -> Result<()> {
+    zero_smaller_at(Isa::active()?, tensors, boundary);
+    Ok(())
+}
+
+/// As [`zero_smaller`], at a given level.
+pub fn zero_smaller_at(isa: Isa, tensors: &mut [&mut [f32]], boundary: Boundary) {
+    let magnitude = boundary.magnitude;
+    let zero = |tensor: &mut &mut [f32]| threshold::count_ties(isa, tensor, magnitude);
+    let ties: usize = tensors.iter_mut().map(zero).sum();
+    let mut surplus = ties.saturating_sub(boundary.ties_kept);
+    for value in tensors.iter_mut().flat_map(|t| t.iter_mut()).rev() {
+        if surplus == 0 {
+            return;
+        }
+        if value.abs() == magnitude {
+            *value = 0.0;
+            surplus -= 1;
+        }
+    }
+}
+
 by_level! {
-    /// Marks what is above `magnitude` and the first `ties` values equal to it; returns how many
-    /// of these there were, at most `ties`.
-    fn keep_at(values: &[f32], magnitude: f32, ties: usize, keep: &mut [bool]) -> usize
-        = keep_body;
+    /// Marks what is at least `magnitude`; returns how many equal it.
+    fn mark_at(values: &[f32], magnitude: f32, keep: &mut [bool]) -> usize = mark;
 }
 
 #[inline(always)]
-fn keep_body(values: &[f32], magnitude: f32, ties: usize, keep: &mut [bool]) -> usize {
-    /// Values between two looks at the number of ties left; at most 255, so that a byte holds
-    /// their number.
-    const BLOCK: usize = 128;
-    let mut left = ties;
-    for (values, keep) in values.chunks(BLOCK).zip(keep.chunks_mut(BLOCK)) {
-        let equal = values.iter().map(|v| u8::from(v.abs() == magnitude));
-        let equal = usize::from(equal.fold(0u8, u8::wrapping_add));
-        if equal <= left {
-            left -= equal;
-            for (keep, v) in keep.iter_mut().zip(values) {
-                *keep = v.abs() >= magnitude;
-            }
-        } else {
-            for (keep, v) in keep.iter_mut().zip(values) {
-                let tie = v.abs() == magnitude && left > 0;
-                left -= usize::from(tie);
-                *keep = tie || v.abs() > magnitude;
-            }
-        }
+fn mark(values: &[f32], magnitude: f32, keep: &mut [bool]) -> usize {
+    let mut ties = 0u32;
+    for (keep, x) in keep.iter_mut().zip(values) {
+        ties += u32::from(x.abs() == magnitude);
+        *keep = x.abs() >= magnitude;
     }
-    ties - left
+    ties as usize
 }
 
 /// The error that names the first value that is not finite.
