@@ -90,6 +90,7 @@ fn key(v: f32) -> i32 {
 }
 
 /// The value of a [`key`].
+#[inline(always)]
 pub(crate) fn of_key(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31) & i32::MAX)) as u32)
 }

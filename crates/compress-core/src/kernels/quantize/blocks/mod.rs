@@ -54,7 +54,7 @@ pub fn quantize_into_at(
     let write: fn(Isa, &[f32], &mut [u8]) -> bool = match format {
         BlockFormat::Q8_0 => q8_0_quantize_at,
         BlockFormat::Q4_0 => q4_0_quantize_at,
-        BlockFormat::Q4_K => q4_k_quantize_at,
+        BlockFormat::Q4_K => q4_k::quantize_at,
         BlockFormat::Q6_K => {
             let what = format!("format to write {what} in");
             return Err(Error::invalid(what, format.name(), "q8_0, q4_0 or q4_k"));
@@ -146,7 +146,6 @@ by_level! {
     /// Whether all scales are finite.
     fn q8_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q8_0::quantize;
     fn q4_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q4_0::quantize;
-    fn q4_k_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q4_k::quantize;
     fn q8_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q8_0::dequantize;
     fn q4_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_0::dequantize;
     fn q4_k_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_k::dequantize;

@@ -5,6 +5,7 @@
 
 use super::half;
 use super::q8_0::inverse;
+use crate::kernels::reduce::{min_max_keys, of_key};
 
 const LEN: usize = 32;
 const BYTES: usize = 18;
@@ -24,9 +25,13 @@ pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
         fine &= scale & 0x7c00 != 0x7c00;
         let [s0, s1, q @ ..] = block;
         [*s0, *s1] = scale.to_le_bytes();
-        let code = |x: f32| ((x * inverse + 8.5) as i32).min(15) as u8;
+        // In two loops each of which is vectors.
+        let mut codes = [0; LEN];
+        for (code, &x) in codes.iter_mut().zip(x) {
+            *code = truncate(x * inverse + 8.5);
+        }
         for (i, q) in q.iter_mut().enumerate() {
-            *q = code(x[i]) | (code(x[i + LEN / 2]) << 4);
+            *q = codes[i] | codes[i + LEN / 2] << 4;
         }
     }
     fine
@@ -40,28 +45,45 @@ pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
     );
     for (x, [s0, s1, q @ ..]) in values.iter_mut().zip(bytes) {
         let d = half::to_f32(u16::from_le_bytes([*s0, *s1]));
-        let (low, high) = x.split_at_mut(LEN / 2);
-        for ((low, high), &q) in low.iter_mut().zip(high).zip(q) {
-            *low = d * f32::from((q & 15) as i8 - 8);
-            *high = d * f32::from((q >> 4) as i8 - 8);
+        let mut codes = [0u8; LEN];
+        for (i, &q) in q.iter().enumerate() {
+            codes[i] = q & 15;
+            codes[i + LEN / 2] = q >> 4;
+        }
+        for (x, &code) in x.iter_mut().zip(&codes) {
+            *x = d * (i32::from(code) - 8) as f32;
         }
     }
+}
+
+/// The whole part of a number from 0 to 17, but at most 15.
+#[inline(always)]
+fn truncate(x: f32) -> u8 {
+    /// Adding it rounds to an integer.
+    const MAGIC: f32 = 12_582_912.0;
+    let near = (x + MAGIC) - MAGIC;
+    let below = if near > x { near - 1.0 } else { near };
+    let code = if below < 15.0 { below } else { 15.0 };
+    (code + MAGIC).to_bits() as u8
 }
 
 /// The value of largest magnitude; of several the first.
 #[inline(always)]
 fn farthest(x: &[f32; LEN]) -> f32 {
-    let most = x
-        .iter()
-        .fold(0, |most, x| (x.to_bits() & 0x7fff_ffff).max(most));
-    // Bit i where value i is of that magnitude, and where it is negative.
-    let (mut there, mut negative) = (0u32, 0u32);
-    for (i, x) in x.iter().enumerate() {
-        there |= u32::from(x.to_bits() & 0x7fff_ffff == most) << i;
-        negative |= (x.to_bits() >> 31) << i;
+    let (low, high) = min_max_keys(x);
+    let (low, high) = (of_key(low), of_key(high));
+    if high > -low {
+        high
+    } else if high < -low {
+        low
+    } else {
+        first_of(x, high.abs())
     }
-    let first = there & there.wrapping_neg();
-    // A block of zeros counts as positive, as ggml's search that starts from +0 has it.
-    let sign = u32::from(negative & first != 0 && most != 0);
-    f32::from_bits(most | sign << 31)
+}
+
+/// The first value of this magnitude; of zeros +0, as ggml's search that starts from it has it.
+#[cold]
+fn first_of(x: &[f32; LEN], magnitude: f32) -> f32 {
+    let first = x.iter().find(|x| x.abs() == magnitude && magnitude > 0.0);
+    first.copied().unwrap_or(magnitude)
 }

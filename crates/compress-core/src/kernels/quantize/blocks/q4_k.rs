@@ -15,6 +15,10 @@
 
 use super::half;
 use super::lanes::{LANES, Lanes};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::levels::Compiled;
+use crate::kernels::levels::by_level;
 use crate::kernels::reduce::absmax_bits;
 
 const LEN: usize = 256;
@@ -35,23 +39,61 @@ const REFITS: usize = 3;
 const MAGIC: f32 = 12_582_912.0;
 
 /// Value i of each group.
-type Values = [Lanes; GROUP];
+type Values<L> = [L; GROUP];
 
-/// Whether all scales are finite.
+/// Writes the blocks; whether all scales are finite.
+pub(super) fn quantize_at(isa: Isa, values: &[f32], bytes: &mut [u8]) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    match Compiled::of(isa) {
+        // SAFETY: `Compiled::of` returns only what this processor has.
+        Compiled::Avx512 => return unsafe { avx512(values, bytes) },
+        // SAFETY: as above.
+        Compiled::Avx2 => return unsafe { avx2(values, bytes) },
+        Compiled::Fma | Compiled::Plain => {}
+    }
+    plain_at(isa, values, bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+fn avx512(values: &[f32], bytes: &mut [u8]) -> bool {
+    quantize::<super::lanes::avx512::Avx512>(values, bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2(values: &[f32], bytes: &mut [u8]) -> bool {
+    quantize::<super::lanes::avx2::Avx2>(values, bytes)
+}
+
+by_level! {
+    fn plain_at(values: &[f32], bytes: &mut [u8]) -> bool = quantize::<[f32; LANES]>;
+}
+
 #[inline(always)]
-pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
+fn quantize<L: Lanes>(values: &[f32], bytes: &mut [u8]) -> bool {
     let mut fine = true;
     let blocks = bytes.chunks_mut(BLOCKS * BYTES);
     for (values, bytes) in values.chunks(BLOCKS * LEN).zip(blocks) {
         // Neither NaN nor an infinity need reach a scale.
         fine &= absmax_bits(values) < 0x7f80_0000;
-        let x = transpose(values);
+        let x = transpose::<L>(values);
         let w = weights(&x);
         let (scales, minima) = search(&x, &w);
         let fit = fit(&x, &w, scales, minima);
+        let codes = fit.codes.map(L::to_array);
+        let (scales, minima) = (fit.scales.to_array(), fit.minima.to_array());
         for (b, block) in bytes.as_chunks_mut::<BYTES>().0.iter_mut().enumerate() {
-            fine &= (fit.d[b] & 0x7c00 != 0x7c00) && (fit.dmin[b] & 0x7c00 != 0x7c00);
-            write(&fit, b, block);
+            let (d, dmin) = (fit.d[b], fit.dmin[b]);
+            fine &= (d & 0x7c00 != 0x7c00) && (dmin & 0x7c00 != 0x7c00);
+            block[..2].copy_from_slice(&d.to_le_bytes());
+            block[2..4].copy_from_slice(&dmin.to_le_bytes());
+            write_scales(
+                &scales[b * GROUPS..],
+                &minima[b * GROUPS..],
+                &mut block[4..16],
+            );
+            write_codes(&codes, b * GROUPS, &mut block[16..]);
         }
     }
     fine
@@ -96,108 +138,113 @@ fn scale_and_min(s: &[u8], j: usize) -> (f32, f32) {
 
 /// Zeros where there are no values.
 #[inline(always)]
-fn transpose(values: &[f32]) -> Values {
-    let mut x = [Lanes::all(0.0); GROUP];
+fn transpose<L: Lanes>(values: &[f32]) -> Values<L> {
+    let mut x = [[0.0; LANES]; GROUP];
     for (lane, group) in values.as_chunks::<GROUP>().0.iter().enumerate() {
         for (x, &value) in x.iter_mut().zip(group) {
-            x.0[lane] = value;
+            x[lane] = value;
         }
     }
-    x
+    x.map(|x| L::load(&x))
 }
 
 /// The weight of each value's squared error.
 #[inline(always)]
-fn weights(x: &Values) -> Values {
-    let squares = x.iter().fold(Lanes::all(0.0), |sum, &x| x.mul_add(x, sum));
-    let root = squares.map(|s| (s / GROUP as f32).sqrt());
-    let mut w = *x;
-    w.iter_mut().for_each(|w| *w = root + w.map(f32::abs));
-    w
+fn weights<L: Lanes>(x: &Values<L>) -> Values<L> {
+    let zero = L::all(0.0);
+    let squares = x.iter().fold(zero, |sum, &x| x.mul_add(x, sum));
+    let root = squares.times(L::all(1.0 / GROUP as f32)).sqrt();
+    x.map(|x| root.plus(x.at_least(zero.minus(x))))
 }
 
 /// The scale and the minimum, negated, of each group. Both at least 0.
 #[inline(always)]
-fn search(x: &Values, w: &Values) -> (Lanes, Lanes) {
-    let zero = Lanes::all(0.0);
+fn search<L: Lanes>(x: &Values<L>, w: &Values<L>) -> (L, L) {
+    let zero = L::all(0.0);
     let (mut low, mut high) = (x[0], x[0]);
     let (mut sum_w, mut sum_x) = (zero, zero);
     for (&x, &w) in x.iter().zip(w) {
         low = low.at_most(x);
         high = high.at_least(x);
-        sum_w = sum_w + w;
+        sum_w = sum_w.plus(w);
         sum_x = w.mul_add(x, sum_x);
     }
     let low = low.at_most(zero);
-    let range = high - low;
-    let mut scale = range.map(|r| r / TOP);
+    let range = high.minus(low);
+    let mut scale = range.over(L::all(TOP));
     let mut min = low;
     let mut l = [zero; GROUP];
-    let inverse = range.if_positive(Lanes::all(TOP).divide(range), zero);
+    let inverse = range.if_positive(L::all(TOP).over(range), zero);
     round_all(x, low, inverse, &mut l);
     let mut best = error(x, w, &l, scale, min);
     for trial in 0..TRIALS {
-        let steps = Lanes::all(TOP - 1.0 + 0.1 * trial as f32);
-        round_all(x, low, range.if_positive(steps.divide(range), zero), &mut l);
+        let steps = L::all(TOP - 1.0 + 0.1 * trial as f32);
+        round_all(x, low, range.if_positive(steps.over(range), zero), &mut l);
         let (mut sum_l, mut sum_l2, mut sum_xl) = (zero, zero, zero);
         for ((&x, &w), &l) in x.iter().zip(w).zip(&l) {
-            let wl = w * l;
-            sum_l = sum_l + wl;
+            let wl = w.times(l);
+            sum_l = sum_l.plus(wl);
             sum_l2 = wl.mul_add(l, sum_l2);
             sum_xl = wl.mul_add(x, sum_xl);
         }
-        let determinant = sum_w * sum_l2 - sum_l * sum_l;
-        let this_scale = (sum_w * sum_xl - sum_x * sum_l).divide(determinant);
-        let this_min = (sum_l2 * sum_x - sum_l * sum_xl).divide(determinant);
+        let determinant = sum_w.times(sum_l2).minus(sum_l.times(sum_l));
+        let this_scale = sum_w
+            .times(sum_xl)
+            .minus(sum_x.times(sum_l))
+            .over(determinant);
+        let this_min = sum_l2
+            .times(sum_x)
+            .minus(sum_l.times(sum_xl))
+            .over(determinant);
         // The format has no minimum above zero.
-        let this_scale = this_min.if_positive(sum_xl.divide(sum_l2), this_scale);
+        let this_scale = this_min.if_positive(sum_xl.over(sum_l2), this_scale);
         let this_min = this_min.if_positive(zero, this_min);
         let now = error(x, w, &l, this_scale, this_min);
         // Neither without a solution nor where the error is NaN.
-        let better = determinant.if_positive(best - now, zero);
+        let better = determinant.if_positive(best.minus(now), zero);
         scale = better.if_positive(this_scale, scale);
         min = better.if_positive(this_min, min);
         best = better.if_positive(now, best);
     }
-    (scale.at_least(zero), (zero - min).at_least(zero))
+    (scale.at_least(zero), zero.minus(min).at_least(zero))
 }
 
 /// The code of each value: `(x − low) · inverse`, rounded and saturated.
 #[inline(always)]
-fn round_all(x: &Values, low: Lanes, inverse: Lanes, l: &mut Values) {
-    let (zero, top, magic) = (Lanes::all(0.0), Lanes::all(TOP), Lanes::all(MAGIC));
+fn round_all<L: Lanes>(x: &Values<L>, low: L, inverse: L, l: &mut Values<L>) {
+    let (zero, top, magic) = (L::all(0.0), L::all(TOP), L::all(MAGIC));
     for (l, &x) in l.iter_mut().zip(x) {
-        let q = (x - low) * inverse;
-        *l = (q.at_least(zero).at_most(top) + magic) - magic;
+        let q = x.minus(low).times(inverse);
+        *l = q.at_least(zero).at_most(top).plus(magic).minus(magic);
     }
 }
 
 /// The weighted squared error of each group.
 #[inline(always)]
-fn error(x: &Values, w: &Values, l: &Values, scale: Lanes, min: Lanes) -> Lanes {
-    let mut sum = Lanes::all(0.0);
+fn error<L: Lanes>(x: &Values<L>, w: &Values<L>, l: &Values<L>, scale: L, min: L) -> L {
+    let mut sum = L::all(0.0);
     for ((&x, &w), &l) in x.iter().zip(w).zip(l) {
-        let difference = scale.mul_add(l, min) - x;
-        sum = (w * difference).mul_add(difference, sum);
+        let difference = scale.mul_add(l, min).minus(x);
+        sum = w.times(difference).mul_add(difference, sum);
     }
     sum
 }
 
 /// Two blocks as they are written.
-struct Fit {
+struct Fit<L> {
     /// Half precision.
     d: [u16; BLOCKS],
     dmin: [u16; BLOCKS],
     /// 0 to 63.
-    scales: Lanes,
-    minima: Lanes,
+    scales: L,
+    minima: L,
     /// 0 to 15.
-    codes: Values,
+    codes: Values<L>,
 }
 
 /// Rounds scales and minima to 6 bits, then fits the factors.
 #[inline(always)]
-fn fit(x: &Values, w: &Values, scales: Lanes, minima: Lanes) -> Fit {
+fn fit<L: Lanes>(x: &Values<L>, w: &Values<L>, scales: L, minima: L) -> Fit<L> {
     let (d, scales) = six_bits(scales);
     let (dmin, minima) = six_bits(minima);
     let mut best = Fit {
@@ -205,7 +252,7 @@ fn fit(x: &Values, w: &Values, scales: Lanes, minima: Lanes) -> Fit {
         dmin,
         scales,
         minima,
-        codes: [Lanes::all(0.0); GROUP],
+        codes: [L::all(0.0); GROUP],
     };
     let mut least = round_again(x, w, &mut best);
     for _ in 0..REFITS {
@@ -229,56 +276,55 @@ fn fit(x: &Values, w: &Values, scales: Lanes, minima: Lanes) -> Fit {
 
 /// The factor of each block in half precision, and each group's multiple of it.
 #[inline(always)]
-fn six_bits(x: Lanes) -> ([u16; BLOCKS], Lanes) {
+fn six_bits<L: Lanes>(x: L) -> ([u16; BLOCKS], L) {
     let mut factors = [0; BLOCKS];
-    let mut inverses = Lanes::all(0.0);
-    let halves = inverses.0.chunks_mut(GROUPS).zip(x.0.chunks(GROUPS));
-    for (factor, (inverses, x)) in factors.iter_mut().zip(halves) {
-        let most = x
+    let mut inverses = x.to_array();
+    for (factor, block) in factors.iter_mut().zip(inverses.chunks_mut(GROUPS)) {
+        let most = block
             .iter()
             .fold(0.0, |most: f32, &x| if x > most { x } else { most });
         *factor = half::from_f32(most / SCALE_TOP);
-        inverses.fill(if most > 0.0 { SCALE_TOP / most } else { 0.0 });
+        block.fill(if most > 0.0 { SCALE_TOP / most } else { 0.0 });
     }
-    let magic = Lanes::all(MAGIC);
-    let multiples = (x * inverses)
-        .at_least(Lanes::all(0.0))
-        .at_most(Lanes::all(SCALE_TOP));
-    (factors, (multiples + magic) - magic)
+    let multiples = x.times(L::load(&inverses));
+    let multiples = multiples.at_least(L::all(0.0)).at_most(L::all(SCALE_TOP));
+    let magic = L::all(MAGIC);
+    (factors, multiples.plus(magic).minus(magic))
 }
 
 /// Each lane's share of a factor a block.
 #[inline(always)]
-fn spread(factors: [u16; BLOCKS]) -> Lanes {
+fn spread<L: Lanes>(factors: [u16; BLOCKS]) -> L {
     let factors = factors.map(half::to_f32);
-    Lanes(std::array::from_fn(|lane| factors[lane / GROUPS]))
+    L::load(&std::array::from_fn(|lane| factors[lane / GROUPS]))
 }
 
 /// Rounds the values to the codes of what the scales are in the file; the error of each block.
 #[inline(always)]
-fn round_again(x: &Values, w: &Values, fit: &mut Fit) -> [f32; BLOCKS] {
-    let zero = Lanes::all(0.0);
-    let scale = spread(fit.d) * fit.scales;
-    let low = zero - spread(fit.dmin) * fit.minima;
-    let inverse = scale.if_positive(Lanes::all(1.0).divide(scale), zero);
+fn round_again<L: Lanes>(x: &Values<L>, w: &Values<L>, fit: &mut Fit<L>) -> [f32; BLOCKS] {
+    let zero = L::all(0.0);
+    let scale = spread::<L>(fit.d).times(fit.scales);
+    let low = zero.minus(spread::<L>(fit.dmin).times(fit.minima));
+    let inverse = scale.if_positive(L::all(1.0).over(scale), zero);
     round_all(x, low, inverse, &mut fit.codes);
     let errors = error(x, w, &fit.codes, scale, low);
     sums(errors)
 }
 
 #[inline(always)]
-fn sums(x: Lanes) -> [f32; BLOCKS] {
-    std::array::from_fn(|b| x.0[b * GROUPS..][..GROUPS].iter().sum())
+fn sums<L: Lanes>(x: L) -> [f32; BLOCKS] {
+    let x = x.to_array();
+    std::array::from_fn(|b| x[b * GROUPS..][..GROUPS].iter().sum())
 }
 
 /// The factors that fit the codes best, by least squares.
 #[inline(always)]
-fn refit(x: &Values, w: &Values, fit: &Fit) -> ([u16; BLOCKS], [u16; BLOCKS]) {
-    let zero = Lanes::all(0.0);
+fn refit<L: Lanes>(x: &Values<L>, w: &Values<L>, fit: &Fit<L>) -> ([u16; BLOCKS], [u16; BLOCKS]) {
+    let zero = L::all(0.0);
     let (mut aa, mut ab, mut bb, mut ax, mut bx) = (zero, zero, zero, zero, zero);
     for ((&x, &w), &l) in x.iter().zip(w).zip(&fit.codes) {
-        let (a, b) = (fit.scales * l, fit.minima);
-        let (wa, wb) = (w * a, w * b);
+        let (a, b) = (fit.scales.times(l), fit.minima);
+        let (wa, wb) = (w.times(a), w.times(b));
         aa = wa.mul_add(a, aa);
         ab = wa.mul_add(b, ab);
         bb = wb.mul_add(b, bb);
@@ -305,24 +351,31 @@ fn refit(x: &Values, w: &Values, fit: &Fit) -> ([u16; BLOCKS], [u16; BLOCKS]) {
     (d, dmin)
 }
 
+/// Eight scales and minima of six bits each in twelve bytes.
 #[inline(always)]
-fn write(fit: &Fit, b: usize, block: &mut [u8; BYTES]) {
-    let lanes = b * GROUPS..(b + 1) * GROUPS;
-    block[..2].copy_from_slice(&fit.d[b].to_le_bytes());
-    block[2..4].copy_from_slice(&fit.dmin[b].to_le_bytes());
-    let s = &mut block[4..16];
-    let (scales, minima) = (&fit.scales.0[lanes.clone()], &fit.minima.0[lanes.clone()]);
+fn write_scales(scales: &[f32], minima: &[f32], s: &mut [u8]) {
     for j in 0..4 {
-        let (s0, m0) = (scales[j] as u8, minima[j] as u8);
-        let (s1, m1) = (scales[j + 4] as u8, minima[j + 4] as u8);
+        let (s0, m0) = (byte(scales[j]), byte(minima[j]));
+        let (s1, m1) = (byte(scales[j + 4]), byte(minima[j + 4]));
         s[j] = s0 | (s1 >> 4) << 6;
         s[j + 4] = m0 | (m1 >> 4) << 6;
         s[j + 8] = s1 & 15 | m1 << 4;
     }
-    for (l, codes) in fit.codes.iter().enumerate() {
+}
+
+/// The codes of the groups from lane `first`, two groups to a run of bytes.
+#[inline(always)]
+fn write_codes(codes: &[[f32; LANES]; GROUP], first: usize, q: &mut [u8]) {
+    for (l, codes) in codes.iter().enumerate() {
         for pair in 0..GROUPS / 2 {
-            let lane = lanes.start + 2 * pair;
-            block[16 + pair * GROUP + l] = codes.0[lane] as u8 | (codes.0[lane + 1] as u8) << 4;
+            let lane = first + 2 * pair;
+            q[pair * GROUP + l] = byte(codes[lane]) | byte(codes[lane + 1]) << 4;
         }
     }
+}
+
+/// A whole number from 0 to 255.
+#[inline(always)]
+fn byte(x: f32) -> u8 {
+    (x + MAGIC).to_bits() as u8
 }
