@@ -25,14 +25,13 @@ pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
         fine &= scale & 0x7c00 != 0x7c00;
         let [s0, s1, q @ ..] = block;
         [*s0, *s1] = scale.to_le_bytes();
-        // In two loops each of which is vectors.
         let mut codes = [0; LEN];
         for (code, &x) in codes.iter_mut().zip(x) {
             *code = truncate(x * inverse + 8.5);
         }
-        for (i, q) in q.iter_mut().enumerate() {
-            *q = codes[i] | codes[i + LEN / 2] << 4;
-        }
+        // A loop of 16 bytes would be unrolled, byte by byte.
+        let half = |at: usize| u128::from_le_bytes(std::array::from_fn(|i| codes[at + i]));
+        *q = (half(0) | half(LEN / 2) << 4).to_le_bytes();
     }
     fine
 }
@@ -45,16 +44,26 @@ pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
     );
     for (x, [s0, s1, q @ ..]) in values.iter_mut().zip(bytes) {
         let d = half::to_f32(u16::from_le_bytes([*s0, *s1]));
-        let mut codes = [0u8; LEN];
-        for (i, &q) in q.iter().enumerate() {
-            codes[i] = q & 15;
-            codes[i + LEN / 2] = q >> 4;
-        }
-        for (x, &code) in x.iter_mut().zip(&codes) {
-            *x = d * (i32::from(code) - 8) as f32;
+        // One loop of 32 becomes vectors; two of 16 would be unrolled, byte by byte.
+        let mut twice = [0u8; LEN];
+        twice[..LEN / 2].copy_from_slice(q);
+        twice[LEN / 2..].copy_from_slice(q);
+        for ((x, &q), shift) in x.iter_mut().zip(&twice).zip(&SHIFTS) {
+            *x = d * (((i32::from(q) >> shift) & 15) - 8) as f32;
         }
     }
 }
+
+/// Where the code of a value is in its byte.
+const SHIFTS: [i32; LEN] = {
+    let mut shifts = [0; LEN];
+    let mut i = LEN / 2;
+    while i < LEN {
+        shifts[i] = 4;
+        i += 1;
+    }
+    shifts
+};
 
 /// The whole part of a number from 0 to 17, but at most 15.
 #[inline(always)]

@@ -179,9 +179,11 @@ fn search<L: Lanes>(x: &Values<L>, w: &Values<L>) -> (L, L) {
     let mut best = error(x, w, &l, scale, min);
     for trial in 0..TRIALS {
         let steps = L::all(TOP - 1.0 + 0.1 * trial as f32);
-        round_all(x, low, range.if_positive(steps.over(range), zero), &mut l);
+        let inverse = range.if_positive(steps.over(range), zero);
         let (mut sum_l, mut sum_l2, mut sum_xl) = (zero, zero, zero);
-        for ((&x, &w), &l) in x.iter().zip(w).zip(&l) {
+        for ((&x, &w), l) in x.iter().zip(w).zip(&mut l) {
+            *l = round(x, low, inverse);
+            let l = *l;
             let wl = w.times(l);
             sum_l = sum_l.plus(wl);
             sum_l2 = wl.mul_add(l, sum_l2);
@@ -212,22 +214,28 @@ fn search<L: Lanes>(x: &Values<L>, w: &Values<L>) -> (L, L) {
 /// The code of each value: `(x − low) · inverse`, rounded and saturated.
 #[inline(always)]
 fn round_all<L: Lanes>(x: &Values<L>, low: L, inverse: L, l: &mut Values<L>) {
-    let (zero, top, magic) = (L::all(0.0), L::all(TOP), L::all(MAGIC));
     for (l, &x) in l.iter_mut().zip(x) {
-        let q = x.minus(low).times(inverse);
-        *l = q.at_least(zero).at_most(top).plus(magic).minus(magic);
+        *l = round(x, low, inverse);
     }
+}
+
+#[inline(always)]
+fn round<L: Lanes>(x: L, low: L, inverse: L) -> L {
+    let q = x.minus(low).times(inverse);
+    let q = q.at_least(L::all(0.0)).at_most(L::all(TOP));
+    q.plus(L::all(MAGIC)).minus(L::all(MAGIC))
 }
 
 /// The weighted squared error of each group.
 #[inline(always)]
 fn error<L: Lanes>(x: &Values<L>, w: &Values<L>, l: &Values<L>, scale: L, min: L) -> L {
-    let mut sum = L::all(0.0);
-    for ((&x, &w), &l) in x.iter().zip(w).zip(l) {
+    // Two sums, so that one addition does not wait for the one before it.
+    let mut sums = [L::all(0.0); 2];
+    for (i, ((&x, &w), &l)) in x.iter().zip(w).zip(l).enumerate() {
         let difference = scale.mul_add(l, min).minus(x);
-        sum = w.times(difference).mul_add(difference, sum);
+        sums[i % 2] = w.times(difference).mul_add(difference, sums[i % 2]);
     }
-    sum
+    sums[0].plus(sums[1])
 }
 
 /// Two blocks as they are written.
