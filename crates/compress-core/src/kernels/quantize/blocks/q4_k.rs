@@ -81,7 +81,10 @@ fn quantize<L: Lanes>(values: &[f32], bytes: &mut [u8]) -> bool {
         let w = weights(&x);
         let (scales, minima) = search(&x, &w);
         let fit = fit(&x, &w, scales, minima);
-        let codes = fit.codes.map(L::to_array);
+        let mut codes = [[0.0; LANES]; GROUP];
+        for (to, from) in codes.iter_mut().zip(&fit.codes) {
+            from.store(to);
+        }
         let (scales, minima) = (fit.scales.to_array(), fit.minima.to_array());
         for (b, block) in bytes.as_chunks_mut::<BYTES>().0.iter_mut().enumerate() {
             let (d, dmin) = (fit.d[b], fit.dmin[b]);
@@ -145,7 +148,12 @@ fn transpose<L: Lanes>(values: &[f32]) -> Values<L> {
             x[lane] = value;
         }
     }
-    x.map(|x| L::load(&x))
+    // `array::map` would be a call, compiled without the level's instructions.
+    let mut lanes = [L::all(0.0); GROUP];
+    for (lanes, x) in lanes.iter_mut().zip(&x) {
+        *lanes = L::load(x);
+    }
+    lanes
 }
 
 /// The weight of each value's squared error.
@@ -154,7 +162,11 @@ fn weights<L: Lanes>(x: &Values<L>) -> Values<L> {
     let zero = L::all(0.0);
     let squares = x.iter().fold(zero, |sum, &x| x.mul_add(x, sum));
     let root = squares.times(L::all(1.0 / GROUP as f32)).sqrt();
-    x.map(|x| root.plus(x.at_least(zero.minus(x))))
+    let mut w = [zero; GROUP];
+    for (w, &x) in w.iter_mut().zip(x) {
+        *w = root.plus(x.at_least(zero.minus(x)));
+    }
+    w
 }
 
 /// The scale and the minimum, negated, of each group. Both at least 0.
@@ -230,12 +242,16 @@ fn round<L: Lanes>(x: L, low: L, inverse: L) -> L {
 #[inline(always)]
 fn error<L: Lanes>(x: &Values<L>, w: &Values<L>, l: &Values<L>, scale: L, min: L) -> L {
     // Two sums, so that one addition does not wait for the one before it.
-    let mut sums = [L::all(0.0); 2];
-    for (i, ((&x, &w), &l)) in x.iter().zip(w).zip(l).enumerate() {
-        let difference = scale.mul_add(l, min).minus(x);
-        sums[i % 2] = w.times(difference).mul_add(difference, sums[i % 2]);
+    let (mut even, mut odd) = (L::all(0.0), L::all(0.0));
+    let add = |sum: L, i: usize| {
+        let difference = scale.mul_add(l[i], min).minus(x[i]);
+        w[i].times(difference).mul_add(difference, sum)
+    };
+    for i in (0..GROUP).step_by(2) {
+        even = add(even, i);
+        odd = add(odd, i + 1);
     }
-    sums[0].plus(sums[1])
+    even.plus(odd)
 }
 
 /// Two blocks as they are written.
@@ -339,7 +355,7 @@ fn refit<L: Lanes>(x: &Values<L>, w: &Values<L>, fit: &Fit<L>) -> ([u16; BLOCKS]
         ax = wa.mul_add(x, ax);
         bx = wb.mul_add(x, bx);
     }
-    let [aa, ab, bb, ax, bx] = [aa, ab, bb, ax, bx].map(sums);
+    let (aa, ab, bb, ax, bx) = (sums(aa), sums(ab), sums(bb), sums(ax), sums(bx));
     let (mut d, mut dmin) = (fit.d, fit.dmin);
     for i in 0..BLOCKS {
         let determinant = aa[i] * bb[i] - ab[i] * ab[i];
