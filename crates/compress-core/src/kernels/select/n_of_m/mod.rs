@@ -1,15 +1,22 @@
 //! N:M sparsity: of each M consecutive values of a row the N largest magnitudes stay.
 //!
 //! A value's rank in its group is the number of values that beat it: larger ones, and equal
-//! ones before it. It stays where fewer than N do. For M of 4, 8 and 16, sixteen groups at once,
-//! one a lane, by comparing each pair; else by selection.
+//! ones before it. It stays where fewer than N do. For M of 4 in vectors of whole groups; for M
+//! of 8 and 16 by comparing each pair of sixteen groups at once, one a lane; else by selection.
 //!
 //! # References
 //! Mishra et al. 2021, *Accelerating sparse deep neural networks*, 2104.08378, section 3.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use rayon::prelude::*;
 
 use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::levels::Compiled;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
@@ -137,7 +144,7 @@ const BATCH: usize = 16 * LANES;
 
 fn mark(isa: Isa, values: &[f32], pattern: NOfM, keep: &mut [bool]) {
     match pattern.m {
-        4 => mark_4_at(isa, values, pattern, keep),
+        4 => mark_4(isa, values, pattern, keep),
         8 => mark_8_at(isa, values, pattern, keep),
         16 => mark_16_at(isa, values, pattern, keep),
         _ => mark_any(values, pattern, keep),
@@ -146,7 +153,7 @@ fn mark(isa: Isa, values: &[f32], pattern: NOfM, keep: &mut [bool]) {
 
 fn clear(isa: Isa, values: &mut [f32], pattern: NOfM) {
     match pattern.m {
-        4 => clear_4_at(isa, values, pattern),
+        4 => clear_4(isa, values, pattern),
         8 => clear_8_at(isa, values, pattern),
         16 => clear_16_at(isa, values, pattern),
         m => {
@@ -159,11 +166,37 @@ fn clear(isa: Isa, values: &mut [f32], pattern: NOfM) {
     }
 }
 
+fn mark_4(isa: Isa, values: &[f32], pattern: NOfM, keep: &mut [bool]) {
+    #[cfg(target_arch = "x86_64")]
+    let done = match Compiled::of(isa) {
+        // SAFETY: `Compiled::of` returns only what this processor has.
+        Compiled::Avx512 => unsafe { avx512::mark(values, pattern.n, keep) },
+        // SAFETY: as above.
+        Compiled::Avx2 => unsafe { avx2::mark(values, pattern.n, keep) },
+        Compiled::Fma | Compiled::Plain => 0,
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let (done, _) = (0, isa);
+    mark_lanes::<4>(&values[done..], pattern, &mut keep[done..]);
+}
+
+fn clear_4(isa: Isa, values: &mut [f32], pattern: NOfM) {
+    #[cfg(target_arch = "x86_64")]
+    let done = match Compiled::of(isa) {
+        // SAFETY: `Compiled::of` returns only what this processor has.
+        Compiled::Avx512 => unsafe { avx512::clear(values, pattern.n) },
+        // SAFETY: as above.
+        Compiled::Avx2 => unsafe { avx2::clear(values, pattern.n) },
+        Compiled::Fma | Compiled::Plain => 0,
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let (done, _) = (0, isa);
+    clear_lanes::<4>(&mut values[done..], pattern);
+}
+
 by_level! {
-    fn mark_4_at(values: &[f32], pattern: NOfM, keep: &mut [bool]) = mark_lanes::<4>;
     fn mark_8_at(values: &[f32], pattern: NOfM, keep: &mut [bool]) = mark_lanes::<8>;
     fn mark_16_at(values: &[f32], pattern: NOfM, keep: &mut [bool]) = mark_lanes::<16>;
-    fn clear_4_at(values: &mut [f32], pattern: NOfM) = clear_lanes::<4>;
     fn clear_8_at(values: &mut [f32], pattern: NOfM) = clear_lanes::<8>;
     fn clear_16_at(values: &mut [f32], pattern: NOfM) = clear_lanes::<16>;
 }
