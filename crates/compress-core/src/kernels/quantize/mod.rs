@@ -1,4 +1,44 @@
 //! Quantization of f32 values to integer codes, and back.
+//!
+//! A code is `clamp(round_ties_even(x / scale) + zero_point)`; see [`Steps`]. Values share a
+//! scale by tensor, channel or group ([`Sets`]), symmetric by the largest magnitude or affine by
+//! the smallest and the largest value ([`quantize_into`]), or at given scales ([`encode_into`]).
+//! Where all values of a set are zero its scale is 1, and so are its codes' values. Codes take a
+//! byte, or half of one: the low half of a byte holds the code at the even index of a row, the
+//! high half the one after it, and each row begins with a new byte (in a row of odd length the
+//! last high half is 0). ggml's blocks are in [`blocks`].
+//!
+//! What is not finite is found in the same pass, by the largest magnitude as an integer.
+//!
+//! # Speed
+//!
+//! The floor is the memory that is read and written. A piece of a few thousand values is read,
+//! its scales found, and its codes written while it is in the first cache, so memory is read
+//! once unless a set is longer than 32,768 values. Reached for 4096×4096 on two threads of a
+//! Zen 5, in ms, where copying 67 MB to 67 MB took 1.2 to 2.6 in the same runs:
+//!
+//! | | quantize | dequantize |
+//! | --- | --- | --- |
+//! | int8, a tensor | 2.1 | 1.2 |
+//! | int8, a channel | 1.7 | 1.1 |
+//! | int8, groups of 128 | 2.7 | 1.3 |
+//! | int4 packed, groups of 128 | 2.9 | 1.5 |
+//! | `Q8_0` | 2.1 | 1.1 |
+//! | `Q4_0` | 3.9 | 1.0 |
+//! | `Q4_K` | 41 | 1.1 |
+//! | `Q6_K` | | 1.3 |
+//!
+//! `cargo bench -p compress-benches --bench quantize` measures it. Of groups, what is above the
+//! floor is the scale of each, a division in f64 that the linear schemes define; of `Q4_K`, the
+//! search.
+//!
+//! Tried, and not kept:
+//! - a product with the reciprocal of the scale: no faster, since the division is hidden behind
+//!   the memory, and not the codes that ONNX defines;
+//! - casts of floats to integers with `as`: they saturate, which the compiler does one value at
+//!   a time, 3 times slower for `Q4_0`; adding 1.5·2²³ gives the integer in the low bits;
+//! - loops over the 16 bytes of a `Q4_0` block: unrolled byte by byte, 8 times slower than the
+//!   memory; loops of 32 become vectors.
 
 pub mod blocks;
 mod codes;

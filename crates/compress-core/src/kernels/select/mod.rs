@@ -1,10 +1,27 @@
-//! Exact selection of the k-th largest magnitude across tensors, without sorting.
+//! Exact selection of the k-th largest magnitude across tensors, without sorting; and what is
+//! pruned with it: thresholds, masks and N:M patterns, in place or as marks.
 //!
 //! The bits of |x| as an integer are in the order of |x|. So the boundary is found digit by
 //! digit, from the highest: count how often each digit occurs among the values that share the
 //! digits found so far, and walk down from the largest until k values are covered. Three passes
 //! of 11, 10 and 10 bits. Counts are integers, so neither the number of threads nor the order of
 //! the blocks changes the result.
+//!
+//! From 2²⁰ values on, a sample of 2¹⁶ first says between which magnitudes the boundary must be.
+//! One pass then counts what lies above them and collects what lies between, of which the digits
+//! give the rest. The sample decides nothing but the time: the counts are exact, and where the
+//! boundary is not where it was expected, the three passes follow.
+//!
+//! # Speed
+//!
+//! The floor is the memory that is read and written. Reached for 4096×4096 on two threads of a
+//! Zen 5, in ms, where copying 67 MB to 67 MB took 1.2 to 2.6 and reading 1.0 to 1.3 in the same
+//! runs: threshold in place 1.4 to 2.0; 2:4 in place 1.6, as marks 1.8; 4:8 in place 4.4, 8:16
+//! 18; the boundary of the 10 % largest 4.8, marking these 3.3, or zeroing the rest 1.6. `cargo
+//! bench -p compress-benches --bench select` measures it.
+//!
+//! Tried, and not kept: 2:4 by the loop that serves 4:8 and 8:16, which sorts the values of 16
+//! groups into lanes: 10.9.
 //!
 //! # References
 //! Alabi, Blanchard, Gordon, Steinbach 2012, *Fast k-selection algorithms for graphics

@@ -10,6 +10,14 @@
 //! refitted to the codes by least squares, and codes rounded again, as long as that makes the
 //! error smaller, so it is never larger.
 //!
+//! # Speed
+//!
+//! The floor is the arithmetic of the trials: 21 times about 15 operations for a value, at two
+//! vectors of 16 a cycle 10 cycles a value: 20 ms for 4096×4096 on two threads. Plain loops over the lanes, which the compiler
+//! unrolls rather than turns into vectors, took 300 ms; vectors
+//! spelt out take 41; one sum of errors rather than two, each of whose additions waits for the
+//! one before, 56.
+//!
 //! # References
 //! ggml, `quantize_row_q4_K_ref` and `make_qkx2_quants`.
 
@@ -287,8 +295,8 @@ fn fit<L: Lanes>(x: &Values<L>, w: &Values<L>, scales: L, minima: L) -> Fit<L> {
         if better == [false; BLOCKS] {
             break;
         }
-        for b in 0..BLOCKS {
-            if !better[b] {
+        for (b, better) in better.into_iter().enumerate() {
+            if !better {
                 (fit.d[b], fit.dmin[b]) = (best.d[b], best.dmin[b]);
             }
         }
