@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::part::SEGMENT;
 use super::*;
+use crate::codec::Granularity;
 
 /// The definition of [`encode_into`] for one value.
 fn code_of(x: f32, scale: f32, zero: i32, (low, high): (i32, i32)) -> i32 {

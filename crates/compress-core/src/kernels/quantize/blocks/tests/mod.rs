@@ -166,3 +166,41 @@ fn q4_k_errs_no_more_than_the_search_of_ggml() {
         );
     }
 }
+
+/// What `gguf.quants` of ggml's Python package gives for the same.
+#[test]
+fn the_bytes_and_values_are_ggmls() {
+    let x: Vec<f32> = (0..32)
+        .map(|i| ((i * 37) % 101 - 50) as f32 / 16.0)
+        .collect();
+    let bytes = [
+        77, 38, 129, 223, 61, 154, 248, 86, 180, 18, 112, 205, 43, 137, 231, 69, 162, 0, 94, 187,
+        25, 119, 213, 51, 144, 238, 76, 170, 8, 102, 195, 33, 127, 220,
+    ];
+    assert_eq!(quantize(BlockFormat::Q8_0, "w", &x).unwrap(), bytes);
+    let bytes = [
+        64, 54, 224, 70, 172, 242, 88, 189, 19, 121, 223, 53, 139, 224, 70, 172, 242, 104,
+    ];
+    assert_eq!(quantize(BlockFormat::Q4_0, "w", &x).unwrap(), bytes);
+
+    let pattern =
+        |len: usize| -> Vec<u8> { (0..len).map(|i| ((i * 73 + 11) % 256) as u8).collect() };
+    let every_17th = |format: BlockFormat, bytes: &[u8]| -> Vec<f32> {
+        let values = dequantize(format, "w", bytes).unwrap();
+        values.into_iter().step_by(17).collect()
+    };
+    let mut q4_k = pattern(144);
+    q4_k[..4].copy_from_slice(&[0x00, 0x34, 0x00, 0x38]);
+    let values = [
+        119.75, 37.5, 14.0, -14.0, -14.75, -16.5, -5.5, -13.0, -6.25, 9.5, 22.0, 10.0, 75.75,
+        -24.0, 5.0, 4.0,
+    ];
+    assert_eq!(every_17th(BlockFormat::Q4_K, &q4_k), values);
+    let mut q6_k = pattern(210);
+    q6_k[208..].copy_from_slice(&[0x00, 0x30]);
+    let values = [
+        -178.875, -70.0, 337.125, 112.5, -4.25, -224.0, 31.75, 141.75, 45.125, -230.0, 125.125,
+        -67.5, -34.375, -400.0, -41.25, 9.0,
+    ];
+    assert_eq!(every_17th(BlockFormat::Q6_K, &q6_k), values);
+}
