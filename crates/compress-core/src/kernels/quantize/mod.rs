@@ -15,30 +15,28 @@
 //! The floor is the memory that is read and written. A piece of a few thousand values is read,
 //! its scales found, and its codes written while it is in the first cache, so memory is read
 //! once unless a set is longer than 32,768 values. Reached for 4096×4096 on two threads of a
-//! Zen 5, in ms, where copying 67 MB to 67 MB took 1.2 to 2.6 in the same runs:
+//! Zen 5, medians in ms of several runs, in which copying 67 MB to 67 MB took from 1.2 to 2.7;
+//! what writes f32 varies with it:
 //!
 //! | | quantize | dequantize |
 //! | --- | --- | --- |
-//! | int8, a tensor | 2.1 | 1.2 |
-//! | int8, a channel | 1.7 | 1.1 |
-//! | int8, groups of 128 | 2.7 | 1.3 |
-//! | int4 packed, groups of 128 | 2.9 | 1.5 |
-//! | `Q8_0` | 2.1 | 1.1 |
-//! | `Q4_0` | 3.9 | 1.0 |
-//! | `Q4_K` | 41 | 1.1 |
-//! | `Q6_K` | | 1.3 |
+//! | int8, a tensor | 2.1 to 2.6 | 1.2 to 1.9 |
+//! | int8, a channel | 1.7 to 1.8 | 1.1 to 2.0 |
+//! | int8, groups of 128 | 2.7 to 2.8 | 1.3 to 2.0 |
+//! | int4 packed, groups of 128 | 3.0 to 3.1 | 1.5 to 2.1 |
+//! | `Q8_0` | 2.1 to 2.2 | 1.1 to 1.9 |
+//! | `Q4_0` | 3.9 to 4.1 | 1.0 to 2.0 |
+//! | `Q4_K` | 41 | 1.1 to 1.9 |
+//! | `Q6_K` | | 1.3 to 2.0 |
 //!
-//! `cargo bench -p compress-benches --bench quantize` measures it. Of groups, what is above the
-//! floor is the scale of each, a division in f64 that the linear schemes define; of `Q4_K`, the
-//! search.
+//! `cargo bench -p compress-benches --bench quantize` measures it. Groups and the smaller blocks
+//! are not at the floor yet; stores past the caches were not tried.
 //!
-//! Tried, and not kept:
-//! - a product with the reciprocal of the scale: no faster, since the division is hidden behind
-//!   the memory, and not the codes that ONNX defines;
-//! - casts of floats to integers with `as`: they saturate, which the compiler does one value at
-//!   a time, 3 times slower for `Q4_0`; adding 1.5·2²³ gives the integer in the low bits;
-//! - loops over the 16 bytes of a `Q4_0` block: unrolled byte by byte, 8 times slower than the
-//!   memory; loops of 32 become vectors.
+//! Tried, and not kept, for `Q4_0`:
+//! - casts of floats to integers with `as`, which saturate, and a search bit by bit for the first
+//!   value of largest magnitude: 11 ms together; adding 1.5·2²³ gives the integer in the low bits;
+//! - loops over the 16 bytes of a block, which are unrolled byte by byte: 9 ms to dequantize;
+//!   loops of 32 become vectors.
 
 pub mod blocks;
 mod codes;

@@ -8,15 +8,15 @@
 //!
 //! ggml then rounds the scales to 6 bits, and is done. Here the factors `d` and `dmin` are
 //! refitted to the codes by least squares, and codes rounded again, as long as that makes the
-//! error smaller, so it is never larger.
+//! weighted error smaller.
 //!
 //! # Speed
 //!
-//! The floor is the arithmetic of the trials: 21 times about 15 operations for a value, at two
-//! vectors of 16 a cycle 10 cycles a value: 20 ms for 4096×4096 on two threads. Plain loops over the lanes, which the compiler
-//! unrolls rather than turns into vectors, took 300 ms; vectors
-//! spelt out take 41; one sum of errors rather than two, each of whose additions waits for the
-//! one before, 56.
+//! The floor is the arithmetic of the trials, about 15 operations for a value in each of 21: at
+//! two vectors of 16 a cycle some 20 ms for 4096×4096 on two threads. Plain loops over the lanes,
+//! which the compiler unrolls rather than turns into vectors, took 300 ms; vectors spelt out 57;
+//! these, with two sums of errors so that additions wait less, the other sums in the loop that
+//! rounds, and no `array::map`, which was a call, 41 (54 at AVX2).
 //!
 //! # References
 //! ggml, `quantize_row_q4_K_ref` and `make_qkx2_quants`.
