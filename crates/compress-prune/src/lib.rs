@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | weights below a threshold | [`prune_weights`] |
 //! | weights to an exact density | [`Magnitude`] or [`NeuronNorm`], then [`Global`] or [`PerLayer`] |
+//! | N of each M weights of a row | the same, then [`NOfM`] |
 //! | weights while training | [`MaskHook`], [`GradualPruning`] with [`Cubic`] or [`OneShot`] |
 //! | neurons | [`prune_neurons`] removes them; [`Neurons`] masks them |
 //! | layers | [`score_layers`], [`prune_layer`] |
@@ -61,5 +62,5 @@ pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};
 pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use schedule::{Cubic, MakeSchedule, OneShot, SCHEDULES, Schedule, schedule};
-pub use structure::{Global, MakeStructure, Neurons, PerLayer, STRUCTURES, structure};
+pub use structure::{Global, MakeStructure, NOfM, Neurons, PerLayer, STRUCTURES, structure};
 pub use weights::prune_weights;

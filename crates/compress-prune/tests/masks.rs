@@ -165,6 +165,21 @@ fn every_structure_refuses_what_it_cannot_rank() {
 }
 
 #[test]
+fn n_of_m_keeps_the_best_of_each_group_of_a_row() {
+    let values = vec![3., 1., 1., 1., 0., 9., 9., 9., 9., 0., 7., 8.];
+    let scores = Scores {
+        tensors: vec![tensor("a", [2, 6], values)],
+    };
+    let keep = |m: usize, density: f64| flat(&NOfM { m }.mask(&scores, density).unwrap());
+    let [o, x] = [false, true];
+    assert_eq!(keep(4, 0.5), [x, x, o, o, x, x, x, x, o, o, x, x]);
+    assert_eq!(keep(3, 1.0 / 3.0), [x, o, o, o, o, x, x, o, o, o, o, x]);
+    assert_eq!(keep(4, 0.0), [o; 12]);
+    assert_eq!(keep(5, 1.0), [x; 12]);
+    assert!(NOfM { m: 0 }.mask(&scores, 0.5).is_err());
+}
+
+#[test]
 fn neurons_refuses_tensors_that_are_no_chain() {
     let apart = Scores {
         tensors: vec![
@@ -283,6 +298,6 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     let message = |e: Error| e.to_string();
     assert!(message(criterion("x").err().unwrap()).contains("magnitude, neuron_norm"));
     assert!(message(layer_criterion("x").err().unwrap()).contains("layer_loss"));
-    assert!(message(structure("x").err().unwrap()).contains("global, per_layer, neurons"));
+    assert!(message(structure("x").err().unwrap()).contains("global, per_layer, neurons, n_of_m"));
     assert!(message(schedule("x").err().unwrap()).contains("one_shot, cubic"));
 }

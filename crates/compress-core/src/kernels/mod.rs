@@ -6,6 +6,7 @@ pub mod gemm_f32;
 pub mod gemm_i8;
 pub(crate) mod levels;
 pub(crate) mod lines;
+pub mod quantize;
 pub mod reduce;
 pub mod select;
 

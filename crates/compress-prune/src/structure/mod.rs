@@ -5,10 +5,12 @@
 //! here and one line in the registry.
 
 mod global;
+mod n_of_m;
 mod neurons;
 mod per_layer;
 
 pub use global::Global;
+pub use n_of_m::NOfM;
 pub use neurons::Neurons;
 pub(crate) use neurons::{keep_best, neuron_scores};
 pub use per_layer::PerLayer;
@@ -27,6 +29,7 @@ pub const STRUCTURES: &[(&str, MakeStructure)] = &[
     ("global", || Box::new(Global::default())),
     ("per_layer", || Box::new(PerLayer)),
     ("neurons", || Box::new(Neurons)),
+    ("n_of_m", || Box::new(NOfM::default())),
 ];
 
 /// The structure of this name, with its default settings.

@@ -1,9 +1,10 @@
 //! The codec of [`Grid::Linear`]: `code = saturate(round(weight / scale) + zero_point)`.
 
 use compress_core::codec::{Granularity, Grid, WeightCodec};
+use compress_core::kernels::quantize::{CodesMut, Sets, Steps, encode_into};
 use compress_core::{Error, Result};
 
-use crate::rounding::{Steps, check_volume, reject_nan};
+use crate::rounding::{check_volume, reject_nan};
 
 /// Rounds to multiples of a scale, half to even, and saturates (ONNX, `QuantizeLinear`).
 #[derive(Clone, Debug, PartialEq)]
@@ -11,8 +12,8 @@ pub struct LinearCodec {
     name: String,
     grid: Grid,
     granularity: Granularity,
-    /// For each set of values that share a scale, its steps and its zero point.
-    sets: Vec<(Steps, i32)>,
+    /// For each set of values that share a scale.
+    steps: Vec<Steps>,
 }
 
 impl LinearCodec {
@@ -29,25 +30,21 @@ impl LinearCodec {
             ..
         } = &grid
         else {
-            return Err(Error::invalid(
-                format!("grid of {name}"),
-                "not linear",
-                "linear",
-            ));
+            return Err(not_linear(name));
         };
         let codes = grid.code_range();
-        let sets = scales
+        let steps = scales
             .iter()
             .enumerate()
             .map(|(set, &scale)| {
                 let zero = zero_points.get(set).copied().unwrap_or(0);
-                (Steps::new(scale, codes, zero), zero)
+                Steps::new(scale, codes, zero)
             })
             .collect();
         Ok(LinearCodec {
             name: name.to_owned(),
             granularity: *granularity,
-            sets,
+            steps,
             grid,
         })
     }
@@ -56,8 +53,8 @@ impl LinearCodec {
         check_volume(&self.name, shape, weights.len())?;
         let what = || format!("scales of {}", self.name);
         let sets = self.granularity.sets(shape);
-        if sets != self.sets.len() {
-            Error::check_shape(&what(), &[sets], &[self.sets.len()])?;
+        if sets != self.steps.len() {
+            Error::check_shape(&what(), &[sets], &[self.steps.len()])?;
         }
         reject_nan(&self.name, weights)
     }
@@ -69,23 +66,31 @@ impl WeightCodec for LinearCodec {
     }
 
     fn encode_into(&self, weights: &[f32], shape: &[usize], codes: &mut [i32]) -> Result<()> {
-        self.check(weights, shape)?;
-        Error::check_shape(&self.name, &[weights.len()], &[codes.len()])?;
-        for ((steps, zero), range) in self.sets.iter().zip(self.granularity.ranges(shape)) {
-            for (code, &weight) in codes[range.clone()].iter_mut().zip(&weights[range]) {
-                *code = steps.step(weight) + zero;
-            }
-        }
-        Ok(())
+        let Grid::Linear {
+            granularity,
+            scales,
+            zero_points,
+            ..
+        } = &self.grid
+        else {
+            return Err(not_linear(&self.name));
+        };
+        let sets = Sets::new(&self.name, shape, *granularity)?;
+        let codes = CodesMut::I32(codes, self.grid.code_range());
+        encode_into(&sets, weights, scales, zero_points, codes)
     }
 
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {
         self.check(weights, shape)?;
-        for ((steps, _), range) in self.sets.iter().zip(self.granularity.ranges(shape)) {
+        for (steps, range) in self.steps.iter().zip(self.granularity.ranges(shape)) {
             for weight in &mut weights[range] {
                 *weight = steps.round(*weight);
             }
         }
         Ok(())
     }
+}
+
+fn not_linear(name: &str) -> Error {
+    Error::invalid(format!("grid of {name}"), "not linear", "linear")
 }

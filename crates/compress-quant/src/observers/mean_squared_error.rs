@@ -1,13 +1,12 @@
 //! The range whose grid has the least mean squared error.
 
+use compress_core::kernels::quantize::{Steps, scale_and_zero};
 use compress_core::network::{LayerSpec, Tap};
 use compress_core::{Error, Result};
 use ndarray::ArrayView2;
 
 use super::log_histogram::LogHistogram;
 use super::{ActivationRange, Layers, Observer};
-use crate::rounding::Steps;
-use crate::schemes::linear_affine::scale_and_zero;
 
 /// Candidates for either end.
 const CANDIDATES: i32 = 100;
@@ -89,7 +88,7 @@ fn search(points: &[(f32, f64)], low: f32, high: f32, bits: u8) -> (f32, f32) {
 
 /// Of rounding the points to the grid that spans a range.
 fn squared_error(points: &[(f32, f64)], (low, high): (f32, f32), bits: u8) -> f64 {
-    let (scale, zero) = scale_and_zero(low, high, bits);
+    let (scale, zero) = scale_and_zero(low, high, (1 << bits) - 1);
     let steps = Steps::new(scale, (0, (1 << bits) - 1), zero);
     let error = |&(x, count): &(f32, f64)| {
         let difference = f64::from(x - steps.round(x));

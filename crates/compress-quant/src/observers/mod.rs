@@ -7,6 +7,7 @@ mod mean_squared_error;
 mod min_max;
 mod percentile;
 
+use compress_core::kernels::quantize::scale_and_zero;
 use compress_core::network::{LayerSpec, Network, Tap};
 use compress_core::train::Samples;
 use compress_core::{Error, Result};
@@ -15,8 +16,6 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 pub use mean_squared_error::MeanSquaredError;
 pub use min_max::MinMax;
 pub use percentile::Percentile;
-
-use crate::schemes::linear_affine::scale_and_zero;
 
 /// The interval of activations that a grid is to span.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +40,7 @@ impl ActivationRange {
             let what = format!("bits of the input of {}", self.layer);
             return Err(Error::invalid(what, bits, "2 to 16"));
         }
-        Ok(scale_and_zero(self.low, self.high, bits))
+        Ok(scale_and_zero(self.low, self.high, (1 << bits) - 1))
     }
 }
 

@@ -7,9 +7,8 @@
 //! # References
 //! Shin, Hwang, Sung 2015 (1512.01322), for the turns of rounding and refitting the step size.
 
+use compress_core::kernels::quantize::Steps;
 use rayon::prelude::*;
-
-use crate::rounding::Steps;
 
 /// Scales of the sweep, evenly spaced.
 const SWEEP: usize = 64;

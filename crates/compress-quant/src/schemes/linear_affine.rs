@@ -2,12 +2,13 @@
 
 use compress_core::Result;
 use compress_core::codec::{Granularity, Grid, WeightCodec};
+use compress_core::kernels::quantize::{Steps, scale_and_zero, zero_of};
 use compress_core::kernels::reduce;
 use rayon::prelude::*;
 
-use super::{Range, Scheme, check_linear, least_squares, scale_of};
+use super::{Range, Scheme, check_linear, least_squares};
 use crate::codecs::LinearCodec;
-use crate::rounding::{Steps, check_volume};
+use crate::rounding::check_volume;
 
 /// `scale · (code − zero_point)` with codes from 0 to 2^bits − 1.
 ///
@@ -53,10 +54,11 @@ impl LinearAffine {
     /// Scale and zero point of one set of finite weights.
     fn set(&self, name: &str, weights: &[f32]) -> Result<(f32, i32)> {
         let (low, high) = reduce::min_max(name, weights)?;
+        let top = (1 << self.bits) - 1;
         Ok(match self.range {
-            Range::AbsMax => scale_and_zero(low, high, self.bits),
-            Range::Fixed(scale) => (scale, zero_of(low.min(0.0), scale, self.bits)),
-            Range::LeastSquares => search(weights, low, high, self.bits),
+            Range::AbsMax => scale_and_zero(low, high, top),
+            Range::Fixed(scale) => (scale, zero_of(low.min(0.0), scale, top)),
+            Range::LeastSquares => search(weights, low, high, top),
         })
     }
 }
@@ -92,31 +94,15 @@ impl Scheme for LinearAffine {
     }
 }
 
-/// Scale and zero point with which `bits` bits span `low` to `high`, and zero.
-pub(crate) fn scale_and_zero(low: f32, high: f32, bits: u8) -> (f32, i32) {
-    let (low, high) = (low.min(0.0), high.max(0.0));
-    let scale = scale_of(f64::from(high) - f64::from(low), (1 << bits) - 1);
-    (scale, zero_of(low, scale, bits))
-}
-
-/// The code nearest to where zero is, if the lowest code stands for `low`.
-fn zero_of(low: f32, scale: f32, bits: u8) -> i32 {
-    let top = f64::from((1 << bits) - 1);
-    (-f64::from(low) / f64::from(scale))
-        .clamp(0.0, top)
-        .round_ties_even() as i32
-}
-
 /// Clips at either end, starting from no clipping: first both ends by the same factor, then
 /// each by itself, then the scale alone for a fixed zero point.
-fn search(weights: &[f32], low: f32, high: f32, bits: u8) -> (f32, i32) {
+fn search(weights: &[f32], low: f32, high: f32, top: i32) -> (f32, i32) {
     /// Factors tried for both ends together, and each time for one end.
     const JOINT: i32 = 48;
     const SINGLE: i32 = 8;
-    let top = (1 << bits) - 1;
-    let whole = scale_and_zero(low, high, bits);
+    let whole = scale_and_zero(low, high, top);
     let steps_of = |(scale, zero): (f32, i32)| Steps::new(scale, (0, top), zero);
-    let clipped = |a: f32, b: f32| steps_of(scale_and_zero(low * a, high * b, bits));
+    let clipped = |a: f32, b: f32| steps_of(scale_and_zero(low * a, high * b, top));
 
     let unclipped = steps_of(whole);
     let error = least_squares::squared_error(weights, &unclipped);

@@ -3,12 +3,13 @@
 
 use compress_core::Result;
 use compress_core::codec::{Granularity, Grid, WeightCodec};
+use compress_core::kernels::quantize::{Steps, scale_of};
 use compress_core::kernels::reduce;
 use rayon::prelude::*;
 
-use super::{Range, Scheme, check_linear, least_squares, scale_of};
+use super::{Range, Scheme, check_linear, least_squares};
 use crate::codecs::LinearCodec;
-use crate::rounding::{Steps, check_volume};
+use crate::rounding::check_volume;
 
 /// `scale · code` with codes from −(2^(bits−1) − 1) to 2^(bits−1) − 1.
 ///

@@ -4,7 +4,7 @@
 
 mod codebook;
 mod least_squares; // tidy: allow(a helper of the linear schemes)
-pub(crate) mod linear_affine;
+mod linear_affine;
 mod linear_symmetric;
 mod power_of_two;
 
@@ -172,23 +172,6 @@ fn check_linear(scheme: &str, bits: u8, granularity: Granularity, range: Range) 
     }
 }
 
-/// The scale at which `steps` steps reach `bound`: the smallest normal f32 at least, because
-/// subnormal scales are slow and imprecise, and so small that every step's value is finite.
-/// 1 where `bound` is 0: all values are zero, and stay so at any scale.
-fn scale_of(bound: f64, steps: i32) -> f32 {
-    if bound <= 0.0 {
-        return 1.0;
-    }
-    let scale = ((bound / f64::from(steps)) as f32).max(f32::MIN_POSITIVE);
-    let largest = (f64::from(f32::MAX) / f64::from(steps)) as f32;
-    let scale = scale.min(largest);
-    if (scale * steps as f32).is_finite() {
-        scale
-    } else {
-        scale.next_down()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,23 +208,6 @@ mod tests {
             let range = Range::Fixed(scale);
             assert!(LinearSymmetric::new(4, Granularity::Tensor, range).is_err());
             assert!(LinearAffine::new(4, Granularity::Tensor, range).is_err());
-        }
-    }
-
-    #[test]
-    fn scales_are_normal_and_their_steps_finite() {
-        for bound in [
-            1e-45,
-            1e-38,
-            1.0,
-            f64::from(f32::MAX),
-            2.0 * f64::from(f32::MAX),
-        ] {
-            for steps in [1, 7, 127, 128, 255, 32_767, 65_535] {
-                let scale = scale_of(bound, steps);
-                assert!(scale >= f32::MIN_POSITIVE);
-                assert!((scale * steps as f32).is_finite(), "{bound} {steps}");
-            }
         }
     }
 }

@@ -51,14 +51,14 @@ fn squared_norm(x: &[f32]) -> f64 {
 }
 
 #[inline(always)]
-fn absmax_bits(x: &[f32]) -> u32 {
+pub(crate) fn absmax_bits(x: &[f32]) -> u32 {
     let mut lanes = [0; LANES];
     by_lanes(x, |j, v| lanes[j] = lanes[j].max(v.to_bits() & 0x7fff_ffff));
     fold(lanes, u32::max)
 }
 
 #[inline(always)]
-fn min_max_keys(x: &[f32]) -> (i32, i32) {
+pub(crate) fn min_max_keys(x: &[f32]) -> (i32, i32) {
     let (mut low, mut high) = ([i32::MAX; LANES], [i32::MIN; LANES]);
     by_lanes(x, |j, v| {
         let key = key(v);
@@ -90,7 +90,8 @@ fn key(v: f32) -> i32 {
 }
 
 /// The value of a [`key`].
-pub(super) fn of_key(key: i32) -> f32 {
+#[inline(always)]
+pub(crate) fn of_key(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31) & i32::MAX)) as u32)
 }
 

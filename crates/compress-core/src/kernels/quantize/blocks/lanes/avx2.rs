@@ -1,0 +1,114 @@
+//! Two vectors of AVX2.
+
+use std::arch::x86_64::*;
+
+use super::{LANES, Lanes};
+
+/// Made only by functions that are compiled for AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Avx2(__m256, __m256);
+
+// SAFETY, of all blocks below: the type is named only in `q4_k::avx2`, which runs where the
+// processor has AVX2 and FMA, and into which all this is inlined; loads and stores are of the
+// halves of arrays.
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "one reason serves them all"
+)]
+impl Lanes for Avx2 {
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_loadu_ps(x.as_ptr()),
+                _mm256_loadu_ps(x.as_ptr().add(LANES / 2)),
+            )
+        }
+    }
+    #[inline(always)]
+    fn store(self, x: &mut [f32; LANES]) {
+        unsafe {
+            _mm256_storeu_ps(x.as_mut_ptr(), self.0);
+            _mm256_storeu_ps(x.as_mut_ptr().add(LANES / 2), self.1);
+        }
+    }
+    #[inline(always)]
+    fn all(x: f32) -> Self {
+        unsafe { Avx2(_mm256_set1_ps(x), _mm256_set1_ps(x)) }
+    }
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_add_ps(self.0, other.0),
+                _mm256_add_ps(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_sub_ps(self.0, other.0),
+                _mm256_sub_ps(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_mul_ps(self.0, other.0),
+                _mm256_mul_ps(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn over(self, other: Self) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_div_ps(self.0, other.0),
+                _mm256_div_ps(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_fmadd_ps(self.0, factor.0, term.0),
+                _mm256_fmadd_ps(self.1, factor.1, term.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        unsafe { Avx2(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
+    }
+    #[inline(always)]
+    fn at_least(self, other: Self) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_max_ps(self.0, other.0),
+                _mm256_max_ps(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn at_most(self, other: Self) -> Self {
+        unsafe {
+            Avx2(
+                _mm256_min_ps(self.0, other.0),
+                _mm256_min_ps(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn if_positive(self, yes: Self, no: Self) -> Self {
+        let half = |x, yes, no| unsafe {
+            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps());
+            _mm256_blendv_ps(no, yes, positive)
+        };
+        Avx2(half(self.0, yes.0, no.0), half(self.1, yes.1, no.1))
+    }
+}

@@ -1,0 +1,98 @@
+//! `Q4_0`: the value of largest magnitude becomes −8, with the scale's sign making up for its.
+//!
+//! # References
+//! ggml, `quantize_row_q4_0_ref`.
+
+use super::half;
+use super::q8_0::inverse;
+use crate::kernels::reduce::{min_max_keys, of_key};
+
+const LEN: usize = 32;
+const BYTES: usize = 18;
+
+/// Whether all scales are finite.
+#[inline(always)]
+pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
+    let mut fine = true;
+    let (values, bytes) = (
+        values.as_chunks::<LEN>().0,
+        bytes.as_chunks_mut::<BYTES>().0,
+    );
+    for (x, block) in values.iter().zip(bytes) {
+        let d = farthest(x) / -8.0;
+        let inverse = inverse(d);
+        let scale = half::from_f32(d);
+        fine &= scale & 0x7c00 != 0x7c00;
+        let [s0, s1, q @ ..] = block;
+        [*s0, *s1] = scale.to_le_bytes();
+        let mut codes = [0; LEN];
+        for (code, &x) in codes.iter_mut().zip(x) {
+            *code = truncate(x * inverse + 8.5);
+        }
+        // A loop of 16 bytes would be unrolled, byte by byte.
+        let half = |at: usize| u128::from_le_bytes(std::array::from_fn(|i| codes[at + i]));
+        *q = (half(0) | half(LEN / 2) << 4).to_le_bytes();
+    }
+    fine
+}
+
+#[inline(always)]
+pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
+    let (values, bytes) = (
+        values.as_chunks_mut::<LEN>().0,
+        bytes.as_chunks::<BYTES>().0,
+    );
+    for (x, [s0, s1, q @ ..]) in values.iter_mut().zip(bytes) {
+        let d = half::to_f32(u16::from_le_bytes([*s0, *s1]));
+        // One loop of 32 becomes vectors; two of 16 would be unrolled, byte by byte.
+        let mut twice = [0u8; LEN];
+        twice[..LEN / 2].copy_from_slice(q);
+        twice[LEN / 2..].copy_from_slice(q);
+        for ((x, &q), shift) in x.iter_mut().zip(&twice).zip(&SHIFTS) {
+            *x = d * (((i32::from(q) >> shift) & 15) - 8) as f32;
+        }
+    }
+}
+
+/// Where the code of a value is in its byte.
+const SHIFTS: [i32; LEN] = {
+    let mut shifts = [0; LEN];
+    let mut i = LEN / 2;
+    while i < LEN {
+        shifts[i] = 4;
+        i += 1;
+    }
+    shifts
+};
+
+/// The whole part of a number from 0 to 17, but at most 15.
+#[inline(always)]
+fn truncate(x: f32) -> u8 {
+    /// Adding it rounds to an integer.
+    const MAGIC: f32 = 12_582_912.0;
+    let near = (x + MAGIC) - MAGIC;
+    let below = if near > x { near - 1.0 } else { near };
+    let code = if below < 15.0 { below } else { 15.0 };
+    (code + MAGIC).to_bits() as u8
+}
+
+/// The value of largest magnitude; of several the first.
+#[inline(always)]
+fn farthest(x: &[f32; LEN]) -> f32 {
+    let (low, high) = min_max_keys(x);
+    let (low, high) = (of_key(low), of_key(high));
+    if high > -low {
+        high
+    } else if high < -low {
+        low
+    } else {
+        first_of(x, high.abs())
+    }
+}
+
+/// The first value of this magnitude; of zeros +0, as ggml's search that starts from it has it.
+#[cold]
+fn first_of(x: &[f32; LEN], magnitude: f32) -> f32 {
+    let first = x.iter().find(|x| x.abs() == magnitude && magnitude > 0.0);
+    first.copied().unwrap_or(magnitude)
+}

@@ -1,0 +1,206 @@
+//! Against ggml's algorithms, written down value by value, and bytes that its own package gives.
+
+use proptest::prelude::*;
+
+use super::*;
+
+mod reference;
+
+const WRITTEN: [BlockFormat; 3] = [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_K];
+
+fn weight() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        6 => -1.0f32..1.0,
+        1 => Just(0.0),
+        1 => Just(-0.0),
+        1 => Just(0.5),
+        1 => Just(-0.5),
+        1 => -100.0f32..100.0,
+    ]
+}
+
+/// Values at all levels are those of the first, and the bytes those of the definition where
+/// there is one.
+fn check(x: &[f32]) {
+    for format in WRITTEN {
+        let mut expected = vec![0; format.row_bytes(x.len()).unwrap()];
+        quantize_into_at(Isa::Scalar, format, "w", x, &mut expected).unwrap();
+        match format {
+            BlockFormat::Q8_0 => assert_eq!(expected, reference::q8_0(x)),
+            BlockFormat::Q4_0 => assert_eq!(expected, reference::q4_0(x)),
+            _ => {}
+        }
+        let values = reference::dequantize(format, &expected);
+        for isa in Isa::available() {
+            let mut bytes = vec![0; expected.len()];
+            quantize_into_at(isa, format, "w", x, &mut bytes).unwrap();
+            assert!(bytes == expected, "{format:?} at {}", isa.name());
+            let mut got = vec![f32::NAN; x.len()];
+            dequantize_into_at(isa, format, "w", &bytes, &mut got).unwrap();
+            assert!(got == values, "{format:?} at {}", isa.name());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    #[test]
+    fn means_what_it_says(x in proptest::collection::vec(weight(), 768), scale in -40i32..12) {
+        let factor = f32::from_bits(((127 + scale) as u32) << 23);
+        check(&x.iter().map(|x| x * factor).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_bytes_have_values(bytes in proptest::collection::vec(any::<u8>(), 420)) {
+        for format in BlockFormat::ALL {
+            let bytes = &bytes[..420 / format.block_bytes() * format.block_bytes()];
+            let expected = reference::dequantize(format, bytes);
+            for isa in Isa::available() {
+                let mut got = vec![0.0; expected.len()];
+                dequantize_into_at(isa, format, "w", bytes, &mut got).unwrap();
+                let same = |(a, b): (&f32, &f32)| a == b || a.is_nan() && b.is_nan();
+                prop_assert!(got.iter().zip(&expected).all(same), "{format:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn special_values() {
+    check(&[0.0; 512]);
+    check(&[-0.0; 256]);
+    check(&[3.0; 256]);
+    check(&[-3.0; 256]);
+    check(&[f32::from_bits(1); 256]);
+    check(&[1e-20; 512]);
+    let mut x = [0.0; 256];
+    x[77] = -5e5;
+    check(&x);
+    check(&[]);
+}
+
+#[test]
+fn leaves_of_threads_join() {
+    let x = normal(2 * LEAF + 768, 3);
+    check(&x);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    for format in WRITTEN {
+        let len = 2 * format.block_len();
+        let mut x = vec![1.0; len];
+        assert!(quantize(format, "w", &x[1..]).is_err());
+        let bytes = quantize(format, "w", &x).unwrap();
+        assert!(dequantize(format, "w", &bytes[1..]).is_err());
+        assert!(quantize_into(format, "w", &x, &mut vec![0; bytes.len() + 1]).is_err());
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            x[len - 7] = bad;
+            let error = quantize(format, "w", &x).unwrap_err();
+            assert!(matches!(error, Error::NonFinite { index, .. } if index == len - 7));
+        }
+        x[len - 7] = -1e30;
+        let text = quantize(format, "w", &x).unwrap_err().to_string();
+        assert!(text.contains("largest magnitude of a block of w"), "{text}");
+    }
+    assert!(quantize(BlockFormat::Q6_K, "w", &[0.0; 256]).is_err());
+}
+
+/// Roughly normal.
+fn normal(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    let mut uniform = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+    };
+    (0..count)
+        .map(|_| (0..6).map(|_| uniform()).sum())
+        .collect()
+}
+
+/// Weighted and plain squared error.
+fn errors(x: &[f32], bytes: &[u8]) -> (f64, f64) {
+    let got = reference::dequantize(BlockFormat::Q4_K, bytes);
+    let (mut weighted, mut plain) = (0.0, 0.0);
+    for (x, got) in x.chunks(32).zip(got.chunks(32)) {
+        let weights = reference::weights(x);
+        for ((x, got), w) in x.iter().zip(got).zip(weights) {
+            let e = f64::from(x - got);
+            plain += e * e;
+            weighted += f64::from(w) * e * e;
+        }
+    }
+    (weighted, plain)
+}
+
+#[test]
+fn q4_k_errs_no_more_than_the_search_of_ggml() {
+    let gaussian = normal(64 * 256, 1);
+    let cubed: Vec<f32> = normal(64 * 256, 2).iter().map(|x| x * x * x).collect();
+    let positive: Vec<f32> = normal(64 * 256, 3).iter().map(|x| x.abs() + 0.2).collect();
+    let negative: Vec<f32> = positive.iter().map(|x| -x).collect();
+    let sparse: Vec<f32> = normal(64 * 256, 4)
+        .iter()
+        .map(|&x| if x.abs() > 0.9 { x } else { 0.0 })
+        .collect();
+    for (name, x) in [
+        ("gaussian", gaussian),
+        ("cubed", cubed),
+        ("positive", positive),
+        ("negative", negative),
+        ("sparse", sparse),
+    ] {
+        let (weighted, plain) = errors(&x, &quantize(BlockFormat::Q4_K, "w", &x).unwrap());
+        let (their_weighted, their_plain) = errors(&x, &reference::q4_k(&x));
+        assert!(
+            weighted <= their_weighted,
+            "{name}: {weighted} > {their_weighted}"
+        );
+        assert!(plain <= their_plain, "{name}: {plain} > {their_plain}");
+        // Not by refusing to be compared.
+        assert!(
+            their_weighted < 1.1 * weighted,
+            "{name}: {weighted} {their_weighted}"
+        );
+    }
+}
+
+/// What `gguf.quants` of ggml's Python package gives for the same.
+#[test]
+fn the_bytes_and_values_are_ggmls() {
+    let x: Vec<f32> = (0..32)
+        .map(|i| ((i * 37) % 101 - 50) as f32 / 16.0)
+        .collect();
+    let bytes = [
+        77, 38, 129, 223, 61, 154, 248, 86, 180, 18, 112, 205, 43, 137, 231, 69, 162, 0, 94, 187,
+        25, 119, 213, 51, 144, 238, 76, 170, 8, 102, 195, 33, 127, 220,
+    ];
+    assert_eq!(quantize(BlockFormat::Q8_0, "w", &x).unwrap(), bytes);
+    let bytes = [
+        64, 54, 224, 70, 172, 242, 88, 189, 19, 121, 223, 53, 139, 224, 70, 172, 242, 104,
+    ];
+    assert_eq!(quantize(BlockFormat::Q4_0, "w", &x).unwrap(), bytes);
+
+    let pattern =
+        |len: usize| -> Vec<u8> { (0..len).map(|i| ((i * 73 + 11) % 256) as u8).collect() };
+    let every_17th = |format: BlockFormat, bytes: &[u8]| -> Vec<f32> {
+        let values = dequantize(format, "w", bytes).unwrap();
+        values.into_iter().step_by(17).collect()
+    };
+    let mut q4_k = pattern(144);
+    q4_k[..4].copy_from_slice(&[0x00, 0x34, 0x00, 0x38]);
+    let values = [
+        119.75, 37.5, 14.0, -14.0, -14.75, -16.5, -5.5, -13.0, -6.25, 9.5, 22.0, 10.0, 75.75,
+        -24.0, 5.0, 4.0,
+    ];
+    assert_eq!(every_17th(BlockFormat::Q4_K, &q4_k), values);
+    let mut q6_k = pattern(210);
+    q6_k[208..].copy_from_slice(&[0x00, 0x30]);
+    let values = [
+        -178.875, -70.0, 337.125, 112.5, -4.25, -224.0, 31.75, 141.75, 45.125, -230.0, 125.125,
+        -67.5, -34.375, -400.0, -41.25, 9.0,
+    ];
+    assert_eq!(every_17th(BlockFormat::Q6_K, &q6_k), values);
+}

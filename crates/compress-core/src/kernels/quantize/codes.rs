@@ -1,0 +1,205 @@
+//! Arrays of codes, by their type.
+
+/// The type of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodeType {
+    /// Symmetric, −127 to 127, a byte each.
+    I8,
+    /// Affine, 0 to 255, a byte each.
+    U8,
+    /// Symmetric, −7 to 7, in two's complement, two in a byte.
+    I4,
+    /// Affine, 0 to 15, two in a byte.
+    U4,
+}
+
+impl CodeType {
+    /// All types.
+    pub const ALL: [CodeType; 4] = [CodeType::I8, CodeType::U8, CodeType::I4, CodeType::U4];
+
+    /// The smallest and the largest code that quantization gives.
+    pub fn range(self) -> (i32, i32) {
+        match self {
+            CodeType::I8 => (-127, 127),
+            CodeType::U8 => (0, 255),
+            CodeType::I4 => (-7, 7),
+            CodeType::U4 => (0, 15),
+        }
+    }
+
+    /// Whether two codes share a byte.
+    pub fn is_packed(self) -> bool {
+        matches!(self, CodeType::I4 | CodeType::U4)
+    }
+
+    /// Whether sets of values have no zero point.
+    pub fn is_symmetric(self) -> bool {
+        matches!(self, CodeType::I8 | CodeType::I4)
+    }
+}
+
+/// Codes to be read: a byte for each, or for two where they are packed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Codes<'a> {
+    /// [`CodeType::I8`].
+    I8(&'a [i8]),
+    /// [`CodeType::U8`].
+    U8(&'a [u8]),
+    /// [`CodeType::I4`]: bytes of two codes.
+    I4(&'a [u8]),
+    /// [`CodeType::U4`]: bytes of two codes.
+    U4(&'a [u8]),
+}
+
+/// Codes to be written.
+#[derive(Debug)]
+pub enum CodesMut<'a> {
+    /// [`CodeType::I8`].
+    I8(&'a mut [i8]),
+    /// [`CodeType::U8`].
+    U8(&'a mut [u8]),
+    /// [`CodeType::I4`]: bytes of two codes.
+    I4(&'a mut [u8]),
+    /// [`CodeType::U4`]: bytes of two codes.
+    U4(&'a mut [u8]),
+    /// Codes from the first to the second of these numbers, an integer each: symmetric where the
+    /// first is negative, else affine.
+    I32(&'a mut [i32], (i32, i32)),
+}
+
+/// Codes that own their memory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CodeBuffer {
+    /// [`CodeType::I8`].
+    I8(Vec<i8>),
+    /// [`CodeType::U8`].
+    U8(Vec<u8>),
+    /// [`CodeType::I4`]: bytes of two codes.
+    I4(Vec<u8>),
+    /// [`CodeType::U4`]: bytes of two codes.
+    U4(Vec<u8>),
+}
+
+impl<'a> Codes<'a> {
+    /// The type of the codes.
+    pub fn code_type(&self) -> CodeType {
+        match self {
+            Codes::I8(_) => CodeType::I8,
+            Codes::U8(_) => CodeType::U8,
+            Codes::I4(_) => CodeType::I4,
+            Codes::U4(_) => CodeType::U4,
+        }
+    }
+
+    /// Bytes.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Codes::I8(c) => c.len(),
+            Codes::U8(c) | Codes::I4(c) | Codes::U4(c) => c.len(),
+        }
+    }
+
+    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+        match self {
+            Codes::I8(c) => {
+                let (a, b) = c.split_at(at);
+                (Codes::I8(a), Codes::I8(b))
+            }
+            Codes::U8(c) => {
+                let (a, b) = c.split_at(at);
+                (Codes::U8(a), Codes::U8(b))
+            }
+            Codes::I4(c) => {
+                let (a, b) = c.split_at(at);
+                (Codes::I4(a), Codes::I4(b))
+            }
+            Codes::U4(c) => {
+                let (a, b) = c.split_at(at);
+                (Codes::U4(a), Codes::U4(b))
+            }
+        }
+    }
+}
+
+impl CodesMut<'_> {
+    /// The smallest and the largest code.
+    pub(super) fn range(&self) -> (i32, i32) {
+        match self {
+            CodesMut::I8(_) => CodeType::I8.range(),
+            CodesMut::U8(_) => CodeType::U8.range(),
+            CodesMut::I4(_) => CodeType::I4.range(),
+            CodesMut::U4(_) => CodeType::U4.range(),
+            CodesMut::I32(_, range) => *range,
+        }
+    }
+
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self, CodesMut::I4(_) | CodesMut::U4(_))
+    }
+
+    /// Elements.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            CodesMut::I8(c) => c.len(),
+            CodesMut::U8(c) | CodesMut::I4(c) | CodesMut::U4(c) => c.len(),
+            CodesMut::I32(c, _) => c.len(),
+        }
+    }
+
+    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+        match self {
+            CodesMut::I8(c) => {
+                let (a, b) = c.split_at_mut(at);
+                (CodesMut::I8(a), CodesMut::I8(b))
+            }
+            CodesMut::U8(c) => {
+                let (a, b) = c.split_at_mut(at);
+                (CodesMut::U8(a), CodesMut::U8(b))
+            }
+            CodesMut::I4(c) => {
+                let (a, b) = c.split_at_mut(at);
+                (CodesMut::I4(a), CodesMut::I4(b))
+            }
+            CodesMut::U4(c) => {
+                let (a, b) = c.split_at_mut(at);
+                (CodesMut::U4(a), CodesMut::U4(b))
+            }
+            CodesMut::I32(c, range) => {
+                let (a, b) = c.split_at_mut(at);
+                (CodesMut::I32(a, range), CodesMut::I32(b, range))
+            }
+        }
+    }
+}
+
+impl CodeBuffer {
+    /// `len` elements of zero.
+    pub fn zeroed(code_type: CodeType, len: usize) -> Self {
+        match code_type {
+            CodeType::I8 => CodeBuffer::I8(vec![0; len]),
+            CodeType::U8 => CodeBuffer::U8(vec![0; len]),
+            CodeType::I4 => CodeBuffer::I4(vec![0; len]),
+            CodeType::U4 => CodeBuffer::U4(vec![0; len]),
+        }
+    }
+
+    /// To be read.
+    pub fn as_codes(&self) -> Codes<'_> {
+        match self {
+            CodeBuffer::I8(c) => Codes::I8(c),
+            CodeBuffer::U8(c) => Codes::U8(c),
+            CodeBuffer::I4(c) => Codes::I4(c),
+            CodeBuffer::U4(c) => Codes::U4(c),
+        }
+    }
+
+    /// To be written.
+    pub fn as_codes_mut(&mut self) -> CodesMut<'_> {
+        match self {
+            CodeBuffer::I8(c) => CodesMut::I8(c),
+            CodeBuffer::U8(c) => CodesMut::U8(c),
+            CodeBuffer::I4(c) => CodesMut::I4(c),
+            CodeBuffer::U4(c) => CodesMut::U4(c),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Which values of a tensor share a scale.
+
+use super::CodeType;
+use super::part::{Part, row_codes};
+use crate::codec::Granularity;
+use crate::{Error, Result};
+
+/// A tensor's name, its shape, and which of its values share a scale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sets {
+    pub(super) name: String,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    granularity: Granularity,
+    count: usize,
+}
+
+impl Sets {
+    /// The sets of a tensor of `shape`: `[out, in]`, or with more dimensions, of which all but
+    /// the first make a row, or `[n]`, which is one row. Errors call it `name`.
+    ///
+    /// # Errors
+    /// Where the volume overflows or a group's size is 0.
+    pub fn new(name: &str, shape: &[usize], granularity: Granularity) -> Result<Self> {
+        let volume = shape
+            .iter()
+            .try_fold(1usize, |volume, &side| volume.checked_mul(side.max(1)));
+        if volume.is_none_or(|v| v > isize::MAX as usize) {
+            let found = format!("{shape:?}");
+            return Err(Error::invalid(
+                format!("shape of {name}"),
+                found,
+                "of a volume below 2^63",
+            ));
+        }
+        if granularity == Granularity::Group(0) {
+            return Err(Error::invalid(
+                format!("group size of {name}"),
+                0,
+                "positive",
+            ));
+        }
+        let (rows, columns) = match shape {
+            [] => (1, 1),
+            [n] => (1, *n),
+            [rows, rest @ ..] => (*rows, rest.iter().product()),
+        };
+        Ok(Sets {
+            name: name.to_owned(),
+            rows,
+            columns,
+            granularity,
+            count: granularity.sets(shape),
+        })
+    }
+
+    /// How many values there are.
+    pub fn values(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// How many scales there are, and zero points where codes are affine.
+    pub fn scales(&self) -> usize {
+        self.count
+    }
+
+    /// Elements of an array of codes: one a value, or where they are packed half of a row's,
+    /// rounded up, for each row.
+    pub fn codes(&self, code_type: CodeType) -> usize {
+        self.rows * row_codes(self.columns, code_type.is_packed())
+    }
+
+    pub(super) fn zeros(&self, symmetric: bool) -> usize {
+        if symmetric { 0 } else { self.count }
+    }
+
+    /// All of it, if the lengths fit.
+    pub(super) fn part(&self, values: usize, codes: usize, packed: bool) -> Result<Part> {
+        Error::check_shape(&self.name, &[self.values()], &[values])?;
+        let expected = self.rows * row_codes(self.columns, packed);
+        Error::check_shape(&self.what("codes"), &[expected], &[codes])?;
+        Ok(Part::new(self.rows, self.columns, self.granularity, packed))
+    }
+
+    pub(super) fn check_parameters(
+        &self,
+        scales: usize,
+        zeros: usize,
+        symmetric: bool,
+    ) -> Result<()> {
+        Error::check_shape(&self.what("scales"), &[self.count], &[scales])?;
+        Error::check_shape(
+            &self.what("zero points"),
+            &[self.zeros(symmetric)],
+            &[zeros],
+        )
+    }
+
+    pub(super) fn check_zeros(&self, zeros: &[i32], (low, high): (i32, i32)) -> Result<()> {
+        match zeros.iter().find(|z| !(low..=high).contains(*z)) {
+            None => Ok(()),
+            Some(z) => Err(Error::invalid(
+                self.what("zero point"),
+                z,
+                format!("{low} to {high}"),
+            )),
+        }
+    }
+
+    pub(super) fn what(&self, field: &str) -> String {
+        format!("{field} of {}", self.name)
+    }
+}

@@ -1,0 +1,76 @@
+//! N of each M consecutive weights of a row.
+
+use compress_core::kernels::select::{self, keep_n_of_m};
+use compress_core::mask::{Mask, Scores, Structure, TensorScores};
+use compress_core::{Error as CoreError, Result};
+
+use super::{check_scores, mask_of};
+use crate::error::check_fraction;
+
+/// Keeps, of each M consecutive weights of a row of a tensor, the `round(density · M)` with the
+/// highest scores: 2 of 4 at a density of one half, which sparse kernels and some processors
+/// multiply at full speed.
+///
+/// A row whose length is not a multiple of M ends in a shorter group, of which as many stay, if
+/// it has them; so the density is a little higher there.
+///
+/// # Errors
+/// Where the density is not from 0 to 1, M is 0 or more than 65,536, or a score is negative or
+/// not finite.
+///
+/// # Examples
+/// ```
+/// use compress_core::mask::{Scores, Structure, TensorScores};
+/// use compress_prune::NOfM;
+///
+/// let values = vec![0.1, 0.4, 0.3, 0.2, 5.0, 6.0, 7.0, 8.0];
+/// let tensor = TensorScores { name: "a".into(), shape: vec![2, 4], values };
+/// let mask = NOfM::default().mask(&Scores { tensors: vec![tensor] }, 0.5)?;
+/// let keep = [false, true, true, false, false, false, true, true];
+/// assert_eq!(mask.tensors[0].keep, keep);
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+///
+/// # References
+/// Mishra et al. 2021 (2104.08378), section 3.
+#[derive(Clone, Copy, Debug)]
+pub struct NOfM {
+    /// Weights of a group.
+    pub m: usize,
+}
+
+impl Default for NOfM {
+    /// Groups of 4.
+    fn default() -> Self {
+        NOfM { m: 4 }
+    }
+}
+
+impl Structure for NOfM {
+    fn name(&self) -> &'static str {
+        "n_of_m"
+    }
+
+    fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
+        check_fraction("the density", density)?;
+        check_scores(scores)?;
+        let n = super::kept_count(density, self.m);
+        let pattern = select::NOfM::new(n, self.m)?;
+        let keep = scores.tensors.iter().map(|tensor| {
+            let mut keep = vec![false; tensor.values.len()];
+            keep_n_of_m(&tensor.values, columns(tensor)?, pattern, &mut keep)?;
+            Ok(keep)
+        });
+        Ok(mask_of(scores, keep.collect::<Result<_>>()?))
+    }
+}
+
+/// The length of a row: of the last dimension, along which a product sums.
+fn columns(tensor: &TensorScores) -> Result<usize> {
+    let last = tensor.shape.last().copied();
+    last.ok_or_else(|| CoreError::Shape {
+        what: format!("scores of {}, in rows", tensor.name),
+        expected: vec![tensor.values.len()],
+        found: Vec::new(),
+    })
+}
