@@ -30,7 +30,6 @@ mod avx512;
 mod tests;
 
 use crate::isa::Isa;
-use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
 /// `rounds` times a fused multiply-add on each of many vectors of f32, at a level. Returns the
@@ -111,21 +110,23 @@ pub fn copy(from: &[u64], to: &mut [u64]) -> Result<()> {
     Ok(())
 }
 
-by_level! {
-    fn read_at(data: &[u64]) -> u64 = read_body;
-}
-
-#[inline(always)]
-fn read_body(data: &[u64]) -> u64 {
-    /// Four AVX-512 registers, eight of AVX2: enough for two loads and additions a cycle.
-    const LANES: usize = 32;
-    let (chunks, rest) = data.as_chunks::<LANES>();
-    let mut sums = [0u64; LANES];
-    for chunk in chunks {
-        for (sum, value) in sums.iter_mut().zip(chunk) {
-            *sum = sum.wrapping_add(*value);
+fn read_at(isa: Isa, data: &[u64]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if isa >= Isa::Avx512 && Isa::Avx512.is_available() {
+            // SAFETY: the processor has the level.
+            return unsafe { avx512::read(data) };
+        }
+        if isa >= Isa::Avx2 && Isa::Avx2.is_available() {
+            // SAFETY: the processor has the level.
+            return unsafe { avx2::read(data) };
         }
     }
-    let all = sums.iter().chain(rest);
-    all.fold(0, |sum, value| sum.wrapping_add(*value))
+    let _ = isa;
+    sum(data)
+}
+
+/// The wrapping sum.
+fn sum(data: &[u64]) -> u64 {
+    data.iter().fold(0, |sum, value| sum.wrapping_add(*value))
 }
