@@ -126,12 +126,16 @@ impl Ceilings {
         self.copy
     }
 
-    /// Bytes read per second from a working set of so many: what was measured on the smallest
-    /// set that is no smaller, else on the largest.
+    /// Bytes read per second from a working set of so many: what was measured on the set that is
+    /// nearest in proportion.
     pub(crate) fn read(&self, working_set: usize) -> f64 {
-        let sets = &self.read;
-        let fits = sets.iter().find(|(bytes, _)| *bytes >= working_set);
-        fits.or(sets.last()).map_or(f64::INFINITY, |set| set.1)
+        let distance = |bytes: usize| {
+            let (a, b) = (bytes.max(1) as f64, working_set.max(1) as f64);
+            (a / b).max(b / a)
+        };
+        let sets = self.read.iter();
+        let nearest = sets.min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
+        nearest.map_or(f64::INFINITY, |set| set.1)
     }
 
     /// Name, value and unit of each.
@@ -275,9 +279,15 @@ mod tests {
     }
 
     #[test]
-    fn bandwidth_is_that_of_the_working_set() {
+    fn bandwidth_is_that_of_the_nearest_working_set() {
         let ceilings = Ceilings::of_test();
-        for (bytes, rate) in [(0, 100e9), (1000, 100e9), (1001, 50e9), (1 << 30, 50e9)] {
+        for (bytes, rate) in [
+            (0, 100e9),
+            (1000, 100e9),
+            (3000, 100e9),
+            (3500, 50e9),
+            (1 << 30, 50e9),
+        ] {
             assert_eq!(ceilings.read(bytes), rate);
         }
     }
