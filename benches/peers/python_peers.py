@@ -285,7 +285,8 @@ def measure(name):
 
 
 def main():
-    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    for notice in ("Sparse CSR tensor support is in beta", "torch.quantize_per_tensor"):
+        warnings.filterwarnings("ignore", message=notice)
     torch.set_num_threads(THREADS)
     if sys.argv[1:] != ["--serve"]:
         for name in sys.argv[1:]:

@@ -51,12 +51,16 @@ impl Server {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(PeersError::Failed(format!("{what} cannot be talked to")));
         };
-        Ok(Server {
+        let mut server = Server {
             what: what.to_owned(),
             child,
             input: Some(input),
             output: BufReader::new(output),
-        })
+        };
+        // Nobody has a row without a name: the answer means that all is loaded, so that nothing
+        // is while ours is measured.
+        server.ask("")?;
+        Ok(server)
     }
 
     /// What its peers make of a row; nothing where none can do it.

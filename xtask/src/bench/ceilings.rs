@@ -79,6 +79,10 @@ const WORKING_SETS: [usize; 6] = [32 << 10, 512 << 10, 4 << 20, 9 << 20, 64 << 2
 /// Bytes that a copy reads and writes together: from memory, whatever the caches.
 const COPIED: usize = 256 << 20;
 
+/// Bytes that are changed in place, of all threads together: the weights of a layer, and more
+/// than any cache holds.
+const UPDATED: [usize; 2] = [64 << 20, 256 << 20];
+
 /// What the machine can do on some threads.
 #[derive(Clone, Debug)]
 pub(crate) struct Ceilings {
@@ -86,8 +90,10 @@ pub(crate) struct Ceilings {
     pub(crate) threads: usize,
     /// Operations per second, for each way that the machine has.
     peaks: Vec<(&'static str, Arithmetic, Isa, f64)>,
-    /// Bytes read and written per second.
+    /// Bytes read and written per second by a copy from memory to memory.
     copy: f64,
+    /// Bytes changed in place, ascending, and how many are read and written per second.
+    update: Vec<(usize, f64)>,
     /// Bytes of a working set, ascending, and how many are read per second.
     read: Vec<(usize, f64)>,
 }
@@ -105,9 +111,14 @@ impl Ceilings {
         for bytes in WORKING_SETS {
             read.push((bytes, read_bandwidth(&pool, patience, bytes)?));
         }
+        let mut update = Vec::new();
+        for bytes in UPDATED {
+            update.push((bytes, update_bandwidth(&pool, patience, bytes)?));
+        }
         Ok(Ceilings {
             threads,
             peaks,
+            update,
             copy: copy_bandwidth(&pool, patience)?,
             read,
         })
@@ -121,21 +132,15 @@ impl Ceilings {
             .reduce(f64::max)
     }
 
-    /// Bytes read and written per second where they come from memory.
-    pub(crate) fn copy(&self) -> f64 {
-        self.copy
+    /// Bytes read and written per second where a working set of so many is changed in place or
+    /// copied, whichever is faster.
+    pub(crate) fn moving(&self, working_set: usize) -> f64 {
+        self.copy.max(nearest(&self.update, working_set))
     }
 
-    /// Bytes read per second from a working set of so many: what was measured on the set that is
-    /// nearest in proportion.
+    /// Bytes read per second from a working set of so many.
     pub(crate) fn read(&self, working_set: usize) -> f64 {
-        let distance = |bytes: usize| {
-            let (a, b) = (bytes.max(1) as f64, working_set.max(1) as f64);
-            (a / b).max(b / a)
-        };
-        let sets = self.read.iter();
-        let nearest = sets.min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
-        nearest.map_or(f64::INFINITY, |set| set.1)
+        nearest(&self.read, working_set)
     }
 
     /// Name, value and unit of each.
@@ -144,14 +149,13 @@ impl Ceilings {
         let mut list: Vec<_> = peaks
             .map(|(name, arithmetic, _, peak)| ((*name).to_owned(), peak / 1e9, arithmetic.unit()))
             .collect();
-        list.push(("copy/256MB".to_owned(), self.copy / 1e9, "GB/s"));
-        list.extend(self.read.iter().map(|(bytes, rate)| {
-            let size = match bytes >> 20 {
-                0 => format!("{}KB", bytes >> 10),
-                megabytes => format!("{megabytes}MB"),
-            };
-            (format!("read/{size}"), rate / 1e9, "GB/s")
-        }));
+        let sets = |kind, sets: &[(usize, f64)]| {
+            let entry = |&(bytes, rate)| (format!("{kind}/{}", size(bytes)), rate / 1e9, "GB/s");
+            sets.iter().map(entry).collect::<Vec<_>>()
+        };
+        list.extend(sets("copy", &[(COPIED, self.copy)]));
+        list.extend(sets("update", &self.update));
+        list.extend(sets("read", &self.read));
         list
     }
 
@@ -159,6 +163,26 @@ impl Ceilings {
     pub(crate) fn json(&self) -> BTreeMap<String, serde_json::Value> {
         let entry = |(name, value, unit)| (name, serde_json::json!({"value": value, "unit": unit}));
         self.list().into_iter().map(entry).collect()
+    }
+}
+
+/// What was measured on the working set that is nearest in proportion.
+fn nearest(sets: &[(usize, f64)], working_set: usize) -> f64 {
+    let distance = |bytes: usize| {
+        let (a, b) = (bytes.max(1) as f64, working_set.max(1) as f64);
+        (a / b).max(b / a)
+    };
+    let nearest = sets
+        .iter()
+        .min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
+    nearest.map_or(f64::INFINITY, |set| set.1)
+}
+
+/// `32KB`, `4MB`.
+fn size(bytes: usize) -> String {
+    match bytes >> 20 {
+        0 => format!("{}KB", bytes >> 10),
+        megabytes => format!("{megabytes}MB"),
     }
 }
 
@@ -207,43 +231,60 @@ fn peak(pool: &ThreadPool, patience: &Patience, work: fn(u32) -> Option<u64>) ->
 
 /// Each thread reads its own part of `bytes`, over and over.
 fn read_bandwidth(pool: &ThreadPool, patience: &Patience, bytes: usize) -> Result<f64, BenchError> {
-    let words = bytes / size_of::<u64>() / pool.current_num_threads();
-    // Written by the thread that will read it, so that it is near it.
-    let parts = pool.broadcast(|_| vec![1u64; words]);
-    let mut failure = None;
-    let rate = best_rate(patience, |rounds| {
-        let done = pool.broadcast(|thread| {
-            (0..rounds).try_for_each(|_| {
-                std::hint::black_box(work::read(&parts[thread.index()])?);
-                Ok(())
-            })
-        });
-        failure = done.into_iter().find_map(Result::err);
-        let read = u64::from(rounds) as usize * parts.len() * words * size_of::<u64>();
-        failure.is_none().then_some(read as f64)
-    });
-    failure.map_or(Ok(rate.unwrap_or_default()), |e: compress_core::Error| {
-        Err(e.into())
+    let make = |words| vec![1u64; words];
+    bandwidth(pool, patience, bytes, make, |part| {
+        std::hint::black_box(work::read(part)?);
+        Ok(())
     })
 }
 
-/// Each thread copies its own part.
+/// Each thread changes its own part of `bytes`, over and over.
+fn update_bandwidth(
+    pool: &ThreadPool,
+    patience: &Patience,
+    bytes: usize,
+) -> Result<f64, BenchError> {
+    let make = |words| vec![1u64; words];
+    let rate = bandwidth(pool, patience, bytes, make, |part| work::update(part));
+    rate.map(|read| 2.0 * read)
+}
+
+/// Each thread copies its own part, half of the bytes to the other half.
 fn copy_bandwidth(pool: &ThreadPool, patience: &Patience) -> Result<f64, BenchError> {
-    let words = COPIED / 2 / size_of::<u64>() / pool.current_num_threads();
-    let parts = pool.broadcast(|_| Mutex::new((vec![1u64; words], vec![0u64; words])));
+    let make = |words| (vec![1u64; words / 2], vec![0u64; words / 2]);
+    bandwidth(pool, patience, COPIED, make, |(from, to)| {
+        work::copy(from, to)
+    })
+}
+
+/// Bytes per second where each thread goes through its own part of `bytes`, over and over; `make`
+/// makes a part of so many words.
+fn bandwidth<T: Send>(
+    pool: &ThreadPool,
+    patience: &Patience,
+    bytes: usize,
+    make: impl Fn(usize) -> T + Sync,
+    pass: impl Fn(&mut T) -> compress_core::Result<()> + Sync,
+) -> Result<f64, BenchError> {
+    let words = bytes / size_of::<u64>() / pool.current_num_threads();
+    // Written by the thread that will read it, so that it is near it. Nobody else locks it.
+    let parts = pool.broadcast(|_| Mutex::new(make(words)));
+    let total = parts.len() * words * size_of::<u64>();
     let mut failure = None;
     let rate = best_rate(patience, |rounds| {
         let done = pool.broadcast(|thread| {
             let part = parts[thread.index()].lock();
             let mut part = part.unwrap_or_else(PoisonError::into_inner);
-            let (from, to) = &mut *part;
-            (0..rounds).try_for_each(|_| work::copy(from, to))
+            (0..rounds).try_for_each(|_| pass(&mut part))
         });
         failure = done.into_iter().find_map(Result::err);
-        let moved = u64::from(rounds) as usize * parts.len() * words * size_of::<u64>() * 2;
-        failure.is_none().then_some(moved as f64)
+        let moved = f64::from(rounds) * total as f64;
+        failure.is_none().then_some(moved)
     });
-    failure.map_or(Ok(rate.unwrap_or_default()), |e| Err(e.into()))
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(rate.unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
@@ -258,6 +299,7 @@ impl Ceilings {
                 ("vnni_i8/avx512", Arithmetic::Int8, Isa::Avx512, 800e9),
             ],
             copy: 20e9,
+            update: vec![(1000, 40e9), (100_000, 10e9)],
             read: vec![(1000, 100e9), (10_000, 50e9)],
         }
     }
@@ -290,5 +332,12 @@ mod tests {
         ] {
             assert_eq!(ceilings.read(bytes), rate);
         }
+    }
+
+    #[test]
+    fn bytes_move_at_the_faster_of_copying_and_changing_in_place() {
+        let ceilings = Ceilings::of_test();
+        assert_eq!(ceilings.moving(500), 40e9);
+        assert_eq!(ceilings.moving(1 << 20), 20e9);
     }
 }

@@ -9,8 +9,8 @@ use super::ceilings::{Arithmetic, Ceilings};
 pub(crate) struct Floor {
     /// Bytes read, from the cache that holds the working set.
     read: f64,
-    /// Bytes read and written, from memory.
-    copied: f64,
+    /// Bytes read and written.
+    moved: f64,
     /// Bytes that the row touches again and again.
     working_set: usize,
     arithmetic: Arithmetic,
@@ -27,10 +27,10 @@ impl Floor {
         }
     }
 
-    /// And reads and writes `bytes` in memory: a value changed in place counts twice.
-    pub(crate) fn copying(mut self, bytes: usize) -> Self {
-        self.copied += bytes as f64;
-        self.working_set += bytes;
+    /// And reads and writes so many bytes; what is changed in place is both.
+    pub(crate) fn moving(mut self, read: usize, written: usize) -> Self {
+        self.moved += (read + written) as f64;
+        self.working_set = self.working_set.max(read).max(written);
         self
     }
 
@@ -54,7 +54,8 @@ impl Floor {
     /// Seconds at the ceilings, of bytes or of operations, whichever take longer. None where
     /// the peak is unknown at `isa`.
     pub(crate) fn seconds(&self, ceilings: &Ceilings, isa: Isa) -> Option<f64> {
-        let moving = self.read / ceilings.read(self.working_set) + self.copied / ceilings.copy();
+        let reading = self.read / ceilings.read(self.working_set);
+        let moving = reading + self.moved / ceilings.moving(self.working_set);
         if self.operations == 0.0 {
             return Some(moving);
         }
@@ -73,8 +74,8 @@ mod tests {
         let seconds = |floor: Floor, isa| floor.seconds(&ceilings, isa);
         assert_eq!(seconds(Floor::reading(500), Isa::Scalar), Some(5e-9));
         assert_eq!(seconds(Floor::reading(5000), Isa::Scalar), Some(1e-7));
-        let copied = Floor::reading(500).copying(40);
-        assert_eq!(seconds(copied, Isa::Scalar), Some(5e-9 + 2e-9));
+        let moved = Floor::reading(500).moving(60, 20);
+        assert_eq!(seconds(moved, Isa::Scalar), Some(5e-9 + 2e-9));
         let many = Floor::reading(500).computing(Arithmetic::F32, 1e6);
         assert_eq!(seconds(many, Isa::Avx2), Some(1e-5));
         assert_eq!(seconds(many, Isa::Avx512), Some(5e-6));

@@ -14,8 +14,8 @@
 //! | [`amx_i8`] | `tdpbssd` on tiles of 16 × 64 bytes | 32,768 |
 //!
 //! A multiplication and the addition that takes its product are two operations, everywhere. All
-//! chains of additions together are long enough to hide the latency of one. [`read`] and
-//! [`copy`] move bytes; what they reach depends on the cache in which these lie, and so on how
+//! chains of additions together are long enough to hide the latency of one. [`read`], [`copy`] and
+//! [`update`] move bytes; what they reach depends on the cache in which these lie, and so on how
 //! many there are.
 //!
 //! Each runs on the calling thread: run one on each thread at a time for the limit of several.
@@ -30,6 +30,7 @@ mod avx512;
 mod tests;
 
 use crate::isa::Isa;
+use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
 /// `rounds` times a fused multiply-add on each of many vectors of f32, at a level. Returns the
@@ -108,6 +109,26 @@ pub fn copy(from: &[u64], to: &mut [u64]) -> Result<()> {
     Error::check_shape("the target of a copy", &[from.len()], &[to.len()])?;
     to.copy_from_slice(from);
     Ok(())
+}
+
+/// Changes each of `data` in place (adds 1, wrapping): `8 · len` bytes read and as many written.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
+pub fn update(data: &mut [u64]) -> Result<()> {
+    update_at(Isa::active()?, data);
+    Ok(())
+}
+
+by_level! {
+    fn update_at(data: &mut [u64]) = update_body;
+}
+
+#[inline(always)]
+fn update_body(data: &mut [u64]) {
+    for value in data {
+        *value = value.wrapping_add(1);
+    }
 }
 
 fn read_at(isa: Isa, data: &[u64]) -> u64 {

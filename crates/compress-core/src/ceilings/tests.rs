@@ -49,3 +49,14 @@ fn a_copy_is_a_copy_and_lengths_must_agree() {
     assert_eq!(to, [1, 2, 3]);
     assert!(copy(&[1, 2], &mut to).is_err());
 }
+
+#[test]
+fn every_value_is_changed_once() {
+    for isa in Isa::available() {
+        let mut data: Vec<u64> = (0..100).collect();
+        data[50] = u64::MAX;
+        update_at(isa, &mut data);
+        let changed = (0..100).map(|i| if i == 50 { 0 } else { i + 1 });
+        assert_eq!(data, changed.collect::<Vec<_>>(), "{isa:?}");
+    }
+}

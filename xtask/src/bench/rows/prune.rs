@@ -31,7 +31,7 @@ pub(super) fn rows() -> Vec<Row> {
 fn global_magnitude_90(bench: &Bench) -> Outcome {
     let weights = weights(SIDE * SIDE);
     let bytes = size_of_val(&weights[..]);
-    let floor = Floor::reading(bytes).copying(2 * bytes);
+    let floor = Floor::reading(bytes).moving(bytes, bytes);
     let kept = weights.len() / 10;
     let mut keep = [Vec::new()];
     let prune = |pruned: &mut Vec<f32>| {
@@ -45,7 +45,8 @@ fn global_magnitude_90(bench: &Bench) -> Outcome {
 /// In place; half of the weights go.
 fn threshold(bench: &Bench) -> Outcome {
     let weights = weights(SIDE * SIDE);
-    let floor = Floor::default().copying(2 * size_of_val(&weights[..]));
+    let bytes = size_of_val(&weights[..]);
+    let floor = Floor::default().moving(bytes, bytes);
     let prune = |pruned: &mut Vec<f32>| {
         prune_weights(pruned, 0.034);
         Ok::<_, Error>(())
