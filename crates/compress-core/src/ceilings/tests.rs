@@ -9,9 +9,11 @@ fn operations_grow_with_the_rounds_wherever_the_level_is_there() {
         assert_eq!(done.is_some(), isa.is_available() && isa != Isa::Scalar);
         assert_eq!(done.map(|d| 3 * d), fma_f32(isa, 30), "{isa:?}");
     }
-    let kinds: [(fn(u32) -> Option<u64>, Isa); 2] =
-        [(widening_i8, Isa::Avx2), (vnni_i8, Isa::Avx512)];
-    for (work, isa) in kinds {
+    type Work = fn(u32) -> Option<u64>;
+    for (work, isa) in [
+        (widening_i8 as Work, Isa::Avx2),
+        (vnni_i8 as Work, Isa::Avx512),
+    ] {
         assert_eq!(work(10).is_some(), isa.is_available());
         assert_eq!(work(10).map(|d| 3 * d), work(30));
         assert_eq!(work(0).unwrap_or(0), 0);
