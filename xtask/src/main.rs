@@ -1,10 +1,12 @@
 //! End-to-end experiments with reports, and the workspace's own checks.
 //!
 //! `cargo xtask experiment` is the main job: it trains, prunes, quantizes, distils, encodes,
-//! loads the file back and measures it. `cargo xtask tidy` enforces the workspace's rules.
+//! loads the file back and measures it. `cargo xtask bench` measures the kernels beside the
+//! limits of the machine. `cargo xtask tidy` enforces the workspace's rules.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod data;
 mod evaluate;
 mod experiments;
@@ -33,6 +35,8 @@ struct Cli {
 enum Command {
     /// Run an experiment from end to end and write its report
     Experiment(ExperimentArgs),
+    /// Measure the ceilings of the machine, and each kernel beside its own
+    Bench(bench::BenchArgs),
     /// Load a .cmp file and print its bytes, architecture, test errors and time per image
     Evaluate {
         /// The file
@@ -83,6 +87,9 @@ fn main() -> ExitCode {
         .init();
     let result = match Cli::parse().command {
         Command::Experiment(args) => experiment(args),
+        Command::Bench(args) => bench::run(args)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
         Command::Evaluate { file, data } => {
             evaluate::run(&file, &data.unwrap_or_else(data::default_dir))
                 .map(|()| ExitCode::SUCCESS)

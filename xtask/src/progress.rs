@@ -65,6 +65,23 @@ impl Bar {
     }
 }
 
+impl Bar {
+    /// Says what is being done.
+    pub(crate) fn say(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    /// One more is done.
+    pub(crate) fn step(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Runs `print`, whose lines stay above the bar.
+    pub(crate) fn above(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+}
+
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();

@@ -1,7 +1,7 @@
 //! GFLOP/s of `x · wᵀ` at the shapes that the project is compared at: the best of many runs.
 //!
 //! `cargo run --release -p compress-core --example gemm`; `RAYON_NUM_THREADS` sets the threads.
-//! `benches/peers/torch_ratio.py` runs it beside PyTorch.
+//! `cargo peers gemm_f32` runs the same shapes beside other libraries.
 
 use std::time::Instant;
 

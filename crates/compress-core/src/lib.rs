@@ -7,6 +7,7 @@
 
 pub mod artifact;
 pub mod calibrate;
+pub mod ceilings;
 pub mod codec;
 pub mod coding;
 pub mod error;

@@ -1,0 +1,153 @@
+//! What the processor can do: known amounts of the purest work, for a bench to time.
+//!
+//! A kernel's speed says little until it stands beside a limit. Each function here does what a
+//! kernel would do that lost nothing: multiply-adds on registers alone, or reading and copying
+//! alone. It returns how much it did, and the caller, who has a clock, divides by the time.
+//! Libraries read no clock.
+//!
+//! | function | an instruction of it | operations each |
+//! | --- | --- | ---: |
+//! | [`fma_f32`] at [`Isa::Avx2`] | `vfmadd231ps` on 8 lanes | 16 |
+//! | [`fma_f32`] at [`Isa::Avx512`] | `vfmadd231ps` on 16 lanes | 32 |
+//! | [`widening_i8`] | `vpmaddwd` on 16 lanes, and `vpaddd` | 32 |
+//! | [`vnni_i8`] | `vpdpbusd` on 64 bytes | 128 |
+//! | [`amx_i8`] | `tdpbssd` on tiles of 16 × 64 bytes | 32,768 |
+//!
+//! A multiplication and the addition that takes its product are two operations, everywhere. All
+//! chains of additions together are long enough to hide the latency of one. [`read`], [`copy`] and
+//! [`update`] move bytes; what they reach depends on the cache in which these lie, and so on how
+//! many there are.
+//!
+//! Each runs on the calling thread: run one on each thread at a time for the limit of several.
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(test)]
+mod tests;
+
+use crate::isa::Isa;
+use crate::kernels::levels::by_level;
+use crate::{Error, Result};
+
+/// `rounds` times a fused multiply-add on each of many vectors of f32, at a level. Returns the
+/// operations done; none where the machine lacks the level or the level has no vectors.
+pub fn fma_f32(isa: Isa, rounds: u32) -> Option<u64> {
+    if !isa.is_available() {
+        return None;
+    }
+    match isa {
+        Isa::Scalar => None,
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has the level, which was asked above.
+        Isa::Avx2 => Some(unsafe { avx2::fma_f32(rounds) }),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above; a processor with AMX, as this workspace counts, has AVX-512 too.
+        Isa::Avx512 | Isa::Amx => Some(unsafe { avx512::fma_f32(rounds) }),
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => None,
+    }
+}
+
+/// `rounds` times a product of pairs of i16, summed in pairs and added to i32, on each of many
+/// AVX2 vectors: how int8 that was widened to 16 bits is multiplied exactly. Returns the
+/// operations done (the addition of a pair and that to the sum count as two, for two products);
+/// none where the machine lacks AVX2.
+pub fn widening_i8(rounds: u32) -> Option<u64> {
+    #[cfg(target_arch = "x86_64")]
+    if Isa::Avx2.is_available() {
+        // SAFETY: the processor has AVX2.
+        return Some(unsafe { avx2::widening_i8(rounds) });
+    }
+    let _ = rounds;
+    None
+}
+
+/// `rounds` times a product of u8 and i8 in fours, added to i32, on each of many AVX-512
+/// vectors. Returns the operations done; none where the machine lacks VNNI.
+pub fn vnni_i8(rounds: u32) -> Option<u64> {
+    #[cfg(target_arch = "x86_64")]
+    if Isa::Avx512.is_available() {
+        // SAFETY: the processor has AVX-512 with VNNI.
+        return Some(unsafe { avx512::vnni_i8(rounds) });
+    }
+    let _ = rounds;
+    None
+}
+
+/// `rounds` times a product of i8 tiles, 16 × 64 by 64 × 16, added to a tile of i32, on each of
+/// four accumulators. Returns the operations done; none where the machine lacks AMX or Linux
+/// does not permit it.
+pub fn amx_i8(rounds: u32) -> Option<u64> {
+    #[cfg(target_arch = "x86_64")]
+    if Isa::Amx.is_available() && amx::is_permitted() {
+        // SAFETY: the processor has tiles and int8 products on them, and Linux permits both.
+        return Some(unsafe { amx::products_i8(rounds) });
+    }
+    let _ = rounds;
+    None
+}
+
+/// Reads all of `data`, once, from the first to the last. Returns the wrapping sum, so that no
+/// read can be left out.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
+pub fn read(data: &[u64]) -> Result<u64> {
+    Ok(read_at(Isa::active()?, data))
+}
+
+/// Copies `from` to `to` as fast as the platform knows how: `8 · len` bytes read and as many
+/// written.
+///
+/// # Errors
+/// Where the lengths differ.
+pub fn copy(from: &[u64], to: &mut [u64]) -> Result<()> {
+    Error::check_shape("the target of a copy", &[from.len()], &[to.len()])?;
+    to.copy_from_slice(from);
+    Ok(())
+}
+
+/// Changes each of `data` in place (adds 1, wrapping): `8 · len` bytes read and as many written.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
+pub fn update(data: &mut [u64]) -> Result<()> {
+    update_at(Isa::active()?, data);
+    Ok(())
+}
+
+by_level! {
+    fn update_at(data: &mut [u64]) = update_body;
+}
+
+#[inline(always)]
+fn update_body(data: &mut [u64]) {
+    for value in data {
+        *value = value.wrapping_add(1);
+    }
+}
+
+fn read_at(isa: Isa, data: &[u64]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if isa >= Isa::Avx512 && Isa::Avx512.is_available() {
+            // SAFETY: the processor has the level.
+            return unsafe { avx512::read(data) };
+        }
+        if isa >= Isa::Avx2 && Isa::Avx2.is_available() {
+            // SAFETY: the processor has the level.
+            return unsafe { avx2::read(data) };
+        }
+    }
+    let _ = isa;
+    sum(data)
+}
+
+/// The wrapping sum.
+fn sum(data: &[u64]) -> u64 {
+    data.iter().fold(0, |sum, value| sum.wrapping_add(*value))
+}
