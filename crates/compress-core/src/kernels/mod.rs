@@ -3,6 +3,7 @@
 
 pub mod block_format;
 pub mod gemm_f32;
+pub mod gemm_i4;
 pub(crate) mod levels;
 pub mod reduce;
 pub mod select;

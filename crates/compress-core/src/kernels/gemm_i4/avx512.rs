@@ -1,0 +1,200 @@
+//! AVX-512 with VNNI: 16 outputs in a vector, tiles of 16 rows.
+//!
+//! A block of 32 k takes 8 registers of codes, unpacked once for 16 rows, whose sums are in 16
+//! more; each row's activations are broadcast from memory by the multiplication itself.
+
+use std::arch::x86_64::*;
+
+use super::codes::{Bytes, Nibbles, Six, Table};
+use super::floats::Floats;
+use super::panels::Kind;
+use super::simd::Simd;
+use super::supers::{SuperFour, SuperSix};
+use super::tiles::{Grouped, Kernel, Tile};
+
+/// The level.
+struct Avx512;
+
+/// See [`super::product::Level`].
+///
+/// # Safety
+/// The processor has AVX-512 F, BW, DQ, VL and VNNI, and the tile is as [`Tile`] says.
+pub(super) unsafe fn integers(tile: &Tile<'_>, rows: usize) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match tile.weights.kind {
+            Kind::Symmetric => by_rows::<Grouped<Nibbles, 8>>(tile, rows),
+            Kind::Affine => by_rows::<Grouped<Nibbles, 0>>(tile, rows),
+            Kind::Codebook => by_rows::<Grouped<Table, 128>>(tile, rows),
+            Kind::Q8 => by_rows::<Grouped<Bytes, 128>>(tile, rows),
+            Kind::K4 => by_rows::<SuperFour>(tile, rows),
+            Kind::K6 => by_rows::<SuperSix>(tile, rows),
+        }
+    }
+}
+
+/// See [`super::product::Level`].
+///
+/// # Safety
+/// As [`integers`].
+pub(super) unsafe fn floats(tile: &Tile<'_>, rows: usize) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match tile.weights.kind {
+            Kind::Q8 => by_float_rows::<Floats<Bytes>>(tile, rows),
+            Kind::K6 => by_float_rows::<Floats<Six>>(tile, rows),
+            _ => by_float_rows::<Floats<Nibbles>>(tile, rows),
+        }
+    }
+}
+
+unsafe fn by_rows<K: Kernel>(tile: &Tile<'_>, rows: usize) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match rows {
+            1 => run::<K, 1>(tile),
+            2 => run::<K, 2>(tile),
+            4 => run::<K, 4>(tile),
+            8 => run::<K, 8>(tile),
+            _ => run::<K, 16>(tile),
+        }
+    }
+}
+
+unsafe fn by_float_rows<K: Kernel>(tile: &Tile<'_>, rows: usize) {
+    // SAFETY: passed on from the caller; a taller tile is cut.
+    unsafe {
+        match rows {
+            1 => run::<K, 1>(tile),
+            2 => run::<K, 2>(tile),
+            4 => run::<K, 4>(tile),
+            _ => {
+                for top in (0..rows).step_by(Avx512::FLOAT_ROWS) {
+                    run::<K, { Avx512::FLOAT_ROWS }>(&tile.below(top));
+                }
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn run<K: Kernel, const R: usize>(tile: &Tile<'_>) {
+    // SAFETY: passed on from the caller.
+    unsafe { K::run::<Avx512, R>(tile) }
+}
+
+// SAFETY of all: the level's instructions, and pointers as the trait says.
+impl Simd for Avx512 {
+    const LANES: usize = 16;
+    const ROWS: usize = 16;
+    const FLOAT_ROWS: usize = 8;
+    const SIGNED: bool = false;
+    type I = __m512i;
+    type F = __m512;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load_f32(from: *const f32) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(from: *const u8) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_i8(from: *const i8) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, from: __m512) {
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_ps(to, from) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: i32) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_epi32(value) }
+    }
+    #[inline(always)]
+    unsafe fn splat_f32(value: f32) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn and(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_and_si512(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn or(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_or_si512(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn shift_right(a: __m512i, by: i32) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_srlv_epi32(a, _mm512_set1_epi32(by)) }
+    }
+    #[inline(always)]
+    unsafe fn shift_left(a: __m512i, by: i32) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_sllv_epi32(a, _mm512_set1_epi32(by)) }
+    }
+    #[inline(always)]
+    unsafe fn to_f32(a: __m512i) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepi32_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn fnma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_fnmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn lookup_bytes(table: *const u8, index: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let table = _mm512_broadcast_i32x4(_mm_loadu_si128(table.cast()));
+            _mm512_shuffle_epi8(table, index)
+        }
+    }
+    #[inline(always)]
+    unsafe fn lookup(table: *const f32, index: __m512i) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_permutexvar_ps(index, _mm512_loadu_ps(table)) }
+    }
+    #[inline(always)]
+    unsafe fn dot<const BITS: u32>(sum: __m512i, w: [__m512i; 4], x: *const i8) -> __m512i {
+        let mut sum = sum;
+        for (quad, w) in w.into_iter().enumerate() {
+            // SAFETY: see above.
+            unsafe {
+                let x = _mm512_set1_epi32(x.add(4 * quad).cast::<i32>().read_unaligned());
+                sum = _mm512_dpbusd_epi32(sum, w, x);
+            }
+        }
+        sum
+    }
+    #[inline(always)]
+    unsafe fn dot_pairs(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_dpwssd_epi32(sum, a, b) }
+    }
+}
