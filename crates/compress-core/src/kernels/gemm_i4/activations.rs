@@ -1,7 +1,6 @@
 //! What a product needs of its activations beside their values: 8-bit codes, or sums of groups.
 //!
-//! Rows are put into tiles of 16, 8, 4, 2 and 1 (see [`tile_height`]), and those of a tile are
-//! interleaved block by block, so that a tile reads one stream:
+//! The rows of a tile are interleaved block by block, so that a tile reads one stream:
 //!
 //! | buffer | for each | index |
 //! | --- | --- | --- |
@@ -18,7 +17,7 @@ use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 
 /// The most rows of a tile.
-pub(super) const TILE_ROWS: usize = 16;
+pub(super) const TILE_ROWS: usize = 32;
 /// Values below which the calling thread prepares all activations.
 const SERIAL: usize = 1 << 16;
 
@@ -84,11 +83,7 @@ impl Scratch {
 
 /// The height of the tile that begins where `left` rows are left.
 pub(super) fn tile_height(left: usize) -> usize {
-    if left >= TILE_ROWS {
-        TILE_ROWS
-    } else {
-        1 << left.max(1).ilog2()
-    }
+    left.min(TILE_ROWS)
 }
 
 /// Sizes of the buffers, per row.

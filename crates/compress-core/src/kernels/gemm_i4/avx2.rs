@@ -1,5 +1,4 @@
-//! AVX2 with FMA and F16C: 8 outputs in a vector, so a panel is done in two parts; tiles of 4
-//! rows.
+//! AVX2 with FMA and F16C: 8 outputs in a vector, so a panel is done in two parts.
 //!
 //! Products of codes without sign and signed activations are summed in pairs to 16 bits, which
 //! saturates: four bits never get there (8 pairs of at most 15·127 twice fit), nor do six in two
@@ -8,12 +7,13 @@
 
 use std::arch::x86_64::*;
 
+use super::activations::TILE_ROWS;
 use super::codes::{Bytes, Nibbles, Six, Table};
 use super::floats::Floats;
 use super::panels::{Kind, PANEL};
 use super::simd::Simd;
 use super::supers::{SuperFour, SuperSix};
-use super::tiles::{Grouped, Kernel, Tile};
+use super::tiles::{Grouped, Kernel, Tile, power_of_two};
 
 /// The level.
 struct Avx2;
@@ -22,16 +22,16 @@ struct Avx2;
 ///
 /// # Safety
 /// The processor has AVX2, FMA and F16C, and the tile is as [`Tile`] says.
-pub(super) unsafe fn integers(tile: &Tile<'_>, rows: usize) {
+pub(super) unsafe fn integers(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
     unsafe {
         match tile.weights.kind {
-            Kind::Symmetric => parts::<Grouped<Nibbles, 8>>(tile, rows),
-            Kind::Affine => parts::<Grouped<Nibbles, 0>>(tile, rows),
-            Kind::Codebook => parts::<Grouped<Table, 128>>(tile, rows),
-            Kind::Q8 => parts::<Grouped<Bytes, 128>>(tile, rows),
-            Kind::K4 => parts::<SuperFour>(tile, rows),
-            Kind::K6 => parts::<SuperSix>(tile, rows),
+            Kind::Symmetric => parts::<Grouped<Nibbles, 8>>(tile),
+            Kind::Affine => parts::<Grouped<Nibbles, 0>>(tile),
+            Kind::Codebook => parts::<Grouped<Table, 128>>(tile),
+            Kind::Q8 => parts::<Grouped<Bytes, 128>>(tile),
+            Kind::K4 => parts::<SuperFour>(tile),
+            Kind::K6 => parts::<SuperSix>(tile),
         }
     }
 }
@@ -40,35 +40,46 @@ pub(super) unsafe fn integers(tile: &Tile<'_>, rows: usize) {
 ///
 /// # Safety
 /// As [`integers`].
-pub(super) unsafe fn floats(tile: &Tile<'_>, rows: usize) {
+pub(super) unsafe fn floats(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
     unsafe {
         match tile.weights.kind {
-            Kind::Q8 => parts::<Floats<Bytes>>(tile, rows),
-            Kind::K6 => parts::<Floats<Six>>(tile, rows),
-            _ => parts::<Floats<Nibbles>>(tile, rows),
+            Kind::Q8 => short_parts::<Floats<Bytes>>(tile),
+            Kind::K6 => short_parts::<Floats<Six>>(tile),
+            _ => short_parts::<Floats<Nibbles>>(tile),
         }
     }
 }
 
-unsafe fn parts<K: Kernel>(tile: &Tile<'_>, rows: usize) {
-    for lane in (0..tile.cols.min(PANEL)).step_by(Avx2::LANES) {
-        let tile = &Tile {
-            lane,
-            cols: tile.cols - lane,
-            ..*tile
-        };
-        // SAFETY: passed on from the caller; a taller tile is cut.
-        unsafe {
-            match rows {
+unsafe fn parts<K: Kernel>(tile: &Tile<'_>) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        for lane in (0..tile.cols).step_by(Avx2::LANES) {
+            let tile = &tile.panel(lane / PANEL).from_lane(lane % PANEL);
+            match tile.rows {
                 1 => run::<K, 1>(tile),
-                2 => run::<K, 2>(tile),
-                _ => {
-                    for top in (0..rows).step_by(Avx2::ROWS) {
-                        run::<K, { Avx2::ROWS }>(&tile.below(top));
-                    }
+                _ => run::<K, TILE_ROWS>(tile),
+            }
+        }
+    }
+}
+
+unsafe fn short_parts<K: Kernel>(tile: &Tile<'_>) {
+    for lane in (0..tile.cols).step_by(Avx2::LANES) {
+        let tile = tile.panel(lane / PANEL).from_lane(lane % PANEL);
+        let mut top = 0;
+        while top < tile.rows {
+            let rows = power_of_two(tile.rows - top, Avx2::FLOAT_ROWS);
+            let part = &tile.part(top, rows);
+            // SAFETY: passed on from the caller.
+            unsafe {
+                match rows {
+                    1 => run::<K, 1>(part),
+                    2 => run::<K, 2>(part),
+                    _ => run::<K, { Avx2::FLOAT_ROWS }>(part),
                 }
             }
+            top += rows;
         }
     }
 }
@@ -76,13 +87,12 @@ unsafe fn parts<K: Kernel>(tile: &Tile<'_>, rows: usize) {
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn run<K: Kernel, const R: usize>(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
-    unsafe { K::run::<Avx2, R>(tile) }
+    unsafe { K::run::<Avx2, 1, R>(tile) }
 }
 
 // SAFETY of all: the level's instructions, and pointers as the trait says.
 impl Simd for Avx2 {
     const LANES: usize = 8;
-    const ROWS: usize = 4;
     const FLOAT_ROWS: usize = 4;
     const SIGNED: bool = true;
     type I = __m256i;
@@ -182,38 +192,54 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn dot<const BITS: u32>(sum: __m256i, w: [__m256i; 4], x: *const i8) -> __m256i {
-        // SAFETY: see above.
-        unsafe {
-            let splat = |quad| _mm256_set1_epi32(x.add(4 * quad).cast::<i32>().read_unaligned());
-            let pairs = |quad: usize| {
-                if BITS == 8 {
-                    let w = _mm256_xor_si256(w[quad], _mm256_set1_epi8(-128));
-                    let x = _mm256_sign_epi8(splat(quad), w);
-                    _mm256_maddubs_epi16(_mm256_abs_epi8(w), x)
-                } else {
-                    _mm256_maddubs_epi16(w[quad], splat(quad))
-                }
-            };
-            let quads = |pairs| _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-            let [a, b, c, d] = [pairs(0), pairs(1), pairs(2), pairs(3)];
-            let dot = match BITS {
-                4 => quads(_mm256_add_epi16(
-                    _mm256_add_epi16(a, b),
-                    _mm256_add_epi16(c, d),
-                )),
-                6 => _mm256_add_epi32(quads(_mm256_add_epi16(a, b)), quads(_mm256_add_epi16(c, d))),
-                _ => _mm256_add_epi32(
-                    _mm256_add_epi32(quads(a), quads(b)),
-                    _mm256_add_epi32(quads(c), quads(d)),
-                ),
-            };
-            _mm256_add_epi32(sum, dot)
+    unsafe fn dot<const BITS: u32, const V: usize>(
+        mut sums: [__m256i; V],
+        w: &[[__m256i; 4]; V],
+        x: *const i8,
+    ) -> [__m256i; V] {
+        for v in 0..V {
+            // SAFETY: see above.
+            sums[v] = unsafe { _mm256_add_epi32(sums[v], dot::<BITS>(&w[v], x)) };
         }
+        sums
     }
     #[inline(always)]
     unsafe fn dot_pairs(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
         // SAFETY: see above.
         unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)) }
+    }
+}
+
+/// `Σ w·x` over 4 quads.
+///
+/// # Safety
+/// The processor has the level, and `x` has 16 activations.
+#[inline(always)]
+unsafe fn dot<const BITS: u32>(w: &[__m256i; 4], x: *const i8) -> __m256i {
+    // SAFETY: by the contract.
+    unsafe {
+        let splat = |quad| _mm256_set1_epi32(x.add(4 * quad).cast::<i32>().read_unaligned());
+        let pairs = |quad: usize| {
+            if BITS == 8 {
+                let w = _mm256_xor_si256(w[quad], _mm256_set1_epi8(-128));
+                let x = _mm256_sign_epi8(splat(quad), w);
+                _mm256_maddubs_epi16(_mm256_abs_epi8(w), x)
+            } else {
+                _mm256_maddubs_epi16(w[quad], splat(quad))
+            }
+        };
+        let quads = |pairs| _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+        let [a, b, c, d] = [pairs(0), pairs(1), pairs(2), pairs(3)];
+        match BITS {
+            4 => quads(_mm256_add_epi16(
+                _mm256_add_epi16(a, b),
+                _mm256_add_epi16(c, d),
+            )),
+            6 => _mm256_add_epi32(quads(_mm256_add_epi16(a, b)), quads(_mm256_add_epi16(c, d))),
+            _ => _mm256_add_epi32(
+                _mm256_add_epi32(quads(a), quads(b)),
+                _mm256_add_epi32(quads(c), quads(d)),
+            ),
+        }
     }
 }

@@ -5,12 +5,13 @@
 
 use std::arch::x86_64::*;
 
+use super::activations::TILE_ROWS;
 use super::codes::{Bytes, Nibbles, Six, Table};
 use super::floats::Floats;
-use super::panels::Kind;
+use super::panels::{Kind, PANEL};
 use super::simd::Simd;
 use super::supers::{SuperFour, SuperSix};
-use super::tiles::{Grouped, Kernel, Tile};
+use super::tiles::{Grouped, Kernel, Tile, power_of_two};
 
 /// The level.
 struct Avx512;
@@ -19,16 +20,16 @@ struct Avx512;
 ///
 /// # Safety
 /// The processor has AVX-512 F, BW, DQ, VL and VNNI, and the tile is as [`Tile`] says.
-pub(super) unsafe fn integers(tile: &Tile<'_>, rows: usize) {
+pub(super) unsafe fn integers(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
     unsafe {
         match tile.weights.kind {
-            Kind::Symmetric => by_rows::<Grouped<Nibbles, 8>>(tile, rows),
-            Kind::Affine => by_rows::<Grouped<Nibbles, 0>>(tile, rows),
-            Kind::Codebook => by_rows::<Grouped<Table, 128>>(tile, rows),
-            Kind::Q8 => by_rows::<Grouped<Bytes, 128>>(tile, rows),
-            Kind::K4 => by_rows::<SuperFour>(tile, rows),
-            Kind::K6 => by_rows::<SuperSix>(tile, rows),
+            Kind::Symmetric => pairs::<Grouped<Nibbles, 8>>(tile),
+            Kind::Affine => pairs::<Grouped<Nibbles, 0>>(tile),
+            Kind::Codebook => pairs::<Grouped<Table, 128>>(tile),
+            Kind::Q8 => pairs::<Grouped<Bytes, 128>>(tile),
+            Kind::K4 => pairs::<SuperFour>(tile),
+            Kind::K6 => pairs::<SuperSix>(tile),
         }
     }
 }
@@ -37,56 +38,59 @@ pub(super) unsafe fn integers(tile: &Tile<'_>, rows: usize) {
 ///
 /// # Safety
 /// As [`integers`].
-pub(super) unsafe fn floats(tile: &Tile<'_>, rows: usize) {
+pub(super) unsafe fn floats(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
     unsafe {
         match tile.weights.kind {
-            Kind::Q8 => by_float_rows::<Floats<Bytes>>(tile, rows),
-            Kind::K6 => by_float_rows::<Floats<Six>>(tile, rows),
-            _ => by_float_rows::<Floats<Nibbles>>(tile, rows),
+            Kind::Q8 => singles::<Floats<Bytes>>(tile),
+            Kind::K6 => singles::<Floats<Six>>(tile),
+            _ => singles::<Floats<Nibbles>>(tile),
         }
     }
 }
 
-unsafe fn by_rows<K: Kernel>(tile: &Tile<'_>, rows: usize) {
+unsafe fn pairs<K: Kernel>(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
     unsafe {
-        match rows {
-            1 => run::<K, 1>(tile),
-            2 => run::<K, 2>(tile),
-            4 => run::<K, 4>(tile),
-            8 => run::<K, 8>(tile),
-            _ => run::<K, 16>(tile),
+        match (tile.cols > Avx512::LANES, tile.rows) {
+            (false, 1) => run::<K, 1, 1>(tile),
+            (false, _) => run::<K, 1, TILE_ROWS>(tile),
+            (true, 1) => run::<K, 2, 1>(tile),
+            (true, _) => run::<K, 2, TILE_ROWS>(tile),
         }
     }
 }
 
-unsafe fn by_float_rows<K: Kernel>(tile: &Tile<'_>, rows: usize) {
-    // SAFETY: passed on from the caller; a taller tile is cut.
-    unsafe {
-        match rows {
-            1 => run::<K, 1>(tile),
-            2 => run::<K, 2>(tile),
-            4 => run::<K, 4>(tile),
-            _ => {
-                for top in (0..rows).step_by(Avx512::FLOAT_ROWS) {
-                    run::<K, { Avx512::FLOAT_ROWS }>(&tile.below(top));
+unsafe fn singles<K: Kernel>(tile: &Tile<'_>) {
+    for lane in (0..tile.cols).step_by(PANEL) {
+        let tile = tile.panel(lane / PANEL);
+        let mut top = 0;
+        while top < tile.rows {
+            let rows = power_of_two(tile.rows - top, Avx512::FLOAT_ROWS);
+            let part = &tile.part(top, rows);
+            // SAFETY: passed on from the caller.
+            unsafe {
+                match rows {
+                    1 => run::<K, 1, 1>(part),
+                    2 => run::<K, 1, 2>(part),
+                    4 => run::<K, 1, 4>(part),
+                    _ => run::<K, 1, { Avx512::FLOAT_ROWS }>(part),
                 }
             }
+            top += rows;
         }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-unsafe fn run<K: Kernel, const R: usize>(tile: &Tile<'_>) {
+unsafe fn run<K: Kernel, const V: usize, const R: usize>(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
-    unsafe { K::run::<Avx512, R>(tile) }
+    unsafe { K::run::<Avx512, V, R>(tile) }
 }
 
 // SAFETY of all: the level's instructions, and pointers as the trait says.
 impl Simd for Avx512 {
     const LANES: usize = 16;
-    const ROWS: usize = 16;
     const FLOAT_ROWS: usize = 8;
     const SIGNED: bool = false;
     type I = __m512i;
@@ -181,16 +185,21 @@ impl Simd for Avx512 {
         unsafe { _mm512_permutexvar_ps(index, _mm512_loadu_ps(table)) }
     }
     #[inline(always)]
-    unsafe fn dot<const BITS: u32>(sum: __m512i, w: [__m512i; 4], x: *const i8) -> __m512i {
-        let mut sum = sum;
-        for (quad, w) in w.into_iter().enumerate() {
+    unsafe fn dot<const BITS: u32, const V: usize>(
+        mut sums: [__m512i; V],
+        w: &[[__m512i; 4]; V],
+        x: *const i8,
+    ) -> [__m512i; V] {
+        for quad in 0..4 {
             // SAFETY: see above.
             unsafe {
                 let x = _mm512_set1_epi32(x.add(4 * quad).cast::<i32>().read_unaligned());
-                sum = _mm512_dpbusd_epi32(sum, w, x);
+                for v in 0..V {
+                    sums[v] = _mm512_dpbusd_epi32(sums[v], w[v][quad], x);
+                }
             }
         }
-        sum
+        sums
     }
     #[inline(always)]
     unsafe fn dot_pairs(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {

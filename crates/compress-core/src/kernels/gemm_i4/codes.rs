@@ -26,7 +26,11 @@ pub(super) trait Codes {
     ///
     /// # Safety
     /// As there.
-    unsafe fn dot<S: Simd>(sum: S::I, codes: [S::I; 4], x: *const i8) -> S::I;
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V];
 }
 
 /// Four bits.
@@ -64,9 +68,13 @@ impl Codes for Nibbles {
     }
 
     #[inline(always)]
-    unsafe fn dot<S: Simd>(sum: S::I, codes: [S::I; 4], x: *const i8) -> S::I {
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
         // SAFETY: passed on from the caller.
-        unsafe { S::dot::<4>(sum, codes, x) }
+        unsafe { S::dot::<4, V>(sums, codes, x) }
     }
 }
 
@@ -96,9 +104,13 @@ impl Codes for Table {
     }
 
     #[inline(always)]
-    unsafe fn dot<S: Simd>(sum: S::I, codes: [S::I; 4], x: *const i8) -> S::I {
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
         // SAFETY: passed on from the caller.
-        unsafe { S::dot::<8>(sum, codes, x) }
+        unsafe { S::dot::<8, V>(sums, codes, x) }
     }
 }
 
@@ -130,9 +142,13 @@ impl Codes for Bytes {
     }
 
     #[inline(always)]
-    unsafe fn dot<S: Simd>(sum: S::I, codes: [S::I; 4], x: *const i8) -> S::I {
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
         // SAFETY: passed on from the caller.
-        unsafe { S::dot::<8>(sum, codes, x) }
+        unsafe { S::dot::<8, V>(sums, codes, x) }
     }
 }
 
@@ -167,8 +183,12 @@ impl Codes for Six {
     }
 
     #[inline(always)]
-    unsafe fn dot<S: Simd>(sum: S::I, codes: [S::I; 4], x: *const i8) -> S::I {
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
         // SAFETY: passed on from the caller.
-        unsafe { S::dot::<6>(sum, codes, x) }
+        unsafe { S::dot::<6, V>(sums, codes, x) }
     }
 }

@@ -8,16 +8,16 @@ use super::simd::Simd;
 use super::supers::fours;
 use super::tiles::{Kernel, Tile};
 
-/// Floats, for any kind of scales.
+/// Floats, for any kind of scales. One vector, and exactly `R` rows.
 pub(super) struct Floats<C>(PhantomData<C>);
 
 impl<C: Codes> Kernel for Floats<C> {
     #[inline(always)]
-    unsafe fn run<S: Simd, const R: usize>(t: &Tile<'_>) {
+    unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
         let w = t.weights;
         // SAFETY: by the contract of `Tile`.
         unsafe {
-            let mut sums = [t.start::<S>(); R];
+            let mut sums = [t.start::<S>(0); R];
             let mut codes = t.codes.add(4 * t.lane);
             for group in 0..w.groups() {
                 let end = (group * w.group + w.group).min(w.k);
@@ -51,7 +51,9 @@ impl<C: Codes> Kernel for Floats<C> {
                     }
                 }
             }
-            t.finish::<S, R>(&sums);
+            for (row, &sum) in sums.iter().enumerate() {
+                t.finish::<S>(row, 0, sum);
+            }
         }
     }
 }

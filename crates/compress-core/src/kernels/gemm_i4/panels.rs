@@ -19,6 +19,8 @@
 //! | `Q4_K` | `d`; `dmin`; the 12 bytes of `scales` as three words of 32 bits, word by word |
 //! | `Q6_K` | scale of group 0, …, scale of group 15; `d` |
 
+use std::ops::Range;
+
 use half::f16;
 use ndarray::Array2;
 
@@ -202,20 +204,22 @@ impl Panels {
         self.k.div_ceil(self.group)
     }
 
-    /// The codes and the scales of a panel.
-    pub(super) fn panel(&self, index: usize) -> (&[u8], &[u8]) {
+    /// The codes and the scales of some panels.
+    pub(super) fn panels(&self, range: Range<usize>) -> (&[u8], &[u8]) {
         let (codes, scales) = (self.panel_codes(), self.panel_scales());
         (
-            &self.codes.bytes()[index * codes..][..codes],
-            &self.scales.bytes()[index * scales..][..scales],
+            &self.codes.bytes()[range.start * codes..range.end * codes],
+            &self.scales.bytes()[range.start * scales..range.end * scales],
         )
     }
 
-    fn panel_codes(&self) -> usize {
+    /// Bytes of a panel's codes.
+    pub(super) fn panel_codes(&self) -> usize {
         self.blocks() * 2 * self.kind.half_bytes()
     }
 
-    fn panel_scales(&self) -> usize {
+    /// Bytes of a panel's scales.
+    pub(super) fn panel_scales(&self) -> usize {
         self.units() * self.unit_bytes()
     }
 

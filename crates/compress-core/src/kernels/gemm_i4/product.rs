@@ -11,6 +11,8 @@ use super::tiles::Tile;
 use crate::isa::Isa;
 use crate::{Error, Result};
 
+/// Panels of a tile.
+const PAIR: usize = 2;
 /// Multiply-adds below which a product stays on the calling thread.
 const SERIAL: usize = 1 << 21;
 /// Multiply-adds below which panels are not given to another thread.
@@ -24,13 +26,13 @@ const ROWS_BYTES: usize = 1 << 19;
 #[derive(Clone, Copy)]
 pub(super) struct Level {
     isa: Isa,
-    /// Computes a tile of 16, 8, 4, 2 or 1 rows from codes.
+    /// Computes a tile, of one or two panels, from codes.
     ///
     /// # Safety
     /// The processor has the level, and the tile is as [`Tile`] says.
-    integers: unsafe fn(&Tile<'_>, usize),
+    integers: unsafe fn(&Tile<'_>),
     /// The same from f32.
-    floats: unsafe fn(&Tile<'_>, usize),
+    floats: unsafe fn(&Tile<'_>),
 }
 
 impl Level {
@@ -136,8 +138,8 @@ impl Product<'_> {
 
     /// Halves panels until they are small enough. Nothing is allocated for that.
     fn panels(&self, panels: Range<usize>) {
-        let half = panels.len() / 2;
-        if half == 0 || self.work(half) < TASK {
+        let half = (panels.len() / 2).next_multiple_of(PAIR);
+        if half >= panels.len() || self.work(half) < TASK {
             return self.task(panels);
         }
         let middle = panels.start + half;
@@ -156,22 +158,22 @@ impl Product<'_> {
         let chunk = (ROWS_BYTES / row_bytes.max(1)).max(1);
         let chunk = chunk.next_multiple_of(TILE_ROWS);
         for top in (0..rows).step_by(chunk) {
-            for panel in panels.clone() {
+            for panel in panels.clone().step_by(PAIR) {
                 let mut row = top;
                 while row < rows.min(top + chunk) {
                     let height = tile_height(rows - row);
-                    self.tile(panel, row, height);
+                    self.tile(panel..panels.end.min(panel + PAIR), row, height);
                     row += height;
                 }
             }
         }
     }
 
-    /// One tile: `height` rows from `row` on, the outputs of one panel.
-    fn tile(&self, panel: usize, row: usize, height: usize) {
+    /// One tile: `height` rows from `row` on, the outputs of some panels.
+    fn tile(&self, panels: Range<usize>, row: usize, height: usize) {
         let w = self.weights;
-        let (codes, scales) = w.panel(panel);
-        let first = panel * PANEL;
+        let (codes, scales) = w.panels(panels.clone());
+        let first = panels.start * PANEL;
         let (units, terms) = match (self.activations, w.kind) {
             (Activations::F32, _) => (w.groups(), 0),
             (_, Kind::K4) => (w.k / SUPER, 4),
@@ -189,28 +191,26 @@ impl Product<'_> {
         // nothing is read). The columns of `y` from `first` on belong to this panel, and so to
         // this task.
         unsafe {
-            run(
-                &Tile {
-                    weights: w,
-                    codes: codes.as_ptr(),
-                    scales: scales.as_ptr(),
-                    lane: 0,
-                    x: self.x.as_ptr().offset(row as isize * self.x.strides()[0]),
-                    x_stride: self.x.strides()[0],
-                    codes_x: scratch
-                        .codes
-                        .as_ptr()
-                        .wrapping_add(row * w.blocks() * BLOCK),
-                    scales_x: scratch.scales.as_ptr().wrapping_add(row * units),
-                    terms: scratch.terms.as_ptr().wrapping_add(row * units * terms),
-                    height,
-                    bias: self.bias.map(|bias| bias.as_ptr().add(first)),
-                    y: self.y.start.add(row * self.y.stride + first),
-                    y_stride: self.y.stride,
-                    cols: (w.n - first).min(PANEL),
-                },
+            run(&Tile {
+                weights: w,
+                codes: codes.as_ptr(),
+                scales: scales.as_ptr(),
+                lane: 0,
+                rows: height,
+                x: self.x.as_ptr().offset(row as isize * self.x.strides()[0]),
+                x_stride: self.x.strides()[0],
+                codes_x: scratch
+                    .codes
+                    .as_ptr()
+                    .wrapping_add(row * w.blocks() * BLOCK),
+                scales_x: scratch.scales.as_ptr().wrapping_add(row * units),
+                terms: scratch.terms.as_ptr().wrapping_add(row * units * terms),
                 height,
-            );
+                bias: self.bias.map(|bias| bias.as_ptr().add(first)),
+                y: self.y.start.add(row * self.y.stride + first),
+                y_stride: self.y.stride,
+                cols: (w.n - first).min(panels.len() * PANEL),
+            });
         }
     }
 }

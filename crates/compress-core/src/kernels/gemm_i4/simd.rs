@@ -9,9 +9,7 @@
 pub(super) trait Simd {
     /// Lanes of a vector.
     const LANES: usize;
-    /// The most rows of a tile of integers.
-    const ROWS: usize;
-    /// The most rows of a tile of floats.
+    /// The most rows of a tile of floats, a power of two.
     const FLOAT_ROWS: usize;
     /// Whether codes of 8 bits are multiplied as signed ones.
     const SIGNED: bool;
@@ -54,11 +52,16 @@ pub(super) trait Simd {
     unsafe fn lookup_bytes(table: *const u8, index: Self::I) -> Self::I;
     /// For each lane the value of `table` (16 values) at the place that its low 4 bits name.
     unsafe fn lookup(table: *const f32, index: Self::I) -> Self::F;
-    /// `sum + Σ w·x` over 4 quads of codes without sign and `x`, 16 activations.
+    /// For each of `V` vectors, `sum + Σ w·x` over 4 quads of codes without sign and `x`, 16
+    /// activations.
     ///
     /// `BITS` is what a code takes at most. With 8 of them and [`Simd::SIGNED`] it is
     /// `sum + Σ (w − 128)·x`.
-    unsafe fn dot<const BITS: u32>(sum: Self::I, w: [Self::I; 4], x: *const i8) -> Self::I;
+    unsafe fn dot<const BITS: u32, const V: usize>(
+        sums: [Self::I; V],
+        w: &[[Self::I; 4]; V],
+        x: *const i8,
+    ) -> [Self::I; V];
     /// `sum + a·b` over the two signed 16-bit halves of each lane.
     unsafe fn dot_pairs(sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
 }

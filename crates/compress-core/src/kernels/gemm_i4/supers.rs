@@ -3,7 +3,7 @@
 use super::codes::{Codes, Nibbles, Six};
 use super::panels::{BLOCK, HALF, PANEL, SUPER};
 use super::simd::Simd;
-use super::tiles::{Kernel, Tile};
+use super::tiles::{Block, Kernel, Tile};
 
 /// Blocks of a superblock.
 const BLOCKS: usize = SUPER / BLOCK;
@@ -15,46 +15,67 @@ pub(super) struct SuperSix;
 
 impl Kernel for SuperFour {
     #[inline(always)]
-    unsafe fn run<S: Simd, const R: usize>(t: &Tile<'_>) {
+    unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
+        let w = t.weights;
+        let rows = if R == 1 { 1 } else { t.rows.min(R) };
+        let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
         // SAFETY: by the contract of `Tile`.
         unsafe {
-            let mut sums = [t.start::<S>(); R];
+            let zero = S::splat_f32(0.0);
+            let mut sums = [[zero; V]; R];
+            for row in 0..rows {
+                for v in 0..V {
+                    sums[row][v] = t.start::<S>(v);
+                }
+            }
             let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
             let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
-            for _ in 0..t.weights.k / SUPER {
-                let (scale, minimum) = fours::<S>(t, unit);
-                let mut dots = [S::splat_f32(0.0); R];
-                for (block, scale) in scale.into_iter().enumerate() {
-                    let scale = S::to_f32(scale);
-                    let first = Nibbles::unpack::<S>(t.weights, codes);
-                    let second = Nibbles::unpack::<S>(t.weights, codes.add(Nibbles::HALF_BYTES));
-                    for (row, sum) in dots.iter_mut().enumerate() {
-                        let x = x.add((block * t.height + row) * BLOCK);
-                        let dot = Nibbles::dot::<S>(S::splat(0), first, x);
-                        let dot = Nibbles::dot::<S>(dot, second, x.add(HALF));
-                        *sum = S::fma(S::to_f32(dot), scale, *sum);
+            for _ in 0..w.k / SUPER {
+                let mut dots = [[zero; V]; R];
+                let mut integers = [([S::splat(0); 8], [S::splat(0); 4]); V];
+                for v in 0..V {
+                    integers[v] = fours::<S>(t, unit.add(v * next_scales));
+                }
+                for block in 0..BLOCKS {
+                    let unpacked = Block::<S, V>::unpack::<Nibbles>(w, codes, next_codes);
+                    let mut scale = [zero; V];
+                    for v in 0..V {
+                        scale[v] = S::to_f32(integers[v].0[block]);
+                    }
+                    for row in 0..rows {
+                        let dot = unpacked.dot::<Nibbles>(0, x.add(row * BLOCK));
+                        for v in 0..V {
+                            dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
+                        }
                     }
                     codes = codes.add(2 * Nibbles::HALF_BYTES);
+                    x = x.add(t.height * BLOCK);
                 }
-                let d = S::load_f16(unit.add(2 * t.lane));
-                let dmin = S::load_f16(unit.add(2 * (PANEL + t.lane)));
-                for row in 0..R {
-                    let scale = S::splat_f32(*scales.add(row));
-                    let mut dot = S::splat(0);
-                    for (pair, &minimum) in minimum.iter().enumerate() {
-                        let x = S::splat(*terms.add(4 * row + pair));
-                        dot = S::dot_pairs(dot, minimum, x);
+                for v in 0..V {
+                    let unit = unit.add(v * next_scales);
+                    let d = S::load_f16(unit.add(2 * t.lane));
+                    let dmin = S::load_f16(unit.add(2 * (PANEL + t.lane)));
+                    for row in 0..rows {
+                        let scale = S::splat_f32(*scales.add(row));
+                        let mut dot = S::splat(0);
+                        for (pair, &minimum) in integers[v].1.iter().enumerate() {
+                            let x = S::splat(*terms.add(4 * row + pair));
+                            dot = S::dot_pairs(dot, minimum, x);
+                        }
+                        let least = S::mul(S::to_f32(dot), scale);
+                        let sum = S::fma(d, S::mul(dots[row][v], scale), sums[row][v]);
+                        sums[row][v] = S::fnma(dmin, least, sum);
                     }
-                    let least = S::mul(S::to_f32(dot), scale);
-                    sums[row] = S::fma(d, S::mul(dots[row], scale), sums[row]);
-                    sums[row] = S::fnma(dmin, least, sums[row]);
                 }
-                unit = unit.add(t.weights.unit_bytes());
-                x = x.add(BLOCKS * t.height * BLOCK);
+                unit = unit.add(w.unit_bytes());
                 scales = scales.add(t.height);
                 terms = terms.add(4 * t.height);
             }
-            t.finish::<S, R>(&sums);
+            for row in 0..rows {
+                for v in 0..V {
+                    t.finish::<S>(row, v, sums[row][v]);
+                }
+            }
         }
     }
 }
@@ -109,36 +130,58 @@ pub(super) unsafe fn fours<S: Simd>(t: &Tile<'_>, unit: *const u8) -> ([S::I; 8]
 
 impl Kernel for SuperSix {
     #[inline(always)]
-    unsafe fn run<S: Simd, const R: usize>(t: &Tile<'_>) {
+    unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
+        let w = t.weights;
+        let rows = if R == 1 { 1 } else { t.rows.min(R) };
+        let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
         // SAFETY: by the contract of `Tile`.
         unsafe {
-            let mut sums = [t.start::<S>(); R];
+            let zero = S::splat_f32(0.0);
+            let mut sums = [[zero; V]; R];
+            for row in 0..rows {
+                for v in 0..V {
+                    sums[row][v] = t.start::<S>(v);
+                }
+            }
             let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
             let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
-            for _ in 0..t.weights.k / SUPER {
-                let mut dots = [S::splat_f32(0.0); R];
+            for _ in 0..w.k / SUPER {
+                let mut dots = [[zero; V]; R];
                 for half in 0..SUPER / HALF {
-                    let scale = S::load_i8(unit.add(half * PANEL + t.lane).cast());
-                    let six = Six::unpack::<S>(t.weights, codes);
-                    for (row, sum) in dots.iter_mut().enumerate() {
+                    let (mut scale, mut six) = ([zero; V], [[S::splat(0); 4]; V]);
+                    for v in 0..V {
+                        let unit = unit.add(v * next_scales + half * PANEL + t.lane);
+                        scale[v] = S::load_i8(unit.cast());
+                        six[v] = Six::unpack::<S>(w, codes.add(v * next_codes));
+                    }
+                    for row in 0..rows {
                         let x = x.add((half / 2 * t.height + row) * BLOCK + half % 2 * HALF);
                         let term = S::splat(*terms.add(16 * row + half));
-                        let dot = Six::dot::<S>(term, six, x);
-                        *sum = S::fma(S::to_f32(dot), scale, *sum);
+                        let dot = Six::dot::<S, V>([term; V], &six, x);
+                        for v in 0..V {
+                            dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
+                        }
                     }
                     codes = codes.add(Six::HALF_BYTES);
                 }
-                let d = S::load_f16(unit.add(16 * PANEL + 2 * t.lane));
-                for row in 0..R {
-                    let scale = S::splat_f32(*scales.add(row));
-                    sums[row] = S::fma(d, S::mul(dots[row], scale), sums[row]);
+                for v in 0..V {
+                    let d = unit.add(v * next_scales + 16 * PANEL + 2 * t.lane);
+                    let d = S::load_f16(d);
+                    for row in 0..rows {
+                        let scale = S::splat_f32(*scales.add(row));
+                        sums[row][v] = S::fma(d, S::mul(dots[row][v], scale), sums[row][v]);
+                    }
                 }
-                unit = unit.add(t.weights.unit_bytes());
+                unit = unit.add(w.unit_bytes());
                 x = x.add(BLOCKS * t.height * BLOCK);
                 scales = scales.add(t.height);
                 terms = terms.add(16 * t.height);
             }
-            t.finish::<S, R>(&sums);
+            for row in 0..rows {
+                for v in 0..V {
+                    t.finish::<S>(row, v, sums[row][v]);
+                }
+            }
         }
     }
 }
