@@ -32,6 +32,8 @@ pub(super) trait Simd {
     unsafe fn splat(value: i32) -> Self::I;
     /// The same value in all lanes.
     unsafe fn splat_f32(value: f32) -> Self::F;
+    /// `a + b`.
+    unsafe fn add(a: Self::I, b: Self::I) -> Self::I;
     /// `a & b`.
     unsafe fn and(a: Self::I, b: Self::I) -> Self::I;
     /// `a | b`.

@@ -251,9 +251,13 @@ impl<S: Simd, const V: usize> Block<S, V> {
     pub(super) unsafe fn dot<C: Codes>(&self, start: i32, x: *const i8) -> [S::I; V] {
         // SAFETY: passed on from the caller.
         unsafe {
-            let dots = [S::splat(start); V];
-            let dots = C::dot::<S, V>(dots, &self.halves[0], x);
-            C::dot::<S, V>(dots, &self.halves[1], x.add(HALF))
+            // Two chains, as the latency of one would be in the way.
+            let mut first = C::dot::<S, V>([S::splat(start); V], &self.halves[0], x);
+            let second = C::dot::<S, V>([S::splat(0); V], &self.halves[1], x.add(HALF));
+            for v in 0..V {
+                first[v] = S::add(first[v], second[v]);
+            }
+            first
         }
     }
 }
