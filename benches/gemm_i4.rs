@@ -70,6 +70,19 @@ fn products(criterion: &mut Criterion) {
                 bencher.iter(|| rayon::join(|| read(black_box(a)), || read(black_box(b))));
             });
         });
+        {
+            let bytes = vec![1u8; 16 * BlockFormat::Q4_0.row_bytes(K).unwrap()];
+            let tiny = PackedBlocks::pack(BlockFormat::Q4_0, &bytes, 16, K).unwrap();
+            for m in [1, 64] {
+                let x = Array2::from_shape_fn((m, K), |(i, k)| ((i * 5 + k * 3) % 29) as f32);
+                let mut y = Array2::zeros((m, 16));
+                let mut scratch = Scratch::for_rows(&tiny, m);
+                group.bench_function(format!("tiny{m}"), |bencher| {
+                    let mut run = || gemm_into(black_box(x.view()), &tiny, None, Activations::I8, &mut scratch, y.view_mut());
+                    pool.install(|| bencher.iter(&mut run));
+                });
+            }
+        }
         for &(name, weights) in &all {
             for m in [1, 64] {
                 for activations in [Activations::I8, Activations::F32] {

@@ -218,35 +218,41 @@ fn quantize_body(
         let index = at.index(plan.units, unit);
         scales[index] = scale;
         let terms = &mut terms[index * plan.per_unit..][..plan.per_unit];
-        terms.fill(0);
+        if plan.unit > BLOCK {
+            terms.fill(0);
+        }
         for (i, x) in x.chunks(BLOCK).enumerate() {
             let block = at.index(plan.blocks, unit * blocks_of_unit + i);
-            let codes = &mut codes[block * BLOCK..][..BLOCK];
-            if let (Ok(x), Ok(codes)) = (x.try_into(), (&mut *codes).try_into()) {
-                round(x, inverse, codes);
-            } else {
-                let mut whole = [0.0; BLOCK];
-                whole[..x.len()].copy_from_slice(x);
-                let mut rounded = [0; BLOCK];
-                round(&whole, inverse, &mut rounded);
-                codes.copy_from_slice(&rounded);
+            let wide = round(&padded(x), inverse);
+            for (code, wide) in codes[block * BLOCK..][..BLOCK].iter_mut().zip(wide) {
+                *code = wide as i8;
             }
-            let sum = |codes: &[i8]| codes.iter().map(|&c| i32::from(c)).sum::<i32>();
             match plan.kind {
                 // Pairs of 16 bits: sums 0 and 2, 1 and 3, 4 and 6, 5 and 7.
                 Kind::K4 => {
                     let shift = i % 4 / 2 * 16;
-                    terms[i / 4 * 2 + i % 2] |= (sum(codes) & 0xffff) << shift;
+                    terms[i / 4 * 2 + i % 2] |= (sum(&wide) & 0xffff) << shift;
                 }
                 Kind::K6 => {
-                    terms[2 * i] = -32 * sum(&codes[..16]);
-                    terms[2 * i + 1] = -32 * sum(&codes[16..]);
+                    terms[2 * i] = -32 * wide[..16].iter().sum::<i32>();
+                    terms[2 * i + 1] = -32 * wide[16..].iter().sum::<i32>();
                 }
-                Kind::Affine => terms[0] = (sum(codes) as f32 * scale).to_bits() as i32,
-                kind => terms[0] = -kind.offset() * sum(codes),
+                Kind::Affine => terms[0] = (sum(&wide) as f32 * scale).to_bits() as i32,
+                kind => terms[0] = -kind.offset() * sum(&wide),
             }
         }
     }
+}
+
+/// A block of activations, with zeros where the row has ended.
+#[inline(always)]
+fn padded(x: &[f32]) -> [f32; BLOCK] {
+    if let Ok(&x) = x.try_into() {
+        return x;
+    }
+    let mut padded = [0.0; BLOCK];
+    padded[..x.len()].copy_from_slice(x);
+    padded
 }
 
 /// The scale of a unit, and what values are multiplied with to get their codes.
@@ -255,8 +261,18 @@ fn quantize_body(
 /// finite (below 4e-37) count as zero.
 #[inline(always)]
 pub(super) fn scale_of(x: &[f32]) -> (f32, f32) {
-    let largest = x.iter().fold(0, |max: u32, x| max.max(x.abs().to_bits()));
-    let largest = f32::from_bits(largest);
+    let mut lanes = [0; BLOCK];
+    for x in x.chunks(BLOCK) {
+        for (lane, x) in lanes.iter_mut().zip(padded(x)) {
+            *lane = x.abs().to_bits().max(*lane);
+        }
+    }
+    for half in [16, 8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] = lanes[i].max(lanes[i + half]);
+        }
+    }
+    let largest = f32::from_bits(lanes[0]);
     let inverse = 127.0 / largest;
     if !largest.is_finite() {
         (f32::NAN, 0.0)
@@ -267,15 +283,28 @@ pub(super) fn scale_of(x: &[f32]) -> (f32, f32) {
     }
 }
 
-/// `round_ties_even(x · inverse)`, which is −127 to 127; 0 where `x` is not finite.
+/// `round_ties_even(x · inverse)`, which is −127 to 127; any byte where `x` is not finite.
 #[inline(always)]
-fn round(x: &[f32; BLOCK], inverse: f32, codes: &mut [i8; BLOCK]) {
+fn round(x: &[f32; BLOCK], inverse: f32) -> [i32; BLOCK] {
     /// Added to a small number, it leaves that number, rounded to the nearest integer and at a
     /// tie to the even one, in the low bits.
     const MAGIC: f32 = (3 << 22) as f32;
+    let mut codes = [0; BLOCK];
     for (code, x) in codes.iter_mut().zip(x) {
-        *code = (x * inverse + MAGIC).to_bits() as i8;
+        *code = ((x * inverse + MAGIC).to_bits() << 24) as i32 >> 24;
     }
+    codes
+}
+
+#[inline(always)]
+fn sum(codes: &[i32; BLOCK]) -> i32 {
+    let mut lanes = *codes;
+    for half in [16, 8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+    }
+    lanes[0]
 }
 
 #[inline(always)]
