@@ -42,8 +42,8 @@ fn nf4() -> PackedI4 {
 
 /// Reads all bytes once, as wide and with as little else as safe code can.
 fn read(words: &[u64]) -> u64 {
-    let mut lanes = [0u64; 64];
-    for words in words.chunks_exact(64) {
+    let mut lanes = [0u64; 16];
+    for words in words.chunks_exact(16) {
         for (lane, word) in lanes.iter_mut().zip(words) {
             *lane |= word;
         }
@@ -70,19 +70,6 @@ fn products(criterion: &mut Criterion) {
                 bencher.iter(|| rayon::join(|| read(black_box(a)), || read(black_box(b))));
             });
         });
-        {
-            let bytes = vec![1u8; 16 * BlockFormat::Q4_0.row_bytes(K).unwrap()];
-            let tiny = PackedBlocks::pack(BlockFormat::Q4_0, &bytes, 16, K).unwrap();
-            for m in [1, 64] {
-                let x = Array2::from_shape_fn((m, K), |(i, k)| ((i * 5 + k * 3) % 29) as f32);
-                let mut y = Array2::zeros((m, 16));
-                let mut scratch = Scratch::for_rows(&tiny, m);
-                group.bench_function(format!("tiny{m}"), |bencher| {
-                    let mut run = || gemm_into(black_box(x.view()), &tiny, None, Activations::I8, &mut scratch, y.view_mut());
-                    pool.install(|| bencher.iter(&mut run));
-                });
-            }
-        }
         for &(name, weights) in &all {
             for m in [1, 64] {
                 for activations in [Activations::I8, Activations::F32] {

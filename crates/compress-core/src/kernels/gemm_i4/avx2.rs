@@ -5,6 +5,11 @@
 //! pairs; eight bits would, and so they become a magnitude, with the sign given to the
 //! activation, where 2·128·127 fits.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and vectors index several arrays and pointers at once"
+)]
+
 use std::arch::x86_64::*;
 
 use super::activations::TILE_ROWS;
@@ -55,7 +60,7 @@ unsafe fn parts<K: Kernel>(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
     unsafe {
         for lane in (0..tile.cols).step_by(Avx2::LANES) {
-            let tile = &tile.panel(lane / PANEL).from_lane(lane % PANEL);
+            let tile = &tile.panel(lane / PANEL).at_lane(lane % PANEL);
             match tile.rows {
                 1 => run::<K, 1>(tile),
                 _ => run::<K, TILE_ROWS>(tile),
@@ -66,7 +71,7 @@ unsafe fn parts<K: Kernel>(tile: &Tile<'_>) {
 
 unsafe fn short_parts<K: Kernel>(tile: &Tile<'_>) {
     for lane in (0..tile.cols).step_by(Avx2::LANES) {
-        let tile = tile.panel(lane / PANEL).from_lane(lane % PANEL);
+        let tile = tile.panel(lane / PANEL).at_lane(lane % PANEL);
         let mut top = 0;
         while top < tile.rows {
             let rows = power_of_two(tile.rows - top, Avx2::FLOAT_ROWS);
@@ -76,6 +81,7 @@ unsafe fn short_parts<K: Kernel>(tile: &Tile<'_>) {
                 match rows {
                     1 => run::<K, 1>(part),
                     2 => run::<K, 2>(part),
+                    4 => run::<K, 4>(part),
                     _ => run::<K, { Avx2::FLOAT_ROWS }>(part),
                 }
             }
@@ -93,7 +99,7 @@ unsafe fn run<K: Kernel, const R: usize>(tile: &Tile<'_>) {
 // SAFETY of all: the level's instructions, and pointers as the trait says.
 impl Simd for Avx2 {
     const LANES: usize = 8;
-    const FLOAT_ROWS: usize = 4;
+    const FLOAT_ROWS: usize = 8;
     const SIGNED: bool = true;
     type I = __m256i;
     type F = __m256;

@@ -1,14 +1,20 @@
-//! AVX-512 with VNNI: 16 outputs in a vector, tiles of 16 rows.
+//! AVX-512 with VNNI: 16 outputs in a vector, two panels side by side.
 //!
-//! A block of 32 k takes 8 registers of codes, unpacked once for 16 rows, whose sums are in 16
-//! more; each row's activations are broadcast from memory by the multiplication itself.
+//! A block of 32 k of two panels takes 16 registers of codes, unpacked once for all rows of a
+//! tile. A row takes 8 broadcasts of four activations, each used twice, and 16 multiplications;
+//! its sums stay in the first cache, as they are touched once in a block.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and vectors index several arrays and pointers at once"
+)]
 
 use std::arch::x86_64::*;
 
 use super::activations::TILE_ROWS;
 use super::codes::{Bytes, Nibbles, Six, Table};
 use super::floats::Floats;
-use super::panels::{Kind, PANEL};
+use super::panels::Kind;
 use super::simd::Simd;
 use super::supers::{SuperFour, SuperSix};
 use super::tiles::{Grouped, Kernel, Tile, power_of_two};
@@ -42,9 +48,9 @@ pub(super) unsafe fn floats(tile: &Tile<'_>) {
     // SAFETY: passed on from the caller.
     unsafe {
         match tile.weights.kind {
-            Kind::Q8 => singles::<Floats<Bytes>>(tile),
-            Kind::K6 => singles::<Floats<Six>>(tile),
-            _ => singles::<Floats<Nibbles>>(tile),
+            Kind::Q8 => short_pairs::<Floats<Bytes>>(tile),
+            Kind::K6 => short_pairs::<Floats<Six>>(tile),
+            _ => short_pairs::<Floats<Nibbles>>(tile),
         }
     }
 }
@@ -61,24 +67,25 @@ unsafe fn pairs<K: Kernel>(tile: &Tile<'_>) {
     }
 }
 
-unsafe fn singles<K: Kernel>(tile: &Tile<'_>) {
-    for lane in (0..tile.cols).step_by(PANEL) {
-        let tile = tile.panel(lane / PANEL);
-        let mut top = 0;
-        while top < tile.rows {
-            let rows = power_of_two(tile.rows - top, Avx512::FLOAT_ROWS);
-            let part = &tile.part(top, rows);
-            // SAFETY: passed on from the caller.
-            unsafe {
-                match rows {
-                    1 => run::<K, 1, 1>(part),
-                    2 => run::<K, 1, 2>(part),
-                    4 => run::<K, 1, 4>(part),
-                    _ => run::<K, 1, { Avx512::FLOAT_ROWS }>(part),
-                }
+unsafe fn short_pairs<K: Kernel>(tile: &Tile<'_>) {
+    let mut top = 0;
+    while top < tile.rows {
+        let rows = power_of_two(tile.rows - top, Avx512::FLOAT_ROWS);
+        let part = &tile.part(top, rows);
+        // SAFETY: passed on from the caller.
+        unsafe {
+            match (tile.cols > Avx512::LANES, rows) {
+                (false, 1) => run::<K, 1, 1>(part),
+                (false, 2) => run::<K, 1, 2>(part),
+                (false, 4) => run::<K, 1, 4>(part),
+                (false, _) => run::<K, 1, { Avx512::FLOAT_ROWS }>(part),
+                (true, 1) => run::<K, 2, 1>(part),
+                (true, 2) => run::<K, 2, 2>(part),
+                (true, 4) => run::<K, 2, 4>(part),
+                (true, _) => run::<K, 2, { Avx512::FLOAT_ROWS }>(part),
             }
-            top += rows;
         }
+        top += rows;
     }
 }
 

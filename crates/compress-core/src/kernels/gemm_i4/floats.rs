@@ -1,5 +1,10 @@
 //! Tiles of f32 activations: for each group one chain over k, then the group's scale.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and vectors index several arrays and pointers at once"
+)]
+
 use std::marker::PhantomData;
 
 use super::codes::Codes;
@@ -8,51 +13,74 @@ use super::simd::Simd;
 use super::supers::fours;
 use super::tiles::{Kernel, Tile};
 
-/// Floats, for any kind of scales. One vector, and exactly `R` rows.
+/// Floats, for any kind of scales. A tile has exactly `R` rows.
 pub(super) struct Floats<C>(PhantomData<C>);
 
 impl<C: Codes> Kernel for Floats<C> {
     #[inline(always)]
     unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
         let w = t.weights;
+        let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
         // SAFETY: by the contract of `Tile`.
         unsafe {
-            let mut sums = [t.start::<S>(0); R];
+            let zero = S::splat_f32(0.0);
+            let mut sums = [[zero; V]; R];
+            for row in 0..R {
+                for v in 0..V {
+                    sums[row][v] = t.start::<S>(v);
+                }
+            }
             let mut codes = t.codes.add(4 * t.lane);
             for group in 0..w.groups() {
                 let end = (group * w.group + w.group).min(w.k);
                 let mut at = group * w.group;
-                let mut chains = [S::splat_f32(0.0); R];
+                let mut chains = [[zero; V]; R];
                 while at < end {
-                    let half = C::unpack::<S>(w, codes);
+                    let mut half = [[S::splat(0); 4]; V];
+                    for v in 0..V {
+                        half[v] = C::unpack::<S>(w, codes.add(v * next_codes));
+                    }
                     if end - at >= HALF {
-                        for (quad, codes) in half.into_iter().enumerate() {
+                        for quad in 0..4 {
+                            let mut codes = [S::splat(0); V];
+                            for v in 0..V {
+                                codes[v] = half[v][quad];
+                            }
                             let x = t.x.add(at + 4 * quad);
-                            step::<S, C, R>(t, codes, 0, x, &mut chains);
-                            step::<S, C, R>(t, codes, 1, x.add(1), &mut chains);
-                            step::<S, C, R>(t, codes, 2, x.add(2), &mut chains);
-                            step::<S, C, R>(t, codes, 3, x.add(3), &mut chains);
+                            step::<S, C, V, R>(t, &codes, 0, x, &mut chains);
+                            step::<S, C, V, R>(t, &codes, 1, x.add(1), &mut chains);
+                            step::<S, C, V, R>(t, &codes, 2, x.add(2), &mut chains);
+                            step::<S, C, V, R>(t, &codes, 3, x.add(3), &mut chains);
                         }
                     } else {
                         for i in 0..end - at {
-                            let (codes, x) = (half[i / 4], t.x.add(at + i));
-                            step::<S, C, R>(t, codes, i as i32 % 4, x, &mut chains);
+                            let mut codes = [S::splat(0); V];
+                            for v in 0..V {
+                                codes[v] = half[v][i / 4];
+                            }
+                            let x = t.x.add(at + i);
+                            step::<S, C, V, R>(t, &codes, i as i32 % 4, x, &mut chains);
                         }
                     }
                     codes = codes.add(C::HALF_BYTES);
                     at += HALF;
                 }
-                let (scale, minimum) = scales::<S>(t, group);
-                for row in 0..R {
-                    sums[row] = S::fma(scale, chains[row], sums[row]);
-                    if w.kind.has_minimum() {
-                        let x = S::splat_f32(*t.scales_x.add(group * t.height + row));
-                        sums[row] = S::fma(minimum, x, sums[row]);
+                for v in 0..V {
+                    let (scale, minimum) = scales::<S>(t, group, v * next_scales);
+                    for row in 0..R {
+                        let mut sum = S::fma(scale, chains[row][v], sums[row][v]);
+                        if w.kind.has_minimum() {
+                            let x = *t.scales_x.add(group * t.height + row);
+                            sum = S::fma(minimum, S::splat_f32(x), sum);
+                        }
+                        sums[row][v] = sum;
                     }
                 }
             }
-            for (row, &sum) in sums.iter().enumerate() {
-                t.finish::<S>(row, 0, sum);
+            for row in 0..R {
+                for v in 0..V {
+                    t.finish::<S>(row, v, sums[row][v]);
+                }
             }
         }
     }
@@ -60,26 +88,32 @@ impl<C: Codes> Kernel for Floats<C> {
 
 /// One k: byte `byte` of each lane's codes.
 #[inline(always)]
-unsafe fn step<S: Simd, C: Codes, const R: usize>(
+unsafe fn step<S: Simd, C: Codes, const V: usize, const R: usize>(
     t: &Tile<'_>,
-    codes: S::I,
+    codes: &[S::I; V],
     byte: i32,
     x: *const f32,
-    chains: &mut [S::F; R],
+    chains: &mut [[S::F; V]; R],
 ) {
     // SAFETY: each row of x has this k.
     unsafe {
-        let w = C::values::<S>(t.weights, S::shift_right(codes, 8 * byte));
-        for (row, chain) in chains.iter_mut().enumerate() {
+        let mut w = [S::splat_f32(0.0); V];
+        for v in 0..V {
+            w[v] = C::values::<S>(t.weights, S::shift_right(codes[v], 8 * byte));
+        }
+        for row in 0..R {
             let x = S::splat_f32(*x.offset(row as isize * t.x_stride));
-            *chain = S::fma(w, x, *chain);
+            for v in 0..V {
+                chains[row][v] = S::fma(w[v], x, chains[row][v]);
+            }
         }
     }
 }
 
-/// The scale and the minimum of a group; where there is no minimum, anything.
+/// The scale and the minimum of a group, where the panel's scales begin `panel` bytes on; where
+/// there is no minimum, anything.
 #[inline(always)]
-unsafe fn scales<S: Simd>(t: &Tile<'_>, group: usize) -> (S::F, S::F) {
+unsafe fn scales<S: Simd>(t: &Tile<'_>, group: usize, panel: usize) -> (S::F, S::F) {
     let w = t.weights;
     let groups = if w.kind.is_super() {
         SUPER / w.group
@@ -88,7 +122,7 @@ unsafe fn scales<S: Simd>(t: &Tile<'_>, group: usize) -> (S::F, S::F) {
     };
     // SAFETY: the group is one of the weights, and the fields are where `panels` says.
     unsafe {
-        let unit = t.scales.add(group / groups * w.unit_bytes());
+        let unit = t.scales.add(panel + group / groups * w.unit_bytes());
         let group = group % groups;
         match w.kind {
             Kind::K4 => {

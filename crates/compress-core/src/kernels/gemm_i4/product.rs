@@ -16,7 +16,7 @@ const PAIR: usize = 2;
 /// Multiply-adds below which a product stays on the calling thread.
 const SERIAL: usize = 1 << 21;
 /// Multiply-adds below which panels are not given to another thread.
-const TASK: usize = 1 << 19;
+const TASK: usize = 1 << 20;
 /// Bytes of activations that are used for all panels of a task before the next ones: a part of
 /// the second cache.
 const ROWS_BYTES: usize = 1 << 19;

@@ -1,5 +1,10 @@
 //! Integer tiles of the K formats, whose superblocks of 256 have groups with integer scales.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and vectors index several arrays and pointers at once"
+)]
+
 use super::codes::{Codes, Nibbles, Six};
 use super::panels::{BLOCK, HALF, PANEL, SUPER};
 use super::simd::Simd;

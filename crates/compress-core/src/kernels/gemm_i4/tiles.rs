@@ -2,6 +2,11 @@
 //!
 //! Everything here is inlined into functions that are compiled for a level.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and vectors index several arrays and pointers at once"
+)]
+
 use std::marker::PhantomData;
 
 use super::codes::Codes;
@@ -55,7 +60,7 @@ impl Tile<'_> {
     }
 
     /// The part of a panel's tile from an output on.
-    pub(super) fn from_lane(self, lane: usize) -> Self {
+    pub(super) fn at_lane(self, lane: usize) -> Self {
         Tile {
             lane,
             cols: self.cols - lane,
