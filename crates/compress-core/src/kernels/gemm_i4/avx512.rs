@@ -77,11 +77,9 @@ unsafe fn short_pairs<K: Kernel>(tile: &Tile<'_>) {
             match (tile.cols > Avx512::LANES, rows) {
                 (false, 1) => run::<K, 1, 1>(part),
                 (false, 2) => run::<K, 1, 2>(part),
-                (false, 4) => run::<K, 1, 4>(part),
                 (false, _) => run::<K, 1, { Avx512::FLOAT_ROWS }>(part),
                 (true, 1) => run::<K, 2, 1>(part),
                 (true, 2) => run::<K, 2, 2>(part),
-                (true, 4) => run::<K, 2, 4>(part),
                 (true, _) => run::<K, 2, { Avx512::FLOAT_ROWS }>(part),
             }
         }
@@ -98,7 +96,7 @@ unsafe fn run<K: Kernel, const V: usize, const R: usize>(tile: &Tile<'_>) {
 // SAFETY of all: the level's instructions, and pointers as the trait says.
 impl Simd for Avx512 {
     const LANES: usize = 16;
-    const FLOAT_ROWS: usize = 8;
+    const FLOAT_ROWS: usize = 4;
     const SIGNED: bool = false;
     type I = __m512i;
     type F = __m512;

@@ -1,5 +1,10 @@
 //! Packing: ggml's own numbers for its blocks, codes and scales as they were given, and refusals.
 
+#![allow(
+    clippy::excessive_precision,
+    reason = "exact values, as they were printed"
+)]
+
 use half::f16;
 use ndarray::{Array2, s};
 
