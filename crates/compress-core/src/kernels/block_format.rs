@@ -66,10 +66,11 @@ impl BlockFormat {
     }
 
     /// Bytes of a row of `weights` weights; none where that is not a multiple of
-    /// [`BlockFormat::block_len`].
+    /// [`BlockFormat::block_len`], or more than a `usize` holds.
     pub fn row_bytes(self, weights: usize) -> Option<usize> {
-        weights
-            .is_multiple_of(self.block_len())
-            .then(|| weights / self.block_len() * self.block_bytes())
+        if !weights.is_multiple_of(self.block_len()) {
+            return None;
+        }
+        (weights / self.block_len()).checked_mul(self.block_bytes())
     }
 }

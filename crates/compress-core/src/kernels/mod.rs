@@ -4,6 +4,7 @@
 pub mod block_format;
 pub mod gemm_f32;
 pub mod gemm_i8;
+pub mod gemm_i4;
 pub(crate) mod levels;
 pub(crate) mod lines;
 pub mod quantize;

@@ -1,0 +1,194 @@
+//! Unpacking: how each kind of codes becomes vectors, of integers for [`Simd::dot`] or of floats.
+
+use super::panels::{Panels, VECTOR};
+use super::simd::Simd;
+
+/// How codes lie in memory.
+pub(super) trait Codes {
+    /// Bits of a code, as integers are computed.
+    const BITS: u32;
+    /// Bytes of a half.
+    const HALF_BYTES: usize;
+
+    /// The codes of a half as bytes without sign, a quad a vector.
+    ///
+    /// # Safety
+    /// `from` is the half's codes, from the tile's lane on.
+    unsafe fn unpack<S: Simd>(weights: &Panels, from: *const u8) -> [S::I; 4];
+
+    /// The values of codes, of which each lane holds one in its low bits, and anything above.
+    ///
+    /// # Safety
+    /// The processor has the level.
+    unsafe fn values<S: Simd>(weights: &Panels, codes: S::I) -> S::F;
+
+    /// See [`Simd::dot`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V];
+}
+
+/// Four bits.
+pub(super) struct Nibbles;
+/// Four bits that name one of 16 integers.
+pub(super) struct Table;
+/// Eight bits.
+pub(super) struct Bytes;
+/// Six bits.
+pub(super) struct Six;
+
+impl Codes for Nibbles {
+    const BITS: u32 = 4;
+    const HALF_BYTES: usize = 2 * VECTOR;
+
+    #[inline(always)]
+    unsafe fn unpack<S: Simd>(_: &Panels, from: *const u8) -> [S::I; 4] {
+        // SAFETY: two vectors, by the contract.
+        unsafe {
+            let low = S::splat(0x0f0f_0f0f);
+            let (a, b) = (S::load(from), S::load(from.add(VECTOR)));
+            [
+                S::and(a, low),
+                S::and(S::shift_right(a, 4), low),
+                S::and(b, low),
+                S::and(S::shift_right(b, 4), low),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn values<S: Simd>(weights: &Panels, codes: S::I) -> S::F {
+        // SAFETY: the table has 16 values.
+        unsafe { S::lookup(weights.values.as_ptr(), codes) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
+        // SAFETY: passed on from the caller.
+        unsafe { S::dot::<4, V>(sums, codes, x) }
+    }
+}
+
+impl Codes for Table {
+    const BITS: u32 = 8;
+    const HALF_BYTES: usize = Nibbles::HALF_BYTES;
+
+    #[inline(always)]
+    unsafe fn unpack<S: Simd>(weights: &Panels, from: *const u8) -> [S::I; 4] {
+        // SAFETY: as for nibbles; the table has 16 bytes.
+        unsafe {
+            let codes = Nibbles::unpack::<S>(weights, from);
+            let table = weights.steps.as_ptr();
+            [
+                S::lookup_bytes(table, codes[0]),
+                S::lookup_bytes(table, codes[1]),
+                S::lookup_bytes(table, codes[2]),
+                S::lookup_bytes(table, codes[3]),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn values<S: Simd>(weights: &Panels, codes: S::I) -> S::F {
+        // SAFETY: passed on from the caller.
+        unsafe { Nibbles::values::<S>(weights, codes) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
+        // SAFETY: passed on from the caller.
+        unsafe { S::dot::<8, V>(sums, codes, x) }
+    }
+}
+
+impl Codes for Bytes {
+    const BITS: u32 = 8;
+    const HALF_BYTES: usize = 4 * VECTOR;
+
+    #[inline(always)]
+    unsafe fn unpack<S: Simd>(_: &Panels, from: *const u8) -> [S::I; 4] {
+        // SAFETY: four vectors, by the contract.
+        unsafe {
+            [
+                S::load(from),
+                S::load(from.add(VECTOR)),
+                S::load(from.add(2 * VECTOR)),
+                S::load(from.add(3 * VECTOR)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn values<S: Simd>(_: &Panels, codes: S::I) -> S::F {
+        // SAFETY: the processor has the level.
+        unsafe {
+            let code = S::to_f32(S::and(codes, S::splat(0xff)));
+            // Exact, as both are small integers.
+            S::fma(code, S::splat_f32(1.0), S::splat_f32(-128.0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
+        // SAFETY: passed on from the caller.
+        unsafe { S::dot::<8, V>(sums, codes, x) }
+    }
+}
+
+impl Codes for Six {
+    const BITS: u32 = 6;
+    const HALF_BYTES: usize = 3 * VECTOR;
+
+    #[inline(always)]
+    unsafe fn unpack<S: Simd>(weights: &Panels, from: *const u8) -> [S::I; 4] {
+        // SAFETY: three vectors, by the contract.
+        unsafe {
+            let low = Nibbles::unpack::<S>(weights, from);
+            let high = S::load(from.add(2 * VECTOR));
+            let mask = S::splat(0x3030_3030);
+            [
+                S::or(low[0], S::and(S::shift_left(high, 4), mask)),
+                S::or(low[1], S::and(S::shift_left(high, 2), mask)),
+                S::or(low[2], S::and(high, mask)),
+                S::or(low[3], S::and(S::shift_right(high, 2), mask)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn values<S: Simd>(_: &Panels, codes: S::I) -> S::F {
+        // SAFETY: the processor has the level.
+        unsafe {
+            let code = S::to_f32(S::and(codes, S::splat(0x3f)));
+            // Exact, as both are small integers.
+            S::fma(code, S::splat_f32(1.0), S::splat_f32(-32.0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const V: usize>(
+        sums: [S::I; V],
+        codes: &[[S::I; 4]; V],
+        x: *const i8,
+    ) -> [S::I; V] {
+        // SAFETY: passed on from the caller.
+        unsafe { S::dot::<6, V>(sums, codes, x) }
+    }
+}

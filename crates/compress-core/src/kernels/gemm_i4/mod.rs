@@ -1,0 +1,202 @@
+//! Products with weights of 4 to 8 bits that stay packed: `y = bias + x·Wᵀ`.
+//!
+//! Weights are codes in groups along k, each group with its scale ([`PackedI4`]: symmetric, affine
+//! and codebooks such as [`NF4`]; [`PackedBlocks`]: ggml's `Q8_0`, `Q4_0`, `Q4_K` and `Q6_K`). They
+//! are put once into panels of 16 outputs, of the same number of bytes, and never unpacked into
+//! memory. Vectors run over outputs, and threads over panels, so that each output is one chain,
+//! whatever the level and the number of threads.
+//!
+//! # What is computed
+//!
+//! For each output, `sum = bias` (or 0), and then for each group, block or superblock in ascending
+//! order of k, where `fma(a, b, c)` is `a·b + c` rounded once:
+//!
+//! - [`Activations::F32`]: `chain = fma(value, x, chain)` over the group's k in ascending order,
+//!   from 0; `sum = fma(scale, chain, sum)`; with minimums, `sum = fma(minimum, Σx, sum)`, where
+//!   `Σx` runs in 16 lanes, added by halves at the end. The scale of a group in a K format is
+//!   `d·s`, its minimum `−(dmin·m)`.
+//! - [`Activations::I8`]: in blocks of 32 of a row of x (256 in K formats), `scale_x = absmax / 127`
+//!   and `code = round_ties_even(x · (127 / absmax))`. The integer `dot` of codes is exact, and
+//!   - in groups: `sum = fma(dot, (scale · step) · scale_x, sum)`; with minimums
+//!     `sum = fma(minimum, Σcode · scale_x, sum)`. A codebook's values become multiples of `step`,
+//!     127 of which are the largest; otherwise `step` is 1;
+//!   - in K formats: `dots = fma(dot, s, dots)` over the groups, from 0; `sum = fma(d, dots ·
+//!     scale_x, sum)`; with minimums `sum = fma(−dmin, (Σ m · Σcode) · scale_x, sum)`, the sum in
+//!     parentheses an exact integer.
+//!
+//!   A block that has a NaN or an infinity makes the row's outputs NaN; one below 4e-37 counts as
+//!   zero.
+//!
+//! 8-bit activations are the default, and what ggml does too; a codebook takes f32, as its values
+//! are no integers.
+//!
+//! # Speed
+//!
+//! One row is bound by reading the packed bytes, many by multiplications. On two cores of a Zen 5
+//! at 4.2 GHz, 4096×4096, activations quantized in the same time, where a loop of `vpdpbusd` in
+//! registers makes 1,061 G multiply-adds/s, and a loop of loads reads 9.4 MB from L3 at 217 GB/s
+//! (a bench in safe code at 195):
+//!
+//! | weights | 1 row: µs, GB/s | AVX2 | 64 rows: ms, G/s | AVX2 | 64 rows of f32 |
+//! | --- | --- | --- | --- | --- | --- |
+//! | `Q8_0` | 87, 205 | 169 | 1.50, 716 | 6.3 | 7.1 |
+//! | `Q4_0` | 54 to 57, 165 to 175 | 104 | 1.40, 767 | 3.5 | 6.1 |
+//! | `Q4_K` | 58, 163 | 101 | 1.43, 750 | 3.5 | |
+//! | `Q6_K` | 77, 179 | 159 | 1.61, 667 | 4.5 | |
+//!
+//! `cargo bench -p compress-benches --bench gemm_i4` measures it. With a scale for each block of 32
+//! there are 2 multiplications of floats to 8 of integers on the same two units, so that 80 % of
+//! the peak is the floor (89 % in `Q4_K`), and 72 % is reached. Quantizing 64 rows takes 78 µs on
+//! one thread. One thread alone reads `Q4_0` at 90 % of what it can read at all.
+//!
+//! Tried, and not kept:
+//! - tiles of one panel and 16 rows with the sums in registers: 645 G/s, as each multiplication
+//!   then has a load of its own; two panels share them;
+//! - one chain of 8 multiplications rather than two of 4: 5 % slower;
+//! - prefetching codes 2 KB ahead: 10 % slower on one thread, no difference on two;
+//! - tasks of a quarter to 16 times the size: no difference;
+//! - tiles of 8 rows of f32 on two panels: their sums do not fit the registers, 2.3 times slower
+//!   than 4 rows.
+
+mod activations;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod codes;
+mod floats;
+mod packed;
+mod panels;
+mod product;
+mod reference;
+mod simd;
+mod supers;
+#[cfg(test)]
+mod tests;
+mod tiles;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+pub use self::activations::Scratch;
+pub use self::packed::{NF4, PackedBlocks, PackedI4};
+pub use self::panels::Panels;
+
+use self::panels::Kind;
+use self::product::Level;
+use crate::isa::Isa;
+use crate::{Error, Result};
+
+/// What the activations are multiplied as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activations {
+    /// As they are.
+    F32,
+    /// Rounded to 8 bits, with a scale for each row and block.
+    I8,
+}
+
+impl Activations {
+    /// What suits the weights: [`Activations::F32`] for a codebook, whose values 8-bit integers
+    /// only approximate, and [`Activations::I8`] for all else.
+    pub fn default_of(weights: &Panels) -> Self {
+        match weights.kind {
+            Kind::Codebook => Activations::F32,
+            _ => Activations::I8,
+        }
+    }
+}
+
+/// `y = bias + x·Wᵀ` with x `[m, k]`, W `[n, k]`, y `[m, n]`, and the activations of
+/// [`Activations::default_of`].
+///
+/// Allocates what it needs; [`gemm_into`] does not. The rows of x, and y, must be contiguous.
+/// Runs on the calling thread and, where the product is large, on those of the current rayon
+/// pool.
+///
+/// # Errors
+/// Where shapes disagree, x or y is not contiguous, or `COMPRESS_ISA` asks for what the machine
+/// lacks.
+pub fn gemm(
+    x: ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    gemm_at(Isa::active()?, x, weights, bias, y)
+}
+
+/// As [`gemm`], at a given level.
+///
+/// # Errors
+/// As [`gemm`], and where the machine lacks the level.
+pub fn gemm_at(
+    isa: Isa,
+    x: ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    let activations = Activations::default_of(weights);
+    gemm_into_at(isa, x, weights, bias, activations, &mut Scratch::new(), y)
+}
+
+/// As [`gemm`], with given activations, and without allocation where `scratch` has served as
+/// many rows before or was made by [`Scratch::for_rows`].
+///
+/// # Errors
+/// As [`gemm`].
+pub fn gemm_into(
+    x: ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    activations: Activations,
+    scratch: &mut Scratch,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    gemm_into_at(Isa::active()?, x, weights, bias, activations, scratch, y)
+}
+
+/// As [`gemm_into`], at a given level.
+///
+/// # Errors
+/// As [`gemm`], and where the machine lacks the level.
+pub fn gemm_into_at(
+    isa: Isa,
+    x: ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    activations: Activations,
+    scratch: &mut Scratch,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    check(&x, weights, bias, &y)?;
+    match (Level::of(isa)?, activations) {
+        (None, Activations::F32) => reference::floats(x, weights, bias, y),
+        (None, Activations::I8) => reference::integers(x, weights, bias, y),
+        (Some(level), _) => product::run(level, x, weights, bias, activations, scratch, y),
+    }
+    Ok(())
+}
+
+fn check(
+    x: &ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    y: &ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    let (n, k) = weights.dim();
+    Error::check_shape("x of a product", &[x.nrows(), k], x.shape())?;
+    Error::check_shape("y of a product", &[x.nrows(), n], y.shape())?;
+    if let Some(bias) = bias {
+        Error::check_shape("bias of a product", &[n], &[bias.len()])?;
+    }
+    let contiguous = x.is_empty() || x.ncols() == 1 || x.strides()[1] == 1;
+    if !contiguous || !y.is_standard_layout() {
+        return Err(Error::invalid(
+            "x or y of a product",
+            "strided",
+            "contiguous in its rows",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! How the work is cut: panels between threads, rows into tiles.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use super::Activations;
+use super::activations::{Scratch, TILE_ROWS, tile_height};
+use super::panels::{BLOCK, Kind, PANEL, Panels, SUPER};
+use super::tiles::Tile;
+use crate::isa::Isa;
+use crate::{Error, Result};
+
+/// Panels of a tile.
+const PAIR: usize = 2;
+/// Multiply-adds below which a product stays on the calling thread.
+const SERIAL: usize = 1 << 21;
+/// Multiply-adds below which panels are not given to another thread.
+const TASK: usize = 1 << 20;
+/// Bytes of activations that are used for all panels of a task before the next ones: a part of
+/// the second cache.
+const ROWS_BYTES: usize = 1 << 19;
+
+/// An instruction set level that the processor has: there is no other way to one than
+/// [`Level::of`].
+#[derive(Clone, Copy)]
+pub(super) struct Level {
+    isa: Isa,
+    /// Computes a tile, of one or two panels, from codes.
+    ///
+    /// # Safety
+    /// The processor has the level, and the tile is as [`Tile`] says.
+    integers: unsafe fn(&Tile<'_>),
+    /// The same from f32.
+    floats: unsafe fn(&Tile<'_>),
+}
+
+impl Level {
+    /// What runs at a level; none where that is the specification.
+    pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
+        if isa.is_available() {
+            return Ok(known(isa));
+        }
+        Err(Error::invalid(
+            "level of a product with packed weights",
+            isa.name(),
+            "one that this processor has",
+        ))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn known(isa: Isa) -> Option<Level> {
+    use super::{avx2, avx512};
+    match isa {
+        Isa::Scalar => None,
+        Isa::Avx2 => Some(Level {
+            isa,
+            integers: avx2::integers,
+            floats: avx2::floats,
+        }),
+        Isa::Avx512 | Isa::Amx => Some(Level {
+            isa,
+            integers: avx512::integers,
+            floats: avx512::floats,
+        }),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn known(_: Isa) -> Option<Level> {
+    None
+}
+
+/// A product whose shapes have been checked.
+struct Product<'a> {
+    level: Level,
+    weights: &'a Panels,
+    activations: Activations,
+    x: ArrayView2<'a, f32>,
+    scratch: &'a Scratch,
+    bias: Option<&'a [f32]>,
+    y: Output,
+}
+
+/// Where the result goes. Each task writes the columns of its own panels.
+struct Output {
+    start: *mut f32,
+    stride: usize,
+}
+
+// SAFETY: tasks write to different columns, as `Product::panels` gives each panel to one.
+unsafe impl Sync for Output {}
+
+/// `y = bias + x·Wᵀ`. Rows of `x` are contiguous, `y` is contiguous, and shapes agree.
+pub(super) fn run(
+    level: Level,
+    x: ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    activations: Activations,
+    scratch: &mut Scratch,
+    mut y: ArrayViewMut2<'_, f32>,
+) {
+    if y.is_empty() {
+        return;
+    }
+    match activations {
+        Activations::F32 => scratch.sum(level.isa, weights, x),
+        Activations::I8 => scratch.quantize(level.isa, weights, x),
+    }
+    let product = Product {
+        level,
+        weights,
+        activations,
+        x,
+        scratch,
+        bias,
+        y: Output {
+            stride: weights.n,
+            start: y.as_mut_ptr(),
+        },
+    };
+    let panels = 0..weights.count();
+    if product.work(panels.len()) < SERIAL {
+        product.task(panels);
+    } else {
+        product.panels(panels);
+    }
+}
+
+impl Product<'_> {
+    /// Multiply-adds of some panels.
+    fn work(&self, panels: usize) -> usize {
+        let panel = self.x.len().saturating_mul(PANEL);
+        panel.saturating_mul(panels)
+    }
+
+    /// Halves panels until they are small enough. Nothing is allocated for that.
+    fn panels(&self, panels: Range<usize>) {
+        let half = (panels.len() / 2).next_multiple_of(PAIR);
+        if half >= panels.len() || self.work(half) < TASK {
+            return self.task(panels);
+        }
+        let middle = panels.start + half;
+        rayon::join(
+            || self.panels(panels.start..middle),
+            || self.panels(middle..panels.end),
+        );
+    }
+
+    fn task(&self, panels: Range<usize>) {
+        let rows = self.x.nrows();
+        let row_bytes = match self.activations {
+            Activations::F32 => 4 * self.weights.k,
+            Activations::I8 => self.weights.k,
+        };
+        let chunk = (ROWS_BYTES / row_bytes.max(1)).max(1);
+        let chunk = chunk.next_multiple_of(TILE_ROWS);
+        for top in (0..rows).step_by(chunk) {
+            for panel in panels.clone().step_by(PAIR) {
+                let mut row = top;
+                while row < rows.min(top + chunk) {
+                    let height = tile_height(rows - row);
+                    self.tile(panel..panels.end.min(panel + PAIR), row, height);
+                    row += height;
+                }
+            }
+        }
+    }
+
+    /// One tile: `height` rows from `row` on, the outputs of some panels.
+    fn tile(&self, panels: Range<usize>, row: usize, height: usize) {
+        let w = self.weights;
+        let (codes, scales) = w.panels(panels.clone());
+        let first = panels.start * PANEL;
+        let (units, terms) = match (self.activations, w.kind) {
+            (Activations::F32, _) => (w.groups(), 0),
+            (_, Kind::K4) => (w.k / SUPER, 4),
+            (_, Kind::K6) => (w.k / SUPER, 16),
+            _ => (w.blocks(), 1),
+        };
+        let run = match self.activations {
+            Activations::F32 => self.level.floats,
+            Activations::I8 => self.level.integers,
+        };
+        let scratch = self.scratch;
+        // SAFETY: the level is one that the processor has. The panel and the rows lie inside of
+        // the operands, whose shapes agree, and the scratch holds what has been prepared for
+        // these rows in tiles of the same heights (where it holds nothing, as without minimums,
+        // nothing is read). The columns of `y` from `first` on belong to this panel, and so to
+        // this task.
+        unsafe {
+            run(&Tile {
+                weights: w,
+                codes: codes.as_ptr(),
+                scales: scales.as_ptr(),
+                lane: 0,
+                rows: height,
+                x: self.x.as_ptr().offset(row as isize * self.x.strides()[0]),
+                x_stride: self.x.strides()[0],
+                codes_x: scratch
+                    .codes
+                    .as_ptr()
+                    .wrapping_add(row * w.blocks() * BLOCK),
+                scales_x: scratch.scales.as_ptr().wrapping_add(row * units),
+                terms: scratch.terms.as_ptr().wrapping_add(row * units * terms),
+                height,
+                bias: self.bias.map(|bias| bias.as_ptr().add(first)),
+                y: self.y.start.add(row * self.y.stride + first),
+                y_stride: self.y.stride,
+                cols: (w.n - first).min(panels.len() * PANEL),
+            });
+        }
+    }
+}

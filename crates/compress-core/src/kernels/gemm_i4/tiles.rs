@@ -1,0 +1,268 @@
+//! The tiles: a panel's outputs for a few rows of activations, written once for all levels.
+//!
+//! Everything here is inlined into functions that are compiled for a level.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and vectors index several arrays and pointers at once"
+)]
+
+use std::marker::PhantomData;
+
+use super::codes::Codes;
+use super::panels::{BLOCK, HALF, Kind, PANEL, Panels};
+use super::simd::Simd;
+
+/// A tile of the result, and what it is computed from.
+///
+/// It is valid where `codes` and `scales` are those of a panel of `weights`, and of the next one where
+/// there are more than 16 columns; `y` can be written
+/// at `row·y_stride + lane + i` for the tile's rows and `i < cols`, and `bias`, where there is
+/// one, be read at `lane + i`; nobody else touches that part of `y` meanwhile; and `codes_x`,
+/// `scales_x`, `terms` are the buffers of [`super::activations`] from the tile's first row on, or
+/// `x` has the tile's rows of `k` values at `x_stride` and `scales_x` their sums.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<'a> {
+    pub weights: &'a Panels,
+    pub codes: *const u8,
+    pub scales: *const u8,
+    /// The panel's output that the vectors begin at.
+    pub lane: usize,
+    /// Rows of the tile.
+    pub rows: usize,
+    pub x: *const f32,
+    pub x_stride: isize,
+    pub codes_x: *const i8,
+    pub scales_x: *const f32,
+    pub terms: *const i32,
+    /// Rows that the buffers are interleaved for.
+    pub height: usize,
+    pub bias: Option<*const f32>,
+    pub y: *mut f32,
+    pub y_stride: usize,
+    /// Outputs from `lane` on.
+    pub cols: usize,
+}
+
+impl Tile<'_> {
+    /// The part of the tile in its panel `index`.
+    pub(super) fn panel(self, index: usize) -> Self {
+        let w = self.weights;
+        let first = index * PANEL;
+        Tile {
+            codes: self.codes.wrapping_add(index * w.panel_codes()),
+            scales: self.scales.wrapping_add(index * w.panel_scales()),
+            bias: self.bias.map(|bias| bias.wrapping_add(first)),
+            y: self.y.wrapping_add(first),
+            cols: (self.cols - first).min(PANEL),
+            ..self
+        }
+    }
+
+    /// The part of a panel's tile from an output on.
+    pub(super) fn at_lane(self, lane: usize) -> Self {
+        Tile {
+            lane,
+            cols: self.cols - lane,
+            ..self
+        }
+    }
+
+    /// Rows of the same tile.
+    pub(super) fn part(self, top: usize, rows: usize) -> Self {
+        let terms = match self.weights.kind {
+            Kind::K4 => 4,
+            Kind::K6 => 16,
+            _ => 1,
+        };
+        Tile {
+            rows,
+            x: self.x.wrapping_offset(top as isize * self.x_stride),
+            codes_x: self.codes_x.wrapping_add(top * BLOCK),
+            scales_x: self.scales_x.wrapping_add(top),
+            terms: self.terms.wrapping_add(top * terms),
+            y: self.y.wrapping_add(top * self.y_stride),
+            ..self
+        }
+    }
+
+    /// What the sums of vector `v` start from.
+    #[inline(always)]
+    pub(super) unsafe fn start<S: Simd>(&self, v: usize) -> S::F {
+        let first = v * S::LANES;
+        // SAFETY: by the contract of `Tile`; what the vector has beyond its columns is zero.
+        unsafe {
+            match self.bias {
+                None => S::splat_f32(0.0),
+                Some(bias) if self.cols >= first + S::LANES => {
+                    S::load_f32(bias.add(self.lane + first))
+                }
+                Some(bias) => {
+                    let mut values = [0.0; PANEL];
+                    let (from, to) = (bias.add(self.lane + first), values.as_mut_ptr());
+                    std::ptr::copy_nonoverlapping(from, to, self.cols - first);
+                    S::load_f32(values.as_ptr())
+                }
+            }
+        }
+    }
+
+    /// Writes vector `v` of a row.
+    #[inline(always)]
+    pub(super) unsafe fn finish<S: Simd>(&self, row: usize, v: usize, sum: S::F) {
+        let first = v * S::LANES;
+        // SAFETY: by the contract of `Tile`.
+        unsafe {
+            let to = self.y.add(row * self.y_stride + self.lane + first);
+            if self.cols >= first + S::LANES {
+                S::store(to, sum);
+            } else {
+                let mut values = [0.0; PANEL];
+                S::store(values.as_mut_ptr(), sum);
+                std::ptr::copy_nonoverlapping(values.as_ptr(), to, self.cols - first);
+            }
+        }
+    }
+
+    /// Field `index` of a unit's scales, where these are f16 or all f32.
+    #[inline(always)]
+    pub(super) unsafe fn scale<S: Simd>(&self, unit: *const u8, index: usize) -> S::F {
+        // SAFETY: a unit has 16 of each field.
+        unsafe {
+            if self.weights.wide {
+                S::load_f32(unit.add((index * PANEL + self.lane) * 4).cast())
+            } else {
+                S::load_f16(unit.add((index * PANEL + self.lane) * 2))
+            }
+        }
+    }
+}
+
+/// The largest power of two that is at most `left` and `most`.
+pub(super) fn power_of_two(left: usize, most: usize) -> usize {
+    1 << left.clamp(1, most).ilog2()
+}
+
+/// A way to compute a tile of at most `R` rows, `V` vectors side by side.
+pub(super) trait Kernel {
+    /// # Safety
+    /// The processor has the level, and the tile is as [`Tile`] says, with more outputs than
+    /// `V − 1` vectors have lanes. With one row, `R` is 1.
+    unsafe fn run<S: Simd, const V: usize, const R: usize>(tile: &Tile<'_>);
+}
+
+/// Integers, a scale for each group. `OFFSET` is what a code stands above its value; with none
+/// there is a minimum.
+pub(super) struct Grouped<C, const OFFSET: i32>(PhantomData<C>);
+
+impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
+    #[inline(always)]
+    unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
+        let w = t.weights;
+        let rows = if R == 1 { 1 } else { t.rows.min(R) };
+        let blocks_of_group = w.group / BLOCK;
+        let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
+        // SAFETY: by the contract of `Tile`: each buffer has what the number of blocks asks for,
+        // and panels follow each other.
+        unsafe {
+            let zero = S::splat_f32(0.0);
+            let mut sums = [[zero; V]; R];
+            for row in 0..rows {
+                for v in 0..V {
+                    sums[row][v] = t.start::<S>(v);
+                }
+            }
+            let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
+            let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
+            let (mut scale, mut minimum) = ([zero; V], [zero; V]);
+            let mut left = 0;
+            for _ in 0..w.blocks() {
+                if left == 0 {
+                    left = blocks_of_group;
+                    for v in 0..V {
+                        let unit = unit.add(v * next_scales);
+                        scale[v] = t.scale::<S>(unit, 0);
+                        if C::BITS == 8 {
+                            scale[v] = S::mul(scale[v], S::splat_f32(w.step));
+                        }
+                        if OFFSET == 0 {
+                            minimum[v] = t.scale::<S>(unit, 1);
+                        }
+                    }
+                    unit = unit.add(w.unit_bytes());
+                }
+                left -= 1;
+                let block = Block::<S, V>::unpack::<C>(w, codes, next_codes);
+                for row in 0..rows {
+                    let start = if OFFSET == 0 || (C::BITS == 8 && S::SIGNED) {
+                        0
+                    } else {
+                        *terms.add(row)
+                    };
+                    let dots = block.dot::<C>(start, x.add(row * BLOCK));
+                    let scale_x = S::splat_f32(*scales.add(row));
+                    for v in 0..V {
+                        let factor = S::mul(scale[v], scale_x);
+                        let mut sum = S::fma(S::to_f32(dots[v]), factor, sums[row][v]);
+                        if OFFSET == 0 {
+                            let term = f32::from_bits(*terms.add(row) as u32);
+                            sum = S::fma(minimum[v], S::splat_f32(term), sum);
+                        }
+                        sums[row][v] = sum;
+                    }
+                }
+                codes = codes.add(2 * C::HALF_BYTES);
+                x = x.add(t.height * BLOCK);
+                scales = scales.add(t.height);
+                terms = terms.add(t.height);
+            }
+            for row in 0..rows {
+                for v in 0..V {
+                    t.finish::<S>(row, v, sums[row][v]);
+                }
+            }
+        }
+    }
+}
+
+/// The unpacked codes of 32 k.
+pub(super) struct Block<S: Simd, const V: usize> {
+    halves: [[[S::I; 4]; V]; 2],
+}
+
+impl<S: Simd, const V: usize> Block<S, V> {
+    /// # Safety
+    /// At `codes`, and at `next` bytes from it for each further vector, there is a block.
+    #[inline(always)]
+    pub(super) unsafe fn unpack<C: Codes>(w: &Panels, codes: *const u8, next: usize) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            let mut halves = [[[S::splat(0); 4]; V]; 2];
+            for (half, vectors) in halves.iter_mut().enumerate() {
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    let from = codes.add(v * next + half * C::HALF_BYTES);
+                    *vector = C::unpack::<S>(w, from);
+                }
+            }
+            Block { halves }
+        }
+    }
+
+    /// `start + Σ w·x`.
+    ///
+    /// # Safety
+    /// `x` has 32 activations.
+    #[inline(always)]
+    pub(super) unsafe fn dot<C: Codes>(&self, start: i32, x: *const i8) -> [S::I; V] {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            // Two chains, as the latency of one would be in the way.
+            let mut first = C::dot::<S, V>([S::splat(start); V], &self.halves[0], x);
+            let second = C::dot::<S, V>([S::splat(0); V], &self.halves[1], x.add(HALF));
+            for v in 0..V {
+                first[v] = S::add(first[v], second[v]);
+            }
+            first
+        }
+    }
+}
