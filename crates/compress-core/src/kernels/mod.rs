@@ -6,3 +6,4 @@ pub mod gemm_f32;
 pub(crate) mod levels;
 pub mod reduce;
 pub mod select;
+pub mod spmm;
