@@ -1,20 +1,14 @@
-//! AVX-512: vectors of 16, panels of X of 32 columns, 8 rows at a time.
+//! AVX-512: vectors of 16, and as many rows at a time as make 8 or 16 chains.
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Level};
+use super::lanes::{Lanes, Level, Width};
 use super::tile::{BlockTile, GroupTile, SliceTile, block_column, blocks, slice};
 use crate::isa::Isa;
 
-/// Vectors of a panel of X.
-const PANEL: usize = 2;
-
 pub(super) const LEVEL: Level = Level {
     isa: Isa::Avx512,
-    width: PANEL * <__m512 as Lanes>::COUNT,
-    narrow,
-    wide,
-    blocks: block_panel,
+    widths: &[one::WIDTH, two::WIDTH, four::WIDTH],
     block_column: block_one,
     group_column,
 };
@@ -56,29 +50,48 @@ impl Lanes for __m512 {
     }
 }
 
-/// # Safety
-/// As [`Level::narrow`].
-#[target_feature(enable = "avx512f")]
-unsafe fn narrow(t: &SliceTile<'_, u16>) {
-    // SAFETY: passed on from the caller; so too below.
-    unsafe { slice::<__m512, u16, 8, PANEL>(t) }
-}
+/// A module with the tiles for panels of `$vectors` vectors, `$rows` rows at a time.
+macro_rules! width {
+    ($name:ident, $rows:expr, $vectors:expr) => {
+        mod $name {
+            use super::*;
 
-/// # Safety
-/// As [`Level::wide`].
-#[target_feature(enable = "avx512f")]
-unsafe fn wide(t: &SliceTile<'_, u32>) {
-    // SAFETY: as above.
-    unsafe { slice::<__m512, u32, 8, PANEL>(t) }
-}
+            pub(super) const WIDTH: Width = Width {
+                columns: $vectors * <__m512 as Lanes>::COUNT,
+                narrow,
+                wide,
+                blocks: block_panel,
+            };
 
-/// # Safety
-/// As [`Level::blocks`].
-#[target_feature(enable = "avx512f")]
-unsafe fn block_panel(t: &BlockTile<'_>) {
-    // SAFETY: as above.
-    unsafe { blocks::<__m512, 8, PANEL>(t) }
+            /// # Safety
+            /// As [`Width::narrow`].
+            #[target_feature(enable = "avx512f")]
+            unsafe fn narrow(t: &SliceTile<'_, u16>) {
+                // SAFETY: passed on from the caller; so too below.
+                unsafe { slice::<__m512, u16, $rows, $vectors>(t) }
+            }
+
+            /// # Safety
+            /// As [`Width::wide`].
+            #[target_feature(enable = "avx512f")]
+            unsafe fn wide(t: &SliceTile<'_, u32>) {
+                // SAFETY: as above.
+                unsafe { slice::<__m512, u32, $rows, $vectors>(t) }
+            }
+
+            /// # Safety
+            /// As [`Width::blocks`].
+            #[target_feature(enable = "avx512f")]
+            unsafe fn block_panel(t: &BlockTile<'_>) {
+                // SAFETY: as above.
+                unsafe { blocks::<__m512, $rows, $vectors>(t) }
+            }
+        }
+    };
 }
+width!(one, 8, 1);
+width!(two, 8, 2);
+width!(four, 4, 4);
 
 /// # Safety
 /// As [`Level::block_column`].

@@ -20,13 +20,11 @@ pub(super) trait Lanes: Copy {
     unsafe fn relu(self) -> Self;
 }
 
-/// An instruction set level that the processor has: there is no other way to one than
-/// [`Level::of`].
+/// What multiplies panels of X of one width.
 #[derive(Clone, Copy)]
-pub(super) struct Level {
-    pub isa: Isa,
-    /// Columns of a panel of X.
-    pub width: usize,
+pub(super) struct Width {
+    /// Columns of a panel.
+    pub columns: usize,
     /// Slices with columns of 16 bits.
     ///
     /// # Safety
@@ -34,15 +32,34 @@ pub(super) struct Level {
     pub narrow: unsafe fn(&SliceTile<'_, u16>),
     /// Slices with columns of 32 bits.
     pub wide: unsafe fn(&SliceTile<'_, u32>),
-    /// Blocks, for a panel of columns.
+    /// Blocks.
     pub blocks: unsafe fn(&BlockTile<'_>),
+}
+
+/// An instruction set level that the processor has: there is no other way to one than
+/// [`Level::of`].
+#[derive(Clone, Copy)]
+pub(super) struct Level {
+    pub isa: Isa,
+    /// What multiplies panels of X, the narrowest first.
+    pub widths: &'static [Width],
     /// Blocks, for one column.
+    ///
+    /// # Safety
+    /// The processor has the level, and the tile is as [`BlockTile`] says; so too below.
     pub block_column: unsafe fn(&BlockTile<'_>),
     /// Groups of 2 of 4, for one column.
     pub group_column: unsafe fn(&GroupTile<'_>),
 }
 
 impl Level {
+    /// The narrowest panel that holds as many columns, or the widest of all.
+    pub(super) fn width(&self, columns: usize) -> Width {
+        let wide_enough = |width: &&Width| width.columns >= columns;
+        let found = self.widths.iter().find(wide_enough);
+        *found.unwrap_or(&self.widths[self.widths.len() - 1])
+    }
+
     /// What runs at a level; none where that is the specification.
     pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
         if isa.is_available() {

@@ -4,15 +4,16 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffer::Buffer;
 use super::decode::{Decoded, decode_values};
-use super::lanes::Level;
+use super::lanes::Width;
 use super::product::Product;
 use super::storage::{BLOCK, Columns, Form, SLICE, WINDOW};
 use super::tile::{BlockTile, Ends, Index, SliceTile};
 use crate::Result;
+use crate::isa::Isa;
 use crate::kernels::gemm_f32::transpose;
 
 /// The widest panel of all levels.
-const WIDEST: usize = 32;
+const WIDEST: usize = 64;
 /// Rows of a tile whose panel is not whole, written aside.
 const ASIDE: [u32; BLOCK] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
@@ -20,20 +21,20 @@ const ASIDE: [u32; BLOCK] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 1
 pub(super) struct Panels {
     buffer: Buffer,
     k: usize,
-    width: usize,
+    width: Width,
     count: usize,
 }
 
 impl Panels {
     /// Of X `[k, columns]`, whose rows are contiguous.
-    pub(super) fn of_features(x: ArrayView2<'_, f32>, level: Level) -> Self {
+    pub(super) fn of_features(x: ArrayView2<'_, f32>, width: Width) -> Self {
         let (k, columns) = x.dim();
-        let mut panels = Panels::new(k, columns, level);
+        let mut panels = Panels::new(k, columns, width);
         for (panel, x) in panels
             .buffers(columns)
-            .zip(x.axis_chunks_iter(Axis(1), level.width))
+            .zip(x.axis_chunks_iter(Axis(1), width.columns))
         {
-            for (to, from) in panel.chunks_exact_mut(level.width).zip(x.outer_iter()) {
+            for (to, from) in panel.chunks_exact_mut(width.columns).zip(x.outer_iter()) {
                 if let Some(from) = from.to_slice() {
                     to[..from.len()].copy_from_slice(from);
                 }
@@ -43,33 +44,33 @@ impl Panels {
     }
 
     /// Of X `[columns, k]`, whose rows are contiguous.
-    pub(super) fn of_samples(x: ArrayView2<'_, f32>, level: Level) -> Result<Self> {
+    pub(super) fn of_samples(isa: Isa, x: ArrayView2<'_, f32>, width: Width) -> Result<Self> {
         let (columns, k) = x.dim();
-        let mut panels = Panels::new(k, columns, level);
+        let mut panels = Panels::new(k, columns, width);
         for (panel, x) in panels
             .buffers(columns)
-            .zip(x.axis_chunks_iter(Axis(0), level.width))
+            .zip(x.axis_chunks_iter(Axis(0), width.columns))
         {
-            transpose(level.isa, x, panel, level.width)?;
+            transpose(isa, x, panel, width.columns)?;
         }
         Ok(panels)
     }
 
-    fn new(k: usize, columns: usize, level: Level) -> Self {
-        let count = columns.div_ceil(level.width);
+    fn new(k: usize, columns: usize, width: Width) -> Self {
+        let count = columns.div_ceil(width.columns);
         Panels {
-            buffer: Buffer::take(k * count * level.width),
+            buffer: Buffer::take(k * count * width.columns),
             k,
-            width: level.width,
+            width,
             count,
         }
     }
 
     /// The memory of each panel; that of one that is not filled by `columns` is zero.
     fn buffers(&mut self, columns: usize) -> impl Iterator<Item = &mut [f32]> {
-        let size = self.k * self.width;
+        let size = self.k * self.width.columns;
         let floats = self.buffer.floats_mut();
-        if columns < self.count * self.width {
+        if columns < self.count * self.width.columns {
             floats[(self.count - 1) * size..].fill(0.0);
         }
         floats.chunks_exact_mut(size.max(1))
@@ -77,11 +78,11 @@ impl Panels {
 
     /// Columns, with those that fill the last panel up.
     pub(super) fn columns(&self) -> usize {
-        self.count * self.width
+        self.count * self.width.columns
     }
 
     fn panel(&self, panel: usize) -> &[f32] {
-        let size = self.k * self.width;
+        let size = self.k * self.width.columns;
         &self.buffer.floats()[panel * size..][..size]
     }
 }
@@ -109,11 +110,11 @@ pub(super) fn window_panels(
                 match columns {
                     Columns::Narrow(c) => {
                         let entries = (&c[range], values, lengths);
-                        slice_panels(p.level.narrow, entries, ends, panels, &mut y);
+                        slice_panels(panels.width.narrow, entries, ends, panels, &mut y);
                     }
                     Columns::Wide(c) => {
                         let entries = (&c[range], values, lengths);
-                        slice_panels(p.level.wide, entries, ends, panels, &mut y);
+                        slice_panels(panels.width.wide, entries, ends, panels, &mut y);
                     }
                 }
             }
@@ -127,7 +128,7 @@ pub(super) fn window_panels(
                     &decoded.values[..],
                     &order.lengths[slice],
                 );
-                slice_panels(p.level.wide, entries, ends, panels, &mut y);
+                slice_panels(panels.width.wide, entries, ends, panels, &mut y);
             }
         }
         Form::TwoOfFour { .. } => {
@@ -138,7 +139,7 @@ pub(super) fn window_panels(
                 let ends = p.ends(first, &rows[..(y.nrows() - from).min(SLICE)]);
                 let lengths = &[(p.w.k / 2) as u32; SLICE];
                 let entries = (&decoded.columns[..], &decoded.values[..], lengths);
-                slice_panels(p.level.wide, entries, ends, panels, &mut y);
+                slice_panels(panels.width.wide, entries, ends, panels, &mut y);
             }
         }
         Form::Blocks { starts, columns } => {
@@ -149,7 +150,7 @@ pub(super) fn window_panels(
                 let from = block * BLOCK - first;
                 let rows: [u32; BLOCK] = std::array::from_fn(|r| (from + r) as u32);
                 let ends = p.ends(first, &rows[..(y.nrows() - from).min(BLOCK)]);
-                block_panels(p.level, &columns[range], values, ends, panels, &mut y);
+                block_panels(&columns[range], values, ends, panels, &mut y);
             }
         }
     }
@@ -181,7 +182,6 @@ fn slice_panels<I: Index>(
 
 /// One row of blocks times each panel.
 fn block_panels(
-    level: Level,
     columns: &[u32],
     values: &[f32],
     ends: Ends<'_, BLOCK>,
@@ -197,7 +197,7 @@ fn block_panels(
             ends,
         };
         // SAFETY: as in `slice_panels`.
-        unsafe { (level.blocks)(&tile) }
+        unsafe { (panels.width.blocks)(&tile) }
     });
 }
 
@@ -209,7 +209,7 @@ fn each_panel<'a, const ROWS: usize>(
     y: &mut ArrayViewMut2<'_, f32>,
     mut run: impl FnMut(&[f32], Ends<'a, ROWS>),
 ) {
-    let width = panels.width;
+    let width = panels.width.columns;
     assert!(width <= WIDEST && y.ncols() <= panels.columns() && y.strides()[1] == 1);
     assert!(ends.rows.iter().all(|&row| (row as usize) < y.nrows()));
     for panel in 0..panels.count {

@@ -16,7 +16,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::buffer::Buffer;
 use super::column::window_column;
-use super::lanes::Level;
+use super::lanes::{Level, Width};
 use super::panels::{Panels, window_panels};
 use super::storage::{Form, Stored, WINDOW};
 use super::tile::Ends;
@@ -42,7 +42,6 @@ pub(super) struct Product<'a> {
 impl Product<'_> {
     /// `Y = W·X`, X `[k, batch]`, Y `[n, batch]`.
     pub(super) fn features(&self, x: ArrayView2<'_, f32>, mut y: ArrayViewMut2<'_, f32>) {
-        let columns = self.group() * self.level.width;
         if y.is_empty() {
             return;
         }
@@ -50,16 +49,18 @@ impl Product<'_> {
             return self.column(x, y);
         }
         let batch = x.ncols();
+        let width = self.level.width(batch);
+        let columns = self.group() * width.columns;
         let groups: Vec<_> = y
             .axis_chunks_iter_mut(Axis(1), columns)
             .enumerate()
             .collect();
-        let whole = groups.len() == 1;
+        let cut = uneven(groups.len());
         share(groups, self.threads(batch), |(group, y)| {
             let first = group * columns;
             let x = x.slice(s![.., first..first + y.ncols()]);
-            let panels = Panels::of_features(x, self.level);
-            self.windows(&panels, whole, y);
+            let panels = Panels::of_features(x, width);
+            self.windows(&panels, cut, y);
         });
     }
 
@@ -80,15 +81,16 @@ impl Product<'_> {
             }
             return Ok(());
         }
-        let rows = self.group() * self.level.width;
         let batch = y.nrows();
+        let width = self.level.width(batch);
+        let rows = self.group() * width.columns;
         let groups: Vec<_> = y.axis_chunks_iter_mut(Axis(0), rows).enumerate().collect();
-        let whole = groups.len() == 1;
+        let cut = uneven(groups.len());
         let fault = Mutex::new(Ok(()));
         share(groups, self.threads(batch), |(group, y)| {
             let first = group * rows;
             let x = x.slice(s![first..first + y.nrows(), ..]);
-            if let Err(error) = self.samples_of_group(x, whole, y) {
+            if let Err(error) = self.samples_of_group(x, width, cut, y) {
                 *fault.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
             }
         });
@@ -98,12 +100,13 @@ impl Product<'_> {
     fn samples_of_group(
         &self,
         x: ArrayView2<'_, f32>,
+        width: Width,
         parallel: bool,
         mut y: ArrayViewMut2<'_, f32>,
     ) -> Result<()> {
-        let panels = Panels::of_samples(x, self.level)?;
+        let panels = Panels::of_samples(self.level.isa, x, width)?;
         let (batch, n) = y.dim();
-        // Y feature by feature, in whole panels.
+        // Y feature by feature, in cut panels.
         let shape = (n, panels.columns());
         let mut turned = Buffer::take(shape.0 * shape.1);
         let to = ArrayViewMut2::from_shape(shape, turned.floats_mut()).map_err(Error::other)?;
@@ -179,6 +182,11 @@ impl Product<'_> {
             rayon::current_num_threads()
         }
     }
+}
+
+/// Whether so many groups leave a thread without work at the end, so that windows are shared too.
+fn uneven(groups: usize) -> bool {
+    groups < 8 && !groups.is_multiple_of(2)
 }
 
 /// Runs the tasks on the calling thread, whether it belongs to the pool or not, and on others of
