@@ -1,5 +1,6 @@
 //! Against every assignment, the plain recurrence, and Lloyd's iteration.
 
+use super::rows::BLOCK;
 use super::*;
 use compress_core::rng;
 use proptest::prelude::*;
