@@ -29,10 +29,13 @@
 //!   1701.07204, sections 2 and 3: monotone rows, and which rows need to be kept.
 
 mod bands;
+mod near;
 mod rows;
 mod sort;
 
 use compress_core::{Error, Result};
+
+pub use near::near_optimal_kmeans;
 
 use bands::Bands;
 use rows::{Prefix, Rows};
@@ -51,7 +54,8 @@ use sort::sorted;
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 pub fn optimal_kmeans(name: &str, values: &[f32], levels: usize) -> Result<Vec<f32>> {
-    let points = Points::distinct(name, values, levels)?;
+    check(name, values, levels)?;
+    let points = Points::distinct(values);
     let clusters = levels.min(points.len());
     let prefix = Prefix::new(&points, points.mean(0, points.len()));
     let ends = match Bands::around_optimum(&points, &prefix, clusters) {
@@ -73,7 +77,8 @@ pub fn optimal_kmeans(name: &str, values: &[f32], levels: usize) -> Result<Vec<f
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 pub fn optimal_kmeans_with_zero(name: &str, values: &[f32], levels: usize) -> Result<Vec<f32>> {
-    let points = Points::distinct(name, values, levels)?;
+    check(name, values, levels)?;
+    let points = Points::distinct(values);
     let negative = points.part(|v| v < 0.0).mirrored();
     let positive = points.part(|v| v > 0.0);
     let free = levels - 1;
@@ -96,6 +101,17 @@ pub fn optimal_kmeans_with_zero(name: &str, values: &[f32], levels: usize) -> Re
     Ok(found)
 }
 
+fn check(name: &str, values: &[f32], levels: usize) -> Result<()> {
+    Error::check_finite(name, values)?;
+    if values.is_empty() {
+        return Err(Error::Empty { what: name.into() });
+    }
+    if levels == 0 {
+        return Err(Error::invalid(format!("levels of {name}"), 0, "positive"));
+    }
+    Ok(())
+}
+
 /// Distinct values, ascending, and how often each occurs.
 #[derive(Debug, Default)]
 struct Points {
@@ -104,21 +120,23 @@ struct Points {
 }
 
 impl Points {
-    fn distinct(name: &str, values: &[f32], levels: usize) -> Result<Self> {
-        Error::check_finite(name, values)?;
-        if values.is_empty() {
-            return Err(Error::Empty { what: name.into() });
-        }
-        if levels == 0 {
-            return Err(Error::invalid(format!("levels of {name}"), 0, "positive"));
-        }
-        let sorted = sorted(values);
+    /// Of finite values.
+    fn distinct(values: &[f32]) -> Self {
         let mut points = Points::default();
+        points.extend(&sorted(values));
+        points
+    }
+
+    /// Adds values that are ascending, and above those that are there.
+    fn extend(&mut self, sorted: &[f32]) {
         for run in sorted.chunk_by(|a, b| a == b) {
-            points.values.push(run[0].into());
-            points.counts.push(run.len() as f64);
+            self.push(run[0].into(), run.len() as f64);
         }
-        Ok(points)
+    }
+
+    fn push(&mut self, value: f64, count: f64) {
+        self.values.push(value);
+        self.counts.push(count);
     }
 
     fn len(&self) -> usize {

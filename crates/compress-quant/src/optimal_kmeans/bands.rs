@@ -17,8 +17,8 @@
 //! gain of the optimum ≤ T(i, e) + Σ over i of gap(i) · max over bins of spread(bin)
 //! ```
 //!
-//! for `e` one of the two edges of the bin in which boundary `i` lies, `gap(i)` a bound of
-//! `c(i+1) − c(i)`. Any known solution is a lower bound of the left side, so a bin with too small
+//! for `e` one of the two edges of the bin in which boundary `i` lies, and `gap(i)` a bound of
+//! `c(i+1) − c(i)`, which is small where many values lie in between, since they cost. Any known solution is a lower bound of the left side, so a bin with too small
 //! a right side does not hold boundary `i`. The bins that are left also bound the gaps, so the
 //! bound is applied again until nothing changes. Where it leaves much (a few distinct values, a
 //! flat optimum) the bands are wide and the program does more, never something else.
@@ -27,12 +27,17 @@
 //! The bound over bins is this project's; [`super`] has the references of the program.
 
 use super::Points;
-use super::rows::{BLOCK, Prefix, Row};
+use super::rows::{Prefix, Row};
 
-/// Bins of equal weight, and as many of equal width beside them.
-const BINS: usize = 4096;
-/// Distinct values below which the whole program is as fast.
-const FEW: usize = 4 * BINS;
+/// Bins of equal weight for each cluster, and as many of equal width beside them.
+const BINS: usize = 256;
+/// The fewest and the most of each kind.
+const LEAST: usize = 2048;
+const MOST: usize = 1 << 15;
+/// Distinct values for each bin below which the whole program is as fast.
+const FEW: usize = 8;
+/// The most split points that are kept, of 4 bytes.
+const KEPT: usize = 1 << 27;
 /// What rounding may add to a gain, relative to all gains.
 const ROUNDING: f64 = 1e-12;
 /// The most times that the bound is applied, and that a solution is refined.
@@ -49,10 +54,11 @@ impl Bands {
         prefix: &Prefix,
         clusters: usize,
     ) -> Option<Bands> {
-        if clusters < 2 || points.len() < FEW {
+        let bins = (BINS * clusters).clamp(LEAST, MOST).min(points.len() / FEW);
+        if clusters < 2 || bins < LEAST {
             return None;
         }
-        let bins = Bins::new(points, prefix);
+        let mut bins = Bins::new(points, prefix, bins);
         if bins.edges.len() <= 2 * clusters {
             return None;
         }
@@ -62,10 +68,29 @@ impl Bands {
         );
         let mut ends = below.ends(&bins.edges);
         let known = refine(points, prefix, &mut ends);
+        bins.bound_gaps(prefix.squares - known);
         let bands = bins.bands(&below, &above, known)?;
         // The split points of all bands are kept.
-        let entries: usize = bands.0.iter().map(|(low, high)| high - low + 1).sum();
-        (entries <= BLOCK * points.len()).then_some(bands)
+        (bands.entries() <= KEPT).then_some(bands)
+    }
+
+    /// Of how many values lie below each boundary at least and at most. None where this leaves a
+    /// cluster without values.
+    pub(super) fn new(mut ranges: Vec<(usize, usize)>) -> Option<Bands> {
+        let mut least = 0;
+        for (low, high) in &mut ranges {
+            least = (least + 1).max(*low);
+            *low = least;
+            if least > *high {
+                return None;
+            }
+        }
+        Some(Bands(ranges))
+    }
+
+    /// How many places for a boundary there are in all.
+    pub(super) fn entries(&self) -> usize {
+        self.0.iter().map(|(low, high)| high - low + 1).sum()
     }
 
     /// Where the best clusters within the bands end, after where the first begins.
@@ -105,6 +130,8 @@ struct Bins<'a> {
     prefix: Prefix,
     /// `max(Σ(x − first), Σ(last − x))` of each bin.
     spreads: Vec<f64>,
+    /// A bound of the distance between the two means whose midpoint lies in a bin.
+    gaps: Vec<f64>,
 }
 
 /// Gains of clusters of the first bins, for each number of clusters from 0.
@@ -114,13 +141,13 @@ struct Gains {
 }
 
 impl<'a> Bins<'a> {
-    fn new(points: &'a Points, prefix: &Prefix) -> Self {
+    fn new(points: &'a Points, prefix: &Prefix, count: usize) -> Self {
         let n = points.len();
         let (first, last) = (points.values[0], points.values[n - 1]);
         let weight = prefix.weights[n];
         let mut edges = vec![0, n];
-        for bin in 1..BINS {
-            let part = bin as f64 / BINS as f64;
+        for bin in 1..count {
+            let part = bin as f64 / count as f64;
             let heavy = weight * part;
             edges.push(prefix.weights.partition_point(|w| *w < heavy).min(n));
             let far = first + (last - first) * part;
@@ -133,6 +160,7 @@ impl<'a> Bins<'a> {
             sums: of_edges(&prefix.sums),
             weights: of_edges(&prefix.weights),
             centre: prefix.centre,
+            squares: prefix.squares,
         };
         let spread = |bin: &[usize]| {
             // Relative to the first value of the bin.
@@ -145,6 +173,7 @@ impl<'a> Bins<'a> {
         Bins {
             points,
             spreads: edges.windows(2).map(spread).collect(),
+            gaps: vec![last - first; edges.len() - 1],
             edges,
             prefix: at_edges,
         }
@@ -182,7 +211,7 @@ impl<'a> Bins<'a> {
         let mut allowed = vec![(0, bins - 1); clusters - 1];
         for _ in 0..ROUNDS {
             let moved: f64 = (0..clusters - 1)
-                .map(|i| self.gap(&allowed, i) * self.widest(allowed[i]))
+                .map(|i| self.moved(allowed[i], self.gap(&allowed, i)))
                 .sum();
             let narrowed: Option<Vec<_>> = (0..clusters - 1)
                 .map(|i| {
@@ -203,17 +232,8 @@ impl<'a> Bins<'a> {
             }
             allowed = narrowed;
         }
-        let mut least = 0;
-        let mut band = |&(first, last): &(usize, usize)| {
-            // Each cluster holds a value.
-            least = (least + 1).max(self.edges[first]);
-            (least <= self.edges[last + 1]).then_some((least, self.edges[last + 1]))
-        };
-        allowed
-            .iter()
-            .map(&mut band)
-            .collect::<Option<_>>()
-            .map(Bands)
+        let ends = |(first, last): (usize, usize)| (self.edges[first], self.edges[last + 1]);
+        Bands::new(allowed.into_iter().map(ends).collect())
     }
 
     /// A bound of the distance between the means on both sides of boundary `i`: from the least
@@ -231,11 +251,49 @@ impl<'a> Bins<'a> {
         self.points.values[most - 1] - self.points.values[least]
     }
 
-    fn widest(&self, (first, last): (usize, usize)) -> f64 {
-        self.spreads[first..=last]
+    /// What it costs at most to move a boundary from within its bin to an edge of the bin.
+    fn moved(&self, (first, last): (usize, usize), gap: f64) -> f64 {
+        let of_bins = self.gaps[first..=last]
             .iter()
-            .copied()
+            .zip(&self.spreads[first..=last]);
+        of_bins
+            .map(|(own, spread)| own.min(gap) * spread)
             .fold(0.0, f64::max)
+    }
+
+    /// Bounds the gaps, given that an optimal solution costs no more than `cost`: what lies within
+    /// a quarter of a gap of the midpoint costs a sixteenth of its square.
+    fn bound_gaps(&mut self, cost: f64) {
+        let value = |i: usize| self.points.values[i];
+        let weight = &self.prefix.weights;
+        let first: Vec<f64> = self
+            .edges
+            .iter()
+            .take(self.gaps.len())
+            .map(|&e| value(e))
+            .collect();
+        let last: Vec<f64> = self.edges[1..].iter().map(|&e| value(e - 1)).collect();
+        let mut gap = last[last.len() - 1] - first[0];
+        let mut any = true;
+        while any {
+            any = false;
+            let quarter = gap / 4.0;
+            // The bins that lie within a quarter of any midpoint in this one.
+            let (mut low, mut high) = (0, 0);
+            for bin in 0..first.len() {
+                while low < first.len() && first[low] < last[bin] - quarter {
+                    low += 1;
+                }
+                while high < last.len() && last[high] <= first[bin] + quarter {
+                    high += 1;
+                }
+                if low < high && (weight[high] - weight[low]) * quarter * quarter > cost {
+                    self.gaps[bin] = gap;
+                    any = true;
+                }
+            }
+            gap *= 0.8;
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Prefix {
     pub weights: Vec<f64>,
     /// What the values were centred on.
     pub centre: f64,
+    /// The sum of squares of all, centred, or a little more.
+    pub squares: f64,
 }
 
 /// The rows of the dynamic program.
@@ -127,6 +129,7 @@ impl Prefix {
             sums: vec![0.0],
             weights: vec![0.0],
             centre,
+            squares: 0.0,
         };
         let (mut sum, mut lost, mut weight) = (0.0, 0.0, 0.0);
         for (value, count) in points.values.iter().zip(&points.counts) {
@@ -141,9 +144,12 @@ impl Prefix {
             lost += (large - next) + small;
             sum = next;
             weight += count;
+            prefix.squares += term * (value - centre);
             prefix.sums.push(sum + lost);
             prefix.weights.push(weight);
         }
+        // More than what rounding can have taken away.
+        prefix.squares *= 1.0 + weight * f64::EPSILON;
         prefix
     }
 
@@ -163,6 +169,7 @@ impl Prefix {
             sums: from_end(&self.sums),
             weights: from_end(&self.weights),
             centre: self.centre,
+            squares: self.squares,
         }
     }
 

@@ -25,13 +25,14 @@ pub(super) fn sorted(values: &[f32]) -> Vec<f32> {
 }
 
 /// An integer in the order of the value.
-fn key(value: f32) -> u32 {
+pub(super) fn key(value: f32) -> u32 {
     // Adding zero makes −0.0 positive, so that the two zeros are one value.
     let bits = (value + 0.0).to_bits();
     let sign = ((bits as i32) >> 31) as u32;
     bits ^ (sign | 0x8000_0000)
 }
 
+/// The value of a key.
 fn value(key: u32) -> f32 {
     let sign = (((!key) as i32) >> 31) as u32;
     f32::from_bits(key ^ (sign | 0x8000_0000))
