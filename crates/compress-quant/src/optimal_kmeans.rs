@@ -19,8 +19,30 @@
 //! `j = 0` alone), for every number of levels at once, and the best division of the levels
 //! between the two is taken.
 //!
-//! Sums are in f64, of values centred on their mean (on zero where it is pinned). Partitions
-//! whose squared errors differ by less than about 10⁻¹⁴ of the sum of squares may tie.
+//! From some 16,000 distinct values on, the optimum is first bounded: bins of values give for each
+//! boundary between two clusters a band that provably holds it, and the rows are filled only
+//! there. [`near_optimal_kmeans`] stops at what bins and the values near the boundaries tell.
+//!
+//! What is optimal is so up to rounding: sums are in f64, of values centred on their mean (on zero
+//! where it is pinned), each as good as rounded once. Partitions whose squared errors differ by
+//! less than about 10⁻¹⁴ of the sum of squares may tie, and which of them is found is fixed by the
+//! values alone. The bands are taken wider than rounding asks for.
+//!
+//! # Speed
+//!
+//! Milliseconds for normal values on two threads of a Zen 5 at 4.3 GHz, the least of 7 (`cargo run
+//! --release -p compress-quant --example kmeans`), beside scikit-learn 1.9's Lloyd iteration from
+//! one start, which ends at a local optimum:
+//!
+//! | values, levels | whole program | optimal | near | scikit-learn |
+//! | --- | --- | --- | --- | --- |
+//! | 235,200, 16 | 61 | 11 | 4.1 | 103 to 161 |
+//! | 4,194,304, 16 | | 140 | 45 | 2,451 |
+//! | 235,200, 256 | 1,210 | 382 | 160 | |
+//! | 4,194,304, 256 | 19,900 | 940 | 249 | |
+//!
+//! At 16 levels the bands hold a tenth of the distinct values, all of them together, and sorting
+//! and summing are what is left. With a zero pinned the whole program is run.
 //!
 //! # References
 //! - Wang and Song, *Ckmeans.1d.dp: optimal k-means clustering in one dimension by dynamic

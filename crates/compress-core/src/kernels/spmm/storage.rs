@@ -245,9 +245,9 @@ impl Sparse {
             }
             Form::Blocks { starts, columns } => {
                 let block = row / BLOCK;
-                for i in starts[block]..starts[block + 1] {
-                    let at = i * BLOCK + row % BLOCK;
-                    visit(columns[i].get(), self.values.get(at));
+                let range = starts[block]..starts[block + 1];
+                for (i, column) in range.clone().zip(&columns[range]) {
+                    visit(column.get(), self.values.get(i * BLOCK + row % BLOCK));
                 }
             }
             Form::TwoOfFour { positions } => {
@@ -430,11 +430,11 @@ impl Kept {
             for group in 0..k / 4 {
                 let mut slots = [0u32; 2];
                 let mut of_slots = [[FILLER; BLOCK]; 2];
-                for r in 0..BLOCK {
-                    let pair = self.pair(first + r, group as u32)?;
-                    for slot in 0..2 {
-                        slots[slot] |= pair[slot] << (2 * r);
-                        of_slots[slot][r] = self.source(first + r, group as u32 * 4 + pair[slot]);
+                for (r, row) in (first..first + BLOCK).enumerate() {
+                    let pair = self.pair(row, group as u32)?;
+                    for (slot, &place) in pair.iter().enumerate() {
+                        slots[slot] |= place << (2 * r);
+                        of_slots[slot][r] = self.source(row, group as u32 * 4 + place);
                     }
                 }
                 positions.extend(slots);
