@@ -51,6 +51,7 @@
 //!   1701.07204, sections 2 and 3: monotone rows, and which rows need to be kept.
 
 mod bands;
+mod bins;
 mod near;
 mod rows;
 mod sort;

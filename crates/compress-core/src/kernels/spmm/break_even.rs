@@ -49,7 +49,7 @@ mod tests {
             assert!(sparse(0) && sparse(500) && !sparse(4_000) && !sparse(10_000));
             assert!((0..10_000).all(|kept| sparse(kept) || !sparse(kept + 1)));
         }
-        assert!(prefers_sparse(100, 100, 1_399, 1) && !prefers_sparse(100, 100, 1_400, 1));
+        assert!(prefers_sparse(100, 100, 1_399, 1) && !prefers_sparse(100, 100, 1_401, 1));
         assert!(prefers_sparse(100, 100, 3_999, 1024));
         assert!(!prefers_sparse(100, 100, 0, 0) && !prefers_sparse(0, 9, 0, 1));
     }

@@ -51,6 +51,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod buffer;
+mod build;
 mod column;
 mod decode;
 mod lanes;
