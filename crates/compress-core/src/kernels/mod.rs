@@ -31,3 +31,4 @@ impl Threads {
         self == Threads::Pool && multiply_adds >= fewest && rayon::current_num_threads() > 1
     }
 }
+pub mod spmm;

@@ -1,5 +1,6 @@
 //! Against every assignment, the plain recurrence, and Lloyd's iteration.
 
+use super::rows::BLOCK;
 use super::*;
 use compress_core::rng;
 use proptest::prelude::*;
@@ -225,4 +226,126 @@ fn refuses_what_it_cannot_do() {
     let error = optimal_kmeans("layers.3.weight", &[1.0, f32::NAN], 2).unwrap_err();
     assert!(error.to_string().contains("layers.3.weight"), "{error}");
     assert!(error.to_string().contains("index 1"), "{error}");
+}
+
+/// Values of several kinds, enough of them that the bands are used.
+fn many(kind: usize, count: usize) -> Vec<f32> {
+    let mut stream = rng::indexed(3, "many", kind as u64);
+    let mut draw = |i: usize| {
+        let mut uniform = || rng::uniform(&mut stream);
+        let normal = (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
+        match kind {
+            0 => normal,
+            // Two groups far apart, and nothing in between.
+            1 => normal + if uniform() < 0.3 { 1e4 } else { 0.0 },
+            // Heavy tails.
+            2 => normal / (0.01 + uniform()).powi(3),
+            // Many duplicates, evenly spaced: many optimal solutions.
+            3 => (uniform() * 20_000.0).floor(),
+            // Most values are one value.
+            4 => {
+                if uniform() < 0.5 {
+                    0.0
+                } else {
+                    normal
+                }
+            }
+            // Evenly spaced, mirrored, one outlier.
+            5 => {
+                if i == 7 {
+                    1e30
+                } else {
+                    i as f32 - count as f32 / 2.0
+                }
+            }
+            _ => uniform(),
+        }
+    };
+    (0..count).map(&mut draw).collect()
+}
+
+/// The gain of the clusters of all values of the whole program, and where it cuts.
+fn whole(points: &Points, clusters: usize) -> (f64, Vec<usize>) {
+    let prefix = Prefix::new(points, points.mean(0, points.len()));
+    let rows = Rows::fill(prefix, clusters, false);
+    (rows.gains[clusters], rows.cluster_ends(clusters))
+}
+
+fn gain_of(points: &Points, ends: &[usize]) -> f64 {
+    let prefix = Prefix::new(points, points.mean(0, points.len()));
+    let gain = |pair: &[usize]| {
+        let sum = prefix.sums[pair[1]] - prefix.sums[pair[0]];
+        sum * sum / (prefix.weights[pair[1]] - prefix.weights[pair[0]])
+    };
+    ends.windows(2).map(gain).sum()
+}
+
+#[test]
+fn bands_hold_the_optimum() {
+    for kind in 0..7 {
+        let points = Points::distinct(&many(kind, 40_000));
+        let prefix = Prefix::new(&points, points.mean(0, points.len()));
+        for clusters in [2, 3, 16, 33] {
+            let (gain, ends) = whole(&points, clusters);
+            let bands = Bands::around_optimum(&points, &prefix, clusters);
+            // Bands are what makes it fast: on ordinary values there must be some.
+            assert!(bands.is_some() || kind > 0, "{kind} {clusters}");
+            let Some(bands) = bands else { continue };
+            if kind == 0 {
+                assert!(
+                    bands.entries() < points.len() / 2,
+                    "{clusters}: {}",
+                    bands.entries()
+                );
+            }
+            let found = bands.cluster_ends(&prefix);
+            assert!(
+                found.windows(2).all(|pair| pair[0] < pair[1]),
+                "{kind} {clusters}"
+            );
+            let difference = gain_of(&points, &found) - gain;
+            assert!(
+                difference.abs() <= 1e-13 * gain,
+                "{kind} {clusters}: {difference}"
+            );
+            if kind == 0 || kind == 6 {
+                assert_eq!(found, ends, "{kind} {clusters}");
+            }
+        }
+    }
+}
+
+#[test]
+fn near_the_optimum_on_values_of_many_kinds() {
+    for kind in 0..7 {
+        let values = many(kind, 40_000);
+        for clusters in [1, 2, 16, 100] {
+            let optimum = error(&values, &optimal_kmeans("w", &values, clusters).unwrap());
+            let near = near_optimal_kmeans("w", &values, clusters).unwrap();
+            assert!(near.windows(2).all(|l| l[0] < l[1]), "{kind} {clusters}");
+            let near = error(&values, &near);
+            assert!(
+                near <= optimum * (1.0 + 1e-4),
+                "{kind} {clusters}: {near} {optimum}"
+            );
+        }
+    }
+    let equal = vec![3.5; 40_000];
+    assert_eq!(near_optimal_kmeans("w", &equal, 16).unwrap(), [3.5]);
+    assert!(near_optimal_kmeans("w", &[f32::NAN], 2).is_err());
+    assert!(near_optimal_kmeans("w", &[], 2).is_err());
+    assert!(near_optimal_kmeans("w", &equal, 0).is_err());
+}
+
+#[test]
+fn one_and_two_threads_find_the_same_levels() {
+    let values = many(0, 150_000);
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            let exact = optimal_kmeans("w", &values, 16).unwrap();
+            (exact, near_optimal_kmeans("w", &values, 16).unwrap())
+        })
+    };
+    assert_eq!(run(1), run(2));
 }

@@ -166,6 +166,41 @@ pub(crate) fn gemm_packed_on(
     Ok(())
 }
 
+/// `to[c·to_stride + r] = from[(r, c)]`, at a given level; nothing else is written. The rows of
+/// `from` are contiguous.
+///
+/// # Errors
+/// Where the machine lacks the level, the rows are strided, or `to` is too short.
+pub(super) fn transpose(
+    isa: Isa,
+    from: ArrayView2<'_, f32>,
+    to: &mut [f32],
+    to_stride: usize,
+) -> Result<()> {
+    let (rows, cols) = from.dim();
+    if rows == 0 || cols == 0 {
+        return Ok(());
+    }
+    let needed = (cols - 1).saturating_mul(to_stride).saturating_add(rows);
+    if to.len() < needed || (cols > 1 && from.strides()[1] != 1) {
+        return Err(Error::Shape {
+            what: "transpose".into(),
+            expected: vec![needed],
+            found: vec![to.len()],
+        });
+    }
+    match Level::of(isa)? {
+        // SAFETY: a level is one that the processor has.
+        Some(level) => unsafe { (level.transpose)(from, to, to_stride) },
+        None => {
+            for ((r, c), &value) in from.indexed_iter() {
+                to[c * to_stride + r] = value;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check(
     a: &ArrayView2<'_, f32>,
     (k, n): (usize, usize),

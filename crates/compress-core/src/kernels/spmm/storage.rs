@@ -1,0 +1,384 @@
+//! The layouts of a sparse matrix: built, decoded, and turned back into a dense one.
+
+use super::build::{FILLER, Kept, pick};
+use super::tile::Index;
+use super::{Layout, Values};
+use crate::{Error, Result};
+
+/// Rows of a slice: as many chains as hide the latency of a fused multiply-add.
+pub(super) const SLICE: usize = 8;
+/// Rows of a block.
+pub(super) const BLOCK: usize = 16;
+/// Rows that are sorted by their length and that a thread computes at a time.
+pub(super) const WINDOW: usize = 64;
+
+/// A sparse matrix `[n, k]`, laid out for products. The zeros that were left out are not
+/// multiplied; what is stored is, be it zero or not.
+#[derive(Clone, Debug)]
+pub struct Sparse {
+    pub(super) n: usize,
+    pub(super) k: usize,
+    kept: usize,
+    pub(super) values: Stored,
+    /// For int8 values a scale for each row.
+    pub(super) scales: Option<Vec<f32>>,
+    pub(super) form: Form,
+}
+
+/// Values in the order of a layout.
+#[derive(Clone, Debug)]
+pub(super) enum Stored {
+    F32(Vec<f32>),
+    I8(Vec<i8>),
+}
+
+/// Which values are where.
+#[derive(Clone, Debug)]
+pub(super) enum Form {
+    /// Columns in the order of the values.
+    Csr { order: Order, columns: Columns },
+    /// A bit for each element, `words` for a row; values row by row, from `starts` on.
+    Bitmask {
+        order: Order,
+        words: Vec<u64>,
+        starts: Vec<usize>,
+    },
+    /// For each `BLOCK` rows the columns from `starts` on, with `BLOCK` values each.
+    Blocks {
+        starts: Vec<usize>,
+        columns: Vec<u32>,
+    },
+    /// For each `BLOCK` rows two slots for each group of 4 columns; see
+    /// [`GroupTile`](super::tile::GroupTile).
+    TwoOfFour { positions: Vec<u32> },
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Columns {
+    Narrow(Vec<u16>),
+    Wide(Vec<u32>),
+}
+
+/// Rows in slices. Within each [`WINDOW`] the longest come first, so that the rows of a slice are
+/// of nearly the same length.
+///
+/// The entries of a slice follow each other slot by slot: the first entry of each row, then the
+/// second of each that has one, and so on.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    /// The rows of all slices, counted from the beginning of their window.
+    pub rows: Vec<u32>,
+    /// Entries of the rows of each slice.
+    pub lengths: Vec<[u32; SLICE]>,
+    /// Where each slice's entries begin, and where the last ends.
+    pub starts: Vec<usize>,
+}
+
+impl Sparse {
+    /// Keeps what is not zero of a dense matrix `[n, k]`, row-major. NaN and infinities are kept.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the number of values or of scales differs; [`Error::Invalid`] where
+    /// the layout cannot hold the matrix: [`Layout::TwoOfFour`] needs a multiple of 4 columns and
+    /// at most two values in each 4, and none holds 2³² or more rows, columns or values.
+    pub fn from_dense(layout: Layout, n: usize, k: usize, values: Values<'_>) -> Result<Self> {
+        check_values("values of a sparse matrix", n, k, n.checked_mul(k), &values)?;
+        let kept = match values {
+            Values::F32(v) => Kept::new(n, k, |i| v[i] != 0.0),
+            Values::I8 { codes, .. } => Kept::new(n, k, |i| codes[i] != 0),
+        };
+        let positions = kept.positions(k);
+        let stored = match values {
+            Values::F32(v) => Stored::F32(positions.map(|i| v[i]).collect()),
+            Values::I8 { codes, .. } => Stored::I8(positions.map(|i| codes[i]).collect()),
+        };
+        Self::arrange(layout, n, k, kept, stored, &values)
+    }
+
+    /// Keeps the elements where `mask` `[n, k]`, row-major, is true; `values` are theirs alone,
+    /// in the same order.
+    ///
+    /// # Errors
+    /// As [`Sparse::from_dense`].
+    pub fn from_mask(
+        layout: Layout,
+        n: usize,
+        k: usize,
+        mask: &[bool],
+        values: Values<'_>,
+    ) -> Result<Self> {
+        if n.checked_mul(k) != Some(mask.len()) {
+            return Err(shape("mask of a sparse matrix", &[n, k], mask.len()));
+        }
+        let kept = mask.iter().filter(|kept| **kept).count();
+        check_values("kept values of a sparse matrix", n, k, Some(kept), &values)?;
+        let stored = match values {
+            Values::F32(v) => Stored::F32(v.to_vec()),
+            Values::I8 { codes, .. } => Stored::I8(codes.to_vec()),
+        };
+        let kept = Kept::new(n, k, |i| mask[i]);
+        Self::arrange(layout, n, k, kept, stored, &values)
+    }
+
+    fn arrange(
+        layout: Layout,
+        n: usize,
+        k: usize,
+        kept: Kept,
+        stored: Stored,
+        values: &Values<'_>,
+    ) -> Result<Self> {
+        let count = kept.columns.len();
+        let (form, sources) = match layout {
+            Layout::Csr => kept.csr(k),
+            Layout::Bitmask => kept.bitmask(k),
+            Layout::Blocks => kept.blocks(),
+            Layout::TwoOfFour => kept.two_of_four(k)?,
+        };
+        let values_in_order = match stored {
+            Stored::F32(v) => Stored::F32(pick(&v, &sources)),
+            Stored::I8(v) => Stored::I8(pick(&v, &sources)),
+        };
+        Ok(Sparse {
+            n,
+            k,
+            kept: count,
+            values: values_in_order,
+            scales: match values {
+                Values::F32(_) => None,
+                Values::I8 { scales, .. } => Some(scales.to_vec()),
+            },
+            form,
+        })
+    }
+
+    /// Rows and columns: `(n, k)`, outputs and inputs.
+    pub fn dim(&self) -> (usize, usize) {
+        (self.n, self.k)
+    }
+
+    /// Which layout it has.
+    pub fn layout(&self) -> Layout {
+        match self.form {
+            Form::Csr { .. } => Layout::Csr,
+            Form::Bitmask { .. } => Layout::Bitmask,
+            Form::Blocks { .. } => Layout::Blocks,
+            Form::TwoOfFour { .. } => Layout::TwoOfFour,
+        }
+    }
+
+    /// Elements kept, without those that a layout stores beside them.
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// The fraction of elements kept; 1 of an empty matrix.
+    pub fn density(&self) -> f64 {
+        if self.n == 0 || self.k == 0 {
+            return 1.0;
+        }
+        self.kept as f64 / (self.n as f64 * self.k as f64)
+    }
+
+    /// Bytes of memory that the values, scales and positions take.
+    pub fn bytes(&self) -> usize {
+        let order = |order: &Order| {
+            size_of_val(&order.rows[..])
+                + size_of_val(&order.lengths[..])
+                + size_of_val(&order.starts[..])
+        };
+        let form = match &self.form {
+            Form::Csr { order: o, columns } => match columns {
+                Columns::Narrow(c) => order(o) + size_of_val(&c[..]),
+                Columns::Wide(c) => order(o) + size_of_val(&c[..]),
+            },
+            Form::Bitmask {
+                order: o,
+                words,
+                starts,
+            } => order(o) + size_of_val(&words[..]) + size_of_val(&starts[..]),
+            Form::Blocks { starts, columns } => {
+                size_of_val(&starts[..]) + size_of_val(&columns[..])
+            }
+            Form::TwoOfFour { positions } => size_of_val(&positions[..]),
+        };
+        let values = match &self.values {
+            Stored::F32(v) => size_of_val(&v[..]),
+            Stored::I8(v) => size_of_val(&v[..]),
+        };
+        form + values + self.scales.as_ref().map_or(0, |s| size_of_val(&s[..]))
+    }
+
+    /// The dense matrix `[n, k]`, row-major: values, with int8 ones multiplied by their scale.
+    pub fn to_dense(&self) -> Vec<f32> {
+        let mut dense = vec![0.0; self.n * self.k];
+        for (row, dense) in dense.chunks_exact_mut(self.k.max(1)).enumerate() {
+            let scale = self.scales.as_ref().map_or(1.0, |scales| scales[row]);
+            self.for_row(row, |column, value| dense[column] = value * scale);
+        }
+        dense
+    }
+
+    /// What is stored of a row, in the order of columns: column and value, without the scale.
+    pub(super) fn for_row(&self, row: usize, mut visit: impl FnMut(usize, f32)) {
+        match &self.form {
+            Form::Csr { order, columns } => order.for_row(row, self.n, |i| {
+                let column = match columns {
+                    Columns::Narrow(c) => c[i].get(),
+                    Columns::Wide(c) => c[i].get(),
+                };
+                visit(column, self.values.get(i));
+            }),
+            Form::Bitmask { words, starts, .. } => {
+                let words = &words[row * self.k.div_ceil(64)..][..self.k.div_ceil(64)];
+                for (i, column) in (starts[row]..).zip(bits(words)) {
+                    visit(column, self.values.get(i));
+                }
+            }
+            Form::Blocks { starts, columns } => {
+                let block = row / BLOCK;
+                let range = starts[block]..starts[block + 1];
+                for (i, column) in range.clone().zip(&columns[range]) {
+                    visit(column.get(), self.values.get(i * BLOCK + row % BLOCK));
+                }
+            }
+            Form::TwoOfFour { positions } => {
+                let slots = self.k / 2;
+                for slot in 0..slots {
+                    let i = row / BLOCK * slots + slot;
+                    let position = positions[i] >> (2 * (row % BLOCK)) & 3;
+                    let column = slot / 2 * 4 + position as usize;
+                    visit(column, self.values.get(i * BLOCK + row % BLOCK));
+                }
+            }
+        }
+    }
+}
+
+impl Stored {
+    fn get(&self, i: usize) -> f32 {
+        match self {
+            Stored::F32(v) => v[i],
+            Stored::I8(v) => v[i].into(),
+        }
+    }
+}
+
+impl Order {
+    pub(super) fn new(starts: &[usize]) -> Self {
+        let n = starts.len() - 1;
+        let length = |row: usize| (starts[row + 1] - starts[row]) as u32;
+        let mut order = Order {
+            rows: Vec::with_capacity(n),
+            lengths: Vec::with_capacity(n.div_ceil(SLICE)),
+            starts: vec![0],
+        };
+        let mut end = 0;
+        for first in (0..n).step_by(WINDOW) {
+            let mut rows: Vec<usize> = (first..n.min(first + WINDOW)).collect();
+            rows.sort_by_key(|&row| std::cmp::Reverse(length(row)));
+            for slice in rows.chunks(SLICE) {
+                let lengths = std::array::from_fn(|r| slice.get(r).map_or(0, |&row| length(row)));
+                end += lengths.iter().sum::<u32>() as usize;
+                order.lengths.push(lengths);
+                order.starts.push(end);
+            }
+            order
+                .rows
+                .extend(rows.iter().map(|row| (row - first) as u32));
+        }
+        order
+    }
+
+    /// The rows of a slice, counted from the beginning of their window.
+    pub(super) fn slice_rows(&self, slice: usize) -> &[u32] {
+        &self.rows[slice * SLICE..self.rows.len().min((slice + 1) * SLICE)]
+    }
+
+    /// The first row of the window that a slice belongs to.
+    pub(super) fn window(&self, slice: usize) -> usize {
+        slice * SLICE / WINDOW * WINDOW
+    }
+
+    /// The positions of a row's entries.
+    fn for_row(&self, row: usize, n: usize, mut visit: impl FnMut(usize)) {
+        let window = row / WINDOW * WINDOW;
+        let in_window = &self.rows[window..n.min(window + WINDOW)];
+        let place = in_window.iter().position(|&r| r as usize == row - window);
+        let place = window + place.expect("an order holds each row of a window");
+        let (slice, r) = (place / SLICE, place % SLICE);
+        let lengths = &self.lengths[slice];
+        let mut at = self.starts[slice];
+        for slot in 0..lengths[r] {
+            visit(at + r);
+            at += lengths.iter().filter(|&&length| length > slot).count();
+        }
+    }
+
+    /// The number of each entry of `kept` in the order of the slices.
+    pub(super) fn sources(&self, kept: &[usize]) -> Vec<u32> {
+        let mut sources = Vec::with_capacity(kept.last().copied().unwrap_or(0));
+        for (slice, lengths) in self.lengths.iter().enumerate() {
+            let window = self.window(slice);
+            let rows = self.slice_rows(slice);
+            for slot in 0..lengths[0] {
+                let longer = rows
+                    .iter()
+                    .zip(lengths)
+                    .filter(|(_, length)| **length > slot);
+                let entry = |row: &u32| kept[window + *row as usize] as u32 + slot;
+                sources.extend(longer.map(|(row, _)| entry(row)));
+            }
+        }
+        sources
+    }
+}
+
+/// The positions of the bits that are set, ascending.
+pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(i, &word)| {
+        let next = |rest: &u64| Some(rest & (rest - 1)).filter(|rest| *rest != 0);
+        std::iter::successors(Some(word).filter(|w| *w != 0), next)
+            .map(move |rest| i * 64 + rest.trailing_zeros() as usize)
+    })
+}
+
+fn check_values(
+    what: &str,
+    n: usize,
+    k: usize,
+    expected: Option<usize>,
+    values: &Values<'_>,
+) -> Result<()> {
+    if let Some(&large) = [n, k].iter().find(|&&size| size >= FILLER as usize) {
+        return Err(Error::invalid(
+            "rows or columns of a sparse matrix",
+            large,
+            "below 2³² − 1",
+        ));
+    }
+    let (length, scales) = match values {
+        Values::F32(v) => (v.len(), n),
+        Values::I8 { codes, scales } => (codes.len(), scales.len()),
+    };
+    if length >= FILLER as usize {
+        return Err(Error::invalid(
+            "values of a sparse matrix",
+            length,
+            "fewer than 2³² − 1",
+        ));
+    }
+    Error::check_shape("scales of a sparse matrix", &[n], &[scales])?;
+    match expected {
+        Some(expected) => Error::check_shape(what, &[expected], &[length]),
+        None => Err(shape(what, &[n, k], length)),
+    }
+}
+
+fn shape(what: &str, expected: &[usize], found: usize) -> Error {
+    Error::Shape {
+        what: what.into(),
+        expected: expected.to_vec(),
+        found: vec![found],
+    }
+}

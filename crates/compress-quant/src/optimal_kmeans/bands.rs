@@ -1,0 +1,151 @@
+//! Where the boundaries of the optimal clusters can lie: the dynamic program need not look
+//! elsewhere.
+//!
+//! The values are cut into bins. Over the bins' edges alone the program is cheap, and it is run
+//! from both ends: `T(i, e)` is the gain of the best clusters whose boundary `i` is the edge `e`,
+//! clusters without values allowed.
+//!
+//! Take an optimal solution, with means `c` and with the midpoints `m` between them, where a value
+//! goes to the nearest mean. Move all of its boundaries in a bin to the bin's right edge, or all to
+//! its left one, and keep the means. A value `x` that boundary `i` passes costs
+//! `2·(c(i+1) − c(i))·|x − m(i)|` more, so both directions together cost
+//! `2·(c(i+1) − c(i))·Σ|x − m(i)|` over the bin, and the better one at most half of that for all
+//! boundaries of the bin. The midpoint lies within the bin's values, so `Σ|x − m(i)|` is at most
+//! what it is from the first or from the last of them. What is reached is a solution over edges:
+//!
+//! ```text
+//! gain of the optimum ≤ T(i, e) + Σ over i of gap(i) · max over bins of spread(bin)
+//! ```
+//!
+//! for `e` one of the two edges of the bin in which boundary `i` lies, and `gap(i)` a bound of
+//! `c(i+1) − c(i)`, which is small where many values lie in between, since they cost. Any known solution is a lower bound of the left side, so a bin with too small
+//! a right side does not hold boundary `i`. The bins that are left also bound the gaps, so the
+//! bound is applied again until nothing changes. Where it leaves much (a few distinct values, a
+//! flat optimum) the bands are wide and the program does more, never something else.
+//!
+//! # References
+//! The bound over bins is this project's; [`super`] has the references of the program.
+
+use super::Points;
+use super::bins::Bins;
+use super::rows::{Prefix, Row};
+
+/// Bins of equal weight for each cluster, and as many of equal width beside them.
+const BINS: usize = 256;
+/// The fewest and the most of each kind.
+const LEAST: usize = 2048;
+const MOST: usize = 1 << 15;
+/// Distinct values for each bin below which the whole program is as fast.
+const FEW: usize = 8;
+/// The most split points that are kept, of 4 bytes.
+const KEPT: usize = 1 << 27;
+/// The most times that the bound is applied, and that a solution is refined.
+pub(super) const ROUNDS: usize = 100;
+
+/// For each boundary between two clusters how many values at least and at most lie below it.
+#[derive(Debug)]
+pub(super) struct Bands(Vec<(usize, usize)>);
+
+impl Bands {
+    /// None where the whole program is to be run.
+    pub(super) fn around_optimum(
+        points: &Points,
+        prefix: &Prefix,
+        clusters: usize,
+    ) -> Option<Bands> {
+        let bins = (BINS * clusters).clamp(LEAST, MOST).min(points.len() / FEW);
+        if clusters < 2 || bins < LEAST {
+            return None;
+        }
+        let mut bins = Bins::new(points, prefix, bins);
+        if bins.edges.len() <= 2 * clusters {
+            return None;
+        }
+        let (below, above) = rayon::join(
+            || bins.gains(&bins.prefix, clusters),
+            || bins.gains(&bins.prefix.reversed(), clusters),
+        );
+        let mut ends = below.ends(&bins.edges);
+        let known = refine(points, prefix, &mut ends);
+        bins.bound_gaps(prefix.squares - known);
+        let bands = bins.bands(&below, &above, known)?;
+        // The split points of all bands are kept.
+        (bands.entries() <= KEPT).then_some(bands)
+    }
+
+    /// Of how many values lie below each boundary at least and at most. None where this leaves a
+    /// cluster without values.
+    pub(super) fn new(mut ranges: Vec<(usize, usize)>) -> Option<Bands> {
+        let mut least = 0;
+        for (low, high) in &mut ranges {
+            least = (least + 1).max(*low);
+            *low = least;
+            if least > *high {
+                return None;
+            }
+        }
+        Some(Bands(ranges))
+    }
+
+    /// How many places for a boundary there are in all.
+    pub(super) fn entries(&self) -> usize {
+        self.0.iter().map(|(low, high)| high - low + 1).sum()
+    }
+
+    /// Where the best clusters within the bands end, after where the first begins.
+    pub(super) fn cluster_ends(&self, prefix: &Prefix) -> Vec<usize> {
+        let n = prefix.sums.len() - 1;
+        let (mut gains, mut base) = (vec![0.0], 0);
+        let mut splits = Vec::with_capacity(self.0.len() + 1);
+        for &(low, high) in self.0.iter().chain([&(n, n)]) {
+            let previous = Row {
+                gains: &gains,
+                base,
+            };
+            let candidates = (base, base + gains.len() - 1);
+            let length = high + 1 - low;
+            let (mut next, mut best) = (vec![f64::NEG_INFINITY; length], vec![0; length]);
+            prefix.divide(previous, low, candidates, &mut next, &mut best);
+            splits.push((low, best));
+            (gains, base) = (next, low);
+        }
+        let mut ends = vec![n];
+        let mut end = n;
+        for (low, best) in splits.iter().rev() {
+            end = best[end - low] as usize;
+            ends.push(end);
+        }
+        ends.reverse();
+        ends
+    }
+}
+
+/// Moves the boundaries to the midpoints between the means until nothing changes, and returns
+/// the gain of the best solution on the way.
+fn refine(points: &Points, prefix: &Prefix, ends: &mut Vec<usize>) -> f64 {
+    let mut best = gain(prefix, ends);
+    for _ in 0..ROUNDS {
+        let mut next = ends.clone();
+        for (i, end) in next.iter_mut().enumerate().skip(1).take(ends.len() - 2) {
+            let middle =
+                0.5 * (prefix.mean(ends[i - 1], ends[i]) + prefix.mean(ends[i], ends[i + 1]));
+            *end = points.values.partition_point(|v| *v < middle);
+        }
+        let found = gain(prefix, &next);
+        let increasing = next.windows(2).all(|pair| pair[0] < pair[1]);
+        if !increasing || found <= best {
+            break;
+        }
+        (best, *ends) = (found, next);
+    }
+    best
+}
+
+/// What the clusters between the ends take off the sum of squares.
+fn gain(prefix: &Prefix, ends: &[usize]) -> f64 {
+    let of_cluster = |pair: &[usize]| {
+        let sum = prefix.sums[pair[1]] - prefix.sums[pair[0]];
+        sum * sum / (prefix.weights[pair[1]] - prefix.weights[pair[0]])
+    };
+    ends.windows(2).map(of_cluster).sum()
+}
