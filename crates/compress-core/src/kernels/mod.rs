@@ -3,13 +3,14 @@
 
 pub mod block_format;
 pub mod gemm_f32;
-pub mod gemm_i8;
 pub mod gemm_i4;
+pub mod gemm_i8;
 pub(crate) mod levels;
 pub(crate) mod lines;
 pub mod quantize;
 pub mod reduce;
 pub mod select;
+pub mod spmm;
 
 /// Who computes a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,4 +32,3 @@ impl Threads {
         self == Threads::Pool && multiply_adds >= fewest && rayon::current_num_threads() > 1
     }
 }
-pub mod spmm;
