@@ -7,14 +7,15 @@
 
 mod layer;
 mod session;
+mod weight;
 
 #[cfg(test)]
 mod tests;
 
 use ndarray::{Array2, ArrayView2};
 
-pub use self::layer::LayerKernel;
 pub use self::session::Session;
+pub use self::weight::LayerKernel;
 
 use self::layer::Layer;
 use crate::artifact::Artifact;
@@ -24,13 +25,15 @@ use crate::{Error, Result};
 /// What a model computes with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Arithmetic {
-    /// In f32: bit for bit what a network with the decoded parameters computes.
+    /// In f32: what a network with the decoded parameters computes, bit for bit but for the sign
+    /// of a zero. Weights that are zero are left out where that is faster.
     #[default]
     Exact,
-    /// On integers where a layer's weights are codes of at most 8 bits with a scale for each
-    /// tensor or channel: its inputs are rounded to 8 bits, each row with a scale of its own.
-    /// Faster, and predictions may differ a little. Other layers run as with
-    /// [`Arithmetic::Exact`].
+    /// On integers where a layer's weights are codes that a kernel can multiply: of 8 bits with a
+    /// scale for each tensor or channel, or of 4 bits with scales for groups, or of a codebook of
+    /// 16 values. Inputs of a layer are rounded to 8 bits, with a scale for each row or, beside 4
+    /// bits, for each 32 values of a row; beside a codebook they stay f32. Faster, and predictions
+    /// may differ a little. Other layers run as with [`Arithmetic::Exact`].
     Integer,
 }
 

@@ -3,10 +3,10 @@
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
+use super::layer::Scratch;
 use super::{Runtime, largest};
 use crate::isa::Isa;
 use crate::kernels::Threads;
-use crate::kernels::gemm_i8::QuantizedRows;
 use crate::kernels::reduce;
 use crate::{Error, Result};
 
@@ -68,7 +68,7 @@ struct Block {
     selected: Vec<f32>,
     /// The output of every other layer.
     hidden: [Vec<f32>; 2],
-    codes: QuantizedRows,
+    scratch: Scratch,
     fault: Option<Error>,
 }
 
@@ -223,20 +223,20 @@ impl Block {
             return Ok(());
         };
         let Some((first, between)) = layers.split_first() else {
-            return last.forward(isa, threads, x, &mut self.codes, logits);
+            return last.forward(isa, threads, x, &mut self.scratch, logits);
         };
         let y = view_mut(front, (rows, first.outputs()))?;
-        first.forward(isa, threads, x, &mut self.codes, y)?;
+        first.forward(isa, threads, x, &mut self.scratch, y)?;
         let mut inputs = first.outputs();
         for layer in between {
             let x = view(front, (rows, inputs))?;
             let y = view_mut(back, (rows, layer.outputs()))?;
-            layer.forward(isa, threads, x, &mut self.codes, y)?;
+            layer.forward(isa, threads, x, &mut self.scratch, y)?;
             std::mem::swap(&mut front, &mut back);
             inputs = layer.outputs();
         }
         let x = view(front, (rows, inputs))?;
-        last.forward(isa, threads, x, &mut self.codes, logits)
+        last.forward(isa, threads, x, &mut self.scratch, logits)
     }
 }
 

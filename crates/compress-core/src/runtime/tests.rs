@@ -316,3 +316,118 @@ fn a_session_gives_the_same_bits_whatever_it_did_before() {
         );
     }
 }
+
+/// One layer `[n, k]` of codes on a grid.
+fn one_layer(n: usize, k: usize, grid: Grid, codes: Vec<i32>) -> Artifact {
+    let bias: Vec<f32> = (0..n).map(|i| i as f32 * 0.125 - 1.0).collect();
+    Artifact {
+        architecture: Architecture::mlp(&[k, n], Activation::Relu).unwrap(),
+        tensors: vec![
+            Tensor::Quantized(QuantizedTensor {
+                name: "layers.0.weight".into(),
+                shape: vec![n, k],
+                grid,
+                codes,
+            }),
+            float("layers.0.bias", &[n], &bias),
+        ],
+    }
+}
+
+fn only_kernel(model: &Runtime) -> LayerKernel {
+    let kernels: Vec<_> = model.kernels().collect();
+    assert_eq!(kernels.len(), 1);
+    kernels[0]
+}
+
+#[test]
+fn few_weights_run_without_the_zeros_and_give_the_same_values() {
+    let (n, k) = (130, 200);
+    let grid = || Grid::Codebook {
+        values: vec![-1.5, -0.25, 0.0, 0.75],
+    };
+    let codes = |keep: usize| -> Vec<i32> {
+        let code = |i: usize| if i % 100 < keep { [0, 1, 3][i % 3] } else { 2 };
+        (0..n * k).map(|i| code(i * 37 + i / 100)).collect()
+    };
+    for (keep, expected) in [
+        (0, LayerKernel::SparseF32),
+        (10, LayerKernel::SparseF32),
+        (40, LayerKernel::DenseF32),
+    ] {
+        let artifact = one_layer(n, k, grid(), codes(keep));
+        let model = Runtime::new(artifact.clone()).unwrap();
+        assert_eq!(only_kernel(&model), expected);
+        let weight = artifact.tensors[0].values().unwrap();
+        let weight = Array2::from_shape_vec((n, k), weight).unwrap();
+        let bias = artifact.tensors[1].values().unwrap();
+        for rows in [1, 2, 7, 64, 150] {
+            let inputs = random("runtime.sparse", rows, k);
+            let mut dense = Array2::zeros((rows, n));
+            gemm(
+                inputs.view(),
+                weight.t(),
+                Init::Bias(&bias),
+                dense.view_mut(),
+            )
+            .unwrap();
+            assert_eq!(
+                model.predict(inputs.view()).unwrap(),
+                dense,
+                "{keep} {rows}"
+            );
+        }
+    }
+}
+
+#[test]
+fn four_bits_stay_packed() {
+    let group = |zero_points: Vec<i32>, sets: usize| Grid::Linear {
+        bits: 4,
+        granularity: Granularity::Group(32),
+        scales: (0..sets).map(|i| 0.01 + i as f32 * 1e-4).collect(),
+        zero_points,
+    };
+    let channel = Grid::Linear {
+        bits: 4,
+        granularity: Granularity::Channel,
+        scales: (0..1100).map(|i| 0.01 + i as f32 * 1e-5).collect(),
+        zero_points: vec![],
+    };
+    let levels = Grid::Codebook {
+        values: (0..13).map(|i| (i * i) as f32 * 0.01 - 0.5).collect(),
+    };
+    let symmetric = |i: usize| (i * 7 + i / 13) as i32 % 15 - 7;
+    let unsigned = |i: usize| (i * 7 + i / 13) as i32 % 13;
+    let zeros = (0..5 * 4).map(|i| i % 16).collect();
+    for (n, k, grid, code) in [
+        (
+            5,
+            100,
+            group(vec![], 20),
+            &symmetric as &dyn Fn(usize) -> i32,
+        ),
+        (5, 100, group(zeros, 20), &unsigned),
+        (1100, 1000, channel, &symmetric),
+        (700, 1000, levels, &unsigned),
+    ] {
+        let artifact = one_layer(n, k, grid, (0..n * k).map(code).collect());
+        let exact = Runtime::new(artifact.clone()).unwrap();
+        let packed = Runtime::with(artifact.clone(), Arithmetic::Integer).unwrap();
+        assert_eq!(only_kernel(&exact), LayerKernel::DenseF32);
+        assert_eq!(only_kernel(&packed), LayerKernel::PackedI4);
+        let weight = artifact.tensors[0].values().unwrap();
+        for rows in [1, 3] {
+            let inputs = random("runtime.packed", rows, k);
+            let expected = exact.predict(inputs.view()).unwrap();
+            let found = packed.predict(inputs.view()).unwrap();
+            for ((i, j), &y) in found.indexed_iter() {
+                // An input is off by half of a 127th at most.
+                let weights = &weight[j * k..][..k];
+                let bound: f32 = weights.iter().map(|w| w.abs() / 254.0).sum();
+                let error = (y - expected[(i, j)]).abs();
+                assert!(error <= bound * 1.01 + 1e-3, "{n}x{k}: {error} of {bound}");
+            }
+        }
+    }
+}

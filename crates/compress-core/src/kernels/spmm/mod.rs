@@ -71,6 +71,7 @@ pub use self::storage::Sparse;
 use self::lanes::Level;
 use self::product::Product;
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::{Error, Result};
 
 /// How a sparse matrix lies in memory.
@@ -156,7 +157,13 @@ pub fn spmm_at(
     check(w, &x, &epilogue, &y)?;
     match Level::of(isa)? {
         None => reference::multiply(w, x, epilogue, y),
-        Some(level) => Product { level, w, epilogue }.features(x, y),
+        Some(level) => Product {
+            level,
+            threads: Threads::Pool,
+            w,
+            epilogue,
+        }
+        .features(x, y),
     }
     Ok(())
 }
@@ -186,6 +193,18 @@ pub fn spmm_rows_at(
     epilogue: Epilogue<'_>,
     y: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
+    spmm_rows_on(isa, Threads::Pool, w, x, epilogue, y)
+}
+
+/// As [`spmm_rows_at`], where `threads` says.
+pub(crate) fn spmm_rows_on(
+    isa: Isa,
+    threads: Threads,
+    w: &Sparse,
+    x: ArrayView2<'_, f32>,
+    epilogue: Epilogue<'_>,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
     let (n, k) = w.dim();
     let batch = x.nrows();
     Error::check_shape("X of a sparse product", &[batch, k], x.shape())?;
@@ -193,7 +212,15 @@ pub fn spmm_rows_at(
     check(w, &x, &epilogue, &y)?;
     match Level::of(isa)? {
         None => reference::multiply(w, x.reversed_axes(), epilogue, y.reversed_axes()),
-        Some(level) => return Product { level, w, epilogue }.samples(x, y),
+        Some(level) => {
+            let product = Product {
+                level,
+                threads,
+                w,
+                epilogue,
+            };
+            return product.samples(x, y);
+        }
     }
     Ok(())
 }

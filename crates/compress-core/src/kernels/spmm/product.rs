@@ -21,11 +21,10 @@ use super::panels::{Panels, window_panels};
 use super::storage::{Form, Stored, WINDOW};
 use super::tile::Ends;
 use super::{Epilogue, Sparse};
+use crate::kernels::Threads;
 use crate::kernels::gemm_f32::transpose;
 use crate::{Error, Result};
 
-/// Multiply-adds below which a product stays on the calling thread.
-const SERIAL: usize = 1 << 20;
 /// Panels of a group where slices are decoded, so that this is done once for several.
 const DECODED_GROUP: usize = 4;
 /// Samples up to which each is multiplied for itself.
@@ -35,6 +34,7 @@ const COLUMNS: usize = 3;
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
     pub level: Level,
+    pub threads: Threads,
     pub w: &'a Sparse,
     pub epilogue: Epilogue<'a>,
 }
@@ -51,10 +51,7 @@ impl Product<'_> {
         let batch = x.ncols();
         let width = self.level.width(batch);
         let columns = self.group() * width.columns;
-        let groups: Vec<_> = y
-            .axis_chunks_iter_mut(Axis(1), columns)
-            .enumerate()
-            .collect();
+        let groups = y.axis_chunks_iter_mut(Axis(1), columns).enumerate();
         let cut = uneven(groups.len());
         share(groups, self.threads(batch), |(group, y)| {
             let first = group * columns;
@@ -84,7 +81,7 @@ impl Product<'_> {
         let batch = y.nrows();
         let width = self.level.width(batch);
         let rows = self.group() * width.columns;
-        let groups: Vec<_> = y.axis_chunks_iter_mut(Axis(0), rows).enumerate().collect();
+        let groups = y.axis_chunks_iter_mut(Axis(0), rows).enumerate();
         let cut = uneven(groups.len());
         let fault = Mutex::new(Ok(()));
         share(groups, self.threads(batch), |(group, y)| {
@@ -118,7 +115,7 @@ impl Product<'_> {
 
     /// `y = W·x` for one column.
     fn column(&self, x: &[f32], y: &mut [f32]) {
-        let windows: Vec<_> = y.chunks_mut(WINDOW).enumerate().collect();
+        let windows = y.chunks_mut(WINDOW).enumerate();
         share(windows, self.threads(1), |(window, y)| {
             window_column(self, window, x, y);
         });
@@ -127,10 +124,7 @@ impl Product<'_> {
     /// All rows of W, for a group of panels and its part of Y.
     fn windows(&self, panels: &Panels, parallel: bool, mut y: ArrayViewMut2<'_, f32>) {
         let columns = panels.columns();
-        let windows: Vec<_> = y
-            .axis_chunks_iter_mut(Axis(0), WINDOW)
-            .enumerate()
-            .collect();
+        let windows = y.axis_chunks_iter_mut(Axis(0), WINDOW).enumerate();
         let threads = if parallel { self.threads(columns) } else { 1 };
         share(windows, threads, |(window, y)| {
             window_panels(self, window, panels, y);
@@ -176,10 +170,9 @@ impl Product<'_> {
             Stored::F32(v) => v.len(),
             Stored::I8(v) => v.len(),
         };
-        if stored.saturating_mul(batch) < SERIAL {
-            1
-        } else {
-            rayon::current_num_threads()
+        match self.threads.share(stored.saturating_mul(batch)) {
+            true => rayon::current_num_threads(),
+            false => 1,
         }
     }
 }
@@ -191,12 +184,16 @@ fn uneven(groups: usize) -> bool {
 
 /// Runs the tasks on the calling thread, whether it belongs to the pool or not, and on others of
 /// the pool, up to `threads` in all.
-fn share<T: Send>(tasks: Vec<T>, threads: usize, run: impl Fn(T) + Sync) {
+fn share<T>(
+    tasks: impl ExactSizeIterator<Item = T> + Send,
+    threads: usize,
+    run: impl Fn(T) + Sync,
+) {
     let threads = threads.min(tasks.len());
     if threads <= 1 {
-        return tasks.into_iter().for_each(run);
+        return tasks.for_each(run);
     }
-    let queue = Mutex::new(tasks.into_iter());
+    let queue = Mutex::new(tasks);
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         while let Some(task) = next() {

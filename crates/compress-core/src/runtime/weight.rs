@@ -1,0 +1,214 @@
+//! The weights of a layer, laid out for the kernel that suits them.
+
+use ndarray::{Array2, ArrayView2};
+
+use super::Arithmetic;
+use crate::artifact::Tensor;
+use crate::codec::{Granularity, Grid, QuantizedTensor};
+use crate::kernels::gemm_f32::PackedB;
+use crate::kernels::gemm_i4::{Activations, PackedI4};
+use crate::kernels::gemm_i8::PackedI8;
+use crate::kernels::spmm::{Layout, Sparse, Values, prefers_sparse};
+use crate::{Error, Result};
+
+/// Bytes that stay in a core's second cache. Weights that do not are read from farther away in
+/// each call, and then fewer bytes are worth more than fewer instructions.
+const CACHED: usize = 1 << 20;
+/// How much faster a dense product of integers is than one of floats: VNNI takes four times as
+/// many multiply-adds an instruction.
+const INTEGER_GAIN: usize = 4;
+/// Groups of 4-bit weights are multiples of this.
+const GROUP: usize = 32;
+
+/// What a layer of a loaded model runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LayerKernel {
+    /// All weights in f32.
+    DenseF32,
+    /// The weights that are not zero, in f32: where they are so few that one row of inputs takes
+    /// less time than with all of them ([`prefers_sparse`]).
+    SparseF32,
+    /// All weights in 8 bits, activations in 8 bits.
+    DenseI8,
+    /// All weights in 4 bits, packed; activations in 8 bits, or in f32 where the codes are those
+    /// of a codebook.
+    PackedI4,
+}
+
+impl std::fmt::Display for LayerKernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            LayerKernel::DenseF32 => "dense f32",
+            LayerKernel::SparseF32 => "sparse f32",
+            LayerKernel::DenseI8 => "dense int8",
+            LayerKernel::PackedI4 => "packed int4",
+        })
+    }
+}
+
+/// The weights `[outputs, inputs]` of a layer as a kernel reads them.
+#[derive(Clone, Debug)]
+pub(super) enum Weight {
+    DenseF32(PackedB),
+    SparseF32(Sparse),
+    DenseI8 {
+        codes: PackedI8,
+        /// One for each output.
+        scales: Vec<f32>,
+    },
+    PackedI4(PackedI4, Activations),
+}
+
+impl Weight {
+    /// Chooses the kernel by what the tensor is, by how many of its values are zero, and by the
+    /// memory that they take; not by the machine, so that a model runs the same way everywhere.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] where a code stands for a value that overflows f32.
+    pub(super) fn new(
+        tensor: &Tensor,
+        (n, k): (usize, usize),
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
+        let values = tensor.values()?;
+        Error::check_finite(tensor.name(), &values)?;
+        let kept = values.iter().filter(|w| **w != 0.0).count();
+        let on_integers = match (arithmetic, tensor) {
+            (Arithmetic::Integer, Tensor::Quantized(tensor)) => tensor_of_codes(tensor, (n, k))?,
+            _ => None,
+        };
+        // Beside a product of integers the sparse one must be as much faster.
+        let gain = if on_integers.is_some() {
+            INTEGER_GAIN
+        } else {
+            1
+        };
+        if prefers_sparse(n, k, kept.saturating_mul(gain), 1) {
+            let values = Values::F32(&values);
+            return Ok(Weight::SparseF32(Sparse::from_dense(
+                Layout::Csr,
+                n,
+                k,
+                values,
+            )?));
+        }
+        if let Some(weight) = on_integers {
+            return Ok(weight);
+        }
+        let values = ArrayView2::from_shape((n, k), &values).map_err(Error::other)?;
+        Ok(Weight::DenseF32(PackedB::pack(values.t())))
+    }
+
+    pub(super) fn kernel(&self) -> LayerKernel {
+        match self {
+            Weight::DenseF32(_) => LayerKernel::DenseF32,
+            Weight::SparseF32(_) => LayerKernel::SparseF32,
+            Weight::DenseI8 { .. } => LayerKernel::DenseI8,
+            Weight::PackedI4(..) => LayerKernel::PackedI4,
+        }
+    }
+}
+
+/// The weights as integers, where a kernel can multiply them.
+fn tensor_of_codes(tensor: &QuantizedTensor, (n, k): (usize, usize)) -> Result<Option<Weight>> {
+    if n == 0 || k == 0 {
+        return Ok(None);
+    }
+    match &tensor.grid {
+        Grid::Linear {
+            bits,
+            granularity: Granularity::Group(group),
+            scales,
+            zero_points,
+        } if *bits <= 4 && (*group as usize).is_multiple_of(GROUP) => {
+            let group = *group as usize;
+            packed(tensor, *bits, scales, zero_points, (n, k), group).map(Some)
+        }
+        Grid::Linear {
+            bits,
+            granularity: Granularity::Tensor | Granularity::Channel,
+            scales,
+            zero_points,
+        } => {
+            let each = |values: &[f32]| spread(values, n);
+            let zeros = spread(zero_points, n);
+            if *bits <= 4 && n.saturating_mul(k) > CACHED {
+                let group = k.next_multiple_of(GROUP);
+                return packed(tensor, *bits, &each(scales), &zeros, (n, k), group).map(Some);
+            }
+            dense(tensor, each(scales), &zeros, (n, k))
+        }
+        Grid::Codebook { values } if values.len() <= 16 && n.saturating_mul(4 * k) > CACHED => {
+            let mut codebook = [0.0; 16];
+            codebook[..values.len()].copy_from_slice(values);
+            let codes = narrow(tensor, |code, _| u8::try_from(code).ok(), k);
+            let Some(codes) = codes else {
+                return Ok(None);
+            };
+            let group = k.next_multiple_of(GROUP);
+            let weight = PackedI4::codebook(&codes, &vec![1.0; n], &codebook, n, k, group)?;
+            Ok(Some(Weight::PackedI4(weight, Activations::F32)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Codes of at most 4 bits, with scales for each group of a row.
+fn packed(
+    tensor: &QuantizedTensor,
+    bits: u8,
+    scales: &[f32],
+    zero_points: &[i32],
+    (n, k): (usize, usize),
+    group: usize,
+) -> Result<Weight> {
+    // Symmetric codes have zero at 0; a kernel's at 8.
+    let shift = if zero_points.is_empty() { 8 } else { 0 };
+    let codes = narrow(tensor, |code, _| u8::try_from(code + shift).ok(), k);
+    let zeros: Option<Vec<u8>> = zero_points.iter().map(|&z| u8::try_from(z).ok()).collect();
+    let (Some(codes), Some(zeros)) = (codes, zeros) else {
+        let what = format!("a code of {}", tensor.name);
+        return Err(Error::invalid(what, "too large", format!("of {bits} bits")));
+    };
+    let weight = if zero_points.is_empty() {
+        PackedI4::symmetric(&codes, scales, n, k, group)?
+    } else {
+        PackedI4::with_zero_points(&codes, scales, &zeros, n, k, group)?
+    };
+    Ok(Weight::PackedI4(weight, Activations::I8))
+}
+
+/// Codes that fit into 8 bits once zero is at zero, with a scale for each output.
+fn dense(
+    tensor: &QuantizedTensor,
+    scales: Vec<f32>,
+    zero_points: &[i32],
+    shape: (usize, usize),
+) -> Result<Option<Weight>> {
+    let zero = |row: usize| zero_points.get(row).copied().unwrap_or(0);
+    let code = |code: i32, row| i8::try_from(code - zero(row)).ok();
+    let Some(codes) = narrow(tensor, code, shape.1) else {
+        return Ok(None);
+    };
+    let codes = Array2::from_shape_vec(shape, codes).map_err(Error::other)?;
+    let codes = PackedI8::pack(codes.t());
+    Ok(Some(Weight::DenseI8 { codes, scales }))
+}
+
+/// The codes in a narrower type, by code and row; none where one does not fit.
+fn narrow<T>(
+    tensor: &QuantizedTensor,
+    code: impl Fn(i32, usize) -> Option<T>,
+    k: usize,
+) -> Option<Vec<T>> {
+    let codes = tensor.codes.iter().enumerate();
+    codes.map(|(i, &c)| code(c, i / k)).collect()
+}
+
+/// One value for each of `n` rows: as they are, or the only one for all.
+fn spread<T: Copy>(values: &[T], n: usize) -> Vec<T> {
+    match values {
+        [value] => vec![*value; n],
+        values => values.to_vec(),
+    }
+}
