@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use compress_core::artifact::Artifact;
-use compress_core::runtime::Runtime;
+use compress_core::runtime::{Arithmetic, Runtime};
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use ndarray::{Array2, Axis};
@@ -48,13 +48,13 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         path: path.to_owned(),
         source,
     };
-    let runtime = Runtime::new(Artifact::from_bytes(&bytes).map_err(model)?).map_err(model)?;
+    let artifact = Artifact::from_bytes(&bytes).map_err(model)?;
+    let exact = Runtime::new(artifact.clone()).map_err(model)?;
+    let integer = Runtime::with(artifact, Arithmetic::Integer).map_err(model)?;
     let files = data::load_test(data)?;
     let images = ImageSet::from_idx(&files.images, &files.labels)?;
-    let inputs = all_inputs(&images).map_err(model)?;
-    let errors = count_errors(&runtime, &images).map_err(model)?;
 
-    let architecture = runtime.architecture();
+    let architecture = exact.architecture();
     let widths: Vec<String> = std::iter::once(architecture.inputs())
         .chain(architecture.layers.iter().map(|layer| layer.outputs))
         .map(|width| width.to_string())
@@ -66,24 +66,37 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         widths.join("-"),
         architecture.features
     );
+    print_run(&exact, &images).map_err(model)?;
+    if !exact.kernels().eq(integer.kernels()) {
+        println!("  with inputs of layers rounded to 8 bits:");
+        print_run(&integer, &images).map_err(model)?;
+    }
+    Ok(())
+}
+
+/// Prints what a loaded model runs on, how often it is wrong and how long it takes.
+fn print_run(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<()> {
+    let kernels: Vec<String> = runtime.kernels().map(|k| k.to_string()).collect();
+    println!("  kernels       {}", kernels.join(", "));
+    let errors = count_errors(runtime, images)?;
     println!("  test errors   {errors} of {}", images.len());
+    let inputs = all_inputs(images)?;
+    let mut session = runtime.session();
+    let mut classes = vec![0; BATCH];
     let single = time(|| {
         for image in inputs.axis_chunks_iter(Axis(0), 1).take(SINGLE) {
-            runtime.predict(image)?;
+            session.predict_classes_into(image, &mut classes[..1])?;
         }
         Ok(SINGLE.min(images.len()))
-    });
+    })?;
     let batched = time(|| {
         for batch in inputs.axis_chunks_iter(Axis(0), BATCH) {
-            runtime.predict(batch)?;
+            session.predict_classes_into(batch, &mut classes[..batch.nrows()])?;
         }
         Ok(images.len())
-    });
-    println!("  one by one    {:.2} µs per image", single.map_err(model)?);
-    println!(
-        "  batches       {:.2} µs per image ({BATCH} at a time)",
-        batched.map_err(model)?
-    );
+    })?;
+    println!("  one by one    {single:.2} µs per image");
+    println!("  batches       {batched:.2} µs per image ({BATCH} at a time)");
     Ok(())
 }
 

@@ -133,6 +133,12 @@ fn row(name: &str, coding: &str, bytes: usize) -> StoredRow {
         name: name.into(),
         coding: coding.into(),
         bytes,
+        kernel: if name.ends_with("weight") {
+            "sparse f32"
+        } else {
+            ""
+        }
+        .into(),
     }
 }
 

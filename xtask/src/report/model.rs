@@ -103,6 +103,8 @@ pub(crate) struct StoredRow {
     pub coding: String,
     /// Bytes in the file, its own header included.
     pub bytes: usize,
+    /// What the runtime multiplies a weight with; empty for a bias.
+    pub kernel: String,
 }
 
 /// A model as a point: how large and how wrong.

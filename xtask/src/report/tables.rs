@@ -84,22 +84,30 @@ fn storage(report: &Report) -> Table {
         .iter()
         .map(|t| {
             let bytes = thousands(t.bytes as u64);
-            vec![t.name.clone(), t.coding.clone(), bytes]
+            vec![t.name.clone(), t.coding.clone(), t.kernel.clone(), bytes]
         })
         .collect();
     let stored: usize = report.tensors.iter().map(|t| t.bytes).sum();
     let file = report.stages.last().map_or(0, |stage| stage.bytes);
     if let (false, Some(rest)) = (rows.is_empty(), file.checked_sub(stored)) {
-        let row = |name: &str, bytes| vec![name.to_owned(), String::new(), thousands(bytes as u64)];
+        let row = |name: &str, bytes| {
+            let bytes = thousands(bytes as u64);
+            vec![name.to_owned(), String::new(), String::new(), bytes]
+        };
         rows.push(row("everything else", rest));
         rows.push(row("whole file", file));
     }
     Table {
         title: "Storage",
-        note: "The final file by tensor. Everything else is the header, the architecture and the \
-               checksum."
+        note: "The final file by tensor, and the kernel that the runtime chose for each weight. \
+               Everything else is the header, the architecture and the checksum."
             .to_owned(),
-        columns: vec![text("tensor"), text("coding"), number("bytes")],
+        columns: vec![
+            text("tensor"),
+            text("coding"),
+            text("runs on"),
+            number("bytes"),
+        ],
         rows,
     }
 }

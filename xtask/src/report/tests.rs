@@ -77,15 +77,15 @@ Bytes are the whole file, and the ratio is the original's bytes over them. Valid
 
 ## Storage
 
-The final file by tensor. Everything else is the header, the architecture and the checksum.
+The final file by tensor, and the kernel that the runtime chose for each weight. Everything else is the header, the architecture and the checksum.
 
-| tensor          | coding  | bytes |
-| --------------- | ------- | ----: |
-| layers.0.weight | entropy | 2,021 |
-| layers.0.bias   | packed  |    72 |
-| layers.1.weight | entropy |   520 |
-| everything else |         |   207 |
-| whole file      |         | 2,820 |
+| tensor          | coding  | runs on    | bytes |
+| --------------- | ------- | ---------- | ----: |
+| layers.0.weight | entropy | sparse f32 | 2,021 |
+| layers.0.bias   | packed  |            |    72 |
+| layers.1.weight | entropy | sparse f32 |   520 |
+| everything else |         |            |   207 |
+| whole file      |         |            | 2,820 |
 
 ## Density
 

@@ -96,17 +96,25 @@ impl Decoded {
                 "a decoded file is not encoded to the same bytes again",
             ));
         }
+        let network = Mlp::from_artifact(&artifact)?;
+        let runtime = Runtime::new(artifact)?;
+        // A layer is a weight and a bias.
+        let kernels = runtime
+            .kernels()
+            .flat_map(|k| [k.to_string(), String::new()]);
         let stored = stored
             .into_iter()
-            .map(|t| StoredRow {
+            .zip(kernels)
+            .map(|(t, kernel)| StoredRow {
                 name: t.name,
                 coding: t.coding.to_owned(),
                 bytes: t.bytes,
+                kernel,
             })
             .collect();
         Ok(Decoded {
-            network: Mlp::from_artifact(&artifact)?,
-            runtime: Runtime::new(artifact)?,
+            network,
+            runtime,
             stored,
         })
     }
