@@ -30,7 +30,7 @@ pub enum Arithmetic {
     /// On integers where a layer's weights are codes of at most 8 bits with a scale for each
     /// tensor or channel: its inputs are rounded to 8 bits, each row with a scale of its own.
     /// Faster, and predictions may differ a little. Other layers run as with
-    /// [`Arithmetic::Exact`].
+    /// [`Arithmetic::Exact`]. A value that overflows f32 between two layers is an error.
     Integer,
 }
 
@@ -130,8 +130,10 @@ impl Runtime {
     /// Allocates its buffers; for many calls see [`Runtime::session`].
     ///
     /// # Errors
-    /// [`Error::Shape`] where the number of features differs, [`Error::NonFinite`] where an input
-    /// is NaN or infinite, which names its row and column.
+    /// [`Error::Shape`] where the number of features differs; [`Error::NonFinite`] where an input
+    /// is NaN or infinite, which names its row and column, and with [`Arithmetic::Integer`] where
+    /// the outputs of a hidden layer overflow f32, so that the next cannot quantize them;
+    /// [`Error::Isa`] where `COMPRESS_ISA` asks for what the machine lacks.
     pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let mut logits = Array2::zeros((inputs.nrows(), self.architecture.outputs()));
         self.session().predict_into(inputs, logits.view_mut())?;
