@@ -28,8 +28,10 @@ use crate::{Error, Result};
 const SERIAL: usize = 1 << 20;
 /// Panels of a group where slices are decoded, so that this is done once for several.
 const DECODED_GROUP: usize = 4;
-/// Samples up to which each is multiplied for itself.
+/// Samples up to which each is multiplied for itself, and where slices of groups of 2 of 4 would
+/// be decoded.
 const COLUMNS: usize = 3;
+const COLUMNS_OF_GROUPS: usize = 15;
 
 /// A product whose shapes have been checked.
 #[derive(Clone, Copy)]
@@ -73,7 +75,7 @@ impl Product<'_> {
         if y.is_empty() {
             return Ok(());
         }
-        if x.nrows() <= COLUMNS {
+        if x.nrows() <= self.columns_alone() {
             for (x, mut y) in x.outer_iter().zip(y.outer_iter_mut()) {
                 if let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) {
                     self.column(x, y);
@@ -160,6 +162,14 @@ impl Product<'_> {
             rows,
             y: std::ptr::null_mut(),
             y_stride: 0,
+        }
+    }
+
+    /// Samples up to which each is multiplied for itself.
+    fn columns_alone(&self) -> usize {
+        match self.w.form {
+            Form::TwoOfFour { .. } => COLUMNS_OF_GROUPS,
+            _ => COLUMNS,
         }
     }
 
