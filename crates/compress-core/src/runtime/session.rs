@@ -21,9 +21,10 @@ const SERIAL: usize = 1 << 21;
 
 /// Runs a model again and again.
 ///
-/// The buffers grow to the largest batch seen. Once they have, a call allocates nothing on the
-/// heap (unless a single row goes through an f32 layer of over two million weights, which is
-/// shared among threads).
+/// The buffers grow to the largest batch seen. Once they have, a call on a thread of the rayon pool
+/// allocates nothing on the heap (unless a single row goes through an f32 layer of over two
+/// million weights, which is shared among threads). From a thread outside of the pool, handing
+/// over a batch that is large enough to be shared allocates a little in rayon now and then.
 ///
 /// ```
 /// # use compress_core::artifact::{Artifact, Tensor};
