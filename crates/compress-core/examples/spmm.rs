@@ -45,6 +45,23 @@ fn main() -> compress_core::Result<()> {
                 })?;
                 print!(" {density}: {time:.1}");
             }
+            print!(" | int8");
+            for density in [0.1, 0.05] {
+                let w = weights(n, k, density);
+                let codes: Vec<i8> = w.iter().map(|w| (w * 80.0) as i8).collect();
+                let scales = vec![0.0125; n];
+                for layout in [Layout::Csr, Layout::Bitmask] {
+                    let values = Values::I8 {
+                        codes: &codes,
+                        scales: &scales,
+                    };
+                    let w = Sparse::from_dense(layout, n, k, values)?;
+                    let time = least(times, || {
+                        spmm_rows(&w, x.view(), Epilogue::default(), y.view_mut())
+                    })?;
+                    print!(" {layout:?} {density}: {time:.1}");
+                }
+            }
             print!(" |");
             let mut structured = weights(n, k, 1.0);
             for (i, v) in structured.iter_mut().enumerate() {

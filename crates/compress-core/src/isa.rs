@@ -40,6 +40,19 @@ impl Isa {
         self <= best()
     }
 
+    /// Fails where this machine lacks the level that `what` is to run at.
+    pub(crate) fn require(self, what: &str) -> Result<()> {
+        if self.is_available() {
+            return Ok(());
+        }
+        let what = format!("level of {what}");
+        Err(Error::invalid(
+            what,
+            self.name(),
+            "one that this processor has",
+        ))
+    }
+
     /// The levels that this machine has, lowest first.
     pub fn available() -> impl Iterator<Item = Isa> {
         Isa::ALL.into_iter().filter(|isa| isa.is_available())

@@ -33,7 +33,8 @@ pub enum Arithmetic {
     /// scale for each tensor or channel, or of 4 bits with scales for groups, or of a codebook of
     /// 16 values. Inputs of a layer are rounded to 8 bits, with a scale for each row or, beside 4
     /// bits, for each 32 values of a row; beside a codebook they stay f32. Faster, and predictions
-    /// may differ a little. Other layers run as with [`Arithmetic::Exact`].
+    /// may differ a little. Other layers run as with [`Arithmetic::Exact`]. A value that overflows f32 before a
+    /// layer of 8 bits is an error.
     Integer,
 }
 
@@ -133,8 +134,10 @@ impl Runtime {
     /// Allocates its buffers; for many calls see [`Runtime::session`].
     ///
     /// # Errors
-    /// [`Error::Shape`] where the number of features differs, [`Error::NonFinite`] where an input
-    /// is NaN or infinite, which names its row and column.
+    /// [`Error::Shape`] where the number of features differs; [`Error::NonFinite`] where an input
+    /// is NaN or infinite, which names its row and column, and with [`Arithmetic::Integer`] where
+    /// the outputs of a hidden layer overflow f32, so that the next cannot quantize them;
+    /// [`Error::Isa`] where `COMPRESS_ISA` asks for what the machine lacks.
     pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let mut logits = Array2::zeros((inputs.nrows(), self.architecture.outputs()));
         self.session().predict_into(inputs, logits.view_mut())?;

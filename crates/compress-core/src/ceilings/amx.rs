@@ -35,48 +35,11 @@ static WHOLE_TILES: TileConfig = TileConfig {
     reserved_rows: [0; 8],
 };
 
-/// Whether Linux lets this process use tiles: they make a thread's state larger by 8 KB, and so
-/// each process must ask once. Holds for all its threads.
-#[cfg(target_os = "linux")]
-pub(super) fn is_permitted() -> bool {
-    use std::sync::OnceLock;
-    static PERMITTED: OnceLock<bool> = OnceLock::new();
-    *PERMITTED.get_or_init(ask_for_tiles)
-}
-
-/// Nobody is known to ask.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn is_permitted() -> bool {
-    false
-}
-
-#[cfg(target_os = "linux")]
-fn ask_for_tiles() -> bool {
-    const ARCH_PRCTL: i64 = 158;
-    const REQUEST_PERMISSION: i64 = 0x1023;
-    const TILE_DATA: i64 = 18;
-    let result: i64;
-    // SAFETY: the call reads and writes no memory of ours; the kernel overwrites rcx and r11. One
-    // that does not know the request answers with an error.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => result,
-            in("rdi") REQUEST_PERMISSION,
-            in("rsi") TILE_DATA,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result == 0
-}
-
 /// See [`super::amx_i8`]. Configures the tiles, works on zeros (the time does not depend on the
 /// values) and releases them.
 ///
 /// # Safety
-/// The processor has AMX with int8, and [`is_permitted`] has said yes.
+/// The processor has AMX with int8, and the system lets the process use it.
 pub(super) unsafe fn products_i8(rounds: u32) -> u64 {
     if rounds == 0 {
         return 0;

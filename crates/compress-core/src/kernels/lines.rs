@@ -19,7 +19,8 @@ impl Lines {
         lines
     }
 
-    /// Makes room for at least `bytes`. What is added is zero; what is there stays.
+    /// Makes room for at least `bytes`. What is added is zero; what is there stays. Panics, as
+    /// vectors do, where that is more than `isize::MAX`.
     pub(crate) fn grow(&mut self, bytes: usize) {
         let lines = bytes.div_ceil(LINE);
         if self.0.len() < lines {

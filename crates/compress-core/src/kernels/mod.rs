@@ -1,5 +1,9 @@
 //! Kernels, a folder each: the contract in `mod.rs`, the specification in `reference.rs`, and a
 //! file for each instruction set level that has its own.
+//!
+//! A function comes in two forms: one ending in `_at`, which is given the level, and one that runs at
+//! [`Isa::active`](crate::isa::Isa::active), and so fails where that does (`COMPRESS_ISA` asks for
+//! what the machine lacks) beside what its own errors say.
 
 pub mod block_format;
 pub mod gemm_f32;

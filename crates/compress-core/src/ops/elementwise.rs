@@ -15,6 +15,9 @@ use crate::{Error, Result};
 const BLOCK: usize = 1 << 15;
 
 /// `x = activation(x)`.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn activate(activation: Activation, x: &mut [f32]) -> Result<()> {
     match activation {
         Activation::Identity => Ok(()),
@@ -25,6 +28,9 @@ pub fn activate(activation: Activation, x: &mut [f32]) -> Result<()> {
 }
 
 /// `x = max(x, 0)`; +0 for −0.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn relu(x: &mut [f32]) -> Result<()> {
     relu_at(Isa::active()?, x);
     Ok(())
@@ -41,6 +47,9 @@ pub fn relu_backward(output: &[f32], gradient: &mut [f32]) -> Result<()> {
 }
 
 /// `x = tanh(x)`, as [`super::scalar::tanh`].
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn tanh(x: &mut [f32]) -> Result<()> {
     in_blocks(x, tanh_at)
 }
@@ -57,6 +66,9 @@ pub fn tanh_backward(output: &[f32], gradient: &mut [f32]) -> Result<()> {
 
 /// `x = gelu(x)`, as [`super::scalar::gelu`]: the tanh form of
 /// [`crate::network::Activation::Gelu`].
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn gelu(x: &mut [f32]) -> Result<()> {
     in_blocks(x, gelu_at)
 }
@@ -78,11 +90,17 @@ pub fn gelu_backward(input: &[f32], gradient: &mut [f32]) -> Result<()> {
 }
 
 /// `x = exp(x)`, as [`super::scalar::exp`].
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn exp(x: &mut [f32]) -> Result<()> {
     in_blocks(x, exp_at)
 }
 
 /// `x = ln(x)`, as [`super::scalar::ln`].
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn ln(x: &mut [f32]) -> Result<()> {
     in_blocks(x, ln_at)
 }

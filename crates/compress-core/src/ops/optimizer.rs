@@ -38,7 +38,7 @@ impl Sgd {
     /// Changes `values` by their `gradient`, without momentum.
     ///
     /// # Errors
-    /// Where the lengths differ.
+    /// Where the lengths differ, or `COMPRESS_ISA` asks for what the machine lacks.
     pub fn plain(self, values: &mut [f32], gradient: &[f32]) -> Result<()> {
         check(values, [gradient])?;
         plain_at(Isa::active()?, self, values, gradient);
@@ -48,7 +48,7 @@ impl Sgd {
     /// Changes `values` and the running `sums` b.
     ///
     /// # Errors
-    /// Where the lengths differ.
+    /// Where the lengths differ, or `COMPRESS_ISA` asks for what the machine lacks.
     pub fn with_momentum(
         self,
         values: &mut [f32],
@@ -106,7 +106,7 @@ impl Adam {
     /// Changes `values` and their moments: the means of gradient and squared gradient.
     ///
     /// # Errors
-    /// Where the lengths differ.
+    /// Where the lengths differ, or `COMPRESS_ISA` asks for what the machine lacks.
     pub fn step(
         self,
         values: &mut [f32],

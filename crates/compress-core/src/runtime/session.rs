@@ -21,9 +21,10 @@ const SERIAL: usize = 1 << 21;
 
 /// Runs a model again and again.
 ///
-/// The buffers grow to the largest batch seen. Once they have, a call allocates nothing on the
-/// heap (unless a single row goes through an f32 layer of over two million weights, which is
-/// shared among threads).
+/// The buffers grow to the largest batch seen. Once they have, a call on a thread of the rayon pool
+/// allocates nothing on the heap (unless a single row goes through an f32 layer of over two
+/// million weights, which is shared among threads). From a thread outside of the pool, handing
+/// over a batch that is large enough to be shared allocates a little in rayon now and then.
 ///
 /// ```
 /// # use compress_core::artifact::{Artifact, Tensor};
@@ -166,8 +167,9 @@ impl<'m> Session<'m> {
                     check_rows(isa, x, top)?;
                 }
                 let done = block.run(model, isa, threads, width, x, y);
-                // Quantization finds what is not finite, but numbers the rows of the block.
-                done.or_else(|fault| check_rows(isa, x, top).and(Err(fault)))
+                // Quantization finds what is not finite, but numbers the rows of the block, and
+                // those of hidden layers too.
+                done.or_else(|fault| check_rows(isa, x, top).and(Err(hidden(fault, top))))
             });
             block.fault = done.err();
         };
@@ -264,6 +266,19 @@ fn check_rows(isa: Isa, inputs: ArrayView2<'_, f32>, top: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A fault beyond the inputs, which are finite: where outputs of a layer were to be quantized for
+/// the next, they had overflowed.
+fn hidden(fault: Error, top: usize) -> Error {
+    match fault {
+        Error::NonFinite { index, value, .. } => Error::NonFinite {
+            what: format!("a hidden layer's outputs, of a row from {top} on"),
+            index,
+            value,
+        },
+        other => other,
+    }
 }
 
 fn grow(buffer: &mut Vec<f32>, length: usize) {

@@ -18,8 +18,9 @@
 //! ```
 //!
 //! for `e` one of the two edges of the bin in which boundary `i` lies, and `gap(i)` a bound of
-//! `c(i+1) − c(i)`, which is small where many values lie in between, since they cost. Any known solution is a lower bound of the left side, so a bin with too small
-//! a right side does not hold boundary `i`. The bins that are left also bound the gaps, so the
+//! `c(i+1) − c(i)`, which is small where many values lie in between, since they cost. Any known
+//! solution is a lower bound of the left side, so a bin with too small a right side does not hold
+//! boundary `i`. The bins that are left also bound the gaps, so the
 //! bound is applied again until nothing changes. Where it leaves much (a few distinct values, a
 //! flat optimum) the bands are wide and the program does more, never something else.
 //!
@@ -39,6 +40,8 @@ const MOST: usize = 1 << 15;
 const FEW: usize = 8;
 /// The most split points that are kept, of 4 bytes.
 const KEPT: usize = 1 << 27;
+/// The most entries of the program over edges, of 12 bytes, from each end.
+const ENTRIES: usize = 1 << 25;
 /// The most times that the bound is applied, and that a solution is refined.
 pub(super) const ROUNDS: usize = 100;
 
@@ -53,8 +56,23 @@ impl Bands {
         prefix: &Prefix,
         clusters: usize,
     ) -> Option<Bands> {
-        let bins = (BINS * clusters).clamp(LEAST, MOST).min(points.len() / FEW);
-        if clusters < 2 || bins < LEAST {
+        let wanted = BINS.saturating_mul(clusters).clamp(LEAST, MOST);
+        let bins = wanted.min(points.len() / FEW);
+        if bins < LEAST {
+            return None;
+        }
+        Self::from_bins(points, prefix, clusters, bins)
+    }
+
+    /// From about `bins` bins of each kind.
+    pub(super) fn from_bins(
+        points: &Points,
+        prefix: &Prefix,
+        clusters: usize,
+        bins: usize,
+    ) -> Option<Bands> {
+        let entries = clusters.saturating_mul(2 * bins);
+        if clusters < 2 || entries > ENTRIES {
             return None;
         }
         let mut bins = Bins::new(points, prefix, bins);
@@ -90,6 +108,12 @@ impl Bands {
     /// How many places for a boundary there are in all.
     pub(super) fn entries(&self) -> usize {
         self.0.iter().map(|(low, high)| high - low + 1).sum()
+    }
+
+    /// How many values at least and at most lie below each boundary.
+    #[cfg(test)]
+    pub(super) fn ranges(&self) -> &[(usize, usize)] {
+        &self.0
     }
 
     /// Where the best clusters within the bands end, after where the first begins.

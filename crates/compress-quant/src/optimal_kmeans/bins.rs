@@ -5,7 +5,7 @@ use super::Points;
 use super::bands::{Bands, ROUNDS};
 use super::rows::{Prefix, Row};
 
-/// What rounding may add to a gain, relative to all gains.
+/// What rounding may at least add to a gain, relative to the sum of squares.
 const ROUNDING: f64 = 1e-12;
 
 /// Bins of values.
@@ -94,7 +94,7 @@ impl<'a> Bins<'a> {
     /// The bins where each boundary of a solution can lie that gains `known` or more.
     pub(super) fn bands(&self, below: &Gains, above: &Gains, known: f64) -> Option<Bands> {
         let (bins, clusters) = (self.spreads.len(), below.rows.len() - 1);
-        let needed = known - ROUNDING * known.abs();
+        let needed = known - self.rounding(clusters);
         let mut allowed = vec![(0, bins - 1); clusters - 1];
         for _ in 0..ROUNDS {
             let moved: f64 = (0..clusters - 1)
@@ -121,6 +121,15 @@ impl<'a> Bins<'a> {
         }
         let ends = |(first, last): (usize, usize)| (self.edges[first], self.edges[last + 1]);
         Bands::new(allowed.into_iter().map(ends).collect())
+    }
+
+    /// More than what rounding adds to a gain, or takes off it. A prefix sum of centred values is
+    /// at most half of √(weight · squares) and off by an ulp of that; what this does to a gain
+    /// grows with the means of the clusters, which add up to at most √(clusters · squares).
+    fn rounding(&self, clusters: usize) -> f64 {
+        let weight = self.prefix.weights[self.prefix.weights.len() - 1];
+        let sums = 4.0 * f64::EPSILON * (clusters as f64 * weight).sqrt();
+        sums.max(ROUNDING) * self.prefix.squares
     }
 
     /// A bound of the distance between the means on both sides of boundary `i`: from the least
@@ -151,6 +160,9 @@ impl<'a> Bins<'a> {
     /// Bounds the gaps, given that an optimal solution costs no more than `cost`: what lies within
     /// a quarter of a gap of the midpoint costs a sixteenth of its square.
     pub(super) fn bound_gaps(&mut self, cost: f64) {
+        // Values a little more than a quarter away may count by rounding. Without cost, gaps end
+        // at 0.
+        let cost = cost.max(0.0) * (1.0 + 1e-6);
         let value = |i: usize| self.points.values[i];
         let weight = &self.prefix.weights;
         let first: Vec<f64> = self

@@ -315,6 +315,97 @@ fn bands_hold_the_optimum() {
     }
 }
 
+/// Values on which bounds are easily wrong: ties, gaps of every size, little to choose from.
+fn contrived(kind: usize, count: usize, seed: u64) -> Vec<f32> {
+    let mut stream = rng::indexed(seed, "contrived", kind as u64);
+    let mut draw = |i: usize| {
+        let mut uniform = || rng::uniform(&mut stream);
+        let normal = (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
+        match kind {
+            // Evenly spaced, some of them very heavy.
+            0 => (uniform() * uniform() * count as f32).floor(),
+            1 => i as f32,
+            // Clusters far apart.
+            2 => normal + 1000.0 * (uniform() * 7.0).floor(),
+            3 => normal * 1e-3 + (1u32 << (i % 12)) as f32,
+            // Geometric spacing, and on both sides of zero.
+            4 => 1.07f32.powi(i as i32 % 300),
+            5 => 1.2f32.powi(i as i32 % 60) * if i.is_multiple_of(2) { -1.0 } else { 1.0 },
+            // Two magnitudes.
+            6 => normal * if uniform() < 0.5 { 1e-4 } else { 1e4 },
+            // One value next to many, mirrored.
+            7 => {
+                if i.is_multiple_of(3) {
+                    normal
+                } else {
+                    0.5 - (i % 2) as f32
+                }
+            }
+            // Far from zero: neighbours among floats.
+            8 => 1e6 + (uniform() * count as f32).floor() / 16.0,
+            // One outlier.
+            9 if i == 0 => 1e5,
+            _ => normal,
+        }
+    };
+    (0..count).map(&mut draw).collect()
+}
+
+#[test]
+fn bands_of_few_bins_hold_the_optimum_of_contrived_values() {
+    let (mut banded, mut narrow) = (0, 0);
+    for (kind, seed) in (0..11).flat_map(|kind| (0..6).map(move |seed| (kind, seed))) {
+        for count in [40, 200, 900] {
+            let points = Points::distinct(&contrived(kind, count, seed));
+            let prefix = Prefix::new(&points, points.mean(0, points.len()));
+            for clusters in [2, 3, 5, 8, 17, 64] {
+                for bins in [clusters + 2, 4 * clusters, points.len() / 2, points.len()] {
+                    let bands = Bands::from_bins(&points, &prefix, clusters, bins);
+                    let Some(bands) = bands else { continue };
+                    banded += 1;
+                    let places = (points.len() - 1) * (clusters - 1);
+                    narrow += usize::from(bands.entries() < places / 2);
+                    let (gain, ends) = whole(&points, clusters);
+                    let label = format!("{kind} {seed} {count} {clusters} {bins}");
+                    let found = bands.cluster_ends(&prefix);
+                    let difference = gain_of(&points, &found) - gain_of(&points, &ends);
+                    assert!(
+                        difference.abs() <= 1e-13 * prefix.squares,
+                        "{label}: {difference} of {gain}"
+                    );
+                    let held = ends[1..clusters].iter().zip(bands.ranges());
+                    assert!(
+                        held.into_iter()
+                            .all(|(e, (low, high))| low <= e && e <= high),
+                        "{label}: {ends:?}"
+                    );
+                }
+            }
+        }
+    }
+    // Enough of them say something.
+    assert!(banded > 2000 && 3 * narrow > banded, "{narrow} of {banded}");
+}
+
+#[test]
+fn bands_of_many_clusters_of_a_few_thousand_values() {
+    for kind in [0, 2, 5, 6, 10] {
+        let points = Points::distinct(&contrived(kind, 4000, 1));
+        let prefix = Prefix::new(&points, points.mean(0, points.len()));
+        let Some(bands) = Bands::from_bins(&points, &prefix, 256, points.len() / 2) else {
+            assert!([0, 5].contains(&kind), "{kind}");
+            continue;
+        };
+        let (_, ends) = whole(&points, 256);
+        let found = gain_of(&points, &bands.cluster_ends(&prefix));
+        let difference = found - gain_of(&points, &ends);
+        assert!(
+            difference.abs() <= 1e-13 * prefix.squares,
+            "{kind}: {difference}"
+        );
+    }
+}
+
 #[test]
 fn near_the_optimum_on_values_of_many_kinds() {
     for kind in 0..7 {

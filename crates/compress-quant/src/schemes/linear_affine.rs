@@ -4,11 +4,9 @@ use compress_core::Result;
 use compress_core::codec::{Granularity, Grid, WeightCodec};
 use compress_core::kernels::quantize::{Steps, scale_and_zero, zero_of};
 use compress_core::kernels::reduce;
-use rayon::prelude::*;
 
-use super::{Range, Scheme, check_linear, least_squares};
+use super::{Range, Scheme, check_linear, fit_sets, least_squares};
 use crate::codecs::LinearCodec;
-use crate::rounding::check_volume;
 
 /// `scale · (code − zero_point)` with codes from 0 to 2^bits − 1.
 ///
@@ -51,7 +49,7 @@ impl LinearAffine {
         })
     }
 
-    /// Scale and zero point of one set of finite weights.
+    /// Scale and zero point of one set of weights, which must be finite.
     fn set(&self, name: &str, weights: &[f32]) -> Result<(f32, i32)> {
         let (low, high) = reduce::min_max(name, weights)?;
         let top = (1 << self.bits) - 1;
@@ -69,20 +67,12 @@ impl Scheme for LinearAffine {
     }
 
     fn fit(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Box<dyn WeightCodec>> {
-        check_volume(name, shape, weights.len())?;
-        // Once for all of it, so that the error gives the position within the tensor.
-        reduce::absmax(name, weights)?;
-        let ranges: Vec<_> = self.granularity.ranges(shape).collect();
-        let mut sets = ranges
-            .into_par_iter()
-            .map(|range| self.set(name, &weights[range]))
-            .collect::<Result<Vec<_>>>()?;
-        // A tensor without values has sets, but none with a range.
         let unused = match self.range {
             Range::Fixed(scale) => (scale, 0),
             _ => (1.0, 0),
         };
-        sets.resize(self.granularity.sets(shape), unused);
+        let fit = |set: &[f32]| self.set(name, set);
+        let sets = fit_sets(name, weights, shape, self.granularity, unused, fit)?;
         let (scales, zero_points) = sets.into_iter().unzip();
         let grid = Grid::Linear {
             bits: self.bits,

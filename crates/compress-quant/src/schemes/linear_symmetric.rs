@@ -5,11 +5,9 @@ use compress_core::Result;
 use compress_core::codec::{Granularity, Grid, WeightCodec};
 use compress_core::kernels::quantize::{Steps, scale_of};
 use compress_core::kernels::reduce;
-use rayon::prelude::*;
 
-use super::{Range, Scheme, check_linear, least_squares};
+use super::{Range, Scheme, check_linear, fit_sets, least_squares};
 use crate::codecs::LinearCodec;
-use crate::rounding::check_volume;
 
 /// `scale · code` with codes from −(2^(bits−1) − 1) to 2^(bits−1) − 1.
 ///
@@ -51,15 +49,13 @@ impl LinearSymmetric {
         })
     }
 
-    /// The scale of one set of finite weights.
+    /// The scale of one set of weights, which must be finite.
     fn scale(&self, name: &str, weights: &[f32]) -> Result<f32> {
-        if let Range::Fixed(scale) = self.range {
-            return Ok(scale);
-        }
         let top = (1 << (self.bits - 1)) - 1;
         let bound = reduce::absmax(name, weights)?;
         let whole = Steps::new(scale_of(bound.into(), top), (-top, top), 0);
         Ok(match self.range {
+            Range::Fixed(scale) => scale,
             Range::LeastSquares if bound > 0.0 => least_squares::search(weights, whole).scale,
             _ => whole.scale,
         })
@@ -72,20 +68,12 @@ impl Scheme for LinearSymmetric {
     }
 
     fn fit(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Box<dyn WeightCodec>> {
-        check_volume(name, shape, weights.len())?;
-        // Once for all of it, so that the error gives the position within the tensor.
-        reduce::absmax(name, weights)?;
-        let ranges: Vec<_> = self.granularity.ranges(shape).collect();
-        let mut scales = ranges
-            .into_par_iter()
-            .map(|range| self.scale(name, &weights[range]))
-            .collect::<Result<Vec<f32>>>()?;
-        // A tensor without values has sets, but none with a range.
         let unused = match self.range {
             Range::Fixed(scale) => scale,
             _ => 1.0,
         };
-        scales.resize(self.granularity.sets(shape), unused);
+        let fit = |set: &[f32]| self.scale(name, set);
+        let scales = fit_sets(name, weights, shape, self.granularity, unused, fit)?;
         let grid = Grid::Linear {
             bits: self.bits,
             granularity: self.granularity,

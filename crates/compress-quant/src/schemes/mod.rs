@@ -10,6 +10,7 @@ mod power_of_two;
 
 use compress_core::codec::{Granularity, WeightCodec};
 use compress_core::{Error as CoreError, Result};
+use rayon::prelude::*;
 
 pub use codebook::{Codebook, ZeroLevel};
 pub use linear_affine::LinearAffine;
@@ -17,6 +18,7 @@ pub use linear_symmetric::LinearSymmetric;
 pub use power_of_two::PowerOfTwo;
 
 use crate::Error;
+use crate::rounding::check_volume;
 
 /// A way to represent weights with fewer bits.
 pub trait Scheme: Send + Sync {
@@ -170,6 +172,27 @@ fn check_linear(scheme: &str, bits: u8, granularity: Granularity, range: Range) 
         )),
         _ => Ok(()),
     }
+}
+
+/// What `fit` makes of the weights of each set that shares a scale, in order, and `unused` for
+/// the sets of a tensor without values. An error of `fit` gives way to one that names the first
+/// weight of the tensor that is not finite, where there is one.
+fn fit_sets<T: Clone + Send>(
+    name: &str,
+    weights: &[f32],
+    shape: &[usize],
+    granularity: Granularity,
+    unused: T,
+    fit: impl Fn(&[f32]) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    check_volume(name, shape, weights.len())?;
+    let ranges: Vec<_> = granularity.ranges(shape).collect();
+    let fitted = ranges.into_par_iter().map(|range| fit(&weights[range]));
+    let fitted: Result<Vec<T>> = fitted.collect();
+    let in_place = |e| CoreError::check_finite(name, weights).err().unwrap_or(e);
+    let mut sets = fitted.map_err(in_place)?;
+    sets.resize(granularity.sets(shape), unused);
+    Ok(sets)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Product<'_> {
         if threads == Threads::Here || work < SERIAL {
             return self.run_here(c);
         }
-        let tasks = cut(c, work);
+        let tasks = cut(c);
         let threads = rayon::current_num_threads().min(tasks.len());
         // The calling thread takes its part, whether it belongs to the pool or not.
         let queue = Mutex::new(tasks.into_iter());
@@ -234,14 +234,11 @@ impl Product<'_> {
 }
 
 /// Cuts C by its shape. Powers of two, so that two or four threads get as much each.
-fn cut(c: ArrayViewMut2<'_, f32>, work: usize) -> Vec<Task<'_>> {
+fn cut(c: ArrayViewMut2<'_, f32>) -> Vec<Task<'_>> {
     let (m, n) = c.dim();
     let panels = n.div_ceil(PANEL);
-    let mut strips = parts(panels, TASK_PANELS).next_power_of_two();
-    if work >= SERIAL {
-        strips = strips.max(4);
-    }
-    let strips = strips.min(panels);
+    let strips = parts(panels, TASK_PANELS).next_power_of_two();
+    let strips = strips.max(4).min(panels);
     let chunks = parts(m, TASK_ROWS);
     let mut tasks = Vec::with_capacity(strips * chunks);
     let mut rest = c;

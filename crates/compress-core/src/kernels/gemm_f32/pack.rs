@@ -25,10 +25,18 @@ pub struct PackedB {
 impl PackedB {
     /// Packs B `[k, n]`, which may be a transposed view: `PackedB::pack(w.t())` for weights
     /// `[out, in]`. Takes the memory of B with its columns rounded up to a multiple of 32.
+    ///
+    /// # Panics
+    /// Where that is more than `isize::MAX` bytes, which only a view that repeats its elements can
+    /// ask for.
     pub fn pack(b: ArrayView2<'_, f32>) -> Self {
         let (k, n) = b.dim();
         let panels = n.div_ceil(PANEL);
-        let mut data = Lines::zeroed(k * panels * PANEL * size_of::<f32>());
+        // What is more than all memory fails where it is asked for.
+        let bytes = panels
+            .saturating_mul(k)
+            .saturating_mul(PANEL * size_of::<f32>());
+        let mut data = Lines::zeroed(bytes);
         Operand::new(b).pack_panels(Level::best(), 0..k, 0..panels, data.floats_mut());
         PackedB { data, k, n }
     }

@@ -61,6 +61,13 @@ fn check_all(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) {
 }
 
 #[test]
+#[should_panic(expected = "capacity overflow")]
+fn weights_beyond_all_memory() {
+    let one = ndarray::arr2(&[[1f32]]);
+    PackedB::pack(one.broadcast((1 << 59, 1)).unwrap());
+}
+
+#[test]
 fn every_edge_of_the_tiles() {
     for m in 0..=30 {
         for n in 0..=70 {

@@ -2,8 +2,8 @@
 
 use ndarray::ArrayView2;
 
+use crate::Result;
 use crate::isa::Isa;
-use crate::{Error, Result};
 
 /// Columns of a panel of B, at every level.
 pub(super) const PANEL: usize = 32;
@@ -40,14 +40,8 @@ pub(super) struct Level {
 impl Level {
     /// What runs at a level; none where that is the specification.
     pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
-        if isa.is_available() {
-            return Ok(known(isa));
-        }
-        Err(Error::invalid(
-            "level of a matrix product",
-            isa.name(),
-            "one that this processor has",
-        ))
+        isa.require("a matrix product")?;
+        Ok(known(isa))
     }
 
     /// The best of the processor.

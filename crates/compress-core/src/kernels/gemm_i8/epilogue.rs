@@ -48,22 +48,34 @@ impl Columns {
     }
 }
 
-/// Part of a matrix that is being written: rows of `cols` elements, `stride` from each other.
+/// Part of a matrix that is being written: `rows` of `cols` elements, `stride` from each other.
 pub(super) struct Part<T> {
     /// The first element.
-    pub at: *mut T,
-    pub stride: usize,
-    pub cols: usize,
+    at: *mut T,
+    stride: usize,
+    rows: usize,
+    cols: usize,
 }
 
 impl<T: Copy> Part<T> {
-    /// Stores as many of the values as the part has columns.
-    ///
     /// # Safety
-    /// The part has this row, it can be written, and nobody else touches it meanwhile.
+    /// As long as the part exists, all of its elements can be written, and nobody else touches
+    /// them.
+    pub(super) unsafe fn new(at: *mut T, stride: usize, rows: usize, cols: usize) -> Self {
+        Part {
+            at,
+            stride,
+            rows,
+            cols,
+        }
+    }
+
+    /// Stores as many of the values as the part has columns.
     #[inline(always)]
-    unsafe fn store(&self, row: usize, values: &[T; SUMS]) {
-        // SAFETY: passed on to the caller.
+    fn store(&mut self, row: usize, values: &[T; SUMS]) {
+        assert!(row < self.rows);
+        // SAFETY: the row is one of the part, which is borrowed mutably, and by the contract of
+        // `new` nobody else touches it.
         let to =
             unsafe { std::slice::from_raw_parts_mut(self.at.add(row * self.stride), self.cols) };
         // The compiler knows the length of a whole row.
@@ -89,41 +101,38 @@ pub(super) struct Requantize {
 }
 
 by_level! {
-    /// Stores `sum − zero_point·column sum`. The part must have a row for each zero point, which
-    /// nobody else touches.
-    pub(super) fn store_i32(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &Part<i32>)
+    /// Stores `sum − zero_point·column sum`. The part has a row for each zero point.
+    pub(super) fn store_i32(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &mut Part<i32>)
         = store_i32_body;
 
     /// Stores what [`Epilogue`] says. As for [`store_i32`].
     pub(super) fn store_f32(
-        sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to: &Part<f32>,
+        sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to: &mut Part<f32>,
     ) = store_f32_body;
 
     /// Stores the codes of what [`Epilogue`] says. As for [`store_i32`].
     pub(super) fn store_codes(
         sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, codes: Requantize,
-        to: &Part<u8>,
+        to: &mut Part<u8>,
     ) = store_codes_body;
 }
 
 #[inline(always)]
-fn store_i32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &Part<i32>) {
+fn store_i32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &mut Part<i32>) {
     for (r, &zero) in rows.zero_points.iter().enumerate() {
         let mut y = [0; SUMS];
         for (j, y) in y.iter_mut().enumerate() {
             *y = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
         }
-        // SAFETY: by the contract of the functions above.
-        unsafe { to.store(r, &y) };
+        to.store(r, &y);
     }
 }
 
 #[inline(always)]
-fn store_f32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to: &Part<f32>) {
+fn store_f32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to: &mut Part<f32>) {
     for r in 0..rows.zero_points.len() {
         let y = results(sums, rows, columns, relu, r);
-        // SAFETY: by the contract of the functions above.
-        unsafe { to.store(r, &y) };
+        to.store(r, &y);
     }
 }
 
@@ -134,13 +143,12 @@ fn store_codes_body(
     columns: &Columns,
     relu: bool,
     codes: Requantize,
-    to: &Part<u8>,
+    to: &mut Part<u8>,
 ) {
     for r in 0..rows.zero_points.len() {
         let y = results(sums, rows, columns, relu, r);
         let y = y.map(|y| code_of(y, codes.inverse, codes.zero_point));
-        // SAFETY: by the contract of the functions above.
-        unsafe { to.store(r, &y) };
+        to.store(r, &y);
     }
 }
 

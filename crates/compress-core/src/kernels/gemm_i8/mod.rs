@@ -24,7 +24,7 @@ mod avx512;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -40,8 +40,8 @@ use crate::kernels::Threads;
 use crate::{Error, Result};
 
 thread_local! {
-    /// The codes of the product at hand, kept by each thread for the next.
-    static CODES: RefCell<QuantizedRows> = RefCell::default();
+    /// Room for the codes of a product, kept by each thread for the next.
+    static CODES: Cell<QuantizedRows> = Cell::default();
 }
 
 /// `C = A·B` with signed A `[m, k]`, B `[k, n]` and C `[m, n]`, which must be contiguous and
@@ -75,7 +75,7 @@ pub fn gemm_i8_at(
     b: &PackedI8,
     c: ArrayViewMut2<'_, i32>,
 ) -> Result<()> {
-    CODES.with_borrow_mut(|codes| {
+    with_codes(|codes| {
         codes.take(a, 128, |a| (a as u8) ^ 0x80);
         integers(isa, codes, b, c)
     })
@@ -99,7 +99,7 @@ pub fn gemm_u8_at(
     b: &PackedI8,
     c: ArrayViewMut2<'_, i32>,
 ) -> Result<()> {
-    CODES.with_borrow_mut(|codes| {
+    with_codes(|codes| {
         codes.take(a, 0, |a| a);
         integers(isa, codes, b, c)
     })
@@ -150,7 +150,7 @@ pub(crate) fn gemm_dequantize_on(
 
 /// A layer on quantized activations whose results are quantized again, with a scale and a zero
 /// point that are known before: `codes = min(max(round(y·(1/scale)) + zero_point, 0), 255)`, with
-/// y as [`Epilogue`] says.
+/// y as [`Epilogue`] says; 0 for NaN, which only scales or a bias that are not finite lead to.
 ///
 /// # Errors
 /// As [`gemm_i8`], and as [`QuantizedRows::quantize_with`] for the scale.
@@ -193,6 +193,15 @@ pub fn gemm_requantize_at(
         codes,
     };
     run(isa, Threads::Pool, x, w, output)
+}
+
+/// Lends the thread's room for codes. It is taken out meanwhile: a thread of the pool that waits
+/// for its part of a product may begin another one.
+fn with_codes<T>(work: impl FnOnce(&mut QuantizedRows) -> T) -> T {
+    let mut codes = CODES.take();
+    let done = work(&mut codes);
+    CODES.set(codes);
+    done
 }
 
 fn integers(

@@ -31,10 +31,15 @@ pub struct PackedI8 {
 impl PackedI8 {
     /// Packs B `[k, n]`, which may be a transposed view: `PackedI8::pack(w.t())` for weights
     /// `[out, in]`.
+    ///
+    /// # Panics
+    /// Where the panels would take more than `isize::MAX` bytes, which only a view that repeats
+    /// its elements can ask for.
     pub fn pack(b: ArrayView2<'_, i8>) -> Self {
         let (k, n) = b.dim();
         let quads = k.next_multiple_of(DEPTH) / QUAD;
-        let mut lines = Lines::zeroed(n.div_ceil(PANEL) * quads * LINE);
+        // What is more than all memory fails where it is asked for.
+        let mut lines = Lines::zeroed(n.div_ceil(PANEL).saturating_mul(quads.saturating_mul(LINE)));
         let bytes = lines.bytes_mut();
         let mut sums = vec![0i32; n];
         for (j, (column, sum)) in b.columns().into_iter().zip(&mut sums).enumerate() {

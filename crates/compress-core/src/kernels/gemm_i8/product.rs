@@ -104,14 +104,20 @@ impl Product<'_> {
             let shared = Columns::new(columns.clone(), self.w.sums(), epilogue);
             for top in rows.clone().step_by(self.level.rows) {
                 let here = top..rows.end.min(top + self.level.rows);
-                self.multiply(here.clone(), pair.clone(), &mut sums);
-                // SAFETY: passed on from the caller.
-                unsafe { self.store(&sums, here, columns.clone(), &shared) };
+                // SAFETY: passed on from the caller; the rows are at most a tile's, and there are
+                // one or two panels.
+                unsafe {
+                    self.multiply(here.clone(), pair.clone(), &mut sums);
+                    self.store(&sums, here, columns.clone(), &shared);
+                }
             }
         }
     }
 
-    fn multiply(&self, rows: Range<usize>, panels: Range<usize>, sums: &mut Sums) {
+    /// # Safety
+    /// As [`Product::run`], for these rows, which are 1 to those of the level's tile, and these
+    /// panels, of which there are 1 or 2.
+    unsafe fn multiply(&self, rows: Range<usize>, panels: Range<usize>, sums: &mut Sums) {
         let stride = self.x.stride();
         let a = self.x.readable(rows.clone());
         let b = self.w.panels(panels.clone());
@@ -150,33 +156,35 @@ impl Product<'_> {
         // SAFETY: passed on from the caller.
         unsafe {
             match self.output {
-                Output::I32 { to } => store_i32(isa, sums, of, shared, &to.part(&rows, &columns)),
+                Output::I32 { to } => {
+                    store_i32(isa, sums, of, shared, &mut to.part(&rows, &columns));
+                }
                 Output::F32 { to, epilogue } => {
-                    let to = to.part(&rows, &columns);
-                    store_f32(isa, sums, of, shared, epilogue.relu, &to);
+                    let mut to = to.part(&rows, &columns);
+                    store_f32(isa, sums, of, shared, epilogue.relu, &mut to);
                 }
                 Output::Codes {
                     to,
                     epilogue,
                     codes,
                 } => {
-                    let to = to.part(&rows, &columns);
-                    store_codes(isa, sums, of, shared, epilogue.relu, codes, &to);
+                    let mut to = to.part(&rows, &columns);
+                    store_codes(isa, sums, of, shared, epilogue.relu, codes, &mut to);
                 }
             }
         }
     }
 }
 
-impl<T> Target<T> {
+impl<T: Copy> Target<T> {
     /// # Safety
-    /// The target has these rows and columns.
+    /// The target has these rows and columns, and as long as the part exists nobody else touches
+    /// them.
     unsafe fn part(&self, rows: &Range<usize>, columns: &Range<usize>) -> Part<T> {
-        Part {
-            // SAFETY: the element lies in the target.
-            at: unsafe { self.at.add(rows.start * self.stride + columns.start) },
-            stride: self.stride,
-            cols: columns.len(),
+        // SAFETY: the element lies in the target; else passed on from the caller.
+        unsafe {
+            let at = self.at.add(rows.start * self.stride + columns.start);
+            Part::new(at, self.stride, rows.len(), columns.len())
         }
     }
 }

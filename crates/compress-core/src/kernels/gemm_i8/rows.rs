@@ -47,7 +47,11 @@ impl QuantizedRows {
     }
 
     /// The codes of a row.
+    ///
+    /// # Panics
+    /// Where there is no such row.
     pub fn row(&self, row: usize) -> &[u8] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
         &self.codes.bytes()[row * self.stride()..][..self.k]
     }
 
@@ -151,7 +155,7 @@ impl QuantizedRows {
         // What lies behind a row's codes is multiplied with zeros, and what lies below the rows
         // makes sums that nobody stores: neither need be cleared.
         self.codes
-            .grow(rows.next_multiple_of(STRIP) * self.stride());
+            .grow(rows.div_ceil(STRIP).saturating_mul(STRIP * self.stride()));
         if self.scales.len() < rows {
             self.scales.resize(rows, 0.0);
             self.zero_points.resize(rows, 0);
@@ -319,12 +323,12 @@ fn filled(x: &[f32]) -> [f32; LANES] {
     chunk
 }
 
-/// The code of one value.
+/// The code of one value; of NaN 0.
 #[inline(always)]
 pub(super) fn code_of(x: f32, inverse: f32, zero: i32) -> u8 {
     let (low, high) = (-zero as f32, (255 - zero) as f32);
     let scaled = x * inverse;
-    let scaled = if scaled < low { low } else { scaled };
-    let scaled = if scaled > high { high } else { scaled };
+    let scaled = if scaled > low { scaled } else { low };
+    let scaled = if scaled < high { scaled } else { high };
     ((scaled + ROUND).to_bits() as i32 + (zero - ROUND.to_bits() as i32)) as u8
 }

@@ -249,6 +249,56 @@ fn threads_do_not_matter() {
     (1..=3).for_each(|threads| assert_eq!(product(threads), expected));
 }
 
+#[test]
+fn a_product_may_begin_while_another_waits_for_its_parts() {
+    let (a, b) = (bytes(5, 64, 21), bytes(64, 30, 22));
+    let packed = PackedI8::pack(b.view());
+    let mut c = Array2::zeros((5, 30));
+    // What a thread of the pool does that waits, and takes up other work.
+    with_codes(|outer| {
+        outer.take(a.view(), 0, |a| a as u8);
+        gemm_i8(a.view(), &packed, c.view_mut()).unwrap();
+        assert_eq!(outer.row(4)[63], a[(4, 63)] as u8);
+    });
+    assert_eq!(c, naive(|i, k| i64::from(a[(i, k)]), &b, 5));
+}
+
+#[test]
+fn codes_of_what_is_not_a_number_are_the_same_everywhere() {
+    let b = bytes(3, 40, 23);
+    let packed = PackedI8::pack(b.view());
+    let mut x = QuantizedRows::new();
+    x.quantize(floats(2, 3, 24).view()).unwrap();
+    let scales: Vec<f32> = (0..40)
+        .map(|j| [f32::NAN, f32::INFINITY, 1.0, -f32::NAN][j % 4])
+        .collect();
+    let bias = [f32::NEG_INFINITY; 40];
+    for relu in [false, true] {
+        let epilogue = Epilogue {
+            scales: &scales,
+            bias: Some(&bias),
+            relu,
+        };
+        for isa in Isa::available() {
+            let mut y = QuantizedRows::new();
+            gemm_requantize_at(isa, &x, &packed, epilogue, (0.5, 7), &mut y).unwrap();
+            let expected = if relu { 7 } else { 0 };
+            for (j, &code) in y.row(1).iter().enumerate() {
+                let nan = j % 4 != 2;
+                assert!(nan || code == expected, "{isa:?} {j}");
+                assert!(!scales[j].is_nan() || code == 0, "{isa:?} {j} {code}");
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "capacity overflow")]
+fn weights_beyond_all_memory() {
+    let one = ndarray::arr2(&[[1i8]]);
+    PackedI8::pack(one.broadcast((1 << 61, 1)).unwrap());
+}
+
 /// AMX's instructions in plain code.
 #[cfg(target_arch = "x86_64")]
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! What an instruction set level brings: the integer sums of one tile.
 
 use super::pack::PANEL;
+use crate::Result;
 use crate::isa::Isa;
-use crate::{Error, Result};
 
 /// Columns of a tile: two panels.
 pub(super) const SUMS: usize = 2 * PANEL;
@@ -51,14 +51,8 @@ impl Level {
     /// # Errors
     /// Where the processor lacks it.
     pub(super) fn of(isa: Isa) -> Result<Level> {
-        if isa.is_available() {
-            return Ok(known(isa));
-        }
-        Err(Error::invalid(
-            "level of a matrix product",
-            isa.name(),
-            "one that this processor has",
-        ))
+        isa.require("a matrix product")?;
+        Ok(known(isa))
     }
 }
 

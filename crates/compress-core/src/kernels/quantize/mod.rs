@@ -74,8 +74,9 @@ pub struct Quantized {
 /// Finds the scales (and zero points) that span each set's values, and writes the codes.
 ///
 /// # Errors
-/// Where lengths disagree with `sets`, or a value is NaN or infinite (the error gives its
-/// position; codes and scales are then of no use).
+/// Where lengths disagree with `sets`, the range of [`CodesMut::I32`] is neither `0..=n` nor
+/// `-n..=n` with n below 2¹⁶, or a value is NaN or infinite (the error gives its position; codes
+/// and scales are then of no use).
 pub fn quantize_into(
     sets: &Sets,
     values: &[f32],
@@ -181,8 +182,9 @@ pub fn quantize(sets: &Sets, values: &[f32], code_type: CodeType) -> Result<Quan
 /// saturate.
 ///
 /// # Errors
-/// Where lengths disagree with `sets`, a scale is not positive and finite, a zero point is not a
-/// code, or a value is NaN (the error gives its position).
+/// Where lengths disagree with `sets`, the range of [`CodesMut::I32`] is none as in
+/// [`quantize_into`], a scale is not positive and finite, a zero point is not a code, or a value
+/// is NaN (the error gives its position).
 pub fn encode_into(
     sets: &Sets,
     values: &[f32],
@@ -311,7 +313,7 @@ pub fn dequantize(
 /// The range of the codes, if it can be used: at most 16 bits, with zero in it.
 fn check_range(codes: &CodesMut<'_>) -> Result<(i32, i32)> {
     let (low, high) = codes.range();
-    let symmetric = low < 0 && low == -high;
+    let symmetric = low < 0 && high.checked_neg() == Some(low);
     if (symmetric || low == 0) && (1..1 << 16).contains(&high) {
         return Ok((low, high));
     }

@@ -37,8 +37,8 @@ impl Steps {
     pub fn new(scale: f32, (low, high): (i32, i32), zero: i32) -> Self {
         Steps {
             scale,
-            low: (low - zero) as f32,
-            high: (high - zero) as f32,
+            low: low.saturating_sub(zero) as f32,
+            high: high.saturating_sub(zero) as f32,
         }
     }
 
@@ -105,10 +105,13 @@ pub fn scale_and_zero(low: f32, high: f32, top: i32) -> (f32, i32) {
     (scale, zero_of(low, scale, top))
 }
 
-/// The code nearest to where zero is, if code 0 stands for `low` at this scale.
+/// The code from 0 to `top` (positive) nearest to where zero is, if code 0 stands for `low` at
+/// this scale.
 pub fn zero_of(low: f32, scale: f32, top: i32) -> i32 {
+    // Not `clamp`, which panics where `top` is negative.
     (-f64::from(low) / f64::from(scale))
-        .clamp(0.0, f64::from(top))
+        .max(0.0)
+        .min(f64::from(top))
         .round_ties_even() as i32
 }
 

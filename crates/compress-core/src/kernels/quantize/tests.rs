@@ -216,7 +216,14 @@ fn what_does_not_fit_is_refused() {
     assert!(into(CodesMut::I8(&mut [0; 6]), 3, 0).is_err());
     assert!(into(CodesMut::I8(&mut [0; 6]), 2, 2).is_err());
     assert!(into(CodesMut::U8(&mut [0; 6]), 2, 0).is_err());
-    for range in [(0, 0), (1, 5), (-3, 4), (i32::MIN, i32::MAX), (0, 1 << 16)] {
+    for range in [
+        (0, 0),
+        (1, 5),
+        (-3, 4),
+        (i32::MIN, i32::MIN),
+        (i32::MIN, i32::MAX),
+        (0, 1 << 16),
+    ] {
         assert!(into(CodesMut::I32(&mut [0; 6], range), 2, 0).is_err());
     }
     for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {

@@ -47,6 +47,9 @@ pub struct Moments {
 }
 
 /// The sum; 0 for no values.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn sum(x: &[f32]) -> Result<f32> {
     Ok(sum_with(Isa::active()?, x))
 }
@@ -62,6 +65,9 @@ pub fn dot(a: &[f32], b: &[f32]) -> Result<f32> {
 
 /// The sum of squares in f64, which neither overflows nor loses a square's bits; 0 for no
 /// values.
+///
+/// # Errors
+/// Where `COMPRESS_ISA` asks for what the machine lacks.
 pub fn squared_norm(x: &[f32]) -> Result<f64> {
     Ok(squared_norm_with(Isa::active()?, x))
 }

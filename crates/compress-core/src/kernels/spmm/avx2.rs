@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Level, Width};
-use super::tile::{BlockTile, GroupTile, SliceTile, block_column, blocks, slice};
+use super::lanes::{Lanes, Level, width};
+use super::storage::BLOCK;
+use super::tile::{BlockColumn, GroupColumn, block_column};
 use crate::isa::Isa;
 
 pub(super) const LEVEL: Level = Level {
@@ -50,53 +51,14 @@ impl Lanes for __m256 {
     }
 }
 
-/// A module with the tiles for panels of `$vectors` vectors, `$rows` rows at a time.
-macro_rules! width {
-    ($name:ident, $rows:expr, $vectors:expr) => {
-        mod $name {
-            use super::*;
-
-            pub(super) const WIDTH: Width = Width {
-                columns: $vectors * <__m256 as Lanes>::COUNT,
-                narrow,
-                wide,
-                blocks: block_panel,
-            };
-
-            /// # Safety
-            /// As [`Width::narrow`].
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn narrow(t: &SliceTile<'_, u16>) {
-                // SAFETY: passed on from the caller; so too below.
-                unsafe { slice::<__m256, u16, $rows, $vectors>(t) }
-            }
-
-            /// # Safety
-            /// As [`Width::wide`].
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn wide(t: &SliceTile<'_, u32>) {
-                // SAFETY: as above.
-                unsafe { slice::<__m256, u32, $rows, $vectors>(t) }
-            }
-
-            /// # Safety
-            /// As [`Width::blocks`].
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn block_panel(t: &BlockTile<'_>) {
-                // SAFETY: as above.
-                unsafe { blocks::<__m256, $rows, $vectors>(t) }
-            }
-        }
-    };
-}
-width!(one, 8, 1);
-width!(two, 4, 2);
-width!(four, 2, 4);
+width!(one, __m256, "avx2,fma", 8, 1);
+width!(two, __m256, "avx2,fma", 4, 2);
+width!(four, __m256, "avx2,fma", 2, 4);
 
 /// # Safety
 /// As [`Level::block_column`].
 #[target_feature(enable = "avx2,fma")]
-unsafe fn block_one(t: &BlockTile<'_>) {
+unsafe fn block_one(t: &BlockColumn<'_>) {
     // SAFETY: as above.
     unsafe { block_column::<__m256, 2>(t) }
 }
@@ -104,24 +66,45 @@ unsafe fn block_one(t: &BlockTile<'_>) {
 /// # Safety
 /// As [`Level::group_column`].
 #[target_feature(enable = "avx2,fma")]
-unsafe fn group_column(t: &GroupTile<'_>) {
-    // SAFETY: by the contract there are two slots for each group, of 16 values each, and X has
-    // four elements for each group.
+unsafe fn group_column(t: &GroupColumn<'_>) {
+    // SAFETY: passed on from the caller; the number of blocks is the one matched.
+    unsafe {
+        match t.blocks {
+            1 => group_column_of::<1>(t),
+            2 => group_column_of::<2>(t),
+            3 => group_column_of::<3>(t),
+            _ => group_column_of::<4>(t),
+        }
+    }
+}
+
+/// # Safety
+/// As [`group_column`]; there are `B` blocks.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn group_column_of<const B: usize>(t: &GroupColumn<'_>) {
+    let slots = t.positions.len() / B;
+    let values = &t.values[..B * slots * BLOCK];
+    // SAFETY: there are two slots for each group, of 16 values each, in each block, and by the
+    // contract X has four elements for each group.
     unsafe {
         let low = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
         let shifts = [low, _mm256_add_epi32(low, _mm256_set1_epi32(16))];
-        let start = t.ends.start.as_ptr();
-        let mut acc = [__m256::load(start), __m256::load(start.add(8))];
-        for (group, positions) in t.positions.chunks_exact(2).enumerate() {
+        let mut acc: [[__m256; 2]; B] = t.ends.begin_column();
+        for group in 0..slots / 2 {
             // Each half of the vector holds the group's four; a position picks one of them.
             let x = _mm256_broadcast_ps(&_mm_loadu_ps(t.x.add(4 * group)));
-            for (slot, &positions) in positions.iter().enumerate() {
-                let positions = _mm256_set1_epi32(positions as i32);
-                let value = t.values.as_ptr().add((2 * group + slot) * 16);
-                for half in 0..2 {
-                    let picked = _mm256_srlv_epi32(positions, shifts[half]);
-                    let x = _mm256_permutevar_ps(x, picked);
-                    acc[half] = __m256::load(value.add(8 * half)).mul_add(x, acc[half]);
+            for slot in [2 * group, 2 * group + 1] {
+                // Side by side, so that the chains do not wait for each other.
+                for (b, acc) in acc.iter_mut().enumerate() {
+                    let positions = *t.positions.as_ptr().add(b * slots + slot);
+                    let positions = _mm256_set1_epi32(positions as i32);
+                    let value = values.as_ptr().add((b * slots + slot) * BLOCK);
+                    for (half, acc) in acc.iter_mut().enumerate() {
+                        let places = _mm256_srlv_epi32(positions, shifts[half]);
+                        let x = _mm256_permutevar_ps(x, places);
+                        *acc = __m256::load(value.add(8 * half)).mul_add(x, *acc);
+                    }
                 }
             }
         }

@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Level, Width};
-use super::tile::{BlockTile, GroupTile, SliceTile, block_column, blocks, slice};
+use super::lanes::{Lanes, Level, width};
+use super::storage::BLOCK;
+use super::tile::{BlockColumn, GroupColumn, block_column};
 use crate::isa::Isa;
 
 pub(super) const LEVEL: Level = Level {
@@ -50,53 +51,14 @@ impl Lanes for __m512 {
     }
 }
 
-/// A module with the tiles for panels of `$vectors` vectors, `$rows` rows at a time.
-macro_rules! width {
-    ($name:ident, $rows:expr, $vectors:expr) => {
-        mod $name {
-            use super::*;
-
-            pub(super) const WIDTH: Width = Width {
-                columns: $vectors * <__m512 as Lanes>::COUNT,
-                narrow,
-                wide,
-                blocks: block_panel,
-            };
-
-            /// # Safety
-            /// As [`Width::narrow`].
-            #[target_feature(enable = "avx512f")]
-            unsafe fn narrow(t: &SliceTile<'_, u16>) {
-                // SAFETY: passed on from the caller; so too below.
-                unsafe { slice::<__m512, u16, $rows, $vectors>(t) }
-            }
-
-            /// # Safety
-            /// As [`Width::wide`].
-            #[target_feature(enable = "avx512f")]
-            unsafe fn wide(t: &SliceTile<'_, u32>) {
-                // SAFETY: as above.
-                unsafe { slice::<__m512, u32, $rows, $vectors>(t) }
-            }
-
-            /// # Safety
-            /// As [`Width::blocks`].
-            #[target_feature(enable = "avx512f")]
-            unsafe fn block_panel(t: &BlockTile<'_>) {
-                // SAFETY: as above.
-                unsafe { blocks::<__m512, $rows, $vectors>(t) }
-            }
-        }
-    };
-}
-width!(one, 8, 1);
-width!(two, 8, 2);
-width!(four, 4, 4);
+width!(one, __m512, "avx512f", 8, 1);
+width!(two, __m512, "avx512f", 8, 2);
+width!(four, __m512, "avx512f", 4, 4);
 
 /// # Safety
 /// As [`Level::block_column`].
 #[target_feature(enable = "avx512f")]
-unsafe fn block_one(t: &BlockTile<'_>) {
+unsafe fn block_one(t: &BlockColumn<'_>) {
     // SAFETY: as above.
     unsafe { block_column::<__m512, 1>(t) }
 }
@@ -104,21 +66,43 @@ unsafe fn block_one(t: &BlockTile<'_>) {
 /// # Safety
 /// As [`Level::group_column`].
 #[target_feature(enable = "avx512f")]
-unsafe fn group_column(t: &GroupTile<'_>) {
-    // SAFETY: by the contract there are two slots for each group, of 16 values each, and X has
-    // four elements for each group.
+unsafe fn group_column(t: &GroupColumn<'_>) {
+    // SAFETY: passed on from the caller; the number of blocks is the one matched.
+    unsafe {
+        match t.blocks {
+            1 => group_column_of::<1>(t),
+            2 => group_column_of::<2>(t),
+            3 => group_column_of::<3>(t),
+            _ => group_column_of::<4>(t),
+        }
+    }
+}
+
+/// # Safety
+/// As [`group_column`]; there are `B` blocks.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn group_column_of<const B: usize>(t: &GroupColumn<'_>) {
+    let slots = t.positions.len() / B;
+    let values = &t.values[..B * slots * BLOCK];
+    // SAFETY: there are two slots for each group, of 16 values each, in each block, and by the
+    // contract X has four elements for each group.
     unsafe {
         let shifts = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-        let mut acc = __m512::load(t.ends.start.as_ptr());
-        for (group, positions) in t.positions.chunks_exact(2).enumerate() {
+        let mut acc: [[__m512; 1]; B] = t.ends.begin_column();
+        for group in 0..slots / 2 {
             // Each quarter of the vector holds the group's four; a position picks one of them.
             let x = _mm512_broadcast_f32x4(_mm_loadu_ps(t.x.add(4 * group)));
-            for (slot, &positions) in positions.iter().enumerate() {
-                let positions = _mm512_srlv_epi32(_mm512_set1_epi32(positions as i32), shifts);
-                let value = __m512::load(t.values.as_ptr().add((2 * group + slot) * 16));
-                acc = value.mul_add(_mm512_permutevar_ps(x, positions), acc);
+            for slot in [2 * group, 2 * group + 1] {
+                // Side by side, so that the chains do not wait for each other.
+                for (b, [acc]) in acc.iter_mut().enumerate() {
+                    let positions = *t.positions.as_ptr().add(b * slots + slot);
+                    let places = _mm512_srlv_epi32(_mm512_set1_epi32(positions as i32), shifts);
+                    let value = __m512::load(values.as_ptr().add((b * slots + slot) * BLOCK));
+                    *acc = value.mul_add(_mm512_permutevar_ps(x, places), *acc);
+                }
             }
         }
-        t.ends.finish_column([acc]);
+        t.ends.finish_column(acc);
     }
 }

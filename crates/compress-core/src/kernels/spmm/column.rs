@@ -6,12 +6,11 @@
 use super::decode::{Decoded, decode_values};
 use super::product::Product;
 use super::storage::{BLOCK, Columns, Form, SLICE, Stored, WINDOW};
-use super::tile::{BlockTile, Ends, GroupTile, Index};
+use super::tile::{BlockColumn, Ends, GroupColumn, Index};
 
 /// Rows `window·WINDOW..` of W times `x`, into their rows of Y.
 pub(super) fn window_column(p: &Product<'_>, window: usize, x: &[f32], y: &mut [f32]) {
     let first = window * WINDOW;
-    assert!(x.len() == p.w.k);
     match &p.w.form {
         Form::Csr { .. } | Form::Bitmask { .. } => slices(p, first, x, y),
         Form::Blocks { .. } | Form::TwoOfFour { .. } => blocks(p, first, x, y),
@@ -20,6 +19,7 @@ pub(super) fn window_column(p: &Product<'_>, window: usize, x: &[f32], y: &mut [
 
 /// Scattered non-zeros.
 fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
+    assert!(x.len() == p.w.k);
     let mut decoded = Decoded::default();
     let (Form::Csr { order, .. } | Form::Bitmask { order, .. }) = &p.w.form else {
         return;
@@ -29,18 +29,22 @@ fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
         let lengths = &order.lengths[slice];
         let range = order.starts[slice]..order.starts[slice + 1];
         let start = ends.start;
-        let sums = match (&p.w.form, &p.w.values) {
-            (Form::Csr { columns, .. }, Stored::F32(v)) => match columns {
-                Columns::Narrow(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
-                Columns::Wide(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
-            },
-            (Form::Csr { columns, .. }, Stored::I8(v)) => match columns {
-                Columns::Narrow(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
-                Columns::Wide(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
-            },
-            _ => {
-                decoded.bitmask(p.w, slice);
-                chains(&decoded.columns, &decoded.values, lengths, x, start)
+        // SAFETY: the columns of a sparse matrix are below `k`, as built, which is the length of
+        // `x`.
+        let sums = unsafe {
+            match (&p.w.form, &p.w.values) {
+                (Form::Csr { columns, .. }, Stored::F32(v)) => match columns {
+                    Columns::Narrow(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
+                    Columns::Wide(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
+                },
+                (Form::Csr { columns, .. }, Stored::I8(v)) => match columns {
+                    Columns::Narrow(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
+                    Columns::Wide(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
+                },
+                _ => {
+                    decoded.bitmask(p.w, slice);
+                    chains(&decoded.columns, &decoded.values, lengths, x, start)
+                }
             }
         };
         ends.start = sums;
@@ -50,51 +54,53 @@ fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
 
 /// Blocks, and groups of 2 of 4: lanes are rows.
 fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
-    let mut decoded = Decoded::default();
-    for block in (first / BLOCK)..(first + y.len()).div_ceil(BLOCK) {
-        let from = block * BLOCK - first;
-        let rows: [u32; BLOCK] = std::array::from_fn(|r| (from + r) as u32);
-        let mut ends = p.ends(first, &rows[..(y.len() - from).min(BLOCK)]);
-        ends.y = y.as_mut_ptr();
-        ends.y_stride = 1;
-        let (slots, positions, columns) = match &p.w.form {
-            Form::Blocks { starts, columns } => {
-                let range = starts[block]..starts[block + 1];
-                (range.clone(), &[][..], &columns[range])
-            }
-            Form::TwoOfFour { positions } => {
-                let range = block * (p.w.k / 2)..(block + 1) * (p.w.k / 2);
-                (range.clone(), &positions[range], &[][..])
-            }
-            _ => return,
-        };
-        let values = slots.start * BLOCK..slots.end * BLOCK;
-        let values = decode_values(&p.w.values, values, &mut decoded.values);
-        let x = x.as_ptr();
-        // SAFETY: a level is one that the processor has. There are `BLOCK` values for each slot,
-        // since slicing gave as many. Columns are below `k`, as built, and so are four elements
-        // for each two slots of a group. The rows are rows of Y, which is borrowed mutably.
-        unsafe {
-            match p.w.form {
-                Form::Blocks { .. } => (p.level.block_column)(&BlockTile {
-                    columns,
-                    values,
-                    x,
-                    ends,
-                }),
-                _ => (p.level.group_column)(&GroupTile {
-                    positions,
-                    values,
-                    x,
-                    ends,
-                }),
-            }
+    assert!(x.len() == p.w.k && y.len() <= WINDOW);
+    let mut buffer = Vec::new();
+    let blocks = (first / BLOCK)..(first + y.len()).div_ceil(BLOCK);
+    let rows: [u32; WINDOW] = std::array::from_fn(|r| r as u32);
+    let mut ends = p.ends(first, &rows[..y.len()]);
+    (ends.y, ends.y_stride) = (y.as_mut_ptr(), 1);
+    let x = x.as_ptr();
+    match &p.w.form {
+        Form::Blocks { starts, columns } => {
+            let starts = &starts[blocks.start..=blocks.end];
+            let range = starts[0]..starts[blocks.len()];
+            let values = range.start * BLOCK..range.end * BLOCK;
+            let tile = BlockColumn {
+                starts,
+                columns: &columns[range],
+                values: decode_values(&p.w.values, values, &mut buffer),
+                x,
+                ends,
+            };
+            // SAFETY: a level is one that the processor has. A window has 1 to 4 rows of blocks.
+            // Columns are below `k`, as built, which is the length of X. The rows are rows of Y,
+            // which is borrowed mutably.
+            unsafe { (p.level.block_column)(&tile) }
         }
+        Form::TwoOfFour { positions } => {
+            let slots = p.w.k / 2;
+            let range = blocks.start * slots..blocks.end * slots;
+            let values = range.start * BLOCK..range.end * BLOCK;
+            let tile = GroupColumn {
+                blocks: blocks.len(),
+                positions: &positions[range],
+                values: decode_values(&p.w.values, values, &mut buffer),
+                x,
+                ends,
+            };
+            // SAFETY: as above; `k` is a multiple of 4, as built, with two slots for each 4.
+            unsafe { (p.level.group_column)(&tile) }
+        }
+        Form::Csr { .. } | Form::Bitmask { .. } => {}
     }
 }
 
 /// The chains of a slice.
-fn chains<I: Index, T: Copy + Into<f32>>(
+///
+/// # Safety
+/// Every column is below the length of `x`.
+unsafe fn chains<I: Index, T: Copy + Into<f32>>(
     columns: &[I],
     values: &[T],
     lengths: &[u32; SLICE],
@@ -105,14 +111,16 @@ fn chains<I: Index, T: Copy + Into<f32>>(
     assert!(columns.len() == entries && values.len() == entries);
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has what the function is compiled for; the columns of a sparse
-        // matrix are below `k`, as built, which is the length of `x`.
+        // SAFETY: the processor has what the function is compiled for; else passed on from the
+        // caller.
         return unsafe { chains_fused(columns, values, lengths, x, start) };
     }
-    // SAFETY: as above.
+    // SAFETY: passed on from the caller.
     unsafe { chains_body(columns, values, lengths, x, start) }
 }
 
+/// # Safety
+/// As [`chains_body`], and the processor has FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "fma")]
 unsafe fn chains_fused<I: Index, T: Copy + Into<f32>>(

@@ -1,8 +1,8 @@
 //! What an instruction set level brings: vectors of f32, and the tiles compiled with them.
 
-use super::tile::{BlockTile, GroupTile, SliceTile};
+use super::tile::{BlockColumn, BlockTile, GroupColumn, SliceTile};
+use crate::Result;
 use crate::isa::Isa;
-use crate::{Error, Result};
 
 /// A vector of f32 whose lanes are different outputs.
 ///
@@ -36,6 +36,52 @@ pub(super) struct Width {
     pub blocks: unsafe fn(&BlockTile<'_>),
 }
 
+/// A module `$name` with the tiles for panels of `$vectors` vectors `$lanes`, `$rows` rows at a
+/// time, compiled with `$features`.
+#[cfg(target_arch = "x86_64")]
+macro_rules! width {
+    ($name:ident, $lanes:ty, $features:literal, $rows:expr, $vectors:expr) => {
+        mod $name {
+            use super::*;
+            use $crate::kernels::spmm::lanes::Width;
+            use $crate::kernels::spmm::tile::{BlockTile, SliceTile, blocks, slice};
+
+            pub(super) const WIDTH: Width = Width {
+                columns: $vectors * <$lanes as Lanes>::COUNT,
+                narrow,
+                wide,
+                blocks: block_panel,
+            };
+
+            /// # Safety
+            /// As [`Width::narrow`].
+            #[target_feature(enable = $features)]
+            unsafe fn narrow(t: &SliceTile<'_, u16>) {
+                // SAFETY: passed on from the caller; so too below.
+                unsafe { slice::<$lanes, u16, $rows, $vectors>(t) }
+            }
+
+            /// # Safety
+            /// As [`Width::wide`].
+            #[target_feature(enable = $features)]
+            unsafe fn wide(t: &SliceTile<'_, u32>) {
+                // SAFETY: as above.
+                unsafe { slice::<$lanes, u32, $rows, $vectors>(t) }
+            }
+
+            /// # Safety
+            /// As [`Width::blocks`].
+            #[target_feature(enable = $features)]
+            unsafe fn block_panel(t: &BlockTile<'_>) {
+                // SAFETY: as above.
+                unsafe { blocks::<$lanes, $rows, $vectors>(t) }
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use width;
+
 /// An instruction set level that the processor has: there is no other way to one than
 /// [`Level::of`].
 #[derive(Clone, Copy)]
@@ -46,10 +92,10 @@ pub(super) struct Level {
     /// Blocks, for one column.
     ///
     /// # Safety
-    /// The processor has the level, and the tile is as [`BlockTile`] says; so too below.
-    pub block_column: unsafe fn(&BlockTile<'_>),
+    /// The processor has the level, and the tile is as [`BlockColumn`] says; so too below.
+    pub block_column: unsafe fn(&BlockColumn<'_>),
     /// Groups of 2 of 4, for one column.
-    pub group_column: unsafe fn(&GroupTile<'_>),
+    pub group_column: unsafe fn(&GroupColumn<'_>),
 }
 
 impl Level {
@@ -62,14 +108,8 @@ impl Level {
 
     /// What runs at a level; none where that is the specification.
     pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
-        if isa.is_available() {
-            return Ok(known(isa));
-        }
-        Err(Error::invalid(
-            "level of a sparse product",
-            isa.name(),
-            "one that this processor has",
-        ))
+        isa.require("a sparse product")?;
+        Ok(known(isa))
     }
 }
 

@@ -96,6 +96,7 @@ pub(super) fn window_panels(
     mut y: ArrayViewMut2<'_, f32>,
 ) {
     let first = window * WINDOW;
+    assert!(panels.k == p.w.k);
     let slices = (first / SLICE)..(first + y.nrows()).div_ceil(SLICE);
     let mut decoded = Decoded::default();
     match &p.w.form {
@@ -110,11 +111,14 @@ pub(super) fn window_panels(
                 match columns {
                     Columns::Narrow(c) => {
                         let entries = (&c[range], values, lengths);
-                        slice_panels(panels.width.narrow, entries, ends, panels, &mut y);
+                        // SAFETY: a level is one that the processor has; columns are below `k`,
+                        // as built, and a panel has `k` rows. So too below.
+                        unsafe { slice_panels(panels.width.narrow, entries, ends, panels, &mut y) }
                     }
                     Columns::Wide(c) => {
                         let entries = (&c[range], values, lengths);
-                        slice_panels(panels.width.wide, entries, ends, panels, &mut y);
+                        // SAFETY: as above.
+                        unsafe { slice_panels(panels.width.wide, entries, ends, panels, &mut y) }
                     }
                 }
             }
@@ -128,7 +132,8 @@ pub(super) fn window_panels(
                     &decoded.values[..],
                     &order.lengths[slice],
                 );
-                slice_panels(panels.width.wide, entries, ends, panels, &mut y);
+                // SAFETY: as above.
+                unsafe { slice_panels(panels.width.wide, entries, ends, panels, &mut y) }
             }
         }
         Form::TwoOfFour { .. } => {
@@ -139,7 +144,8 @@ pub(super) fn window_panels(
                 let ends = p.ends(first, &rows[..(y.nrows() - from).min(SLICE)]);
                 let lengths = &[(p.w.k / 2) as u32; SLICE];
                 let entries = (&decoded.columns[..], &decoded.values[..], lengths);
-                slice_panels(panels.width.wide, entries, ends, panels, &mut y);
+                // SAFETY: as above.
+                unsafe { slice_panels(panels.width.wide, entries, ends, panels, &mut y) }
             }
         }
         Form::Blocks { starts, columns } => {
@@ -150,14 +156,19 @@ pub(super) fn window_panels(
                 let from = block * BLOCK - first;
                 let rows: [u32; BLOCK] = std::array::from_fn(|r| (from + r) as u32);
                 let ends = p.ends(first, &rows[..(y.nrows() - from).min(BLOCK)]);
-                block_panels(&columns[range], values, ends, panels, &mut y);
+                // SAFETY: as above.
+                unsafe { block_panels(&columns[range], values, ends, panels, &mut y) }
             }
         }
     }
 }
 
 /// One slice times each panel.
-fn slice_panels<I: Index>(
+///
+/// # Safety
+/// The processor has the level that `multiply` belongs to, which multiplies panels of this width,
+/// and every column is a row of a panel.
+unsafe fn slice_panels<I: Index>(
     multiply: unsafe fn(&SliceTile<'_, I>),
     (columns, values, lengths): (&[I], &[f32], &[u32; SLICE]),
     ends: Ends<'_, SLICE>,
@@ -174,14 +185,16 @@ fn slice_panels<I: Index>(
             x: x.as_ptr(),
             ends,
         };
-        // SAFETY: a level is one that the processor has. The entries were counted; columns are
-        // below `k`, as built, and the panel has `k` rows; `each_panel` sees to Y.
+        // SAFETY: passed on from the caller. The entries were counted; `each_panel` sees to Y.
         unsafe { multiply(&tile) }
     });
 }
 
 /// One row of blocks times each panel.
-fn block_panels(
+///
+/// # Safety
+/// Every column is a row of a panel.
+unsafe fn block_panels(
     columns: &[u32],
     values: &[f32],
     ends: Ends<'_, BLOCK>,
@@ -196,7 +209,7 @@ fn block_panels(
             x: x.as_ptr(),
             ends,
         };
-        // SAFETY: as in `slice_panels`.
+        // SAFETY: a level is one that the processor has; else as in `slice_panels`.
         unsafe { (panels.width.blocks)(&tile) }
     });
 }

@@ -27,8 +27,10 @@ use crate::{Error, Result};
 
 /// Panels of a group where slices are decoded, so that this is done once for several.
 const DECODED_GROUP: usize = 4;
-/// Samples up to which each is multiplied for itself.
+/// Samples up to which each is multiplied for itself, and where slices of groups of 2 of 4 would
+/// be decoded.
 const COLUMNS: usize = 3;
+const COLUMNS_OF_GROUPS: usize = 15;
 
 /// A product whose shapes have been checked.
 #[derive(Clone, Copy)]
@@ -70,7 +72,7 @@ impl Product<'_> {
         if y.is_empty() {
             return Ok(());
         }
-        if x.nrows() <= COLUMNS {
+        if x.nrows() <= self.columns_alone() {
             for (x, mut y) in x.outer_iter().zip(y.outer_iter_mut()) {
                 if let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) {
                     self.column(x, y);
@@ -154,6 +156,14 @@ impl Product<'_> {
             rows,
             y: std::ptr::null_mut(),
             y_stride: 0,
+        }
+    }
+
+    /// Samples up to which each is multiplied for itself.
+    fn columns_alone(&self) -> usize {
+        match self.w.form {
+            Form::TwoOfFour { .. } => COLUMNS_OF_GROUPS,
+            _ => COLUMNS,
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) enum Form {
         columns: Vec<u32>,
     },
     /// For each `BLOCK` rows two slots for each group of 4 columns; see
-    /// [`GroupTile`](super::tile::GroupTile).
+    /// [`GroupColumn`](super::tile::GroupColumn).
     TwoOfFour { positions: Vec<u32> },
 }
 

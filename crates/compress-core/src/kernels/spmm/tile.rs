@@ -3,7 +3,7 @@
 //! Each is an `#[inline(always)]` body that the levels compile with their own instructions.
 
 use super::lanes::Lanes;
-use super::storage::{BLOCK, SLICE};
+use super::storage::{BLOCK, SLICE, WINDOW};
 
 /// What the chains of a tile's rows start from and what is done with them at the end.
 #[derive(Clone, Copy)]
@@ -33,8 +33,7 @@ pub(super) struct SliceTile<'a, I> {
     pub ends: Ends<'a, SLICE>,
 }
 
-/// A row of blocks, each of one column and [`BLOCK`] rows, and X: a panel as in [`SliceTile`], or
-/// one column `[k]`.
+/// A row of blocks, each of one column and [`BLOCK`] rows, and a panel of X, as in [`SliceTile`].
 pub(super) struct BlockTile<'a> {
     pub columns: &'a [u32],
     /// `BLOCK` for each column.
@@ -43,14 +42,33 @@ pub(super) struct BlockTile<'a> {
     pub ends: Ends<'a, BLOCK>,
 }
 
-/// [`BLOCK`] rows of groups of 2 of 4, and one column of X, `[4·groups]`.
-pub(super) struct GroupTile<'a> {
-    /// Two slots for each group, each of 2 bits for each row, lowest first.
-    pub positions: &'a [u32],
-    /// Two slots for each group, each of a value for each row.
+/// Some rows of blocks and one column of X, `[k]`.
+///
+/// It is valid when there are 1 to 4 of them, as a window has; when every column is one of X; and when `y`
+/// can be written as in [`SliceTile`].
+pub(super) struct BlockColumn<'a> {
+    /// Where the columns of each row of blocks begin, and where the last ones end, all counted
+    /// from the same place.
+    pub starts: &'a [usize],
+    pub columns: &'a [u32],
+    /// `BLOCK` for each column.
     pub values: &'a [f32],
     pub x: *const f32,
-    pub ends: Ends<'a, BLOCK>,
+    pub ends: Ends<'a, WINDOW>,
+}
+
+/// Some rows, [`BLOCK`] at a time, of groups of 2 of 4, and one column of X.
+///
+/// It is valid when there are 1 to 4 `blocks`, as a window has; when X has four elements for each
+/// group; and when `y` can be written as in [`SliceTile`].
+pub(super) struct GroupColumn<'a> {
+    pub blocks: usize,
+    /// Block by block, two slots for each group, each of 2 bits for each row, lowest first.
+    pub positions: &'a [u32],
+    /// Block by block, two slots for each group, each of a value for each row.
+    pub values: &'a [f32],
+    pub x: *const f32,
+    pub ends: Ends<'a, WINDOW>,
 }
 
 /// A column's number.
@@ -144,21 +162,51 @@ pub(super) unsafe fn blocks<S: Lanes, const R: usize, const V: usize>(t: &BlockT
     }
 }
 
-/// One column of X: lanes are rows, `V` vectors of them make a block.
+/// One column of X: lanes are rows, `V` vectors of them make a block. The blocks that all rows of
+/// blocks have go side by side, so that their chains do not wait for each other.
 ///
 /// # Safety
-/// As [`slice`]; `x` is one column, and `y_stride` 1.
+/// The processor has the level of `S`, and the tile is valid.
 #[inline(always)]
-pub(super) unsafe fn block_column<S: Lanes, const V: usize>(t: &BlockTile<'_>) {
-    // SAFETY: by the contract each column is an element of X and has `BLOCK` values.
+pub(super) unsafe fn block_column<S: Lanes, const V: usize>(t: &BlockColumn<'_>) {
+    // SAFETY: passed on from the caller; the number of rows of blocks is the one matched.
     unsafe {
-        let start = t.ends.start.as_ptr();
-        let mut acc: [S; V] = std::array::from_fn(|v| S::load(start.add(v * S::COUNT)));
-        for (i, &column) in t.columns.iter().enumerate() {
-            let value = t.values.as_ptr().add(i * BLOCK);
-            let x = S::splat(*t.x.add(column as usize));
+        match t.starts.len() {
+            2 => block_column_of::<S, V, 1>(t),
+            3 => block_column_of::<S, V, 2>(t),
+            4 => block_column_of::<S, V, 3>(t),
+            _ => block_column_of::<S, V, 4>(t),
+        }
+    }
+}
+
+/// # Safety
+/// As [`block_column`]; there are `B` rows of blocks.
+#[inline(always)]
+unsafe fn block_column_of<S: Lanes, const V: usize, const B: usize>(t: &BlockColumn<'_>) {
+    let from: [usize; B] = std::array::from_fn(|b| t.starts[b] - t.starts[0]);
+    let columns: [&[u32]; B] =
+        std::array::from_fn(|b| &t.columns[from[b]..][..t.starts[b + 1] - t.starts[b]]);
+    let shared = columns.iter().map(|c| c.len()).min().unwrap_or(0);
+    let all = &t.values[..t.columns.len() * BLOCK];
+    // SAFETY: by the contract each column is an element of X; each has `BLOCK` values.
+    unsafe {
+        let mut acc: [[S; V]; B] = t.ends.begin_column();
+        let step = |acc: &mut [S; V], b: usize, i: usize| {
+            let value = all.as_ptr().add((from[b] + i) * BLOCK);
+            let x = S::splat(*t.x.add(columns[b][i] as usize));
             for (v, acc) in acc.iter_mut().enumerate() {
                 *acc = S::load(value.add(v * S::COUNT)).mul_add(x, *acc);
+            }
+        };
+        for i in 0..shared {
+            for (b, acc) in acc.iter_mut().enumerate() {
+                step(acc, b, i);
+            }
+        }
+        for (b, acc) in acc.iter_mut().enumerate() {
+            for i in shared..columns[b].len() {
+                step(acc, b, i);
             }
         }
         t.ends.finish_column(acc);
@@ -210,12 +258,30 @@ impl<const ROWS: usize> Ends<'_, ROWS> {
         }
     }
 
-    /// Ends the chains of all rows of one column and writes them.
+    /// What the chains of one column start from, in `B` blocks of `V` vectors.
     #[inline(always)]
-    pub(super) unsafe fn finish_column<S: Lanes, const V: usize>(&self, acc: [S; V]) {
+    pub(super) unsafe fn begin_column<S: Lanes, const V: usize, const B: usize>(
+        &self,
+    ) -> [[S; V]; B] {
+        const { assert!(V * S::COUNT == BLOCK && B * BLOCK <= ROWS) };
+        let start = self.start.as_ptr();
+        let vector = |b: usize, v: usize| {
+            // SAFETY: `B` blocks are at most `ROWS` elements.
+            unsafe { S::load(start.add(b * BLOCK + v * S::COUNT)) }
+        };
+        std::array::from_fn(|b| std::array::from_fn(|v| vector(b, v)))
+    }
+
+    /// Ends the chains of one column, as from [`Ends::begin_column`], and writes them.
+    #[inline(always)]
+    pub(super) unsafe fn finish_column<S: Lanes, const V: usize, const B: usize>(
+        &self,
+        acc: [[S; V]; B],
+    ) {
+        const { assert!(V * S::COUNT == BLOCK && B * BLOCK <= ROWS) };
         let mut sums = [0.0; ROWS];
-        for (v, mut sum) in acc.into_iter().enumerate() {
-            // SAFETY: `V` vectors are `ROWS` elements; by the contract Y can be written.
+        for (v, mut sum) in acc.into_iter().flatten().enumerate() {
+            // SAFETY: `B` blocks are at most `ROWS` elements; by the contract Y can be written.
             unsafe {
                 let at = v * S::COUNT;
                 if let Some((scale, bias)) = &self.scaled {
