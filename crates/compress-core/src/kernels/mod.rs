@@ -27,7 +27,7 @@ pub(crate) enum Threads {
 }
 
 impl Threads {
-    /// Whether a product of this many multiply-adds is shared. The calling thread, where it
+    /// Whether a product of this many multiply-adds of floats is shared. The calling thread, where it
     /// belongs to the pool, hands a part to others at once and takes it back if nobody comes, so
     /// that sharing costs little. Where it does not, others must first be woken.
     pub(crate) fn share(self, multiply_adds: usize) -> bool {
