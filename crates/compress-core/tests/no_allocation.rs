@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::codec::{Granularity, Grid, QuantizedTensor};
 use compress_core::network::{Activation, Architecture};
-use compress_core::runtime::{Arithmetic, Runtime};
+use compress_core::runtime::{Arithmetic, LayerKernel, Runtime};
 use ndarray::Array2;
 
 /// What all threads have asked for: a part of a batch may run on any.
@@ -32,58 +32,112 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn model(arithmetic: Arithmetic) -> Runtime {
-    let widths = [784, 300, 100, 10];
-    let tensors = widths.windows(2).enumerate().flat_map(|(i, pair)| {
-        let weight = QuantizedTensor {
-            name: format!("layers.{i}.weight"),
-            shape: vec![pair[1], pair[0]],
-            grid: Grid::Linear {
-                bits: 8,
-                granularity: Granularity::Channel,
-                scales: vec![0.01; pair[1]],
-                zero_points: vec![],
-            },
-            codes: (0..pair[0] * pair[1])
-                .map(|c| c as i32 * 37 % 127)
-                .collect(),
-        };
-        let bias = Tensor::Float {
-            name: format!("layers.{i}.bias"),
-            shape: vec![pair[1]],
-            values: vec![0.5; pair[1]],
-        };
-        [Tensor::Quantized(weight), bias]
-    });
-    let artifact = Artifact {
-        tensors: tensors.collect(),
-        architecture: Architecture::mlp(&widths, Activation::Relu).expect("it is valid"),
-    };
-    Runtime::with(artifact, arithmetic).expect("it loads")
+/// A network whose weights make each layer run on one kernel.
+struct Case {
+    arithmetic: Arithmetic,
+    bits: u8,
+    granularity: Granularity,
+    /// Of this many weights one is not zero.
+    one_of: usize,
+    kernel: LayerKernel,
 }
 
+const CASES: [Case; 4] = [
+    Case {
+        arithmetic: Arithmetic::Exact,
+        bits: 8,
+        granularity: Granularity::Channel,
+        one_of: 1,
+        kernel: LayerKernel::DenseF32,
+    },
+    Case {
+        arithmetic: Arithmetic::Integer,
+        bits: 8,
+        granularity: Granularity::Channel,
+        one_of: 1,
+        kernel: LayerKernel::DenseI8,
+    },
+    Case {
+        arithmetic: Arithmetic::Integer,
+        bits: 4,
+        granularity: Granularity::Group(32),
+        one_of: 1,
+        kernel: LayerKernel::PackedI4,
+    },
+    Case {
+        arithmetic: Arithmetic::Exact,
+        bits: 8,
+        granularity: Granularity::Channel,
+        one_of: 50,
+        kernel: LayerKernel::SparseF32,
+    },
+];
+
+impl Case {
+    fn model(&self) -> Runtime {
+        let widths = [784, 300, 100, 10];
+        let tensors = widths.windows(2).enumerate().flat_map(|(i, pair)| {
+            let shape = vec![pair[1], pair[0]];
+            let top = (1 << (self.bits - 1)) - 1;
+            let code = |c: usize| {
+                if c.is_multiple_of(self.one_of) {
+                    1 + c as i32 % top
+                } else {
+                    0
+                }
+            };
+            let weight = QuantizedTensor {
+                name: format!("layers.{i}.weight"),
+                grid: Grid::Linear {
+                    bits: self.bits,
+                    granularity: self.granularity,
+                    scales: vec![0.01; self.granularity.sets(&shape)],
+                    zero_points: vec![],
+                },
+                codes: (0..pair[0] * pair[1]).map(code).collect(),
+                shape,
+            };
+            let bias = Tensor::Float {
+                name: format!("layers.{i}.bias"),
+                shape: vec![pair[1]],
+                values: vec![0.5; pair[1]],
+            };
+            [Tensor::Quantized(weight), bias]
+        });
+        let artifact = Artifact {
+            tensors: tensors.collect(),
+            architecture: Architecture::mlp(&widths, Activation::Relu).expect("it is valid"),
+        };
+        let model = Runtime::with(artifact, self.arithmetic).expect("it loads");
+        assert!(model.kernels().all(|kernel| kernel == self.kernel));
+        model
+    }
+}
+
+/// One thread keeps the sparse kernel's buffers; of two, one may see its first block late.
 #[test]
 fn predictions_allocate_nothing_once_the_buffers_are_there() {
-    for threads in [1, 2] {
+    for (case, threads) in CASES.iter().flat_map(|case| [(case, 1), (case, 2)]) {
+        if threads > 1 && case.kernel == LayerKernel::SparseF32 {
+            continue;
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("a pool").install(|| {
-            for arithmetic in [Arithmetic::Exact, Arithmetic::Integer] {
-                let model = model(arithmetic);
-                let mut session = model.session();
-                // The first round makes the buffers.
-                for (round, batch) in [300, 300, 1, 64, 17].into_iter().enumerate() {
-                    let inputs = Array2::from_elem((batch, 784), 0.25);
-                    let mut logits = Array2::zeros((batch, 10));
-                    let mut classes = vec![0; batch];
-                    let before = ALLOCATIONS.load(Ordering::Relaxed);
-                    session
-                        .predict_into(inputs.view(), logits.view_mut())
-                        .and_then(|()| session.predict_classes_into(inputs.view(), &mut classes))
-                        .expect("it predicts");
-                    let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
-                    let what = format!("{threads} threads, {arithmetic:?}, batch {batch}: {made}");
-                    assert_eq!(made == 0, round > 0, "{what}");
-                }
+            let model = case.model();
+            let mut session = model.session();
+            // The first round makes the buffers.
+            for (round, batch) in [300, 300, 1, 64, 17].into_iter().enumerate() {
+                let inputs = Array2::from_elem((batch, 784), 0.25);
+                let mut logits = Array2::zeros((batch, 10));
+                let mut classes = vec![0; batch];
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                session
+                    .predict_into(inputs.view(), logits.view_mut())
+                    .and_then(|()| session.predict_classes_into(inputs.view(), &mut classes))
+                    .expect("it predicts");
+                let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+                let what = format!("{threads} threads, {}, batch {batch}: {made}", case.kernel);
+                assert_eq!(made == 0, round > 0, "{what}");
             }
         });
     }
