@@ -66,3 +66,15 @@ fn dashed(widths: &[usize]) -> String {
 
 /// The networks of the rows.
 const NETWORKS: [&[usize]; 2] = [&[784, 300, 100, 10], &[784, 1200, 1200, 10]];
+
+#[cfg(test)]
+mod tests {
+    use super::weights;
+
+    /// As `weights` of the Python peers gives them: both are to see the same values.
+    #[test]
+    fn weights_are_the_peers() {
+        let expected = [0.071_217_38, -0.030_945_23, -0.029_538_354];
+        assert_eq!(weights(3), expected);
+    }
+}
