@@ -1,4 +1,5 @@
-//! Codebooks of 16 and of 256 levels for normal values, optimal and nearly so, on one and on two threads.
+//! Codebooks of 16 and of 256 levels for normal values, optimal and nearly so, on one and on two
+//! threads.
 
 #![forbid(unsafe_code)]
 
