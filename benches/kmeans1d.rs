@@ -1,4 +1,5 @@
-//! Codebooks of 16 levels for normal values, optimal and nearly so, on one and on two threads.
+//! Codebooks of 16 and of 256 levels for normal values, optimal and nearly so, on one and on two
+//! threads.
 
 #![forbid(unsafe_code)]
 
@@ -23,14 +24,27 @@ fn codebooks(criterion: &mut Criterion) {
         for count in [235_200, 4_194_304] {
             let values = normal(count);
             group.throughput(Throughput::Elements(count as u64));
-            group.bench_function(BenchmarkId::new("optimal/16", count), |bencher| {
-                let run = || optimal_kmeans("values", black_box(&values), 16).expect("finite");
-                pool.install(|| bencher.iter(run));
-            });
-            group.bench_function(BenchmarkId::new("near/16", count), |bencher| {
-                let run = || near_optimal_kmeans("values", black_box(&values), 16).expect("finite");
-                pool.install(|| bencher.iter(run));
-            });
+            for levels in [16, 256] {
+                group.bench_function(
+                    BenchmarkId::new(format!("optimal/{levels}"), count),
+                    |bencher| {
+                        let run = || {
+                            optimal_kmeans("values", black_box(&values), levels).expect("finite")
+                        };
+                        pool.install(|| bencher.iter(run));
+                    },
+                );
+                group.bench_function(
+                    BenchmarkId::new(format!("near/{levels}"), count),
+                    |bencher| {
+                        let run = || {
+                            near_optimal_kmeans("values", black_box(&values), levels)
+                                .expect("finite")
+                        };
+                        pool.install(|| bencher.iter(run));
+                    },
+                );
+            }
         }
     }
 }

@@ -47,6 +47,24 @@ def numbers(text):
     return [int(number) for number in re.split("[x-]", text)]
 
 
+def weights(count):
+    """The values that ours has in its place, bit for bit: each the sum of twelve uniform ones."""
+    step, first, second = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+    values = np.empty(count, np.float32)
+    block = 1 << 20
+    for begin in range(0, count, block):
+        end = min(begin + block, count)
+        total = np.zeros(end - begin, np.uint64)
+        for draw in range(12):
+            state = np.arange(begin, end, dtype=np.uint64) * np.uint64(12) + np.uint64(draw + 1)
+            mixed = state * np.uint64(step) + np.uint64(1)
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(first)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(second)
+            total += (mixed ^ (mixed >> np.uint64(31))) >> np.uint64(40)
+        values[begin:end] = (total.astype(np.float64) / (1 << 24) - 6.0) * 0.05
+    return values
+
+
 # Matrix products.
 
 
@@ -254,25 +272,24 @@ def kmeans1d(levels, count, *_):
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    values = np.random.default_rng(1).standard_normal((int(count), 1), np.float32)
+    values = weights(int(count)).reshape(-1, 1)
     fit = KMeans(int(levels), n_init=1, random_state=0, algorithm="lloyd").fit
     with threadpool_limits(THREADS):
         yield "scikit-learn, Lloyd", seconds(lambda: fit(values)) * 1e3, "ms"
 
 
 FAMILIES = {
-    family.__name__: family
-    for family in (
-        gemm_f32,
-        gemm_i8,
-        spmm,
-        infer,
-        train_epoch,
-        prune,
-        quantize,
-        dequantize,
-        kmeans1d,
-    )
+    "gemm_f32": gemm_f32,
+    "gemm_i8": gemm_i8,
+    "spmm": spmm,
+    "infer": infer,
+    "train_epoch": train_epoch,
+    "prune": prune,
+    "quantize": quantize,
+    "dequantize": dequantize,
+    "kmeans1d": kmeans1d,
+    # They have no other search, whether the optimum is asked for or what comes near it.
+    "kmeans1d_near": kmeans1d,
 }
 
 

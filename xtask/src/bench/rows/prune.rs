@@ -1,16 +1,14 @@
 //! Weights set to zero in one large matrix.
 
 use compress_core::Error;
-use compress_core::kernels::select::{keep_largest, largest_magnitudes};
-use compress_core::ops::vector::zero_where;
+use compress_core::kernels::select::{
+    NOfM, keep_largest, largest_magnitudes, zero_n_of_m, zero_smaller,
+};
 use compress_prune::prune_weights;
 
 use super::super::floor::Floor;
 use super::super::row::{Bench, Outcome, Row, Unit};
-use super::weights;
-
-/// Rows and columns.
-const SIDE: usize = 4096;
+use super::{SIDE, weights};
 
 pub(super) fn rows() -> Vec<Row> {
     let row = |kind, measure| {
@@ -23,6 +21,7 @@ pub(super) fn rows() -> Vec<Row> {
             global_magnitude_90 as fn(&Bench) -> _,
         ),
         row("threshold", threshold),
+        row("2_of_4", two_of_four),
     ]
 }
 
@@ -37,7 +36,7 @@ fn global_magnitude_90(bench: &Bench) -> Outcome {
     let prune = |pruned: &mut Vec<f32>| {
         let boundary = largest_magnitudes(&[pruned], kept)?;
         keep_largest(&[pruned], boundary, &mut keep)?;
-        zero_where(pruned, &keep[0])
+        zero_smaller(&mut [pruned], boundary)
     };
     bench.time_on(floor, || weights.clone(), prune)
 }
@@ -51,5 +50,15 @@ fn threshold(bench: &Bench) -> Outcome {
         prune_weights(pruned, 0.034);
         Ok::<_, Error>(())
     };
+    bench.time_on(floor, || weights.clone(), prune)
+}
+
+/// In place, along the rows.
+fn two_of_four(bench: &Bench) -> Outcome {
+    let weights = weights(SIDE * SIDE);
+    let bytes = size_of_val(&weights[..]);
+    let floor = Floor::default().moving(bytes, bytes);
+    let pattern = NOfM::new(2, 4)?;
+    let prune = |pruned: &mut Vec<f32>| zero_n_of_m(pruned, SIDE, pattern);
     bench.time_on(floor, || weights.clone(), prune)
 }

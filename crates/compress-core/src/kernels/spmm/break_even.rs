@@ -1,4 +1,5 @@
-//! When the sparse product is the faster one.
+//! When the sparse product is the faster one, as `cargo run --release -p compress-core --example
+//! break_even` found.
 
 /// The density below which [`spmm_rows`](super::spmm_rows) with
 /// [`Layout::Csr`](super::Layout::Csr) is faster than the dense product, from each batch on.

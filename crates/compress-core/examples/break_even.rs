@@ -1,32 +1,17 @@
-//! Microseconds of sparse products at the shapes that the project is compared at, the least of
-//! many runs, beside the dense product of the same run.
+//! Where sparse products become faster than the dense one: microseconds of `x·Wᵀ` at several
+//! densities and batches, the least of many runs.
 //!
-//! `cargo run --release -p compress-core --example spmm`; `RAYON_NUM_THREADS` sets the threads.
+//! `cargo run --release -p compress-core --example break_even`; `RAYON_NUM_THREADS` sets the
+//! threads.
 
 use std::time::Instant;
 
 use compress_core::kernels::gemm_f32::{Init, PackedB, gemm_packed};
-use compress_core::kernels::spmm::{Epilogue, Layout, Sparse, Values, spmm, spmm_rows};
+use compress_core::kernels::spmm::{Epilogue, Layout, Sparse, Values, spmm_rows};
 use compress_core::rng;
 use ndarray::Array2;
 
 fn main() -> compress_core::Result<()> {
-    println!("W·X, 1024x1024 times 1024x128");
-    for sparsity in [0.9, 0.95, 0.99] {
-        let w = weights(1024, 1024, 1.0 - sparsity);
-        let x = random(1024, 128);
-        let mut y = Array2::zeros((1024, 128));
-        print!("{sparsity:5}");
-        for layout in [Layout::Csr, Layout::Bitmask] {
-            let w = Sparse::from_dense(layout, 1024, 1024, Values::F32(&w))?;
-            let time = least(200, || {
-                spmm(&w, x.view(), Epilogue::default(), y.view_mut())
-            })?;
-            print!("  {layout:?} {time:7.1}");
-        }
-        println!();
-    }
-    println!("x·Wᵀ");
     for (n, k) in [(300, 784), (1200, 1200)] {
         for batch in [1, 4, 16, 64, 1024] {
             let x = random(batch, k);
