@@ -2,10 +2,12 @@
 
 use std::ops;
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
+use rayon::prelude::*;
 
 use super::pack::DEPTH;
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
 use crate::kernels::lines::Lines;
 use crate::{Error, Result};
@@ -83,22 +85,11 @@ impl QuantizedRows {
     /// As [`QuantizedRows::quantize`].
     pub fn quantize_at(&mut self, isa: Isa, x: ArrayView2<'_, f32>) -> Result<()> {
         self.resize(x.nrows(), x.ncols());
-        let stride = self.stride();
-        let codes = self.codes.bytes_mut().chunks_exact_mut(stride);
-        let parameters = self.scales.iter_mut().zip(&mut self.zero_points);
-        for ((i, (codes, (scale, zero))), row) in codes.zip(parameters).enumerate().zip(x.rows()) {
-            let copy;
-            let row = match row.to_slice() {
-                Some(row) => row,
-                None => {
-                    copy = row.to_vec();
-                    &copy
-                }
-            };
-            (*scale, *zero) =
-                dynamic(isa, row, &mut codes[..row.len()]).ok_or_else(|| non_finite(i, row))?;
-        }
-        Ok(())
+        self.each_row(&x, |row, codes, scale, zero| {
+            let parameters = dynamic(isa, row, codes);
+            (*scale, *zero) = parameters.unwrap_or_default();
+            parameters.is_some()
+        })
     }
 
     /// Takes x `[rows, k]` with one scale and zero point for all rows (static quantization;
@@ -117,29 +108,68 @@ impl QuantizedRows {
         let isa = Isa::active()?;
         let inverse = reciprocal(scale)?;
         self.prepare(x.nrows(), x.ncols(), scale, zero_point);
-        let stride = self.stride();
-        let codes = self.codes.bytes_mut().chunks_exact_mut(stride);
-        for ((i, codes), row) in codes.enumerate().zip(x.rows()) {
-            let row = row.as_standard_layout();
-            let row = row.as_slice().unwrap_or_default();
-            let codes = &mut codes[..row.len()];
-            if !fixed(isa, row, inverse, i32::from(zero_point), codes) {
-                return Err(non_finite(i, row));
-            }
-        }
-        Ok(())
+        self.each_row(&x, |row, codes, _, _| {
+            fixed(isa, row, inverse, i32::from(zero_point), codes)
+        })
     }
 
     /// Takes codes `[rows, k]` as they are, unscaled: signed ones with a zero point of 128.
-    pub(super) fn take<T: Copy>(&mut self, a: ArrayView2<'_, T>, zero: u8, code: impl Fn(T) -> u8) {
+    pub(super) fn take<T: Copy + Sync>(
+        &mut self,
+        a: ArrayView2<'_, T>,
+        zero: u8,
+        code: impl Fn(T) -> u8 + Sync,
+    ) {
         self.prepare(a.nrows(), a.ncols(), 1.0, zero);
-        let stride = self.stride();
-        let rows = self.codes.bytes_mut().chunks_exact_mut(stride);
-        for (codes, row) in rows.zip(a.rows()) {
+        let (stride, k) = (self.stride(), self.k);
+        let take = |(i, codes): (usize, &mut [u8])| {
+            let row = a.row(i);
             match row.to_slice() {
                 Some(row) => codes.iter_mut().zip(row).for_each(|(c, &a)| *c = code(a)),
                 None => codes.iter_mut().zip(row).for_each(|(c, &a)| *c = code(a)),
             }
+        };
+        let codes = &mut self.codes.bytes_mut()[..a.nrows() * stride];
+        if Threads::Pool.share(a.nrows().saturating_mul(k)) {
+            codes
+                .par_chunks_exact_mut(stride)
+                .enumerate()
+                .for_each(take);
+        } else {
+            codes.chunks_exact_mut(stride).enumerate().for_each(take);
+        }
+    }
+
+    /// Runs `work` on each row of x and what belongs to it here. It says whether all values were
+    /// finite.
+    fn each_row(
+        &mut self,
+        x: &ArrayView2<'_, f32>,
+        work: impl Fn(&[f32], &mut [u8], &mut f32, &mut i32) -> bool + Sync,
+    ) -> Result<()> {
+        let (rows, k, stride) = (self.rows, self.k, self.stride());
+        let codes = &mut self.codes.bytes_mut()[..rows * stride];
+        let (scales, zeros) = (&mut self.scales[..rows], &mut self.zero_points[..rows]);
+        let run = |(i, (codes, (scale, zero))): (usize, (&mut [u8], (&mut f32, &mut i32)))| {
+            let row = x.row(i);
+            let good = match row.to_slice() {
+                Some(row) => work(row, &mut codes[..k], scale, zero),
+                None => work(&row.to_vec(), &mut codes[..k], scale, zero),
+            };
+            (!good).then_some(i)
+        };
+        let fault = if Threads::Pool.share(rows.saturating_mul(k)) {
+            let parameters = scales.par_iter_mut().zip(zeros);
+            let rows = codes.par_chunks_exact_mut(stride).zip(parameters);
+            rows.enumerate().filter_map(run).min()
+        } else {
+            let parameters = scales.iter_mut().zip(zeros);
+            let rows = codes.chunks_exact_mut(stride).zip(parameters);
+            rows.enumerate().filter_map(run).min()
+        };
+        match fault {
+            None => Ok(()),
+            Some(row) => Err(non_finite(row, x.row(row))),
         }
     }
 
@@ -200,7 +230,7 @@ pub(super) fn reciprocal(scale: f32) -> Result<f32> {
     ))
 }
 
-fn non_finite(row: usize, values: &[f32]) -> Error {
+fn non_finite(row: usize, values: ArrayView1<'_, f32>) -> Error {
     let index = values.iter().position(|x| !x.is_finite());
     let index = index.unwrap_or_default();
     Error::NonFinite {
