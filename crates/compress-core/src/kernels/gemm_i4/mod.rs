@@ -84,6 +84,7 @@ pub use self::panels::Panels;
 use self::panels::Kind;
 use self::product::Level;
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::{Error, Result};
 
 /// What the activations are multiplied as.
@@ -169,11 +170,28 @@ pub fn gemm_into_at(
     scratch: &mut Scratch,
     y: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
+    let threads = Threads::Pool;
+    gemm_on(isa, threads, x, weights, bias, activations, scratch, y)
+}
+
+/// As [`gemm_into_at`], where `threads` says.
+pub(crate) fn gemm_on(
+    isa: Isa,
+    threads: Threads,
+    x: ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    activations: Activations,
+    scratch: &mut Scratch,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
     check(&x, weights, bias, &y)?;
     match (Level::of(isa)?, activations) {
         (None, Activations::F32) => reference::floats(x, weights, bias, y),
         (None, Activations::I8) => reference::integers(x, weights, bias, y),
-        (Some(level), _) => product::run(level, x, weights, bias, activations, scratch, y),
+        (Some(level), _) => {
+            product::run(level, threads, x, weights, bias, activations, scratch, y);
+        }
     }
     Ok(())
 }
