@@ -18,7 +18,7 @@ use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
 
 /// The most rows of a tile.
-pub(super) const TILE_ROWS: usize = 32;
+pub(super) const TILE_ROWS: usize = 64;
 /// Values that are not worth giving to another thread.
 const PART: usize = 1 << 14;
 /// Values of a row that are prepared before those of the next row, and blocks of them. What the
@@ -265,16 +265,21 @@ fn quantize_body(
         copy[..x.len().next_multiple_of(BLOCK)].as_chunks::<BLOCK>()
     };
     let mut largest = [0; BLOCKS];
-    for (largest, x) in largest.iter_mut().zip(blocks) {
-        *largest = largest_of(x);
+    for (i, x) in blocks.iter().enumerate() {
+        // By an index that is checked: the compiler would otherwise put blocks, and not values,
+        // side by side in vectors.
+        largest[i] = largest_of(x);
     }
     let per_unit = plan.unit / BLOCK;
     if per_unit > 1 {
         largest = [largest.into_iter().fold(0, u32::max); BLOCKS];
     }
-    let factors = largest.map(factors_of);
+    let (mut steps, mut inverses) = ([0.0; BLOCKS], [0.0; BLOCKS]);
+    for i in 0..BLOCKS {
+        (steps[i], inverses[i]) = factors_of(largest[i]);
+    }
     for (i, x) in blocks.iter().enumerate() {
-        let (scale, inverse) = factors[i];
+        let (scale, inverse) = (steps[i], inverses[i]);
         let block = place.index(per_unit, i);
         let wide = round(x, inverse);
         for (code, wide) in codes[block * BLOCK..][..BLOCK].iter_mut().zip(wide) {
@@ -319,7 +324,10 @@ pub(super) fn scale_of(x: &[f32]) -> (f32, f32) {
 /// The largest bits of a magnitude. Those of what is not finite are above all others.
 #[inline(always)]
 fn largest_of(x: &[f32; BLOCK]) -> u32 {
-    let mut lanes = x.map(|x| x.abs().to_bits());
+    let mut lanes = [0; BLOCK];
+    for (lane, x) in lanes.iter_mut().zip(x) {
+        *lane = x.abs().to_bits();
+    }
     for half in [16, 8, 4, 2, 1] {
         for i in 0..half {
             lanes[i] = lanes[i].max(lanes[i + half]);
@@ -336,13 +344,13 @@ fn largest_of(x: &[f32; BLOCK]) -> u32 {
 fn factors_of(bits: u32) -> (f32, f32) {
     let largest = f32::from_bits(bits);
     let inverse = 127.0 / largest;
-    if !largest.is_finite() {
-        (f32::NAN, 0.0)
-    } else if inverse.is_finite() {
-        (largest / 127.0, inverse)
-    } else {
-        (0.0, 0.0)
-    }
+    let finite = largest.is_finite();
+    let usable = finite & inverse.is_finite();
+    let none = if finite { 0.0 } else { f32::NAN };
+    (
+        if usable { largest / 127.0 } else { none },
+        if usable { inverse } else { 0.0 },
+    )
 }
 
 /// `round_ties_even(x · inverse)`, which is −127 to 127; any byte where `x` is not finite.

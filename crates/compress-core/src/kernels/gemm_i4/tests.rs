@@ -253,8 +253,8 @@ fn levels_agree_around_the_edges_of_tiles() {
         ] {
             let weights = weights(kind, n, allowed(kind, k), group, &mut numbers);
             let bias = numbers.matrix(1, n).into_raw_vec_and_offset().0;
-            let rows = numbers.matrix(35, allowed(kind, k));
-            for m in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 35] {
+            let rows = numbers.matrix(67, allowed(kind, k));
+            for m in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 35, 64, 67] {
                 let bias = (m % 2 == 0).then_some(&bias[..]);
                 check_levels(rows.slice(s![..m, ..]), &weights, bias, kind);
             }
