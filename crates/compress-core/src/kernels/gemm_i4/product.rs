@@ -144,7 +144,7 @@ impl Product<'_> {
     /// that.
     fn share(&self, panels: Range<usize>, part: usize) {
         let half = (panels.len() / 2).next_multiple_of(PAIR);
-        if half >= panels.len() || self.work(panels.len() - half) < part {
+        if panels.len() <= PAIR || self.work(panels.len() - half) < part {
             return self.compute(panels);
         }
         let middle = panels.start + half;

@@ -349,6 +349,8 @@ fn any_number_of_threads_gives_the_same() {
         ("q4_0", 1, 1100, 2048),
         ("q4_k", 70, 200, 1024),
         ("affine", 40, 300, 1030),
+        // A panel that is left alone and is more than a part.
+        ("q8_0", 70, 33, 1024),
     ] {
         let weights = weights(kind, n, k, 32, &mut numbers);
         let x = numbers.matrix(m, k);
