@@ -10,16 +10,21 @@
 //!
 //! where `top` is the tile's first row, and a unit is a block or, in K formats, a superblock.
 
-use ndarray::{ArrayView2, s};
+use ndarray::{ArrayView2, Axis};
 
 use super::panels::{BLOCK, Kind, Panels, SUPER};
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
 
 /// The most rows of a tile.
-pub(super) const TILE_ROWS: usize = 32;
-/// Values below which the calling thread prepares all activations.
-const SERIAL: usize = 1 << 16;
+pub(super) const TILE_ROWS: usize = 64;
+/// Values that are not worth giving to another thread.
+const PART: usize = 1 << 14;
+/// Values of a row that are prepared before those of the next row, and blocks of them. What the
+/// rows of a tile then write lies within the first cache.
+const STRETCH: usize = 256;
+const BLOCKS: usize = STRETCH / BLOCK;
 
 /// Buffers of a product, to be kept from one call to the next. They grow where they must, and so
 /// a call with no more rows and inputs than one before allocates nothing.
@@ -57,19 +62,31 @@ impl Scratch {
     }
 
     /// Quantizes rows of activations to 8 bits.
-    pub(super) fn quantize(&mut self, isa: Isa, weights: &Panels, x: ArrayView2<'_, f32>) {
+    pub(super) fn quantize(
+        &mut self,
+        isa: Isa,
+        threads: Threads,
+        weights: &Panels,
+        x: ArrayView2<'_, f32>,
+    ) {
         let plan = Plan::integers(weights);
-        self.run(isa, &plan, x);
+        self.run(isa, threads, &plan, x);
     }
 
     /// Sums each group of activations, where the weights have minimums.
-    pub(super) fn sum(&mut self, isa: Isa, weights: &Panels, x: ArrayView2<'_, f32>) {
+    pub(super) fn sum(
+        &mut self,
+        isa: Isa,
+        threads: Threads,
+        weights: &Panels,
+        x: ArrayView2<'_, f32>,
+    ) {
         if weights.kind.has_minimum() {
-            self.run(isa, &Plan::sums(weights), x);
+            self.run(isa, threads, &Plan::sums(weights), x);
         }
     }
 
-    fn run(&mut self, isa: Isa, plan: &Plan, x: ArrayView2<'_, f32>) {
+    fn run(&mut self, isa: Isa, threads: Threads, plan: &Plan, x: ArrayView2<'_, f32>) {
         let rows = x.nrows();
         self.grow(plan, rows);
         let parts = Parts {
@@ -77,7 +94,9 @@ impl Scratch {
             scales: &mut self.scales[..rows * plan.units],
             terms: &mut self.terms[..rows * plan.units * plan.per_unit],
         };
-        prepare(isa, plan, x, parts);
+        // Quantizing a value is worth some multiply-adds.
+        let share = threads.share(8 * x.len());
+        prepare(isa, share, plan, x, parts);
     }
 }
 
@@ -132,14 +151,17 @@ struct Parts<'a> {
     terms: &'a mut [i32],
 }
 
-/// Prepares rows, whose first one begins a tile. Large ones are halved between threads.
-fn prepare(isa: Isa, plan: &Plan, x: ArrayView2<'_, f32>, parts: Parts<'_>) {
-    let (rows, k) = x.dim();
-    let cut = rows.div_ceil(2).next_multiple_of(TILE_ROWS);
-    if cut < rows && rows * k >= SERIAL {
-        let (codes, codes_below) = parts.codes.split_at_mut(cut * plan.blocks * BLOCK);
-        let (scales, scales_below) = parts.scales.split_at_mut(cut * plan.units);
-        let (terms, terms_below) = parts.terms.split_at_mut(cut * plan.units * plan.per_unit);
+impl Parts<'_> {
+    /// Cuts after a number of rows' units.
+    fn split(self, plan: &Plan, units: usize) -> (Self, Self) {
+        let blocks = if plan.blocks == 0 {
+            0
+        } else {
+            plan.unit / BLOCK
+        };
+        let (codes, codes_below) = self.codes.split_at_mut(units * blocks * BLOCK);
+        let (scales, scales_below) = self.scales.split_at_mut(units);
+        let (terms, terms_below) = self.terms.split_at_mut(units * plan.per_unit);
         let above = Parts {
             codes,
             scales,
@@ -150,137 +172,185 @@ fn prepare(isa: Isa, plan: &Plan, x: ArrayView2<'_, f32>, parts: Parts<'_>) {
             scales: scales_below,
             terms: terms_below,
         };
-        rayon::join(
-            || prepare(isa, plan, x.slice(s![..cut, ..]), above),
-            || prepare(isa, plan, x.slice(s![cut.., ..]), below),
-        );
-        return;
-    }
-    let mut top = 0;
-    while top < rows {
-        let height = tile_height(rows - top);
-        for row in 0..height {
-            let values = x.row(top + row);
-            // Rows are contiguous, as the caller has checked.
-            let values = values.as_slice().unwrap_or(&[]);
-            let at = Place { top, height, row };
-            if plan.blocks == 0 {
-                sum_at(isa, values, plan, at, parts.scales);
-            } else {
-                quantize_at(
-                    isa,
-                    values,
-                    plan,
-                    at,
-                    parts.codes,
-                    parts.scales,
-                    parts.terms,
-                );
-            }
-        }
-        top += height;
+        (above, below)
     }
 }
 
-/// A row of a tile.
+/// Prepares rows, whose first one begins a tile, from a unit on: tile by tile, and of a tile the
+/// halves of its units, where there is enough for other threads.
+fn prepare(isa: Isa, share: bool, plan: &Plan, x: ArrayView2<'_, f32>, parts: Parts<'_>) {
+    let (rows, k) = x.dim();
+    let share = share && rows * k >= 2 * PART;
+    let units = k.div_ceil(plan.unit);
+    let (x, below, cut) = if rows > TILE_ROWS {
+        let cut = rows.div_ceil(2).next_multiple_of(TILE_ROWS);
+        let (above, below) = x.split_at(Axis(0), cut);
+        (above, below, cut * units)
+    } else if share && units > 1 {
+        let cut = units / 2;
+        let (left, right) = x.split_at(Axis(1), cut * plan.unit);
+        (left, right, cut * rows)
+    } else {
+        return tile_at(isa, x, plan, parts);
+    };
+    let (parts, parts_below) = parts.split(plan, cut);
+    let first = || prepare(isa, share, plan, x, parts);
+    let second = || prepare(isa, share, plan, below, parts_below);
+    if share {
+        rayon::join(first, second);
+    } else {
+        first();
+        second();
+    }
+}
+
+by_level! {
+    fn tile_at(x: ArrayView2<'_, f32>, plan: &Plan, parts: Parts<'_>) = tile_body;
+}
+
+/// All rows of a tile, a stretch of k after the other.
+#[inline(always)]
+fn tile_body(x: ArrayView2<'_, f32>, plan: &Plan, parts: Parts<'_>) {
+    let height = x.nrows();
+    let units = (STRETCH / plan.unit).max(1);
+    for (i, x) in x.axis_chunks_iter(Axis(1), units * plan.unit).enumerate() {
+        for (row, x) in x.rows().into_iter().enumerate() {
+            // Rows are contiguous, as the caller has checked.
+            let x = x.as_slice().unwrap_or(&[]);
+            let place = Place {
+                first: i * units,
+                height,
+                row,
+            };
+            if plan.blocks == 0 {
+                sum_body(x, plan, place, parts.scales);
+            } else {
+                quantize_body(x, plan, place, parts.codes, parts.scales, parts.terms);
+            }
+        }
+    }
+}
+
+/// A row of a tile, from a unit on.
 #[derive(Clone, Copy)]
 struct Place {
-    top: usize,
+    first: usize,
     height: usize,
     row: usize,
 }
 
 impl Place {
-    /// The index of part `part` of `parts`.
-    fn index(self, parts: usize, part: usize) -> usize {
-        self.top * parts + part * self.height + self.row
+    /// The index of a unit, or of block `block` of `blocks` in each.
+    fn index(self, blocks: usize, block: usize) -> usize {
+        (self.first * blocks + block) * self.height + self.row
     }
 }
 
-by_level! {
-    fn quantize_at(x: &[f32], plan: &Plan, at: Place, codes: &mut [i8], scales: &mut [f32], terms: &mut [i32])
-        = quantize_body;
-    fn sum_at(x: &[f32], plan: &Plan, at: Place, sums: &mut [f32]) = sum_body;
-}
-
+/// At most [`STRETCH`] values. The steps go over all blocks each, so that they need not wait for
+/// each other.
 #[inline(always)]
 fn quantize_body(
     x: &[f32],
     plan: &Plan,
-    at: Place,
+    place: Place,
     codes: &mut [i8],
     scales: &mut [f32],
     terms: &mut [i32],
 ) {
-    let blocks_of_unit = plan.unit / BLOCK;
-    for (unit, x) in x.chunks(plan.unit).enumerate() {
-        let (scale, inverse) = scale_of(x);
-        let index = at.index(plan.units, unit);
-        scales[index] = scale;
-        let terms = &mut terms[index * plan.per_unit..][..plan.per_unit];
-        if plan.unit > BLOCK {
-            terms.fill(0);
+    let copy: [f32; STRETCH];
+    let (blocks, _) = if x.len() == STRETCH {
+        x.as_chunks::<BLOCK>()
+    } else {
+        copy = padded(x);
+        copy[..x.len().next_multiple_of(BLOCK)].as_chunks::<BLOCK>()
+    };
+    let mut largest = [0; BLOCKS];
+    for (i, x) in blocks.iter().enumerate() {
+        // By an index that is checked: the compiler would otherwise put blocks, and not values,
+        // side by side in vectors.
+        largest[i] = largest_of(x);
+    }
+    let per_unit = plan.unit / BLOCK;
+    if per_unit > 1 {
+        largest = [largest.into_iter().fold(0, u32::max); BLOCKS];
+    }
+    let (mut steps, mut inverses) = ([0.0; BLOCKS], [0.0; BLOCKS]);
+    for i in 0..BLOCKS {
+        (steps[i], inverses[i]) = factors_of(largest[i]);
+    }
+    for (i, x) in blocks.iter().enumerate() {
+        let (scale, inverse) = (steps[i], inverses[i]);
+        let block = place.index(per_unit, i);
+        let wide = round(x, inverse);
+        for (code, wide) in codes[block * BLOCK..][..BLOCK].iter_mut().zip(wide) {
+            *code = wide as i8;
         }
-        for (i, x) in x.chunks(BLOCK).enumerate() {
-            let block = at.index(plan.blocks, unit * blocks_of_unit + i);
-            let wide = round(&padded(x), inverse);
-            for (code, wide) in codes[block * BLOCK..][..BLOCK].iter_mut().zip(wide) {
-                *code = wide as i8;
+        let unit = place.index(1, i / per_unit);
+        scales[unit] = scale;
+        let terms = &mut terms[unit * plan.per_unit..][..plan.per_unit];
+        match plan.kind {
+            // Pairs of 16 bits: sums 0 and 2, 1 and 3, 4 and 6, 5 and 7.
+            Kind::K4 => {
+                let (pair, sum) = (i / 4 * 2 + i % 2, sum(&wide) & 0xffff);
+                terms[pair] = match i % 4 / 2 {
+                    0 => sum,
+                    _ => terms[pair] | sum << 16,
+                };
             }
-            match plan.kind {
-                // Pairs of 16 bits: sums 0 and 2, 1 and 3, 4 and 6, 5 and 7.
-                Kind::K4 => {
-                    let shift = i % 4 / 2 * 16;
-                    terms[i / 4 * 2 + i % 2] |= (sum(&wide) & 0xffff) << shift;
-                }
-                Kind::K6 => {
-                    terms[2 * i] = -32 * wide[..16].iter().sum::<i32>();
-                    terms[2 * i + 1] = -32 * wide[16..].iter().sum::<i32>();
-                }
-                Kind::Affine => terms[0] = (sum(&wide) as f32 * scale).to_bits() as i32,
-                kind => terms[0] = -kind.offset() * sum(&wide),
+            Kind::K6 => {
+                terms[2 * i] = -32 * wide[..16].iter().sum::<i32>();
+                terms[2 * i + 1] = -32 * wide[16..].iter().sum::<i32>();
             }
+            Kind::Affine => terms[0] = (sum(&wide) as f32 * scale).to_bits() as i32,
+            kind => terms[0] = -kind.offset() * sum(&wide),
         }
     }
 }
 
-/// A block of activations, with zeros where the row has ended.
+/// Values, and zeros where they have ended.
 #[inline(always)]
-fn padded(x: &[f32]) -> [f32; BLOCK] {
-    if let Ok(&x) = x.try_into() {
-        return x;
-    }
-    let mut padded = [0.0; BLOCK];
+fn padded<const N: usize>(x: &[f32]) -> [f32; N] {
+    let mut padded = [0.0; N];
     padded[..x.len()].copy_from_slice(x);
     padded
 }
 
 /// The scale of a unit, and what values are multiplied with to get their codes.
-///
-/// A value that is not finite makes the scale NaN. Values too small for `127 / absmax` to be
-/// finite (below 4e-37) count as zero.
-#[inline(always)]
 pub(super) fn scale_of(x: &[f32]) -> (f32, f32) {
+    let blocks = x.chunks(BLOCK).map(|x| largest_of(&padded(x)));
+    factors_of(blocks.max().unwrap_or(0))
+}
+
+/// The largest bits of a magnitude. Those of what is not finite are above all others.
+#[inline(always)]
+fn largest_of(x: &[f32; BLOCK]) -> u32 {
     let mut lanes = [0; BLOCK];
-    for x in x.chunks(BLOCK) {
-        for (lane, x) in lanes.iter_mut().zip(padded(x)) {
-            *lane = x.abs().to_bits().max(*lane);
-        }
+    for (lane, x) in lanes.iter_mut().zip(x) {
+        *lane = x.abs().to_bits();
     }
     for half in [16, 8, 4, 2, 1] {
         for i in 0..half {
             lanes[i] = lanes[i].max(lanes[i + half]);
         }
     }
-    let largest = f32::from_bits(lanes[0]);
+    lanes[0]
+}
+
+/// The scale and its reciprocal, of the largest bits.
+///
+/// A value that is not finite makes the scale NaN. Values too small for `127 / absmax` to be
+/// finite (below 4e-37) count as zero.
+#[inline(always)]
+fn factors_of(bits: u32) -> (f32, f32) {
+    let largest = f32::from_bits(bits);
     let inverse = 127.0 / largest;
-    if !largest.is_finite() {
-        (f32::NAN, 0.0)
-    } else if inverse.is_finite() {
-        (largest / 127.0, inverse)
-    } else {
-        (0.0, 0.0)
-    }
+    let finite = largest.is_finite();
+    let usable = finite & inverse.is_finite();
+    let none = if finite { 0.0 } else { f32::NAN };
+    (
+        if usable { largest / 127.0 } else { none },
+        if usable { inverse } else { 0.0 },
+    )
 }
 
 /// `round_ties_even(x · inverse)`, which is −127 to 127; any byte where `x` is not finite.
@@ -308,9 +378,9 @@ fn sum(codes: &[i32; BLOCK]) -> i32 {
 }
 
 #[inline(always)]
-fn sum_body(x: &[f32], plan: &Plan, at: Place, sums: &mut [f32]) {
+fn sum_body(x: &[f32], plan: &Plan, place: Place, sums: &mut [f32]) {
     for (unit, x) in x.chunks(plan.unit).enumerate() {
-        sums[at.index(plan.units, unit)] = lane_sum(x);
+        sums[place.index(1, unit)] = lane_sum(x);
     }
 }
 

@@ -11,7 +11,7 @@ use super::codes::Codes;
 use super::panels::{HALF, Kind, PANEL, SUPER};
 use super::simd::Simd;
 use super::supers::fours;
-use super::tiles::{Kernel, Tile};
+use super::tiles::{Kernel, Tile, ask_codes};
 
 /// Floats, for any kind of scales. A tile has exactly `R` rows.
 pub(super) struct Floats<C>(PhantomData<C>);
@@ -36,6 +36,9 @@ impl<C: Codes> Kernel for Floats<C> {
                 let mut at = group * w.group;
                 let mut chains = [[zero; V]; R];
                 while at < end {
+                    if R == 1 {
+                        ask_codes::<S, V>(codes, C::HALF_BYTES, next_codes);
+                    }
                     let mut half = [[S::splat(0); 4]; V];
                     for v in 0..V {
                         half[v] = C::unpack::<S>(w, codes.add(v * next_codes));

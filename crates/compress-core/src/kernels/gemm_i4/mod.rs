@@ -33,28 +33,33 @@
 //! # Speed
 //!
 //! One row is bound by reading the packed bytes, many by multiplications. On two cores of a Zen 5
-//! at 4.2 GHz, 4096×4096, activations quantized in the same time, where a loop of `vpdpbusd` in
-//! registers makes 1,061 G multiply-adds/s, and a loop of loads reads 9.4 MB from L3 at 217 GB/s
-//! (a bench in safe code at 195):
+//! at 4.2 GHz, 4096×4096, the time of quantizing the activations included, medians of 300 to 800
+//! calls in several runs. There a loop of `vpdpbusd` in registers makes 1,061 G multiply-adds/s,
+//! and a loop of loads reads 9.4 MB from L3 at 202 to 210 GB/s, and at 255 to 260 where it
+//! prefetches:
 //!
-//! | weights | 1 row: µs, GB/s | AVX2 | 64 rows: ms, G/s | AVX2 | 64 rows of f32 |
-//! | --- | --- | --- | --- | --- | --- |
-//! | `Q8_0` | 87, 205 | 169 | 1.50, 716 | 6.3 | 7.1 |
-//! | `Q4_0` | 54 to 57, 165 to 175 | 104 | 1.40, 767 | 3.5 | 6.1 |
-//! | `Q4_K` | 58, 163 | 101 | 1.43, 750 | 3.5 | |
-//! | `Q6_K` | 77, 179 | 159 | 1.61, 667 | 4.5 | |
+//! | weights | 1 row: µs, GB/s | AVX2 | 64 rows: ms, G/s | AVX2 |
+//! | --- | --- | --- | --- | --- |
+//! | `Q8_0` | 82 to 93, 192 to 216 | 153 | 1.39, 771 | 5.5 |
+//! | `Q4_0` | 44 to 46, 207 to 214 | 95 | 1.38, 776 | 3.5 |
+//! | `Q4_K` | 48 to 49, 193 to 198 | 99 | 1.43, 750 | 3.5 |
+//! | `Q6_K` | 68 to 69, 199 | 155 | 1.52, 708 | 4.2 |
 //!
-//! `cargo bench -p compress-benches --bench gemm_i4` measures it. With a scale for each block of 32
-//! there are 2 multiplications of floats to 8 of integers on the same two units, so that 80 % of
-//! the peak is the floor (89 % in `Q4_K`), and 72 % is reached. Quantizing 64 rows takes 78 µs on
-//! one thread. One thread alone reads `Q4_0` at 90 % of what it can read at all.
+//! `cargo bench -p compress-benches --bench gemm_i4` measures it. One row takes one panel after the
+//! other and asks for the codes 3 KB ahead and the scales of as many k, so that a thread reads two
+//! streams without a pause between panels; two panels side by side without that take 54 µs in
+//! `Q4_0`. With a scale for each block of 32 there are 2 multiplications of floats to 8 of integers
+//! on the same two units, so that 80 % of the peak is the floor of many rows (89 % in `Q4_K`); 73 %
+//! is reached (71 % in `Q4_K`).
 //!
 //! Tried, and not kept:
-//! - tiles of one panel and 16 rows with the sums in registers: 645 G/s, as each multiplication
-//!   then has a load of its own; two panels share them;
+//! - for many rows, tiles of one panel and 16 rows with the sums in registers: 645 G/s, as each
+//!   multiplication then has a load of its own; two panels share them;
 //! - one chain of 8 multiplications rather than two of 4: 5 % slower;
-//! - prefetching codes 2 KB ahead: 10 % slower on one thread, no difference on two;
-//! - tasks of a quarter to 16 times the size: no difference;
+//! - for one row, prefetching into the second cache alone, or into both at two distances: 5 to 10 %
+//!   slower; 2 or 4 KB ahead rather than 3: no difference beyond noise; two panels side by side with
+//!   prefetching: 10 to 15 % slower in 4 bits;
+//! - for one row, parts of a 16th, a 32nd or a 64th of the product: 1, 3 and 5 µs slower;
 //! - tiles of 8 rows of f32 on two panels: their sums do not fit the registers, 2.3 times slower
 //!   than 4 rows.
 
@@ -84,6 +89,7 @@ pub use self::panels::Panels;
 use self::panels::Kind;
 use self::product::Level;
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::{Error, Result};
 
 /// What the activations are multiplied as.
@@ -169,11 +175,28 @@ pub fn gemm_into_at(
     scratch: &mut Scratch,
     y: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
+    let threads = Threads::Pool;
+    gemm_on(isa, threads, x, weights, bias, activations, scratch, y)
+}
+
+/// As [`gemm_into_at`], where `threads` says.
+pub(crate) fn gemm_on(
+    isa: Isa,
+    threads: Threads,
+    x: ArrayView2<'_, f32>,
+    weights: &Panels,
+    bias: Option<&[f32]>,
+    activations: Activations,
+    scratch: &mut Scratch,
+    y: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
     check(&x, weights, bias, &y)?;
     match (Level::of(isa)?, activations) {
         (None, Activations::F32) => reference::floats(x, weights, bias, y),
         (None, Activations::I8) => reference::integers(x, weights, bias, y),
-        (Some(level), _) => product::run(level, x, weights, bias, activations, scratch, y),
+        (Some(level), _) => {
+            product::run(level, threads, x, weights, bias, activations, scratch, y);
+        }
     }
     Ok(())
 }

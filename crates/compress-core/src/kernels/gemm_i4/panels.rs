@@ -24,6 +24,8 @@ use std::ops::Range;
 use half::f16;
 use ndarray::Array2;
 
+use crate::kernels::lines::{LINE, Lines};
+
 /// Outputs of a panel.
 pub(super) const PANEL: usize = 16;
 /// Consecutive k of a half.
@@ -33,7 +35,7 @@ pub(super) const BLOCK: usize = 32;
 /// Consecutive k of a superblock of a K format.
 pub(super) const SUPER: usize = 256;
 /// Bytes of a vector of codes.
-pub(super) const VECTOR: usize = 64;
+pub(super) const VECTOR: usize = LINE;
 
 /// How a weight follows from its code and its scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,37 +85,6 @@ impl Kind {
     }
 }
 
-/// A cache line.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(super) struct Line(#[allow(dead_code, reason = "read as bytes")] [u8; VECTOR]);
-
-/// Bytes that begin at a cache line.
-#[derive(Clone)]
-pub(super) struct Lines {
-    lines: Vec<Line>,
-    length: usize,
-}
-
-impl Lines {
-    pub(super) fn zeros(length: usize) -> Self {
-        let lines = vec![Line([0; VECTOR]); length.div_ceil(VECTOR)];
-        Lines { lines, length }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: a line is `VECTOR` bytes without padding, and there are enough for `length`.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
-    }
-
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
-    }
-}
-
-const _: () = assert!(size_of::<Line>() == VECTOR);
-
 /// Weights `[n, k]` of few bits, packed for products. Made by [`super::PackedI4`] and
 /// [`super::PackedBlocks`].
 #[derive(Clone)]
@@ -153,7 +124,7 @@ impl Panels {
 
     /// Bytes of codes and scales, as they lie in memory: what a product of one row must read.
     pub fn packed_bytes(&self) -> usize {
-        self.codes.length + self.scales.length
+        self.count() * (self.panel_codes() + self.panel_scales())
     }
 
     /// The weights `[n, k]` as f32.
@@ -179,12 +150,12 @@ impl Panels {
             values,
             steps: [0; 16],
             step: 1.0,
-            codes: Lines::zeros(0),
-            scales: Lines::zeros(0),
+            codes: Lines::default(),
+            scales: Lines::default(),
         };
         if n > 0 && k > 0 {
-            panels.codes = Lines::zeros(panels.count() * panels.panel_codes());
-            panels.scales = Lines::zeros(panels.count() * panels.panel_scales());
+            panels.codes = Lines::zeroed(panels.count() * panels.panel_codes());
+            panels.scales = Lines::zeroed(panels.count() * panels.panel_scales());
         }
         panels
     }

@@ -9,14 +9,15 @@ use super::activations::{Scratch, TILE_ROWS, tile_height};
 use super::panels::{BLOCK, Kind, PANEL, Panels, SUPER};
 use super::tiles::Tile;
 use crate::isa::Isa;
+use crate::kernels::Threads;
 use crate::{Error, Result};
 
-/// Panels of a tile.
+/// Panels of a tile of several rows. A single row takes one panel after the other, as they lie.
 const PAIR: usize = 2;
-/// Multiply-adds below which a product stays on the calling thread.
-const SERIAL: usize = 1 << 21;
-/// Multiply-adds below which panels are not given to another thread.
-const TASK: usize = 1 << 20;
+/// Parts of a product, each of panels that follow each other, so that threads read long streams.
+const PARTS: usize = 8;
+/// Multiply-adds of a part: at least, and at most of two panels or more.
+const PART: (usize, usize) = (1 << 16, 1 << 21);
 /// Bytes of activations that are used for all panels of a task before the next ones: a part of
 /// the second cache.
 const ROWS_BYTES: usize = 1 << 19;
@@ -89,12 +90,13 @@ struct Output {
     stride: usize,
 }
 
-// SAFETY: tasks write to different columns, as `Product::panels` gives each panel to one.
+// SAFETY: tasks write to different columns, as `Product::share` gives each panel to one.
 unsafe impl Sync for Output {}
 
 /// `y = bias + x·Wᵀ`. Rows of `x` are contiguous, `y` is contiguous, and shapes agree.
 pub(super) fn run(
     level: Level,
+    threads: Threads,
     x: ArrayView2<'_, f32>,
     weights: &Panels,
     bias: Option<&[f32]>,
@@ -106,8 +108,8 @@ pub(super) fn run(
         return;
     }
     match activations {
-        Activations::F32 => scratch.sum(level.isa, weights, x),
-        Activations::I8 => scratch.quantize(level.isa, weights, x),
+        Activations::F32 => scratch.sum(level.isa, threads, weights, x),
+        Activations::I8 => scratch.quantize(level.isa, threads, weights, x),
     }
     let product = Product {
         level,
@@ -122,10 +124,12 @@ pub(super) fn run(
         },
     };
     let panels = 0..weights.count();
-    if product.work(panels.len()) < SERIAL {
-        product.task(panels);
+    let work = product.work(panels.len());
+    if threads.share(work) {
+        let part = (work / PARTS).clamp(PART.0, PART.1);
+        product.share(panels, part);
     } else {
-        product.panels(panels);
+        product.compute(panels);
     }
 }
 
@@ -136,21 +140,23 @@ impl Product<'_> {
         panel.saturating_mul(panels)
     }
 
-    /// Halves panels until they are small enough. Nothing is allocated for that.
-    fn panels(&self, panels: Range<usize>) {
+    /// Halves panels while both halves are at least `part` multiply-adds. Nothing is allocated for
+    /// that.
+    fn share(&self, panels: Range<usize>, part: usize) {
         let half = (panels.len() / 2).next_multiple_of(PAIR);
-        if half >= panels.len() || self.work(half) < TASK {
-            return self.task(panels);
+        if panels.len() <= PAIR || self.work(panels.len() - half) < part {
+            return self.compute(panels);
         }
         let middle = panels.start + half;
         rayon::join(
-            || self.panels(panels.start..middle),
-            || self.panels(middle..panels.end),
+            || self.share(panels.start..middle, part),
+            || self.share(middle..panels.end, part),
         );
     }
 
-    fn task(&self, panels: Range<usize>) {
+    fn compute(&self, panels: Range<usize>) {
         let rows = self.x.nrows();
+        let width = if rows == 1 { 1 } else { PAIR };
         let row_bytes = match self.activations {
             Activations::F32 => 4 * self.weights.k,
             Activations::I8 => self.weights.k,
@@ -158,11 +164,11 @@ impl Product<'_> {
         let chunk = (ROWS_BYTES / row_bytes.max(1)).max(1);
         let chunk = chunk.next_multiple_of(TILE_ROWS);
         for top in (0..rows).step_by(chunk) {
-            for panel in panels.clone().step_by(PAIR) {
+            for panel in panels.clone().step_by(width) {
                 let mut row = top;
                 while row < rows.min(top + chunk) {
                     let height = tile_height(rows - row);
-                    self.tile(panel..panels.end.min(panel + PAIR), row, height);
+                    self.tile(panel..panels.end.min(panel + width), row, height);
                     row += height;
                 }
             }

@@ -20,6 +20,8 @@ pub(super) trait Simd {
 
     /// Reads `4·LANES` bytes.
     unsafe fn load(from: *const u8) -> Self::I;
+    /// Asks for the cache line at an address, which may be any.
+    unsafe fn prefetch(from: *const u8);
     /// Reads `LANES` values.
     unsafe fn load_f32(from: *const f32) -> Self::F;
     /// Reads `LANES` values of half precision.

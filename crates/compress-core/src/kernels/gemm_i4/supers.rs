@@ -8,7 +8,7 @@
 use super::codes::{Codes, Nibbles, Six};
 use super::panels::{BLOCK, HALF, PANEL, SUPER};
 use super::simd::Simd;
-use super::tiles::{Block, Kernel, Tile};
+use super::tiles::{Block, Kernel, Tile, ask_codes, ask_scales};
 
 /// Blocks of a superblock.
 const BLOCKS: usize = SUPER / BLOCK;
@@ -24,6 +24,7 @@ impl Kernel for SuperFour {
         let w = t.weights;
         let rows = if R == 1 { 1 } else { t.rows.min(R) };
         let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
+        let unit_bytes = w.unit_bytes();
         // SAFETY: by the contract of `Tile`.
         unsafe {
             let zero = S::splat_f32(0.0);
@@ -36,12 +37,18 @@ impl Kernel for SuperFour {
             let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
             let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
             for _ in 0..w.k / SUPER {
+                if R == 1 {
+                    ask_scales::<S, V>(unit, unit_bytes, next_scales);
+                }
                 let mut dots = [[zero; V]; R];
                 let mut integers = [([S::splat(0); 8], [S::splat(0); 4]); V];
                 for v in 0..V {
                     integers[v] = fours::<S>(t, unit.add(v * next_scales));
                 }
                 for block in 0..BLOCKS {
+                    if R == 1 {
+                        ask_codes::<S, V>(codes, 2 * Nibbles::HALF_BYTES, next_codes);
+                    }
                     let unpacked = Block::<S, V>::unpack::<Nibbles>(w, codes, next_codes);
                     let mut scale = [zero; V];
                     for v in 0..V {
@@ -72,7 +79,7 @@ impl Kernel for SuperFour {
                         sums[row][v] = S::fnma(dmin, least, sum);
                     }
                 }
-                unit = unit.add(w.unit_bytes());
+                unit = unit.add(unit_bytes);
                 scales = scales.add(t.height);
                 terms = terms.add(4 * t.height);
             }
@@ -139,6 +146,7 @@ impl Kernel for SuperSix {
         let w = t.weights;
         let rows = if R == 1 { 1 } else { t.rows.min(R) };
         let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
+        let unit_bytes = w.unit_bytes();
         // SAFETY: by the contract of `Tile`.
         unsafe {
             let zero = S::splat_f32(0.0);
@@ -151,8 +159,14 @@ impl Kernel for SuperSix {
             let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
             let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
             for _ in 0..w.k / SUPER {
+                if R == 1 {
+                    ask_scales::<S, V>(unit, unit_bytes, next_scales);
+                }
                 let mut dots = [[zero; V]; R];
                 for half in 0..SUPER / HALF {
+                    if R == 1 {
+                        ask_codes::<S, V>(codes, Six::HALF_BYTES, next_codes);
+                    }
                     let (mut scale, mut six) = ([zero; V], [[S::splat(0); 4]; V]);
                     for v in 0..V {
                         let unit = unit.add(v * next_scales + half * PANEL + t.lane);
@@ -177,7 +191,7 @@ impl Kernel for SuperSix {
                         sums[row][v] = S::fma(d, S::mul(dots[row][v], scale), sums[row][v]);
                     }
                 }
-                unit = unit.add(w.unit_bytes());
+                unit = unit.add(unit_bytes);
                 x = x.add(BLOCKS * t.height * BLOCK);
                 scales = scales.add(t.height);
                 terms = terms.add(16 * t.height);

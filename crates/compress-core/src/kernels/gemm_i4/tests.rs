@@ -253,8 +253,8 @@ fn levels_agree_around_the_edges_of_tiles() {
         ] {
             let weights = weights(kind, n, allowed(kind, k), group, &mut numbers);
             let bias = numbers.matrix(1, n).into_raw_vec_and_offset().0;
-            let rows = numbers.matrix(35, allowed(kind, k));
-            for m in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 35] {
+            let rows = numbers.matrix(67, allowed(kind, k));
+            for m in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 35, 64, 67] {
                 let bias = (m % 2 == 0).then_some(&bias[..]);
                 check_levels(rows.slice(s![..m, ..]), &weights, bias, kind);
             }
@@ -349,6 +349,8 @@ fn any_number_of_threads_gives_the_same() {
         ("q4_0", 1, 1100, 2048),
         ("q4_k", 70, 200, 1024),
         ("affine", 40, 300, 1030),
+        // A panel that is left alone and is more than a part.
+        ("q8_0", 70, 33, 1024),
     ] {
         let weights = weights(kind, n, k, 32, &mut numbers);
         let x = numbers.matrix(m, k);

@@ -10,8 +10,11 @@
 use std::marker::PhantomData;
 
 use super::codes::Codes;
-use super::panels::{BLOCK, HALF, Kind, PANEL, Panels};
+use super::panels::{BLOCK, HALF, Kind, PANEL, Panels, VECTOR};
 use super::simd::Simd;
+
+/// Bytes of codes between those that a single row takes and those that it asks for.
+const AHEAD: usize = 3072;
 
 /// A tile of the result, and what it is computed from.
 ///
@@ -162,6 +165,7 @@ impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
         let rows = if R == 1 { 1 } else { t.rows.min(R) };
         let blocks_of_group = w.group / BLOCK;
         let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
+        let unit_bytes = w.unit_bytes();
         // SAFETY: by the contract of `Tile`: each buffer has what the number of blocks asks for,
         // and panels follow each other.
         unsafe {
@@ -179,6 +183,9 @@ impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
             for _ in 0..w.blocks() {
                 if left == 0 {
                     left = blocks_of_group;
+                    if R == 1 {
+                        ask_scales::<S, V>(unit, 1, next_scales);
+                    }
                     for v in 0..V {
                         let unit = unit.add(v * next_scales);
                         scale[v] = t.scale::<S>(unit, 0);
@@ -189,9 +196,12 @@ impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
                             minimum[v] = t.scale::<S>(unit, 1);
                         }
                     }
-                    unit = unit.add(w.unit_bytes());
+                    unit = unit.add(unit_bytes);
                 }
                 left -= 1;
+                if R == 1 {
+                    ask_codes::<S, V>(codes, 2 * C::HALF_BYTES, next_codes);
+                }
                 let block = Block::<S, V>::unpack::<C>(w, codes, next_codes);
                 for row in 0..rows {
                     let start = if OFFSET == 0 || (C::BITS == 8 && S::SIGNED) {
@@ -221,6 +231,46 @@ impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
                     t.finish::<S>(row, v, sums[row][v]);
                 }
             }
+        }
+    }
+}
+
+/// Asks for codes that a single row will soon need: as many as `bytes` that it takes now, in the
+/// panel of each vector, the panels `next` bytes from each other. A row of one panel after the
+/// other reads a single stream, so that this serves the next panel too.
+///
+/// # Safety
+/// The processor has the level.
+#[inline(always)]
+pub(super) unsafe fn ask_codes<S: Simd, const V: usize>(
+    codes: *const u8,
+    bytes: usize,
+    next: usize,
+) {
+    // SAFETY: passed on from the caller.
+    unsafe { ask::<S, V>(codes.wrapping_add(AHEAD), bytes, next) }
+}
+
+/// As [`ask_codes`], for the `bytes` of a unit's scales, for as many k ahead.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn ask_scales<S: Simd, const V: usize>(
+    scales: *const u8,
+    bytes: usize,
+    next: usize,
+) {
+    // SAFETY: passed on from the caller.
+    unsafe { ask::<S, V>(scales.wrapping_add(AHEAD / 8), bytes, next) }
+}
+
+#[inline(always)]
+unsafe fn ask<S: Simd, const V: usize>(from: *const u8, bytes: usize, next: usize) {
+    for v in 0..V {
+        for line in (0..bytes).step_by(VECTOR) {
+            // SAFETY: passed on from the caller.
+            unsafe { S::prefetch(from.wrapping_add(v * next + line)) };
         }
     }
 }
