@@ -87,7 +87,16 @@ impl Layer {
             }
             Weight::PackedI4(weight, activations) => {
                 let (bias, room) = (Some(bias), &mut scratch.groups);
-                gemm_i4::gemm_into_at(isa, x, weight, bias, *activations, room, y.view_mut())?;
+                gemm_i4::gemm_on(
+                    isa,
+                    threads,
+                    x,
+                    weight,
+                    bias,
+                    *activations,
+                    room,
+                    y.view_mut(),
+                )?;
                 false
             }
         };
