@@ -1,6 +1,7 @@
 //! A session that has seen its largest batch allocates nothing more.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compress_core::artifact::{Artifact, Tensor};
@@ -8,6 +9,7 @@ use compress_core::codec::{Granularity, Grid, QuantizedTensor};
 use compress_core::network::{Activation, Architecture};
 use compress_core::runtime::{Arithmetic, LayerKernel, Runtime};
 use ndarray::Array2;
+use rayon::prelude::*;
 
 /// What all threads have asked for: a part of a batch may run on any.
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
@@ -114,15 +116,35 @@ impl Case {
     }
 }
 
+/// A pool whose threads have begun, have taken work from each other, and so have allocated what
+/// they need for that.
+fn pool(threads: usize) -> rayon::ThreadPool {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.expect("a pool");
+    for _ in 0..20 {
+        pool.broadcast(|_| {
+            (0..10_000).into_par_iter().for_each(|i| {
+                black_box(i);
+            })
+        });
+    }
+    pool
+}
+
 /// One thread keeps the sparse kernel's buffers; of two, one may see its first block late.
 #[test]
 fn predictions_allocate_nothing_once_the_buffers_are_there() {
-    for (case, threads) in CASES.iter().flat_map(|case| [(case, 1), (case, 2)]) {
+    // All pools at once: threads that end allocate too.
+    let pools = [pool(1), pool(2)];
+    for (case, pool) in CASES
+        .iter()
+        .flat_map(|case| [(case, &pools[0]), (case, &pools[1])])
+    {
+        let threads = pool.current_num_threads();
         if threads > 1 && case.kernel == LayerKernel::SparseF32 {
             continue;
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.expect("a pool").install(|| {
+        pool.install(|| {
             let model = case.model();
             let mut session = model.session();
             // The first round makes the buffers.
