@@ -52,6 +52,11 @@ impl Layer {
         self.weight.kernel()
     }
 
+    /// About as many multiply-adds of floats as take the time of a row.
+    pub(super) fn multiply_adds(&self) -> usize {
+        self.weight.multiply_adds()
+    }
+
     pub(super) fn outputs(&self) -> usize {
         self.bias.len()
     }

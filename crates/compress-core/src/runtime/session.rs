@@ -16,8 +16,6 @@ const BLOCK: usize = 64;
 const SMALL_BLOCK: usize = 16;
 /// Blocks that keep a few threads busy.
 const ENOUGH: usize = 4;
-/// Multiply-adds below which a batch stays on the calling thread.
-const SERIAL: usize = 1 << 21;
 
 /// Runs a model again and again.
 ///
@@ -57,7 +55,7 @@ const SERIAL: usize = 1 << 21;
 #[derive(Debug)]
 pub struct Session<'m> {
     model: &'m Runtime,
-    /// Values of a row in the widest layer but the last, and of a row of selected inputs.
+    /// Values of a row in the widest layer but the last.
     width: usize,
     blocks: Vec<Block>,
     logits: Vec<f32>,
@@ -150,40 +148,30 @@ impl<'m> Session<'m> {
         if self.blocks.len() < blocks {
             self.blocks.resize_with(blocks, Block::default);
         }
-        let width = self.width;
-        let work = |(i, (block, logits)): (usize, (&mut Block, &mut [f32]))| {
-            let (top, threads) = (
-                i * rows,
-                if blocks == 1 {
-                    Threads::Pool
-                } else {
-                    Threads::Here
-                },
-            );
+        // A single block leaves it to its layers to be shared.
+        let share = blocks > 1 && Threads::Pool.share(batch.saturating_mul(model.multiply_adds()));
+        let pass = Pass {
+            model,
+            isa,
+            threads: if blocks > 1 {
+                Threads::Here
+            } else {
+                Threads::Pool
+            },
+            width: self.width,
+        };
+        let run = |(i, (block, logits)): (usize, (&mut Block, &mut [f32]))| {
+            let top = i * rows;
             let x = inputs.slice(s![top..batch.min(top + rows), ..]);
-            let y = ArrayViewMut2::from_shape((x.nrows(), outputs), logits);
-            let done = y.map_err(Error::other).and_then(|y| {
-                if !model.quantizes_inputs() {
-                    check_rows(isa, x, top)?;
-                }
-                let done = block.run(model, isa, threads, width, x, y);
-                // Quantization finds what is not finite, but numbers the rows of the block, and
-                // those of hidden layers too.
-                done.or_else(|fault| check_rows(isa, x, top).and(Err(hidden(fault, top))))
-            });
-            block.fault = done.err();
+            block.fault = block.predict(&pass, x, top, logits).err();
         };
         let used = &mut self.blocks[..blocks];
-        if blocks == 1 || batch.saturating_mul(model.architecture.parameter_count()) < SERIAL {
-            used.iter_mut()
-                .zip(logits.chunks_mut(rows * outputs))
-                .enumerate()
-                .for_each(work);
+        if share {
+            let logits = logits.par_chunks_mut(rows * outputs);
+            used.par_iter_mut().zip(logits).enumerate().for_each(run);
         } else {
-            used.par_iter_mut()
-                .zip(logits.par_chunks_mut(rows * outputs))
-                .enumerate()
-                .for_each(work);
+            let logits = logits.chunks_mut(rows * outputs);
+            used.iter_mut().zip(logits).enumerate().for_each(run);
         }
         // The first fault of all, whichever thread was first.
         match self.blocks.iter_mut().find_map(|block| block.fault.take()) {
@@ -193,16 +181,47 @@ impl<'m> Session<'m> {
     }
 }
 
+/// What all blocks of a batch have in common.
+struct Pass<'m> {
+    model: &'m Runtime,
+    isa: Isa,
+    threads: Threads,
+    /// As in [`Session`].
+    width: usize,
+}
+
 impl Block {
+    /// Writes the logits of `inputs`, whose first row is row `top` of the batch.
+    fn predict(
+        &mut self,
+        pass: &Pass<'_>,
+        inputs: ArrayView2<'_, f32>,
+        top: usize,
+        logits: &mut [f32],
+    ) -> Result<()> {
+        let shape = (inputs.nrows(), pass.model.architecture.outputs());
+        let logits = view_mut(logits, shape)?;
+        if !pass.model.quantizes_inputs() {
+            check_rows(pass.isa, inputs, top)?;
+        }
+        // Quantization finds what is not finite, but numbers the rows of the block, and those of
+        // hidden layers too.
+        self.run(pass, inputs, logits)
+            .or_else(|fault| check_rows(pass.isa, inputs, top).and(Err(hidden(fault, top))))
+    }
+
     fn run(
         &mut self,
-        model: &Runtime,
-        isa: Isa,
-        threads: Threads,
-        width: usize,
+        pass: &Pass<'_>,
         inputs: ArrayView2<'_, f32>,
         logits: ArrayViewMut2<'_, f32>,
     ) -> Result<()> {
+        let &Pass {
+            model,
+            isa,
+            threads,
+            width,
+        } = pass;
         let rows = inputs.nrows();
         let [front, back] = &mut self.hidden;
         let (mut front, mut back) = (front, back);

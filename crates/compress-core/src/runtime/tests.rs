@@ -381,6 +381,33 @@ fn few_weights_run_without_the_zeros_and_give_the_same_values() {
 }
 
 #[test]
+fn integers_give_way_to_few_weights_alone() {
+    let (n, k) = (130, 200);
+    for (one_of, expected) in [
+        (100, LayerKernel::SparseF32),
+        (20, LayerKernel::DenseI8),
+        (2, LayerKernel::DenseI8),
+    ] {
+        let grid = Grid::Linear {
+            bits: 8,
+            granularity: Granularity::Tensor,
+            scales: vec![0.01],
+            zero_points: vec![],
+        };
+        let code = |i: usize| {
+            if i % one_of == 0 {
+                1 + i as i32 % 127
+            } else {
+                0
+            }
+        };
+        let artifact = one_layer(n, k, grid, (0..n * k).map(code).collect());
+        let model = Runtime::with(artifact, Arithmetic::Integer).unwrap();
+        assert_eq!(only_kernel(&model), expected, "1 of {one_of}");
+    }
+}
+
+#[test]
 fn four_bits_stay_packed() {
     let group = |zero_points: Vec<i32>, sets: usize| Grid::Linear {
         bits: 4,

@@ -7,16 +7,13 @@ use crate::artifact::Tensor;
 use crate::codec::{Granularity, Grid, QuantizedTensor};
 use crate::kernels::gemm_f32::PackedB;
 use crate::kernels::gemm_i4::{Activations, PackedI4};
-use crate::kernels::gemm_i8::PackedI8;
+use crate::kernels::gemm_i8::{INTEGER_GAIN, PackedI8};
 use crate::kernels::spmm::{Layout, Sparse, Values, prefers_sparse};
 use crate::{Error, Result};
 
 /// Bytes that stay in a core's second cache. Weights that do not are read from farther away in
 /// each call, and then fewer bytes are worth more than fewer instructions.
 const CACHED: usize = 1 << 20;
-/// How much faster a dense product of integers is than one of floats: VNNI takes four times as
-/// many multiply-adds an instruction.
-const INTEGER_GAIN: usize = 4;
 /// Groups of 4-bit weights are multiples of this.
 const GROUP: usize = 32;
 
@@ -73,30 +70,31 @@ impl Weight {
         let values = tensor.values()?;
         Error::check_finite(tensor.name(), &values)?;
         let kept = values.iter().filter(|w| **w != 0.0).count();
-        let on_integers = match (arithmetic, tensor) {
-            (Arithmetic::Integer, Tensor::Quantized(tensor)) => tensor_of_codes(tensor, (n, k))?,
-            _ => None,
-        };
-        // Beside a product of integers the sparse one must be as much faster.
-        let gain = if on_integers.is_some() {
-            INTEGER_GAIN
-        } else {
-            1
-        };
-        if prefers_sparse(n, k, kept.saturating_mul(gain), 1) {
-            let values = Values::F32(&values);
-            return Ok(Weight::SparseF32(Sparse::from_dense(
-                Layout::Csr,
-                n,
-                k,
-                values,
-            )?));
-        }
-        if let Some(weight) = on_integers {
+        let sparse = |kept| prefers_sparse(n, k, kept, 1);
+        if let (Arithmetic::Integer, Tensor::Quantized(tensor)) = (arithmetic, tensor)
+            && !sparse(kept.saturating_mul(INTEGER_GAIN))
+            && let Some(weight) = of_codes(tensor, (n, k))?
+        {
             return Ok(weight);
+        }
+        if sparse(kept) {
+            let weight = Sparse::from_dense(Layout::Csr, n, k, Values::F32(&values))?;
+            return Ok(Weight::SparseF32(weight));
         }
         let values = ArrayView2::from_shape((n, k), &values).map_err(Error::other)?;
         Ok(Weight::DenseF32(PackedB::pack(values.t())))
+    }
+
+    /// About as many multiply-adds of floats as take the time of a row.
+    pub(super) fn multiply_adds(&self) -> usize {
+        let all = |(k, n): (usize, usize)| k.saturating_mul(n);
+        match self {
+            Weight::DenseF32(weight) => all(weight.dim()),
+            Weight::SparseF32(weight) => weight.kept(),
+            Weight::DenseI8 { codes, .. } => all(codes.dim()) / INTEGER_GAIN,
+            Weight::PackedI4(weight, Activations::I8) => all(weight.dim()) / INTEGER_GAIN,
+            Weight::PackedI4(weight, Activations::F32) => all(weight.dim()),
+        }
     }
 
     pub(super) fn kernel(&self) -> LayerKernel {
@@ -110,7 +108,7 @@ impl Weight {
 }
 
 /// The weights as integers, where a kernel can multiply them.
-fn tensor_of_codes(tensor: &QuantizedTensor, (n, k): (usize, usize)) -> Result<Option<Weight>> {
+fn of_codes(tensor: &QuantizedTensor, (n, k): (usize, usize)) -> Result<Option<Weight>> {
     if n == 0 || k == 0 {
         return Ok(None);
     }

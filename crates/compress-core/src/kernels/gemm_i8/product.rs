@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::INTEGER_GAIN;
 use super::epilogue::{
     Columns, Epilogue, Part, Requantize, Rows, store_codes, store_f32, store_i32,
 };
@@ -21,8 +22,6 @@ use crate::kernels::Threads;
 
 /// Rows of a task: a multiple of 14 and of 32, what tiles have at AVX-512 and AMX.
 const TASK_ROWS: usize = 224;
-/// How many times as fast as a product of floats, by whose time [`Threads`] decides.
-const GAIN: usize = 4;
 /// Panels of a task.
 const TASK_PANELS: usize = 8;
 
@@ -72,7 +71,7 @@ impl Product<'_> {
         let (m, k) = self.x.dim();
         let panels = self.w.panel_count();
         let work = m.saturating_mul(k).saturating_mul(panels * PANEL);
-        if !threads.share(work / GAIN) {
+        if !threads.share(work / INTEGER_GAIN) {
             // SAFETY: passed on from the caller.
             return unsafe { self.compute(0..m, 0..panels) };
         }

@@ -1,6 +1,6 @@
 //! The activations of a product: rows of unsigned codes, each row with its scale and zero point.
 
-use std::ops;
+use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
@@ -204,7 +204,7 @@ impl QuantizedRows {
     }
 
     /// Some rows, and those below that fill the last strip: what a tile may read.
-    pub(super) fn readable(&self, rows: ops::Range<usize>) -> &[u8] {
+    pub(super) fn readable(&self, rows: Range<usize>) -> &[u8] {
         let below = rows.start + rows.len().next_multiple_of(STRIP);
         let below = below.min(self.rows.next_multiple_of(STRIP));
         &self.codes.bytes()[rows.start * self.stride()..below * self.stride()]
@@ -251,7 +251,7 @@ by_level! {
 
 #[inline(always)]
 fn dynamic_body(x: &[f32], codes: &mut [u8]) -> Option<(f32, i32)> {
-    let Range { low, high, bits } = Range::of(x);
+    let Extremes { low, high, bits } = Extremes::of(x);
     if bits >= INFINITE {
         return None;
     }
@@ -268,7 +268,7 @@ fn dynamic_body(x: &[f32], codes: &mut [u8]) -> Option<(f32, i32)> {
 
 #[inline(always)]
 fn fixed_body(x: &[f32], inverse: f32, zero: i32, codes: &mut [u8]) -> bool {
-    let finite = Range::of(x).bits < INFINITE;
+    let finite = Extremes::of(x).bits < INFINITE;
     if finite {
         encode(x, inverse, zero, codes);
     }
@@ -276,7 +276,7 @@ fn fixed_body(x: &[f32], inverse: f32, zero: i32, codes: &mut [u8]) -> bool {
 }
 
 /// Where the values of a row lie.
-struct Range {
+struct Extremes {
     /// The smallest, or 0.
     low: f32,
     /// The largest, or 0.
@@ -285,7 +285,7 @@ struct Range {
     bits: u32,
 }
 
-impl Range {
+impl Extremes {
     #[inline(always)]
     fn of(x: &[f32]) -> Self {
         let (mut low, mut high, mut bits) = ([0.0f32; LANES], [0.0f32; LANES], [0u32; LANES]);
@@ -313,7 +313,7 @@ impl Range {
             }
             half /= 2;
         }
-        Range {
+        Extremes {
             low: low[0],
             high: high[0],
             bits: bits[0],
