@@ -12,7 +12,7 @@
 
 use ndarray::{ArrayView2, Axis};
 
-use super::panels::{BLOCK, Kind, Panels, SUPER};
+use super::panels::{BLOCK, Kind, Panels};
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
@@ -118,17 +118,13 @@ struct Plan {
 
 impl Plan {
     fn integers(weights: &Panels) -> Self {
-        let (unit, per_unit) = match weights.kind {
-            Kind::K4 => (SUPER, 4),
-            Kind::K6 => (SUPER, 16),
-            _ => (BLOCK, 1),
-        };
+        let unit = weights.kind.unit();
         Plan {
             kind: weights.kind,
             blocks: weights.blocks(),
             unit,
             units: weights.k.div_ceil(unit),
-            per_unit,
+            per_unit: weights.kind.terms(),
         }
     }
 

@@ -13,82 +13,13 @@
 use std::arch::x86_64::*;
 
 use super::activations::TILE_ROWS;
-use super::codes::{Bytes, Nibbles, Six, Table};
-use super::floats::Floats;
-use super::panels::{Kind, PANEL};
+use super::codes::Codes;
+use super::panels::PANEL;
 use super::simd::Simd;
-use super::supers::{SuperFour, SuperSix};
-use super::tiles::{Grouped, Kernel, Tile, power_of_two};
+use super::tiles::{Kernel, Tile, power_of_two};
 
 /// The level.
-struct Avx2;
-
-/// See [`super::product::Level`].
-///
-/// # Safety
-/// The processor has AVX2, FMA and F16C, and the tile is as [`Tile`] says.
-pub(super) unsafe fn integers(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match tile.weights.kind {
-            Kind::Symmetric => parts::<Grouped<Nibbles, 8>>(tile),
-            Kind::Affine => parts::<Grouped<Nibbles, 0>>(tile),
-            Kind::Codebook => parts::<Grouped<Table, 128>>(tile),
-            Kind::Q8 => parts::<Grouped<Bytes, 128>>(tile),
-            Kind::K4 => parts::<SuperFour>(tile),
-            Kind::K6 => parts::<SuperSix>(tile),
-        }
-    }
-}
-
-/// See [`super::product::Level`].
-///
-/// # Safety
-/// As [`integers`].
-pub(super) unsafe fn floats(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match tile.weights.kind {
-            Kind::Q8 => short_parts::<Floats<Bytes>>(tile),
-            Kind::K6 => short_parts::<Floats<Six>>(tile),
-            _ => short_parts::<Floats<Nibbles>>(tile),
-        }
-    }
-}
-
-unsafe fn parts<K: Kernel>(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        for lane in (0..tile.cols).step_by(Avx2::LANES) {
-            let tile = &tile.panel(lane / PANEL).at_lane(lane % PANEL);
-            match tile.rows {
-                1 => run::<K, 1>(tile),
-                _ => run::<K, TILE_ROWS>(tile),
-            }
-        }
-    }
-}
-
-unsafe fn short_parts<K: Kernel>(tile: &Tile<'_>) {
-    for lane in (0..tile.cols).step_by(Avx2::LANES) {
-        let tile = tile.panel(lane / PANEL).at_lane(lane % PANEL);
-        let mut top = 0;
-        while top < tile.rows {
-            let rows = power_of_two(tile.rows - top, Avx2::FLOAT_ROWS);
-            let part = &tile.part(top, rows);
-            // SAFETY: passed on from the caller.
-            unsafe {
-                match rows {
-                    1 => run::<K, 1>(part),
-                    2 => run::<K, 2>(part),
-                    4 => run::<K, 4>(part),
-                    _ => run::<K, { Avx2::FLOAT_ROWS }>(part),
-                }
-            }
-            top += rows;
-        }
-    }
-}
+pub(super) struct Avx2;
 
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn run<K: Kernel, const R: usize>(tile: &Tile<'_>) {
@@ -208,14 +139,14 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn dot<const BITS: u32, const V: usize>(
+    unsafe fn dot<C: Codes, const V: usize>(
         mut sums: [__m256i; V],
         w: &[[__m256i; 4]; V],
         x: *const i8,
     ) -> [__m256i; V] {
         for v in 0..V {
             // SAFETY: see above.
-            sums[v] = unsafe { _mm256_add_epi32(sums[v], dot::<BITS>(&w[v], x)) };
+            sums[v] = unsafe { _mm256_add_epi32(sums[v], dot::<C>(&w[v], x)) };
         }
         sums
     }
@@ -224,6 +155,38 @@ impl Simd for Avx2 {
         // SAFETY: see above.
         unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)) }
     }
+    unsafe fn tile<K: Kernel>(tile: &Tile<'_>) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            for lane in (0..tile.cols).step_by(Avx2::LANES) {
+                let tile = &tile.panel(lane / PANEL).at_lane(lane % PANEL);
+                match tile.rows {
+                    1 => run::<K, 1>(tile),
+                    _ => run::<K, TILE_ROWS>(tile),
+                }
+            }
+        }
+    }
+    unsafe fn short_tiles<K: Kernel>(tile: &Tile<'_>) {
+        for lane in (0..tile.cols).step_by(Avx2::LANES) {
+            let tile = tile.panel(lane / PANEL).at_lane(lane % PANEL);
+            let mut top = 0;
+            while top < tile.rows {
+                let rows = power_of_two(tile.rows - top, Avx2::FLOAT_ROWS);
+                let part = &tile.part(top, rows);
+                // SAFETY: passed on from the caller.
+                unsafe {
+                    match rows {
+                        1 => run::<K, 1>(part),
+                        2 => run::<K, 2>(part),
+                        4 => run::<K, 4>(part),
+                        _ => run::<K, { Avx2::FLOAT_ROWS }>(part),
+                    }
+                }
+                top += rows;
+            }
+        }
+    }
 }
 
 /// `Σ w·x` over 4 quads.
@@ -231,12 +194,12 @@ impl Simd for Avx2 {
 /// # Safety
 /// The processor has the level, and `x` has 16 activations.
 #[inline(always)]
-unsafe fn dot<const BITS: u32>(w: &[__m256i; 4], x: *const i8) -> __m256i {
+unsafe fn dot<C: Codes>(w: &[__m256i; 4], x: *const i8) -> __m256i {
     // SAFETY: by the contract.
     unsafe {
         let splat = |quad| _mm256_set1_epi32(x.add(4 * quad).cast::<i32>().read_unaligned());
         let pairs = |quad: usize| {
-            if BITS == 8 {
+            if C::BITS == 8 {
                 let w = _mm256_xor_si256(w[quad], _mm256_set1_epi8(-128));
                 let x = _mm256_sign_epi8(splat(quad), w);
                 _mm256_maddubs_epi16(_mm256_abs_epi8(w), x)
@@ -246,7 +209,7 @@ unsafe fn dot<const BITS: u32>(w: &[__m256i; 4], x: *const i8) -> __m256i {
         };
         let quads = |pairs| _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
         let [a, b, c, d] = [pairs(0), pairs(1), pairs(2), pairs(3)];
-        match BITS {
+        match C::BITS {
             4 => quads(_mm256_add_epi16(
                 _mm256_add_epi16(a, b),
                 _mm256_add_epi16(c, d),

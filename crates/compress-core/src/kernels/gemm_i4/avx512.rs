@@ -12,80 +12,12 @@
 use std::arch::x86_64::*;
 
 use super::activations::TILE_ROWS;
-use super::codes::{Bytes, Nibbles, Six, Table};
-use super::floats::Floats;
-use super::panels::Kind;
+use super::codes::Codes;
 use super::simd::Simd;
-use super::supers::{SuperFour, SuperSix};
-use super::tiles::{Grouped, Kernel, Tile, power_of_two};
+use super::tiles::{Kernel, Tile, power_of_two};
 
 /// The level.
-struct Avx512;
-
-/// See [`super::product::Level`].
-///
-/// # Safety
-/// The processor has AVX-512 F, BW, DQ, VL and VNNI, and the tile is as [`Tile`] says.
-pub(super) unsafe fn integers(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match tile.weights.kind {
-            Kind::Symmetric => pairs::<Grouped<Nibbles, 8>>(tile),
-            Kind::Affine => pairs::<Grouped<Nibbles, 0>>(tile),
-            Kind::Codebook => pairs::<Grouped<Table, 128>>(tile),
-            Kind::Q8 => pairs::<Grouped<Bytes, 128>>(tile),
-            Kind::K4 => pairs::<SuperFour>(tile),
-            Kind::K6 => pairs::<SuperSix>(tile),
-        }
-    }
-}
-
-/// See [`super::product::Level`].
-///
-/// # Safety
-/// As [`integers`].
-pub(super) unsafe fn floats(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match tile.weights.kind {
-            Kind::Q8 => short_pairs::<Floats<Bytes>>(tile),
-            Kind::K6 => short_pairs::<Floats<Six>>(tile),
-            _ => short_pairs::<Floats<Nibbles>>(tile),
-        }
-    }
-}
-
-unsafe fn pairs<K: Kernel>(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match (tile.cols > Avx512::LANES, tile.rows) {
-            (false, 1) => run::<K, 1, 1>(tile),
-            (false, _) => run::<K, 1, TILE_ROWS>(tile),
-            (true, 1) => run::<K, 2, 1>(tile),
-            (true, _) => run::<K, 2, TILE_ROWS>(tile),
-        }
-    }
-}
-
-unsafe fn short_pairs<K: Kernel>(tile: &Tile<'_>) {
-    let mut top = 0;
-    while top < tile.rows {
-        let rows = power_of_two(tile.rows - top, Avx512::FLOAT_ROWS);
-        let part = &tile.part(top, rows);
-        // SAFETY: passed on from the caller.
-        unsafe {
-            match (tile.cols > Avx512::LANES, rows) {
-                (false, 1) => run::<K, 1, 1>(part),
-                (false, 2) => run::<K, 1, 2>(part),
-                (false, _) => run::<K, 1, { Avx512::FLOAT_ROWS }>(part),
-                (true, 1) => run::<K, 2, 1>(part),
-                (true, 2) => run::<K, 2, 2>(part),
-                (true, _) => run::<K, 2, { Avx512::FLOAT_ROWS }>(part),
-            }
-        }
-        top += rows;
-    }
-}
+pub(super) struct Avx512;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn run<K: Kernel, const V: usize, const R: usize>(tile: &Tile<'_>) {
@@ -200,7 +132,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_permutexvar_ps(index, _mm512_loadu_ps(table)) }
     }
     #[inline(always)]
-    unsafe fn dot<const BITS: u32, const V: usize>(
+    unsafe fn dot<C: Codes, const V: usize>(
         mut sums: [__m512i; V],
         w: &[[__m512i; 4]; V],
         x: *const i8,
@@ -220,5 +152,35 @@ impl Simd for Avx512 {
     unsafe fn dot_pairs(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: see above.
         unsafe { _mm512_dpwssd_epi32(sum, a, b) }
+    }
+    unsafe fn tile<K: Kernel>(tile: &Tile<'_>) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            match (tile.cols > Avx512::LANES, tile.rows) {
+                (false, 1) => run::<K, 1, 1>(tile),
+                (false, _) => run::<K, 1, TILE_ROWS>(tile),
+                (true, 1) => run::<K, 2, 1>(tile),
+                (true, _) => run::<K, 2, TILE_ROWS>(tile),
+            }
+        }
+    }
+    unsafe fn short_tiles<K: Kernel>(tile: &Tile<'_>) {
+        let mut top = 0;
+        while top < tile.rows {
+            let rows = power_of_two(tile.rows - top, Avx512::FLOAT_ROWS);
+            let part = &tile.part(top, rows);
+            // SAFETY: passed on from the caller.
+            unsafe {
+                match (tile.cols > Avx512::LANES, rows) {
+                    (false, 1) => run::<K, 1, 1>(part),
+                    (false, 2) => run::<K, 1, 2>(part),
+                    (false, _) => run::<K, 1, { Avx512::FLOAT_ROWS }>(part),
+                    (true, 1) => run::<K, 2, 1>(part),
+                    (true, 2) => run::<K, 2, 2>(part),
+                    (true, _) => run::<K, 2, { Avx512::FLOAT_ROWS }>(part),
+                }
+            }
+            top += rows;
+        }
     }
 }

@@ -15,22 +15,15 @@ pub(super) trait Codes {
     /// # Safety
     /// `from` is the half's codes, from the tile's lane on.
     unsafe fn unpack<S: Simd>(weights: &Panels, from: *const u8) -> [S::I; 4];
+}
 
+/// Codes that stand for floats.
+pub(super) trait Values: Codes {
     /// The values of codes, of which each lane holds one in its low bits, and anything above.
     ///
     /// # Safety
     /// The processor has the level.
     unsafe fn values<S: Simd>(weights: &Panels, codes: S::I) -> S::F;
-
-    /// See [`Simd::dot`].
-    ///
-    /// # Safety
-    /// As there.
-    unsafe fn dot<S: Simd, const V: usize>(
-        sums: [S::I; V],
-        codes: &[[S::I; 4]; V],
-        x: *const i8,
-    ) -> [S::I; V];
 }
 
 /// Four bits.
@@ -60,21 +53,13 @@ impl Codes for Nibbles {
             ]
         }
     }
+}
 
+impl Values for Nibbles {
     #[inline(always)]
     unsafe fn values<S: Simd>(weights: &Panels, codes: S::I) -> S::F {
         // SAFETY: the table has 16 values.
         unsafe { S::lookup(weights.values.as_ptr(), codes) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot<S: Simd, const V: usize>(
-        sums: [S::I; V],
-        codes: &[[S::I; 4]; V],
-        x: *const i8,
-    ) -> [S::I; V] {
-        // SAFETY: passed on from the caller.
-        unsafe { S::dot::<4, V>(sums, codes, x) }
     }
 }
 
@@ -96,22 +81,6 @@ impl Codes for Table {
             ]
         }
     }
-
-    #[inline(always)]
-    unsafe fn values<S: Simd>(weights: &Panels, codes: S::I) -> S::F {
-        // SAFETY: passed on from the caller.
-        unsafe { Nibbles::values::<S>(weights, codes) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot<S: Simd, const V: usize>(
-        sums: [S::I; V],
-        codes: &[[S::I; 4]; V],
-        x: *const i8,
-    ) -> [S::I; V] {
-        // SAFETY: passed on from the caller.
-        unsafe { S::dot::<8, V>(sums, codes, x) }
-    }
 }
 
 impl Codes for Bytes {
@@ -130,25 +99,13 @@ impl Codes for Bytes {
             ]
         }
     }
+}
 
+impl Values for Bytes {
     #[inline(always)]
     unsafe fn values<S: Simd>(_: &Panels, codes: S::I) -> S::F {
-        // SAFETY: the processor has the level.
-        unsafe {
-            let code = S::to_f32(S::and(codes, S::splat(0xff)));
-            // Exact, as both are small integers.
-            S::fma(code, S::splat_f32(1.0), S::splat_f32(-128.0))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn dot<S: Simd, const V: usize>(
-        sums: [S::I; V],
-        codes: &[[S::I; 4]; V],
-        x: *const i8,
-    ) -> [S::I; V] {
         // SAFETY: passed on from the caller.
-        unsafe { S::dot::<8, V>(sums, codes, x) }
+        unsafe { centred::<S>(codes, 0xff, -128.0) }
     }
 }
 
@@ -171,24 +128,26 @@ impl Codes for Six {
             ]
         }
     }
+}
 
+impl Values for Six {
     #[inline(always)]
     unsafe fn values<S: Simd>(_: &Panels, codes: S::I) -> S::F {
-        // SAFETY: the processor has the level.
-        unsafe {
-            let code = S::to_f32(S::and(codes, S::splat(0x3f)));
-            // Exact, as both are small integers.
-            S::fma(code, S::splat_f32(1.0), S::splat_f32(-32.0))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn dot<S: Simd, const V: usize>(
-        sums: [S::I; V],
-        codes: &[[S::I; 4]; V],
-        x: *const i8,
-    ) -> [S::I; V] {
         // SAFETY: passed on from the caller.
-        unsafe { S::dot::<6, V>(sums, codes, x) }
+        unsafe { centred::<S>(codes, 0x3f, -32.0) }
+    }
+}
+
+/// The integer in the low bits `mask` of each lane, plus `offset`.
+///
+/// # Safety
+/// The processor has the level.
+#[inline(always)]
+unsafe fn centred<S: Simd>(codes: S::I, mask: i32, offset: f32) -> S::F {
+    // SAFETY: by the contract.
+    unsafe {
+        let code = S::to_f32(S::and(codes, S::splat(mask)));
+        // Exact, as both are small integers.
+        S::fma(code, S::splat_f32(1.0), S::splat_f32(offset))
     }
 }

@@ -7,7 +7,7 @@
 
 use std::marker::PhantomData;
 
-use super::codes::Codes;
+use super::codes::Values;
 use super::panels::{HALF, Kind, PANEL, SUPER};
 use super::simd::Simd;
 use super::supers::fours;
@@ -16,7 +16,7 @@ use super::tiles::{Kernel, Tile, ask_codes};
 /// Floats, for any kind of scales. A tile has exactly `R` rows.
 pub(super) struct Floats<C>(PhantomData<C>);
 
-impl<C: Codes> Kernel for Floats<C> {
+impl<C: Values> Kernel for Floats<C> {
     #[inline(always)]
     unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
         let w = t.weights;
@@ -24,12 +24,7 @@ impl<C: Codes> Kernel for Floats<C> {
         // SAFETY: by the contract of `Tile`.
         unsafe {
             let zero = S::splat_f32(0.0);
-            let mut sums = [[zero; V]; R];
-            for row in 0..R {
-                for v in 0..V {
-                    sums[row][v] = t.start::<S>(v);
-                }
-            }
+            let mut sums = t.starts::<S, V, R>(R);
             let mut codes = t.codes.add(4 * t.lane);
             for group in 0..w.groups() {
                 let end = (group * w.group + w.group).min(w.k);
@@ -80,18 +75,14 @@ impl<C: Codes> Kernel for Floats<C> {
                     }
                 }
             }
-            for row in 0..R {
-                for v in 0..V {
-                    t.finish::<S>(row, v, sums[row][v]);
-                }
-            }
+            t.finish::<S, V, R>(R, &sums);
         }
     }
 }
 
 /// One k: byte `byte` of each lane's codes.
 #[inline(always)]
-unsafe fn step<S: Simd, C: Codes, const V: usize, const R: usize>(
+unsafe fn step<S: Simd, C: Values, const V: usize, const R: usize>(
     t: &Tile<'_>,
     codes: &[S::I; V],
     byte: i32,

@@ -32,36 +32,30 @@
 //!
 //! # Speed
 //!
-//! One row is bound by reading the packed bytes, many by multiplications. On two cores of a Zen 5
-//! at 4.2 GHz, 4096×4096, the time of quantizing the activations included, medians of 300 to 800
-//! calls in several runs. There a loop of `vpdpbusd` in registers makes 1,061 G multiply-adds/s,
-//! and a loop of loads reads 9.4 MB from L3 at 202 to 210 GB/s, and at 255 to 260 where it
-//! prefetches:
+//! One row is bound by reading the packed bytes, many by multiplications. 4096×4096 on two cores of
+//! a Zen 5, the time of quantizing the activations included, medians of `cargo xtask bench gemm_`
+//! (at AVX2 with `COMPRESS_ISA=avx2`):
 //!
-//! | weights | 1 row: µs, GB/s | AVX2 | 64 rows: ms, G/s | AVX2 |
-//! | --- | --- | --- | --- | --- |
-//! | `Q8_0` | 82 to 93, 192 to 216 | 153 | 1.39, 771 | 5.5 |
-//! | `Q4_0` | 44 to 46, 207 to 214 | 95 | 1.38, 776 | 3.5 |
-//! | `Q4_K` | 48 to 49, 193 to 198 | 99 | 1.43, 750 | 3.5 |
-//! | `Q6_K` | 68 to 69, 199 | 155 | 1.52, 708 | 4.2 |
+//! | weights | 1 row, µs | of the bandwidth | AVX2 | 64 rows, ms | of the peak | AVX2 |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | `Q8_0` | 79 to 87 | 90 % | 169 | 1.37 | 71 % | 6.3 |
+//! | `Q4_0` | 54 to 57 | 71 % | 101 to 104 | 1.39 | 72 % | 3.5 |
+//! | `Q4_K` | 54 to 57 | 75 % | 101 to 104 | 1.39 | 71 % | 3.5 |
 //!
-//! `cargo bench -p compress-benches --bench gemm_i4` measures it. One row takes one panel after the
-//! other and asks for the codes 3 KB ahead and the scales of as many k, so that a thread reads two
-//! streams without a pause between panels; two panels side by side without that take 54 µs in
-//! `Q4_0`. With a scale for each block of 32 there are 2 multiplications of floats to 8 of integers
-//! on the same two units, so that 80 % of the peak is the floor of many rows (89 % in `Q4_K`); 73 %
-//! is reached (71 % in `Q4_K`).
+//! `cargo bench -p compress-benches --bench gemm_i4` has the other kinds too. One row takes one
+//! panel after the other and asks for the codes 3 KB ahead and the scales of as many k, so that a
+//! thread reads two streams without a pause between panels. With a scale for each block of 32 there
+//! are 2 multiplications of floats to 8 of integers on the same two units, so that 80 % of the peak
+//! is the floor of many rows (89 % in `Q4_K`).
 //!
-//! Tried, and not kept:
-//! - for many rows, tiles of one panel and 16 rows with the sums in registers: 645 G/s, as each
+//! Tried, and not kept, as slower:
+//! - for many rows, tiles of one panel and 16 rows with the sums in registers, as each
 //!   multiplication then has a load of its own; two panels share them;
-//! - one chain of 8 multiplications rather than two of 4: 5 % slower;
-//! - for one row, prefetching into the second cache alone, or into both at two distances: 5 to 10 %
-//!   slower; 2 or 4 KB ahead rather than 3: no difference beyond noise; two panels side by side with
-//!   prefetching: 10 to 15 % slower in 4 bits;
-//! - for one row, parts of a 16th, a 32nd or a 64th of the product: 1, 3 and 5 µs slower;
-//! - tiles of 8 rows of f32 on two panels: their sums do not fit the registers, 2.3 times slower
-//!   than 4 rows.
+//! - one chain of 8 multiplications rather than two of 4;
+//! - for one row, prefetching into the second cache alone, or into both at two distances; two panels
+//!   side by side, with prefetching or without; 2 or 4 KB ahead rather than 3 made no difference;
+//! - for one row, parts of a 16th, a 32nd or a 64th of the product;
+//! - tiles of 8 rows of f32 on two panels, whose sums do not fit the registers.
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
@@ -195,7 +189,8 @@ pub(crate) fn gemm_on(
         (None, Activations::F32) => reference::floats(x, weights, bias, y),
         (None, Activations::I8) => reference::integers(x, weights, bias, y),
         (Some(level), _) => {
-            product::run(level, threads, x, weights, bias, activations, scratch, y);
+            // SAFETY: `check` has seen to the shapes, and that rows are contiguous.
+            unsafe { product::run(level, threads, x, weights, bias, activations, scratch, y) };
         }
     }
     Ok(())
@@ -213,13 +208,13 @@ fn check(
     if let Some(bias) = bias {
         Error::check_shape("bias of a product", &[n], &[bias.len()])?;
     }
-    let contiguous = x.is_empty() || x.ncols() == 1 || x.strides()[1] == 1;
-    if !contiguous || !y.is_standard_layout() {
-        return Err(Error::invalid(
-            "x or y of a product",
-            "strided",
-            "contiguous in its rows",
-        ));
+    if !(x.is_empty() || x.ncols() == 1 || x.strides()[1] == 1) {
+        let expected = "rows of contiguous values, as `as_standard_layout` gives";
+        return Err(Error::invalid("x of a product", "strided", expected));
+    }
+    if !y.is_standard_layout() {
+        let expected = "contiguous and row-major";
+        return Err(Error::invalid("y of a product", "strided", expected));
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ impl PackedI4 {
         k: usize,
         group: usize,
     ) -> Result<Self> {
-        Self::pack(Kind::Symmetric, codes, &[scales], n, k, group)
+        Self::pack(Kind::Symmetric, codes, &[("scales", scales)], n, k, group)
     }
 
     /// A weight is `scale · code + minimum`.
@@ -71,7 +71,8 @@ impl PackedI4 {
         k: usize,
         group: usize,
     ) -> Result<Self> {
-        Self::pack(Kind::Affine, codes, &[scales, minimums], n, k, group)
+        let fields = [("scales", scales), ("minimums", minimums)];
+        Self::pack(Kind::Affine, codes, &fields, n, k, group)
     }
 
     /// A weight is `scale · (code − zero_point)`, kept as `scale · code + minimum` with
@@ -107,7 +108,7 @@ impl PackedI4 {
         group: usize,
     ) -> Result<Self> {
         Error::check_finite("codebook of packed weights", codebook)?;
-        let mut packed = Self::pack(Kind::Codebook, codes, &[scales], n, k, group)?;
+        let mut packed = Self::pack(Kind::Codebook, codes, &[("scales", scales)], n, k, group)?;
         let largest = codebook.iter().fold(0.0f32, |max, v| max.max(v.abs()));
         let step = largest / 127.0;
         packed.0.values = *codebook;
@@ -122,7 +123,7 @@ impl PackedI4 {
     fn pack(
         kind: Kind,
         codes: &[u8],
-        fields: &[&[f32]],
+        fields: &[(&str, &[f32])],
         n: usize,
         k: usize,
         group: usize,
@@ -136,21 +137,22 @@ impl PackedI4 {
         }
         check_length("codes of packed weights", n, k, codes.len())?;
         let groups = k.div_ceil(group);
-        for field in fields {
-            check_length("scales of packed weights", n, groups, field.len())?;
+        for (name, field) in fields {
+            check_length(&format!("{name} of packed weights"), n, groups, field.len())?;
         }
-        if let Some(code) = codes.iter().find(|&&code| code > 15) {
-            return Err(Error::invalid("code of packed weights", code, "0 to 15"));
+        if let Some(i) = codes.iter().position(|&code| code > 15) {
+            let what = format!("code {i} of packed weights");
+            return Err(Error::invalid(what, codes[i], "0 to 15, one code a byte"));
         }
         let is_half = |&value: &f32| f16::from_f32(value).to_f32().to_bits() == value.to_bits();
-        let wide = !fields.iter().all(|field| field.iter().all(is_half));
+        let wide = !fields.iter().all(|(_, field)| field.iter().all(is_half));
         let mut panels = Panels::zeros(n, k, kind, group, wide);
         if k > 0 {
             for (row, codes) in codes.chunks_exact(k).enumerate() {
                 for (k, &code) in codes.iter().enumerate() {
                     panels.set_code(row, k, code);
                 }
-                for (i, field) in fields.iter().enumerate() {
+                for (i, (_, field)) in fields.iter().enumerate() {
                     for (unit, &value) in field[row * groups..][..groups].iter().enumerate() {
                         let start = i * PANEL * panels.scale_bytes();
                         if wide {

@@ -74,6 +74,20 @@ impl Kind {
         }
     }
 
+    /// Consecutive k that share an activation's scale.
+    pub(super) fn unit(self) -> usize {
+        if self.is_super() { SUPER } else { BLOCK }
+    }
+
+    /// Terms of a unit of activations; see [`super::activations`].
+    pub(super) fn terms(self) -> usize {
+        match self {
+            Kind::K4 => 4,
+            Kind::K6 => 16,
+            _ => 1,
+        }
+    }
+
     /// Whether it has superblocks of 256.
     pub(super) fn is_super(self) -> bool {
         matches!(self, Kind::K4 | Kind::K6)

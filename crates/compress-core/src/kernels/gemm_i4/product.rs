@@ -6,11 +6,11 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::Activations;
 use super::activations::{Scratch, TILE_ROWS, tile_height};
-use super::panels::{BLOCK, Kind, PANEL, Panels, SUPER};
+use super::panels::{BLOCK, PANEL, Panels};
 use super::tiles::Tile;
+use crate::Result;
 use crate::isa::Isa;
 use crate::kernels::Threads;
-use crate::{Error, Result};
 
 /// Panels of a tile of several rows. A single row takes one panel after the other, as they lie.
 const PAIR: usize = 2;
@@ -39,31 +39,25 @@ pub(super) struct Level {
 impl Level {
     /// What runs at a level; none where that is the specification.
     pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
-        if isa.is_available() {
-            return Ok(known(isa));
-        }
-        Err(Error::invalid(
-            "level of a product with packed weights",
-            isa.name(),
-            "one that this processor has",
-        ))
+        isa.require("a product with packed weights")?;
+        Ok(known(isa))
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 fn known(isa: Isa) -> Option<Level> {
-    use super::{avx2, avx512};
+    use super::{avx2::Avx2, avx512::Avx512, simd};
     match isa {
         Isa::Scalar => None,
         Isa::Avx2 => Some(Level {
             isa,
-            integers: avx2::integers,
-            floats: avx2::floats,
+            integers: simd::integers::<Avx2>,
+            floats: simd::floats::<Avx2>,
         }),
         Isa::Avx512 | Isa::Amx => Some(Level {
             isa,
-            integers: avx512::integers,
-            floats: avx512::floats,
+            integers: simd::integers::<Avx512>,
+            floats: simd::floats::<Avx512>,
         }),
     }
 }
@@ -73,7 +67,7 @@ fn known(_: Isa) -> Option<Level> {
     None
 }
 
-/// A product whose shapes have been checked.
+/// A product whose operands are as [`run`] says.
 struct Product<'a> {
     level: Level,
     weights: &'a Panels,
@@ -93,8 +87,12 @@ struct Output {
 // SAFETY: tasks write to different columns, as `Product::share` gives each panel to one.
 unsafe impl Sync for Output {}
 
-/// `y = bias + x·Wᵀ`. Rows of `x` are contiguous, `y` is contiguous, and shapes agree.
-pub(super) fn run(
+/// `y = bias + x·Wᵀ`.
+///
+/// # Safety
+/// `x` is `[m, k]`, its rows contiguous; `y` is `[m, n]` and contiguous; `bias`, where there is one,
+/// has `n` values; and the weights are `[n, k]`.
+pub(super) unsafe fn run(
     level: Level,
     threads: Threads,
     x: ArrayView2<'_, f32>,
@@ -180,15 +178,12 @@ impl Product<'_> {
         let w = self.weights;
         let (codes, scales) = w.panels(panels.clone());
         let first = panels.start * PANEL;
-        let (units, terms) = match (self.activations, w.kind) {
-            (Activations::F32, _) => (w.groups(), 0),
-            (_, Kind::K4) => (w.k / SUPER, 4),
-            (_, Kind::K6) => (w.k / SUPER, 16),
-            _ => (w.blocks(), 1),
-        };
-        let run = match self.activations {
-            Activations::F32 => self.level.floats,
-            Activations::I8 => self.level.integers,
+        let (run, units, terms) = match self.activations {
+            Activations::F32 => (self.level.floats, w.groups(), 0),
+            Activations::I8 => {
+                let units = w.k.div_ceil(w.kind.unit());
+                (self.level.integers, units, w.kind.terms())
+            }
         };
         let scratch = self.scratch;
         // SAFETY: the level is one that the processor has. The panel and the rows lie inside of

@@ -38,11 +38,7 @@ pub(super) fn integers(
     bias: Option<&[f32]>,
     mut y: ArrayViewMut2<'_, f32>,
 ) {
-    let unit = if weights.kind.is_super() {
-        SUPER
-    } else {
-        BLOCK
-    };
+    let unit = weights.kind.unit();
     for (x, mut y) in x.outer_iter().zip(y.outer_iter_mut()) {
         let x = x.to_vec();
         let units: Vec<_> = x.chunks(unit).map(quantize).collect();

@@ -5,87 +5,182 @@
     reason = "rows and vectors index several arrays and pointers at once"
 )]
 
-use super::codes::{Codes, Nibbles, Six};
+use std::marker::PhantomData;
+
+use super::codes::{self, Codes};
 use super::panels::{BLOCK, HALF, PANEL, SUPER};
 use super::simd::Simd;
 use super::tiles::{Block, Kernel, Tile, ask_codes, ask_scales};
 
-/// Blocks of a superblock.
-const BLOCKS: usize = SUPER / BLOCK;
-
+/// Superblocks of a format.
+pub(super) struct Supers<F>(PhantomData<F>);
 /// `Q4_K`.
-pub(super) struct SuperFour;
+pub(super) struct Four;
 /// `Q6_K`.
-pub(super) struct SuperSix;
+pub(super) struct Six;
 
-impl Kernel for SuperFour {
+/// Where a superblock of a tile lies: its codes and scales, and those of the tile's first row.
+pub(super) struct Place {
+    codes: *const u8,
+    unit: *const u8,
+    x: *const i8,
+    scales: *const f32,
+    terms: *const i32,
+}
+
+/// A format with superblocks.
+pub(super) trait Format {
+    /// Terms of a superblock of activations.
+    const TERMS: usize;
+    /// Bytes of a panel's codes of a superblock.
+    const BYTES: usize;
+
+    /// Adds the products with a superblock to the sums of the first `rows` rows.
+    ///
+    /// # Safety
+    /// As [`Kernel::run`]; the place is in the tile.
+    unsafe fn add<S: Simd, const V: usize, const R: usize>(
+        t: &Tile<'_>,
+        rows: usize,
+        place: &Place,
+        sums: &mut [[S::F; V]; R],
+    );
+}
+
+impl<F: Format> Kernel for Supers<F> {
     #[inline(always)]
     unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
         let w = t.weights;
         let rows = if R == 1 { 1 } else { t.rows.min(R) };
-        let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
         let unit_bytes = w.unit_bytes();
         // SAFETY: by the contract of `Tile`.
         unsafe {
-            let zero = S::splat_f32(0.0);
-            let mut sums = [[zero; V]; R];
-            for row in 0..rows {
-                for v in 0..V {
-                    sums[row][v] = t.start::<S>(v);
-                }
-            }
-            let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
-            let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
+            let mut sums = t.starts::<S, V, R>(rows);
+            let mut place = Place {
+                codes: t.codes.add(4 * t.lane),
+                unit: t.scales,
+                x: t.codes_x,
+                scales: t.scales_x,
+                terms: t.terms,
+            };
             for _ in 0..w.k / SUPER {
                 if R == 1 {
-                    ask_scales::<S, V>(unit, unit_bytes, next_scales);
+                    ask_scales::<S, V>(place.unit, unit_bytes, w.panel_scales());
                 }
-                let mut dots = [[zero; V]; R];
-                let mut integers = [([S::splat(0); 8], [S::splat(0); 4]); V];
-                for v in 0..V {
-                    integers[v] = fours::<S>(t, unit.add(v * next_scales));
-                }
-                for block in 0..BLOCKS {
-                    if R == 1 {
-                        ask_codes::<S, V>(codes, 2 * Nibbles::HALF_BYTES, next_codes);
-                    }
-                    let unpacked = Block::<S, V>::unpack::<Nibbles>(w, codes, next_codes);
-                    let mut scale = [zero; V];
-                    for v in 0..V {
-                        scale[v] = S::to_f32(integers[v].0[block]);
-                    }
-                    for row in 0..rows {
-                        let dot = unpacked.dot::<Nibbles>(0, x.add(row * BLOCK));
-                        for v in 0..V {
-                            dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
-                        }
-                    }
-                    codes = codes.add(2 * Nibbles::HALF_BYTES);
-                    x = x.add(t.height * BLOCK);
-                }
-                for v in 0..V {
-                    let unit = unit.add(v * next_scales);
-                    let d = S::load_f16(unit.add(2 * t.lane));
-                    let dmin = S::load_f16(unit.add(2 * (PANEL + t.lane)));
-                    for row in 0..rows {
-                        let scale = S::splat_f32(*scales.add(row));
-                        let mut dot = S::splat(0);
-                        for (pair, &minimum) in integers[v].1.iter().enumerate() {
-                            let x = S::splat(*terms.add(4 * row + pair));
-                            dot = S::dot_pairs(dot, minimum, x);
-                        }
-                        let least = S::mul(S::to_f32(dot), scale);
-                        let sum = S::fma(d, S::mul(dots[row][v], scale), sums[row][v]);
-                        sums[row][v] = S::fnma(dmin, least, sum);
-                    }
-                }
-                unit = unit.add(unit_bytes);
-                scales = scales.add(t.height);
-                terms = terms.add(4 * t.height);
+                F::add::<S, V, R>(t, rows, &place, &mut sums);
+                place = Place {
+                    codes: place.codes.add(F::BYTES),
+                    unit: place.unit.add(unit_bytes),
+                    x: place.x.add(SUPER * t.height),
+                    scales: place.scales.add(t.height),
+                    terms: place.terms.add(F::TERMS * t.height),
+                };
             }
-            for row in 0..rows {
+            t.finish::<S, V, R>(rows, &sums);
+        }
+    }
+}
+
+impl Format for Four {
+    const TERMS: usize = 4;
+    const BYTES: usize = SUPER / HALF * codes::Nibbles::HALF_BYTES;
+
+    #[inline(always)]
+    unsafe fn add<S: Simd, const V: usize, const R: usize>(
+        t: &Tile<'_>,
+        rows: usize,
+        place: &Place,
+        sums: &mut [[S::F; V]; R],
+    ) {
+        let (next_codes, next_scales) = (t.weights.panel_codes(), t.weights.panel_scales());
+        // SAFETY: by the contract of `Tile`.
+        unsafe {
+            let zero = S::splat_f32(0.0);
+            let mut dots = [[zero; V]; R];
+            let mut integers = [([S::splat(0); 8], [S::splat(0); 4]); V];
+            for v in 0..V {
+                integers[v] = fours::<S>(t, place.unit.add(v * next_scales));
+            }
+            for block in 0..SUPER / BLOCK {
+                let from = place.codes.add(block * 2 * codes::Nibbles::HALF_BYTES);
+                if R == 1 {
+                    ask_codes::<S, V>(from, 2 * codes::Nibbles::HALF_BYTES, next_codes);
+                }
+                let unpacked = Block::<S, V>::unpack::<codes::Nibbles>(t.weights, from, next_codes);
+                let mut scale = [zero; V];
                 for v in 0..V {
-                    t.finish::<S>(row, v, sums[row][v]);
+                    scale[v] = S::to_f32(integers[v].0[block]);
+                }
+                for row in 0..rows {
+                    let x = place.x.add((block * t.height + row) * BLOCK);
+                    let dot = unpacked.dot::<codes::Nibbles>(0, x);
+                    for v in 0..V {
+                        dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
+                    }
+                }
+            }
+            for v in 0..V {
+                let unit = place.unit.add(v * next_scales);
+                let d = S::load_f16(unit.add(2 * t.lane));
+                let dmin = S::load_f16(unit.add(2 * (PANEL + t.lane)));
+                for row in 0..rows {
+                    let scale = S::splat_f32(*place.scales.add(row));
+                    let mut dot = S::splat(0);
+                    for (pair, &minimum) in integers[v].1.iter().enumerate() {
+                        let x = S::splat(*place.terms.add(Self::TERMS * row + pair));
+                        dot = S::dot_pairs(dot, minimum, x);
+                    }
+                    let least = S::mul(S::to_f32(dot), scale);
+                    let sum = S::fma(d, S::mul(dots[row][v], scale), sums[row][v]);
+                    sums[row][v] = S::fnma(dmin, least, sum);
+                }
+            }
+        }
+    }
+}
+
+impl Format for Six {
+    const TERMS: usize = 16;
+    const BYTES: usize = SUPER / HALF * codes::Six::HALF_BYTES;
+
+    #[inline(always)]
+    unsafe fn add<S: Simd, const V: usize, const R: usize>(
+        t: &Tile<'_>,
+        rows: usize,
+        place: &Place,
+        sums: &mut [[S::F; V]; R],
+    ) {
+        let (next_codes, next_scales) = (t.weights.panel_codes(), t.weights.panel_scales());
+        // SAFETY: by the contract of `Tile`.
+        unsafe {
+            let zero = S::splat_f32(0.0);
+            let mut dots = [[zero; V]; R];
+            for half in 0..SUPER / HALF {
+                let from = place.codes.add(half * codes::Six::HALF_BYTES);
+                if R == 1 {
+                    ask_codes::<S, V>(from, codes::Six::HALF_BYTES, next_codes);
+                }
+                let (mut scale, mut six) = ([zero; V], [[S::splat(0); 4]; V]);
+                for v in 0..V {
+                    let unit = place.unit.add(v * next_scales + half * PANEL + t.lane);
+                    scale[v] = S::load_i8(unit.cast());
+                    six[v] = codes::Six::unpack::<S>(t.weights, from.add(v * next_codes));
+                }
+                for row in 0..rows {
+                    let x = (half / 2 * t.height + row) * BLOCK + half % 2 * HALF;
+                    let term = S::splat(*place.terms.add(Self::TERMS * row + half));
+                    let dot = S::dot::<codes::Six, V>([term; V], &six, place.x.add(x));
+                    for v in 0..V {
+                        dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
+                    }
+                }
+            }
+            for v in 0..V {
+                let d = place.unit.add(v * next_scales + 16 * PANEL + 2 * t.lane);
+                let d = S::load_f16(d);
+                for row in 0..rows {
+                    let scale = S::splat_f32(*place.scales.add(row));
+                    sums[row][v] = S::fma(d, S::mul(dots[row][v], scale), sums[row][v]);
                 }
             }
         }
@@ -137,70 +232,5 @@ pub(super) unsafe fn fours<S: Simd>(t: &Tile<'_>, unit: *const u8) -> ([S::I; 8]
             S::and(S::shift_right(minimums[1], 8), bytes),
         ];
         (scale, pairs)
-    }
-}
-
-impl Kernel for SuperSix {
-    #[inline(always)]
-    unsafe fn run<S: Simd, const V: usize, const R: usize>(t: &Tile<'_>) {
-        let w = t.weights;
-        let rows = if R == 1 { 1 } else { t.rows.min(R) };
-        let (next_codes, next_scales) = (w.panel_codes(), w.panel_scales());
-        let unit_bytes = w.unit_bytes();
-        // SAFETY: by the contract of `Tile`.
-        unsafe {
-            let zero = S::splat_f32(0.0);
-            let mut sums = [[zero; V]; R];
-            for row in 0..rows {
-                for v in 0..V {
-                    sums[row][v] = t.start::<S>(v);
-                }
-            }
-            let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
-            let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
-            for _ in 0..w.k / SUPER {
-                if R == 1 {
-                    ask_scales::<S, V>(unit, unit_bytes, next_scales);
-                }
-                let mut dots = [[zero; V]; R];
-                for half in 0..SUPER / HALF {
-                    if R == 1 {
-                        ask_codes::<S, V>(codes, Six::HALF_BYTES, next_codes);
-                    }
-                    let (mut scale, mut six) = ([zero; V], [[S::splat(0); 4]; V]);
-                    for v in 0..V {
-                        let unit = unit.add(v * next_scales + half * PANEL + t.lane);
-                        scale[v] = S::load_i8(unit.cast());
-                        six[v] = Six::unpack::<S>(w, codes.add(v * next_codes));
-                    }
-                    for row in 0..rows {
-                        let x = x.add((half / 2 * t.height + row) * BLOCK + half % 2 * HALF);
-                        let term = S::splat(*terms.add(16 * row + half));
-                        let dot = Six::dot::<S, V>([term; V], &six, x);
-                        for v in 0..V {
-                            dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
-                        }
-                    }
-                    codes = codes.add(Six::HALF_BYTES);
-                }
-                for v in 0..V {
-                    let d = unit.add(v * next_scales + 16 * PANEL + 2 * t.lane);
-                    let d = S::load_f16(d);
-                    for row in 0..rows {
-                        let scale = S::splat_f32(*scales.add(row));
-                        sums[row][v] = S::fma(d, S::mul(dots[row][v], scale), sums[row][v]);
-                    }
-                }
-                unit = unit.add(unit_bytes);
-                x = x.add(BLOCKS * t.height * BLOCK);
-                scales = scales.add(t.height);
-                terms = terms.add(16 * t.height);
-            }
-            for row in 0..rows {
-                for v in 0..V {
-                    t.finish::<S>(row, v, sums[row][v]);
-                }
-            }
-        }
     }
 }

@@ -10,7 +10,7 @@
 use std::marker::PhantomData;
 
 use super::codes::Codes;
-use super::panels::{BLOCK, HALF, Kind, PANEL, Panels, VECTOR};
+use super::panels::{BLOCK, HALF, PANEL, Panels, VECTOR};
 use super::simd::Simd;
 
 /// Bytes of codes between those that a single row takes and those that it asks for.
@@ -73,25 +73,39 @@ impl Tile<'_> {
 
     /// Rows of the same tile.
     pub(super) fn part(self, top: usize, rows: usize) -> Self {
-        let terms = match self.weights.kind {
-            Kind::K4 => 4,
-            Kind::K6 => 16,
-            _ => 1,
-        };
+        let terms = top * self.weights.kind.terms();
         Tile {
             rows,
             x: self.x.wrapping_offset(top as isize * self.x_stride),
             codes_x: self.codes_x.wrapping_add(top * BLOCK),
             scales_x: self.scales_x.wrapping_add(top),
-            terms: self.terms.wrapping_add(top * terms),
+            terms: self.terms.wrapping_add(terms),
             y: self.y.wrapping_add(top * self.y_stride),
             ..self
         }
     }
 
+    /// What the sums of the first `rows` rows start from.
+    #[inline(always)]
+    pub(super) unsafe fn starts<S: Simd, const V: usize, const R: usize>(
+        &self,
+        rows: usize,
+    ) -> [[S::F; V]; R] {
+        // SAFETY: by the contract of `Tile`.
+        unsafe {
+            let mut sums = [[S::splat_f32(0.0); V]; R];
+            for row in 0..rows {
+                for v in 0..V {
+                    sums[row][v] = self.start::<S>(v);
+                }
+            }
+            sums
+        }
+    }
+
     /// What the sums of vector `v` start from.
     #[inline(always)]
-    pub(super) unsafe fn start<S: Simd>(&self, v: usize) -> S::F {
+    unsafe fn start<S: Simd>(&self, v: usize) -> S::F {
         let first = v * S::LANES;
         // SAFETY: by the contract of `Tile`; what the vector has beyond its columns is zero.
         unsafe {
@@ -110,9 +124,24 @@ impl Tile<'_> {
         }
     }
 
+    /// Writes the first `rows` rows.
+    #[inline(always)]
+    pub(super) unsafe fn finish<S: Simd, const V: usize, const R: usize>(
+        &self,
+        rows: usize,
+        sums: &[[S::F; V]; R],
+    ) {
+        for row in 0..rows {
+            for v in 0..V {
+                // SAFETY: by the contract of `Tile`.
+                unsafe { self.write::<S>(row, v, sums[row][v]) };
+            }
+        }
+    }
+
     /// Writes vector `v` of a row.
     #[inline(always)]
-    pub(super) unsafe fn finish<S: Simd>(&self, row: usize, v: usize, sum: S::F) {
+    unsafe fn write<S: Simd>(&self, row: usize, v: usize, sum: S::F) {
         let first = v * S::LANES;
         // SAFETY: by the contract of `Tile`.
         unsafe {
@@ -170,12 +199,7 @@ impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
         // and panels follow each other.
         unsafe {
             let zero = S::splat_f32(0.0);
-            let mut sums = [[zero; V]; R];
-            for row in 0..rows {
-                for v in 0..V {
-                    sums[row][v] = t.start::<S>(v);
-                }
-            }
+            let mut sums = t.starts::<S, V, R>(rows);
             let (mut codes, mut unit) = (t.codes.add(4 * t.lane), t.scales);
             let (mut x, mut scales, mut terms) = (t.codes_x, t.scales_x, t.terms);
             let (mut scale, mut minimum) = ([zero; V], [zero; V]);
@@ -226,11 +250,7 @@ impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
                 scales = scales.add(t.height);
                 terms = terms.add(t.height);
             }
-            for row in 0..rows {
-                for v in 0..V {
-                    t.finish::<S>(row, v, sums[row][v]);
-                }
-            }
+            t.finish::<S, V, R>(rows, &sums);
         }
     }
 }
@@ -307,8 +327,8 @@ impl<S: Simd, const V: usize> Block<S, V> {
         // SAFETY: passed on from the caller.
         unsafe {
             // Two chains, as the latency of one would be in the way.
-            let mut first = C::dot::<S, V>([S::splat(start); V], &self.halves[0], x);
-            let second = C::dot::<S, V>([S::splat(0); V], &self.halves[1], x.add(HALF));
+            let mut first = S::dot::<C, V>([S::splat(start); V], &self.halves[0], x);
+            let second = S::dot::<C, V>([S::splat(0); V], &self.halves[1], x.add(HALF));
             for v in 0..V {
                 first[v] = S::add(first[v], second[v]);
             }

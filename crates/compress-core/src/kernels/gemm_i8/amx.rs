@@ -36,7 +36,7 @@ pub(super) const LEVEL: Level = Level {
 /// What the instructions do to the tile registers, by their numbers.
 ///
 /// # Safety
-/// Of each: the registers are configured as [`CONFIGURATION`] says, and 16 rows of 64 bytes at
+/// Of each: the registers are configured, as [`with_tiles`] does, and 16 rows of 64 bytes at
 /// the address can be read or written, `stride` bytes from each other.
 pub(super) trait Tiles {
     /// `tilezero`
@@ -55,13 +55,26 @@ pub(super) trait Tiles {
 /// The processor has AMX with int8, the process may use it, and the tile is as [`Tile`] says.
 unsafe fn multiply(t: &mut Tile<'_>) {
     // SAFETY: passed on from the caller; the processor has AVX-512 too, whose tiles have at least
-    // this height; the registers are configured as long as they are used.
+    // this height.
     unsafe {
         if t.rows < FEWEST_ROWS {
             return super::avx512::multiply(t);
         }
-        asm!("ldtilecfg [{}]", in(reg) &CONFIGURATION, options(nostack, preserves_flags));
-        blocks(&mut Registers, t);
+        with_tiles(|tiles| blocks(tiles, t));
+    }
+}
+
+/// Configures the tile registers, all of 16 rows of 64 bytes, lends them to `work`, and releases
+/// them.
+///
+/// # Safety
+/// The processor has AMX with int8, and the process may use it.
+#[inline(always)]
+pub(crate) unsafe fn with_tiles(work: impl FnOnce(&mut Registers)) {
+    // SAFETY: the configuration is a valid one of 64 bytes; else by the contract.
+    unsafe {
+        asm!("ldtilecfg [{}]", in(reg) &CONFIGURATION, options(nostack, preserves_flags, readonly));
+        work(&mut Registers);
         asm!("tilerelease", options(nostack, preserves_flags, nomem));
     }
 }
@@ -147,7 +160,7 @@ const _: () = assert!(size_of::<Configuration>() == LINE);
 
 /// The processor's tile registers. The compiler does not use them for anything of its own, as
 /// nothing is compiled with AMX enabled, so they keep their values from one statement to the next.
-struct Registers;
+pub(crate) struct Registers;
 
 impl Tiles for Registers {
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! Arrays of codes, by their type.
 
+use super::part::Cut;
+
 /// The type of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CodeType {
@@ -98,25 +100,15 @@ impl<'a> Codes<'a> {
             Codes::U8(c) | Codes::I4(c) | Codes::U4(c) => c.len(),
         }
     }
+}
 
-    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+impl Cut for Codes<'_> {
+    fn cut(self, at: usize) -> (Self, Self) {
         match self {
-            Codes::I8(c) => {
-                let (a, b) = c.split_at(at);
-                (Codes::I8(a), Codes::I8(b))
-            }
-            Codes::U8(c) => {
-                let (a, b) = c.split_at(at);
-                (Codes::U8(a), Codes::U8(b))
-            }
-            Codes::I4(c) => {
-                let (a, b) = c.split_at(at);
-                (Codes::I4(a), Codes::I4(b))
-            }
-            Codes::U4(c) => {
-                let (a, b) = c.split_at(at);
-                (Codes::U4(a), Codes::U4(b))
-            }
+            Codes::I8(c) => both(c.split_at(at), Codes::I8),
+            Codes::U8(c) => both(c.split_at(at), Codes::U8),
+            Codes::I4(c) => both(c.split_at(at), Codes::I4),
+            Codes::U4(c) => both(c.split_at(at), Codes::U4),
         }
     }
 }
@@ -145,29 +137,16 @@ impl CodesMut<'_> {
             CodesMut::I32(c, _) => c.len(),
         }
     }
+}
 
-    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+impl Cut for CodesMut<'_> {
+    fn cut(self, at: usize) -> (Self, Self) {
         match self {
-            CodesMut::I8(c) => {
-                let (a, b) = c.split_at_mut(at);
-                (CodesMut::I8(a), CodesMut::I8(b))
-            }
-            CodesMut::U8(c) => {
-                let (a, b) = c.split_at_mut(at);
-                (CodesMut::U8(a), CodesMut::U8(b))
-            }
-            CodesMut::I4(c) => {
-                let (a, b) = c.split_at_mut(at);
-                (CodesMut::I4(a), CodesMut::I4(b))
-            }
-            CodesMut::U4(c) => {
-                let (a, b) = c.split_at_mut(at);
-                (CodesMut::U4(a), CodesMut::U4(b))
-            }
-            CodesMut::I32(c, range) => {
-                let (a, b) = c.split_at_mut(at);
-                (CodesMut::I32(a, range), CodesMut::I32(b, range))
-            }
+            CodesMut::I8(c) => both(c.split_at_mut(at), CodesMut::I8),
+            CodesMut::U8(c) => both(c.split_at_mut(at), CodesMut::U8),
+            CodesMut::I4(c) => both(c.split_at_mut(at), CodesMut::I4),
+            CodesMut::U4(c) => both(c.split_at_mut(at), CodesMut::U4),
+            CodesMut::I32(c, range) => both(c.split_at_mut(at), |c| CodesMut::I32(c, range)),
         }
     }
 }
@@ -202,4 +181,9 @@ impl CodeBuffer {
             CodeBuffer::U4(c) => CodesMut::U4(c),
         }
     }
+}
+
+/// Both parts of a cut slice, as codes again.
+fn both<T, C>((first, rest): (T, T), codes: impl Fn(T) -> C) -> (C, C) {
+    (codes(first), codes(rest))
 }

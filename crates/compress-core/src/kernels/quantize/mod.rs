@@ -15,28 +15,28 @@
 //! The floor is the memory that is read and written. A piece of a few thousand values is read,
 //! its scales found, and its codes written while it is in the first cache, so memory is read
 //! once unless a set is longer than 32,768 values. Reached for 4096×4096 on two threads of a
-//! Zen 5, medians in ms of several runs, in which copying 67 MB to 67 MB took from 1.2 to 2.7;
-//! what writes f32 varies with it:
+//! Zen 5, medians in ms of several runs of `cargo bench -p compress-benches --bench quantize` and
+//! `cargo xtask bench quantize`, in which copying 67 MB to 67 MB took from 1.2 to 2.7; what writes
+//! f32 varies with it:
 //!
 //! | | quantize | dequantize |
 //! | --- | --- | --- |
 //! | int8, a tensor | 2.1 to 2.6 | 1.2 to 1.9 |
-//! | int8, a channel | 1.7 to 1.8 | 1.1 to 2.0 |
+//! | int8, a channel | 1.5 to 1.8 | 1.0 to 2.0 |
 //! | int8, groups of 128 | 2.7 to 2.8 | 1.3 to 2.0 |
-//! | int4 packed, groups of 128 | 3.0 to 3.1 | 1.5 to 2.1 |
+//! | int4 packed, groups of 128 | 2.9 to 3.1 | 1.5 to 2.1 |
 //! | `Q8_0` | 2.1 to 2.2 | 1.1 to 1.9 |
 //! | `Q4_0` | 3.9 to 4.1 | 1.0 to 2.0 |
-//! | `Q4_K` | 41 | 1.1 to 1.9 |
+//! | `Q4_K` | 40 to 41 | 1.1 to 1.9 |
 //! | `Q6_K` | | 1.3 to 2.0 |
 //!
-//! `cargo bench -p compress-benches --bench quantize` measures it. Groups and the smaller blocks
-//! are not at the floor yet; stores past the caches were not tried.
+//! Groups and the smaller blocks are not at the floor yet; stores past the caches were not tried.
 //!
-//! Tried, and not kept, for `Q4_0`:
+//! Tried, and not kept, as slower, for `Q4_0`:
 //! - casts of floats to integers with `as`, which saturate, and a search bit by bit for the first
-//!   value of largest magnitude: 11 ms together; adding 1.5·2²³ gives the integer in the low bits;
-//! - loops over the 16 bytes of a block, which are unrolled byte by byte: 9 ms to dequantize;
-//!   loops of 32 become vectors.
+//!   value of largest magnitude; adding 1.5·2²³ gives the integer in the low bits;
+//! - loops over the 16 bytes of a block, which are unrolled byte by byte; loops of 32 become
+//!   vectors.
 
 pub mod blocks;
 mod codes;
@@ -54,8 +54,8 @@ pub use steps::{Steps, scale_and_zero, scale_of, zero_of};
 
 use crate::isa::Isa;
 use crate::{Error, Result};
-use part::{Decoding, Encoding, LEAF, Parameters, each};
-use run::{decode_leaf, encode, fit_long};
+use part::{Decoding, Encoding, LEAF, Parameters, Part};
+use run::{decode, encode, fit_long};
 
 /// Magnitudes whose bits are not below these are not finite; those above them are NaN.
 const INFINITE: u32 = 0x7f80_0000;
@@ -99,52 +99,25 @@ pub fn quantize_into_at(
     scales: &mut [f32],
     zero_points: &mut [i32],
 ) -> Result<()> {
-    let range = check_range(&codes)?;
-    let part = sets.part(values.len(), codes.len(), codes.is_packed())?;
-    sets.check_parameters(scales.len(), zero_points.len(), range.0 < 0)?;
+    let (part, range) = check(sets, values, &codes, scales, zero_points)?;
     if values.is_empty() {
         scales.fill(1.0);
         zero_points.fill(0);
         return Ok(());
     }
     // A set that does not stay in the cache is read twice.
-    if part.set == 0 || part.set > LEAF {
-        let whole = if part.set == 0 {
-            part.columns * part.rows
-        } else {
-            part.set
-        };
-        fit_long(
-            &sets.name,
-            values,
-            (part.columns, whole),
-            range,
-            scales,
-            zero_points,
-        )?;
-        let parameters = Parameters::Given(scales, zero_points);
-        encode(
-            isa,
-            part,
-            Encoding {
-                values,
-                parameters,
-                codes,
-            },
-        );
-        return Ok(());
-    }
-    let parameters = Parameters::Fit(scales, zero_points);
-    let largest = encode(
-        isa,
-        part,
-        Encoding {
-            values,
-            parameters,
-            codes,
-        },
-    );
-    if largest >= INFINITE {
+    let parameters = if part.set == 0 || part.set > LEAF {
+        fit_long(&sets.name, part, values, range, scales, zero_points)?;
+        Parameters::Given(scales, zero_points)
+    } else {
+        Parameters::Fit(scales, zero_points)
+    };
+    let encoding = Encoding {
+        values,
+        parameters,
+        codes,
+    };
+    if encode(isa, part, encoding) >= INFINITE {
         Error::check_finite(&sets.name, values)?;
     }
     Ok(())
@@ -207,23 +180,17 @@ pub fn encode_into_at(
     zero_points: &[i32],
     codes: CodesMut<'_>,
 ) -> Result<()> {
-    let range = check_range(&codes)?;
-    let part = sets.part(values.len(), codes.len(), codes.is_packed())?;
-    sets.check_parameters(scales.len(), zero_points.len(), range.0 < 0)?;
+    let (part, range) = check(sets, values, &codes, scales, zero_points)?;
     if let Some(s) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
         return Err(Error::invalid(sets.what("scale"), s, "positive and finite"));
     }
     sets.check_zeros(zero_points, range)?;
-    let parameters = Parameters::Given(scales, zero_points);
-    let largest = encode(
-        isa,
-        part,
-        Encoding {
-            values,
-            parameters,
-            codes,
-        },
-    );
+    let encoding = Encoding {
+        values,
+        parameters: Parameters::Given(scales, zero_points),
+        codes,
+    };
+    let largest = encode(isa, part, encoding);
     match values.iter().position(|v| largest > INFINITE && v.is_nan()) {
         None => Ok(()),
         Some(index) => Err(Error::NonFinite {
@@ -280,18 +247,12 @@ pub fn dequantize_into_at(
     let part = sets.part(values.len(), codes.len(), code_type.is_packed())?;
     sets.check_parameters(scales.len(), zero_points.len(), code_type.is_symmetric())?;
     sets.check_zeros(zero_points, code_type.range())?;
-    if !values.is_empty() {
-        let parameters = Parameters::Given(scales, zero_points);
-        each(
-            part,
-            Decoding {
-                codes,
-                parameters,
-                values,
-            },
-            &|part, d| decode_leaf(isa, part, d),
-        );
-    }
+    let decoding = Decoding {
+        values,
+        parameters: Parameters::Given(scales, zero_points),
+        codes,
+    };
+    decode(isa, part, decoding);
     Ok(())
 }
 
@@ -308,6 +269,20 @@ pub fn dequantize(
     let mut values = vec![0.0; sets.values()];
     dequantize_into(sets, codes, scales, zero_points, &mut values)?;
     Ok(values)
+}
+
+/// All of it and the range of the codes, if lengths and range fit.
+fn check(
+    sets: &Sets,
+    values: &[f32],
+    codes: &CodesMut<'_>,
+    scales: &[f32],
+    zero_points: &[i32],
+) -> Result<(Part, (i32, i32))> {
+    let range = check_range(codes)?;
+    let part = sets.part(values.len(), codes.len(), codes.is_packed())?;
+    sets.check_parameters(scales.len(), zero_points.len(), range.0 < 0)?;
+    Ok((part, range))
 }
 
 /// The range of the codes, if it can be used: at most 16 bits, with zero in it.

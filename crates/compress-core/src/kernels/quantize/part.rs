@@ -23,12 +23,12 @@ pub(super) struct Part {
     pub(super) packed: bool,
 }
 
-/// How much of each array lies before a cut.
+/// How much of each array belongs to a part.
 #[derive(Clone, Copy)]
-pub(super) struct Offset {
-    pub(super) values: usize,
-    pub(super) sets: usize,
-    pub(super) codes: usize,
+struct Size {
+    values: usize,
+    sets: usize,
+    codes: usize,
 }
 
 impl Part {
@@ -50,13 +50,8 @@ impl Part {
         }
     }
 
-    /// Elements of the array of codes that a row takes.
-    pub(super) fn row_codes(&self) -> usize {
-        row_codes(self.columns, self.packed)
-    }
-
     /// Scales of a row; 0 where one serves all.
-    pub(super) fn row_sets(&self) -> usize {
+    fn row_sets(&self) -> usize {
         match self.set {
             0 => 0,
             set => self.columns.div_ceil(set),
@@ -65,7 +60,7 @@ impl Part {
 
     /// The length of pieces of a row that hold whole sets (where a set is shorter) and whole
     /// bytes, of about `wanted` values (an even number).
-    pub(super) fn step(&self, wanted: usize) -> usize {
+    fn step(&self, wanted: usize) -> usize {
         let whole = match self.set {
             0 => return wanted,
             set if self.packed && set % 2 == 1 => 2 * set,
@@ -74,40 +69,45 @@ impl Part {
         whole * (wanted / whole).max(1)
     }
 
+    /// Values that share a scale, where no row is cut.
+    pub(super) fn set_len(&self) -> usize {
+        match self.set {
+            0 => self.rows * self.columns,
+            set => set,
+        }
+    }
+
+    fn size(&self) -> Size {
+        Size {
+            values: self.rows * self.columns,
+            sets: self.rows * self.row_sets(),
+            codes: self.rows * row_codes(self.columns, self.packed),
+        }
+    }
+
     /// Two parts that make up this one; none where it is small or a single set.
-    fn cut(&self) -> Option<(Part, Part, Offset)> {
+    fn cut(&self) -> Option<(Part, Part)> {
         if self.rows.saturating_mul(self.columns) <= LEAF {
             return None;
         }
         if self.rows > 1 {
             let rows = self.rows / 2;
-            let offset = Offset {
-                values: rows * self.columns,
-                sets: rows * self.row_sets(),
-                codes: rows * self.row_codes(),
-            };
             let rest = Part {
                 rows: self.rows - rows,
                 ..*self
             };
-            return Some((Part { rows, ..*self }, rest, offset));
+            return Some((Part { rows, ..*self }, rest));
         }
         let step = self.step(LEAF);
         let columns = self.columns.div_ceil(step) / 2 * step;
         if columns == 0 {
             return None;
         }
-        let first = Part { columns, ..*self };
-        let offset = Offset {
-            values: columns,
-            sets: first.row_sets(),
-            codes: first.row_codes(),
-        };
         let rest = Part {
             columns: self.columns - columns,
             ..*self
         };
-        Some((first, rest, offset))
+        Some((Part { columns, ..*self }, rest))
     }
 }
 
@@ -116,25 +116,99 @@ pub(super) fn row_codes(columns: usize, packed: bool) -> usize {
     if packed { columns.div_ceil(2) } else { columns }
 }
 
-/// The arrays of a [`Part`], cut along with it.
-pub(super) trait Arrays: Sized + Send {
-    fn split(self, at: Offset) -> (Self, Self);
+/// An array that goes along with a [`Part`].
+pub(super) trait Cut: Sized + Send {
+    /// What lies before `at`, and the rest.
+    fn cut(self, at: usize) -> (Self, Self);
 }
 
-/// Gives each leaf of `part` to `work`, on the threads of the pool; the largest answer.
-pub(super) fn each<A: Arrays>(
+impl Cut for &[f32] {
+    fn cut(self, at: usize) -> (Self, Self) {
+        self.split_at(at)
+    }
+}
+
+impl Cut for &mut [f32] {
+    fn cut(self, at: usize) -> (Self, Self) {
+        self.split_at_mut(at)
+    }
+}
+
+/// The arrays of a [`Part`].
+pub(super) struct Arrays<'a, V, C> {
+    pub(super) values: V,
+    pub(super) parameters: Parameters<'a>,
+    pub(super) codes: C,
+}
+
+/// What quantization reads and writes.
+pub(super) type Encoding<'a> = Arrays<'a, &'a [f32], CodesMut<'a>>;
+/// What dequantization reads and writes.
+pub(super) type Decoding<'a> = Arrays<'a, &'a mut [f32], Codes<'a>>;
+
+impl<V: Cut, C: Cut> Arrays<'_, V, C> {
+    fn split(self, at: Size) -> (Self, Self) {
+        let (values, more_values) = self.values.cut(at.values);
+        let (parameters, more_parameters) = self.parameters.split(at.sets);
+        let (codes, more_codes) = self.codes.cut(at.codes);
+        let first = Arrays {
+            values,
+            parameters,
+            codes,
+        };
+        let rest = Arrays {
+            values: more_values,
+            parameters: more_parameters,
+            codes: more_codes,
+        };
+        (first, rest)
+    }
+}
+
+/// Gives each leaf of `part` to `work`, on the threads of the pool, and the leaf segment by
+/// segment, each part of one row; with bytes for the codes of a segment where a byte holds two. The
+/// largest answer.
+pub(super) fn each<V: Cut, C: Cut>(
     part: Part,
-    arrays: A,
-    work: &(impl Fn(Part, A) -> u32 + Sync),
+    arrays: Arrays<'_, V, C>,
+    work: &(impl Fn(Part, Arrays<'_, V, C>, &mut [u8]) -> u32 + Sync),
 ) -> u32 {
     match part.cut() {
-        None => work(part, arrays),
-        Some((first, second, at)) => {
-            let (a, b) = arrays.split(at);
+        None => segments(part, arrays, work),
+        Some((first, second)) => {
+            let (a, b) = arrays.split(first.size());
             let (x, y) = join(|| each(first, a, work), || each(second, b, work));
             x.max(y)
         }
     }
+}
+
+/// What [`each`] does with a leaf.
+fn segments<V: Cut, C: Cut>(
+    part: Part,
+    mut arrays: Arrays<'_, V, C>,
+    work: &impl Fn(Part, Arrays<'_, V, C>, &mut [u8]) -> u32,
+) -> u32 {
+    if part.columns == 0 {
+        return 0;
+    }
+    let step = part.step(SEGMENT).min(part.columns);
+    let mut unpacked = vec![0; if part.packed { step } else { 0 }];
+    let mut largest = 0;
+    for _ in 0..part.rows {
+        // Rows and segments follow each other in all the arrays.
+        for first in (0..part.columns).step_by(step) {
+            let segment = Part {
+                rows: 1,
+                columns: step.min(part.columns - first),
+                ..part
+            };
+            let (now, rest) = arrays.split(segment.size());
+            arrays = rest;
+            largest = largest.max(work(segment, now, &mut unpacked));
+        }
+    }
+    largest
 }
 
 /// Scales and zero points: to be found, or given.
@@ -144,7 +218,7 @@ pub(super) enum Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    pub(super) fn split(self, sets: usize) -> (Self, Self) {
+    fn split(self, sets: usize) -> (Self, Self) {
         match self {
             Parameters::Fit(scales, zeros) => {
                 let zero_sets = sets.min(zeros.len());
@@ -163,61 +237,5 @@ impl Parameters<'_> {
                 (Parameters::Given(s, y), Parameters::Given(t, z))
             }
         }
-    }
-}
-
-/// What quantization reads and writes.
-pub(super) struct Encoding<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) parameters: Parameters<'a>,
-    pub(super) codes: CodesMut<'a>,
-}
-
-impl Arrays for Encoding<'_> {
-    fn split(self, at: Offset) -> (Self, Self) {
-        let (v, w) = self.values.split_at(at.values);
-        let (p, q) = self.parameters.split(at.sets);
-        let (c, d) = self.codes.split_at(at.codes);
-        let first = Encoding {
-            values: v,
-            parameters: p,
-            codes: c,
-        };
-        (
-            first,
-            Encoding {
-                values: w,
-                parameters: q,
-                codes: d,
-            },
-        )
-    }
-}
-
-/// What dequantization reads and writes.
-pub(super) struct Decoding<'a> {
-    pub(super) codes: Codes<'a>,
-    pub(super) parameters: Parameters<'a>,
-    pub(super) values: &'a mut [f32],
-}
-
-impl Arrays for Decoding<'_> {
-    fn split(self, at: Offset) -> (Self, Self) {
-        let (v, w) = self.values.split_at_mut(at.values);
-        let (p, q) = self.parameters.split(at.sets);
-        let (c, d) = self.codes.split_at(at.codes);
-        let first = Decoding {
-            codes: c,
-            parameters: p,
-            values: v,
-        };
-        (
-            first,
-            Decoding {
-                codes: d,
-                parameters: q,
-                values: w,
-            },
-        )
     }
 }

@@ -65,21 +65,15 @@ fn affine(x: &[f32], set: usize, top: i32, scales: &mut [f32], zeros: &mut [i32]
 }
 
 /// How a code is stored.
-trait Code: Copy {
+trait Code: Copy + Into<i32> {
     /// The code of a step, given as [`Steps::step_bits`].
     fn of(step_bits: u32, zero: i32) -> Self;
-    /// `code − zero`, exact.
-    fn step(self, zero: i32) -> f32;
 }
 
 impl Code for i8 {
     #[inline(always)]
     fn of(step_bits: u32, zero: i32) -> Self {
         (step_bits as i8).wrapping_add(zero as i8)
-    }
-    #[inline(always)]
-    fn step(self, zero: i32) -> f32 {
-        (i32::from(self) - zero) as f32
     }
 }
 
@@ -88,20 +82,12 @@ impl Code for u8 {
     fn of(step_bits: u32, zero: i32) -> Self {
         (step_bits as u8).wrapping_add(zero as u8)
     }
-    #[inline(always)]
-    fn step(self, zero: i32) -> f32 {
-        (i32::from(self) - zero) as f32
-    }
 }
 
 impl Code for i32 {
     #[inline(always)]
     fn of(step_bits: u32, zero: i32) -> Self {
         step_bits as i32 - MAGIC.to_bits() as i32 + zero
-    }
-    #[inline(always)]
-    fn step(self, zero: i32) -> f32 {
-        self.wrapping_sub(zero) as f32
     }
 }
 
@@ -153,7 +139,7 @@ fn unpack(packed: &[u8], flip: u8, codes: &mut [u8]) {
 }
 
 #[inline(always)]
-fn decode<C: Code>(
+fn decode<C: Copy + Into<i32>>(
     codes: &[C],
     set: usize,
     scales: &[f32],
@@ -165,7 +151,9 @@ fn decode<C: Code>(
     for (i, ((codes, x), &scale)) in sets.enumerate() {
         let zero = zeros.get(i).copied().unwrap_or(zero);
         for (x, &code) in x.iter_mut().zip(codes) {
-            *x = scale * code.step(zero);
+            let code: i32 = code.into();
+            // Exact, as both are codes.
+            *x = scale * (code - zero) as f32;
         }
     }
 }

@@ -200,6 +200,13 @@ fn n_of_m_joins_the_blocks_of_threads() {
         let pattern = NOfM::new(2, m).unwrap();
         let mut keep = vec![false; x.len()];
         keep_n_of_m(&x, columns, pattern, &mut keep).unwrap();
+        let mut zeroed = x.clone();
+        zero_n_of_m(&mut zeroed, columns, pattern).unwrap();
+        let kept = x
+            .iter()
+            .zip(&keep)
+            .map(|(&x, &keep)| if keep { x } else { 0.0 });
+        assert!(kept.eq(zeroed));
         for (row, keep) in x.chunks(columns).zip(keep.chunks(columns)) {
             for (group, keep) in row.chunks(m).zip(keep.chunks(m)) {
                 let mut alone = vec![false; group.len()];

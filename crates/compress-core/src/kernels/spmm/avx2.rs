@@ -2,17 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Level, width};
-use super::storage::BLOCK;
-use super::tile::{BlockColumn, GroupColumn, block_column};
-use crate::isa::Isa;
+use super::lanes::{Lanes, level};
 
-pub(super) const LEVEL: Level = Level {
-    isa: Isa::Avx2,
-    widths: &[one::WIDTH, two::WIDTH, four::WIDTH],
-    block_column: block_one,
-    group_column,
-};
+level!(Avx2, __m256, "avx2,fma", one: 8 by 1, two: 4 by 2, four: 2 by 4);
 
 impl Lanes for __m256 {
     const COUNT: usize = 8;
@@ -49,65 +41,20 @@ impl Lanes for __m256 {
             _mm256_and_ps(kept, self)
         }
     }
-}
-
-width!(one, __m256, "avx2,fma", 8, 1);
-width!(two, __m256, "avx2,fma", 4, 2);
-width!(four, __m256, "avx2,fma", 2, 4);
-
-/// # Safety
-/// As [`Level::block_column`].
-#[target_feature(enable = "avx2,fma")]
-unsafe fn block_one(t: &BlockColumn<'_>) {
-    // SAFETY: as above.
-    unsafe { block_column::<__m256, 2>(t) }
-}
-
-/// # Safety
-/// As [`Level::group_column`].
-#[target_feature(enable = "avx2,fma")]
-unsafe fn group_column(t: &GroupColumn<'_>) {
-    // SAFETY: passed on from the caller; the number of blocks is the one matched.
-    unsafe {
-        match t.blocks {
-            1 => group_column_of::<1>(t),
-            2 => group_column_of::<2>(t),
-            3 => group_column_of::<3>(t),
-            _ => group_column_of::<4>(t),
-        }
+    #[inline(always)]
+    unsafe fn fours(from: *const f32) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm256_broadcast_ps(&_mm_loadu_ps(from)) }
     }
-}
 
-/// # Safety
-/// As [`group_column`]; there are `B` blocks.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn group_column_of<const B: usize>(t: &GroupColumn<'_>) {
-    let slots = t.positions.len() / B;
-    let values = &t.values[..B * slots * BLOCK];
-    // SAFETY: there are two slots for each group, of 16 values each, in each block, and by the
-    // contract X has four elements for each group.
-    unsafe {
-        let low = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
-        let shifts = [low, _mm256_add_epi32(low, _mm256_set1_epi32(16))];
-        let mut acc: [[__m256; 2]; B] = t.ends.begin_column();
-        for group in 0..slots / 2 {
-            // Each half of the vector holds the group's four; a position picks one of them.
-            let x = _mm256_broadcast_ps(&_mm_loadu_ps(t.x.add(4 * group)));
-            for slot in [2 * group, 2 * group + 1] {
-                // Side by side, so that the chains do not wait for each other.
-                for (b, acc) in acc.iter_mut().enumerate() {
-                    let positions = *t.positions.as_ptr().add(b * slots + slot);
-                    let positions = _mm256_set1_epi32(positions as i32);
-                    let value = values.as_ptr().add((b * slots + slot) * BLOCK);
-                    for (half, acc) in acc.iter_mut().enumerate() {
-                        let places = _mm256_srlv_epi32(positions, shifts[half]);
-                        let x = _mm256_permutevar_ps(x, places);
-                        *acc = __m256::load(value.add(8 * half)).mul_add(x, *acc);
-                    }
-                }
-            }
+    #[inline(always)]
+    unsafe fn pick(self, places: u32, first: usize) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let shifts = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+            let shifts = _mm256_add_epi32(shifts, _mm256_set1_epi32(2 * first as i32));
+            let places = _mm256_srlv_epi32(_mm256_set1_epi32(places as i32), shifts);
+            _mm256_permutevar_ps(self, places)
         }
-        t.ends.finish_column(acc);
     }
 }

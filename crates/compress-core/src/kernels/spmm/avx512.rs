@@ -2,17 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Level, width};
-use super::storage::BLOCK;
-use super::tile::{BlockColumn, GroupColumn, block_column};
-use crate::isa::Isa;
+use super::lanes::{Lanes, level};
 
-pub(super) const LEVEL: Level = Level {
-    isa: Isa::Avx512,
-    widths: &[one::WIDTH, two::WIDTH, four::WIDTH],
-    block_column: block_one,
-    group_column,
-};
+level!(Avx512, __m512, "avx512f", one: 8 by 1, two: 8 by 2, four: 4 by 4);
 
 impl Lanes for __m512 {
     const COUNT: usize = 16;
@@ -49,60 +41,21 @@ impl Lanes for __m512 {
             _mm512_maskz_mov_ps(kept, self)
         }
     }
-}
-
-width!(one, __m512, "avx512f", 8, 1);
-width!(two, __m512, "avx512f", 8, 2);
-width!(four, __m512, "avx512f", 4, 4);
-
-/// # Safety
-/// As [`Level::block_column`].
-#[target_feature(enable = "avx512f")]
-unsafe fn block_one(t: &BlockColumn<'_>) {
-    // SAFETY: as above.
-    unsafe { block_column::<__m512, 1>(t) }
-}
-
-/// # Safety
-/// As [`Level::group_column`].
-#[target_feature(enable = "avx512f")]
-unsafe fn group_column(t: &GroupColumn<'_>) {
-    // SAFETY: passed on from the caller; the number of blocks is the one matched.
-    unsafe {
-        match t.blocks {
-            1 => group_column_of::<1>(t),
-            2 => group_column_of::<2>(t),
-            3 => group_column_of::<3>(t),
-            _ => group_column_of::<4>(t),
-        }
+    #[inline(always)]
+    unsafe fn fours(from: *const f32) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm512_broadcast_f32x4(_mm_loadu_ps(from)) }
     }
-}
 
-/// # Safety
-/// As [`group_column`]; there are `B` blocks.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn group_column_of<const B: usize>(t: &GroupColumn<'_>) {
-    let slots = t.positions.len() / B;
-    let values = &t.values[..B * slots * BLOCK];
-    // SAFETY: there are two slots for each group, of 16 values each, in each block, and by the
-    // contract X has four elements for each group.
-    unsafe {
-        let shifts = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-        let mut acc: [[__m512; 1]; B] = t.ends.begin_column();
-        for group in 0..slots / 2 {
-            // Each quarter of the vector holds the group's four; a position picks one of them.
-            let x = _mm512_broadcast_f32x4(_mm_loadu_ps(t.x.add(4 * group)));
-            for slot in [2 * group, 2 * group + 1] {
-                // Side by side, so that the chains do not wait for each other.
-                for (b, [acc]) in acc.iter_mut().enumerate() {
-                    let positions = *t.positions.as_ptr().add(b * slots + slot);
-                    let places = _mm512_srlv_epi32(_mm512_set1_epi32(positions as i32), shifts);
-                    let value = __m512::load(values.as_ptr().add((b * slots + slot) * BLOCK));
-                    *acc = value.mul_add(_mm512_permutevar_ps(x, places), *acc);
-                }
-            }
+    #[inline(always)]
+    unsafe fn pick(self, places: u32, first: usize) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let shifts =
+                _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let shifts = _mm512_add_epi32(shifts, _mm512_set1_epi32(2 * first as i32));
+            let places = _mm512_srlv_epi32(_mm512_set1_epi32(places as i32), shifts);
+            _mm512_permutevar_ps(self, places)
         }
-        t.ends.finish_column(acc);
     }
 }

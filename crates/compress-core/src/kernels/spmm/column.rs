@@ -11,16 +11,15 @@ use super::tile::{BlockColumn, Ends, GroupColumn, Index};
 /// Rows `window·WINDOW..` of W times `x`, into their rows of Y.
 pub(super) fn window_column(p: &Product<'_>, window: usize, x: &[f32], y: &mut [f32]) {
     let first = window * WINDOW;
-    match &p.w.form {
-        Form::Csr { .. } | Form::Bitmask { .. } => slices(p, first, x, y),
-        Form::Blocks { .. } | Form::TwoOfFour { .. } => blocks(p, first, x, y),
-    }
+    Decoded::lend(|decoded| match &p.w.form {
+        Form::Csr { .. } | Form::Bitmask { .. } => slices(p, first, x, y, decoded),
+        Form::Blocks { .. } | Form::TwoOfFour { .. } => blocks(p, first, x, y, decoded),
+    });
 }
 
 /// Scattered non-zeros.
-fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
+fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32], decoded: &mut Decoded) {
     assert!(x.len() == p.w.k);
-    let mut decoded = Decoded::default();
     let (Form::Csr { order, .. } | Form::Bitmask { order, .. }) = &p.w.form else {
         return;
     };
@@ -30,7 +29,7 @@ fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
         let range = order.starts[slice]..order.starts[slice + 1];
         let start = ends.start;
         // SAFETY: the columns of a sparse matrix are below `k`, as built, which is the length of
-        // `x`.
+        // `x`; the product has a level, which the processor has, and each has FMA.
         let sums = unsafe {
             match (&p.w.form, &p.w.values) {
                 (Form::Csr { columns, .. }, Stored::F32(v)) => match columns {
@@ -53,9 +52,8 @@ fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
 }
 
 /// Blocks, and groups of 2 of 4: lanes are rows.
-fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
+fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32], decoded: &mut Decoded) {
     assert!(x.len() == p.w.k && y.len() <= WINDOW);
-    let mut buffer = Vec::new();
     let blocks = (first / BLOCK)..(first + y.len()).div_ceil(BLOCK);
     let rows: [u32; WINDOW] = std::array::from_fn(|r| r as u32);
     let mut ends = p.ends(first, &rows[..y.len()]);
@@ -69,7 +67,7 @@ fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
             let tile = BlockColumn {
                 starts,
                 columns: &columns[range],
-                values: decode_values(&p.w.values, values, &mut buffer),
+                values: decode_values(&p.w.values, values, &mut decoded.values),
                 x,
                 ends,
             };
@@ -85,7 +83,7 @@ fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
             let tile = GroupColumn {
                 blocks: blocks.len(),
                 positions: &positions[range],
-                values: decode_values(&p.w.values, values, &mut buffer),
+                values: decode_values(&p.w.values, values, &mut decoded.values),
                 x,
                 ends,
             };
@@ -99,7 +97,8 @@ fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32]) {
 /// The chains of a slice.
 ///
 /// # Safety
-/// Every column is below the length of `x`.
+/// Every column is below the length of `x`, and the processor has FMA, as at every level.
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "fma"))]
 unsafe fn chains<I: Index, T: Copy + Into<f32>>(
     columns: &[I],
     values: &[T],
@@ -109,41 +108,6 @@ unsafe fn chains<I: Index, T: Copy + Into<f32>>(
 ) -> [f32; SLICE] {
     let entries = lengths.iter().map(|&l| l as usize).sum::<usize>();
     assert!(columns.len() == entries && values.len() == entries);
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has what the function is compiled for; else passed on from the
-        // caller.
-        return unsafe { chains_fused(columns, values, lengths, x, start) };
-    }
-    // SAFETY: passed on from the caller.
-    unsafe { chains_body(columns, values, lengths, x, start) }
-}
-
-/// # Safety
-/// As [`chains_body`], and the processor has FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
-unsafe fn chains_fused<I: Index, T: Copy + Into<f32>>(
-    columns: &[I],
-    values: &[T],
-    lengths: &[u32; SLICE],
-    x: &[f32],
-    start: [f32; SLICE],
-) -> [f32; SLICE] {
-    // SAFETY: passed on from the caller.
-    unsafe { chains_body(columns, values, lengths, x, start) }
-}
-
-/// # Safety
-/// Every column is below the length of `x`.
-#[inline(always)]
-unsafe fn chains_body<I: Index, T: Copy + Into<f32>>(
-    columns: &[I],
-    values: &[T],
-    lengths: &[u32; SLICE],
-    x: &[f32],
-    start: [f32; SLICE],
-) -> [f32; SLICE] {
     let mut sums = start;
     let (full, longest) = (lengths[SLICE - 1] as usize, lengths[0] as usize);
     let (even_columns, columns) = columns.split_at(full * SLICE);

@@ -1,9 +1,15 @@
 //! Slices of the layouts that keep positions in fewer bits, or values in int8.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::Sparse;
 use super::storage::{BLOCK, Form, SLICE, Stored};
+
+thread_local! {
+    /// What the last product on the thread decoded into.
+    static KEPT: Cell<Decoded> = Cell::default();
+}
 
 /// A slice with whole columns and f32 values.
 #[derive(Debug, Default)]
@@ -15,6 +21,14 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
+    /// Lends the thread's own, so that a product allocates nothing that one before has.
+    pub(super) fn lend<R>(run: impl FnOnce(&mut Decoded) -> R) -> R {
+        let mut decoded = KEPT.take();
+        let result = run(&mut decoded);
+        KEPT.set(decoded);
+        result
+    }
+
     /// A slice of a bitmask.
     pub(super) fn bitmask(&mut self, w: &Sparse, slice: usize) {
         let Form::Bitmask {

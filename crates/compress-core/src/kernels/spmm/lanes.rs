@@ -18,6 +18,11 @@ pub(super) trait Lanes: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// +0 where an element is not above zero; NaN stays.
     unsafe fn relu(self) -> Self;
+    /// Four elements, over and over.
+    unsafe fn fours(from: *const f32) -> Self;
+    /// In each lane, of the four elements beside it the one at the place that two bits of `places`
+    /// name: those of lane 0 are bits `2·first` and `2·first + 1`.
+    unsafe fn pick(self, places: u32, first: usize) -> Self;
 }
 
 /// What multiplies panels of X of one width.
@@ -36,12 +41,23 @@ pub(super) struct Width {
     pub blocks: unsafe fn(&BlockTile<'_>),
 }
 
-/// A module `$name` with the tiles for panels of `$vectors` vectors `$lanes`, `$rows` rows at a
-/// time, compiled with `$features`.
+/// The constant `LEVEL` of a level, with all of its tiles compiled for vectors `$lanes` with
+/// `$features`: a module `$name` each for panels of `$vectors` vectors, `$rows` rows at a time.
 #[cfg(target_arch = "x86_64")]
-macro_rules! width {
-    ($name:ident, $lanes:ty, $features:literal, $rows:expr, $vectors:expr) => {
-        mod $name {
+macro_rules! level {
+    (
+        $isa:ident, $lanes:ty, $features:literal,
+        $($name:ident: $rows:literal by $vectors:literal),+
+    ) => {
+        pub(super) const LEVEL: $crate::kernels::spmm::lanes::Level =
+            $crate::kernels::spmm::lanes::Level {
+                isa: $crate::isa::Isa::$isa,
+                widths: &[$($name::WIDTH),+],
+                block_column: column::blocks,
+                group_column: column::groups,
+            };
+
+        $(mod $name {
             use super::*;
             use $crate::kernels::spmm::lanes::Width;
             use $crate::kernels::spmm::tile::{BlockTile, SliceTile, blocks, slice};
@@ -76,11 +92,37 @@ macro_rules! width {
                 // SAFETY: as above.
                 unsafe { blocks::<$lanes, $rows, $vectors>(t) }
             }
+        })+
+
+        mod column {
+            use super::*;
+            use $crate::kernels::spmm::storage::BLOCK;
+            use $crate::kernels::spmm::tile::{
+                BlockColumn, GroupColumn, block_column, group_column,
+            };
+
+            const VECTORS: usize = BLOCK / <$lanes as Lanes>::COUNT;
+
+            /// # Safety
+            /// As [`Level::block_column`]($crate::kernels::spmm::lanes::Level::block_column).
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn blocks(t: &BlockColumn<'_>) {
+                // SAFETY: passed on from the caller; so too below.
+                unsafe { block_column::<$lanes, VECTORS>(t) }
+            }
+
+            /// # Safety
+            /// As [`Level::group_column`]($crate::kernels::spmm::lanes::Level::group_column).
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn groups(t: &GroupColumn<'_>) {
+                // SAFETY: as above.
+                unsafe { group_column::<$lanes, VECTORS>(t) }
+            }
         }
     };
 }
 #[cfg(target_arch = "x86_64")]
-pub(super) use width;
+pub(super) use level;
 
 /// An instruction set level that the processor has: there is no other way to one than
 /// [`Level::of`].

@@ -20,19 +20,19 @@
 //! The floor is `kept·batch` multiply-adds, 32 a cycle and core; since every multiply-add loads
 //! its elements of X and two loads of 64 bytes start in a cycle, loading has the same floor where
 //! X is in the first cache. It is in the second (512 KB at 1024×128), which gives 64 bytes a
-//! cycle at best: twice the floor. On a Zen 5 at 4.3 GHz, 1024×1024 times 1024×128, two threads,
-//! in microseconds, the least of 200, beside torch 2.15 (MKL 2024.2) in the same run:
+//! cycle at best: twice the floor. 1024×1024 times 1024×128 on two cores of a Zen 5, in
+//! microseconds, medians of `cargo peers spmm`, beside torch:
 //!
-//! | zeros | floor | from the second cache | this | bitmask | torch CSR |
-//! | --- | --- | --- | --- | --- | --- |
-//! | 90 % | 49 | 98 | 160 | 232 | 421 |
-//! | 95 % | 24 | 49 | 85 | 125 | 219 |
-//! | 99 % | 5 | 10 | 24 | 45 | 57 |
+//! | zeros | floor | from the second cache | this | torch CSR |
+//! | --- | --- | --- | --- | --- |
+//! | 90 % | 49 | 98 | 173 | 412 |
+//! | 95 % | 24 | 49 | 104 | 217 |
+//! | 99 % | 5 | 10 | 25 | 57 |
 //!
-//! torch's dense product takes 1,230. `cargo peers spmm` prints both sides. One column goes entry by entry with three loads each, 0.75 cycles, 8 chains at
-//! once: 5.3 µs for 300×784 at 90 % zeros, where the least is 4.1. Blocks and groups of 2 of 4 go
-//! four rows of blocks side by side; one by one, waiting for their additions, they took twice as
-//! long. `X·Wᵀ` on one thread, in microseconds:
+//! One column goes entry by entry with three loads each, 8 chains at once. Blocks and groups of 2
+//! of 4 go four rows of blocks side by side, so that they need not wait for their additions.
+//! `X·Wᵀ` on one thread, in microseconds, the least of 200 calls, by `RAYON_NUM_THREADS=1 cargo run
+//! --release -p compress-core --example break_even`:
 //!
 //! | layout, kept | 300×784, 1 row | 64 rows | 1200×1200, 1 row | 64 rows |
 //! | --- | --- | --- | --- | --- |
@@ -47,22 +47,19 @@
 //! positions are decoded. Groups of 2 of 4 are decoded from 16 rows on, and then slower than all
 //! weights; they pay for up to three rows. [`prefers_sparse`] has the break-even densities.
 //!
+//! Tried, and not kept, as slower: panels of 16 columns and 8 rows at once, of 32, of 48, and of 128
+//! and 2 rows; 64 columns and 2 rows. 64 columns and 4 rows won.
+//!
 //! # References
 //! Kreutzer, Hager, Wellein, Fehske, Bishop 2014, *A unified sparse matrix data format for
 //! efficient general sparse matrix-vector multiplication on modern processors with wide SIMD
 //! units*, 1307.6209: sorted windows, slices.
-//!
-//! Tried, and not kept, in microseconds at 90, 95 and 99 % zeros:
-//! - panels of 16 columns and 8 rows at once: 184, 101, 40; of 32: 190, 119, 63; of 48: 248, 163,
-//!   76; of 128 and 2 rows: 169, 107, 69, and slower for a small batch. 64 columns and 4 rows won;
-//! - 64 columns and 2 rows: 166, 92, 39.
-
-mod break_even;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod break_even;
 mod buffer;
 mod build;
 mod column;

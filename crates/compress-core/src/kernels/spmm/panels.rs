@@ -93,12 +93,21 @@ pub(super) fn window_panels(
     p: &Product<'_>,
     window: usize,
     panels: &Panels,
+    y: ArrayViewMut2<'_, f32>,
+) {
+    Decoded::lend(|decoded| window_decoded(p, window, panels, y, decoded));
+}
+
+fn window_decoded(
+    p: &Product<'_>,
+    window: usize,
+    panels: &Panels,
     mut y: ArrayViewMut2<'_, f32>,
+    decoded: &mut Decoded,
 ) {
     let first = window * WINDOW;
     assert!(panels.k == p.w.k);
     let slices = (first / SLICE)..(first + y.nrows()).div_ceil(SLICE);
-    let mut decoded = Decoded::default();
     match &p.w.form {
         Form::Csr { order, columns } => {
             for slice in slices {
@@ -140,7 +149,7 @@ pub(super) fn window_panels(
             for slice in slices {
                 decoded.two_of_four(p.w, slice);
                 let from = slice * SLICE - first;
-                let rows: [u32; SLICE] = std::array::from_fn(|r| (from + r) as u32);
+                let rows = ASIDE.map(|r| from as u32 + r);
                 let ends = p.ends(first, &rows[..(y.nrows() - from).min(SLICE)]);
                 let lengths = &[(p.w.k / 2) as u32; SLICE];
                 let entries = (&decoded.columns[..], &decoded.values[..], lengths);
@@ -154,7 +163,7 @@ pub(super) fn window_panels(
                 let values = range.start * BLOCK..range.end * BLOCK;
                 let values = decode_values(&p.w.values, values, &mut decoded.values);
                 let from = block * BLOCK - first;
-                let rows: [u32; BLOCK] = std::array::from_fn(|r| (from + r) as u32);
+                let rows = ASIDE.map(|r| from as u32 + r);
                 let ends = p.ends(first, &rows[..(y.nrows() - from).min(BLOCK)]);
                 // SAFETY: as above.
                 unsafe { block_panels(&columns[range], values, ends, panels, &mut y) }

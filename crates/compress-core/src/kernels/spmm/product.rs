@@ -141,8 +141,13 @@ impl Product<'_> {
         rows: &'r [u32],
     ) -> Ends<'r, ROWS> {
         let of_rows = |values: Option<&[f32]>| {
-            let of_row = |row: &u32| values.map_or(0.0, |values| values[first + *row as usize]);
-            std::array::from_fn(|r| rows.get(r).map_or(0.0, of_row))
+            let mut of_rows = [0.0; ROWS];
+            if let Some(values) = values {
+                for (value, &row) in of_rows.iter_mut().zip(rows) {
+                    *value = values[first + row as usize];
+                }
+            }
+            of_rows
         };
         let bias = of_rows(self.epilogue.bias);
         let (start, scaled) = match &self.w.scales {

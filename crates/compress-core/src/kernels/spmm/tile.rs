@@ -44,8 +44,8 @@ pub(super) struct BlockTile<'a> {
 
 /// Some rows of blocks and one column of X, `[k]`.
 ///
-/// It is valid when there are 1 to 4 of them, as a window has; when every column is one of X; and when `y`
-/// can be written as in [`SliceTile`].
+/// It is valid when there are 1 to 4 of them, as a window has; when every column is one of X; and
+/// when `y` can be written as in [`SliceTile`].
 pub(super) struct BlockColumn<'a> {
     /// Where the columns of each row of blocks begin, and where the last ones end, all counted
     /// from the same place.
@@ -213,6 +213,50 @@ unsafe fn block_column_of<S: Lanes, const V: usize, const B: usize>(t: &BlockCol
     }
 }
 
+/// One column of X, as [`block_column`]: the blocks go side by side for the same reason.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn group_column<S: Lanes, const V: usize>(t: &GroupColumn<'_>) {
+    // SAFETY: passed on from the caller; the number of blocks is the one matched.
+    unsafe {
+        match t.blocks {
+            1 => group_column_of::<S, V, 1>(t),
+            2 => group_column_of::<S, V, 2>(t),
+            3 => group_column_of::<S, V, 3>(t),
+            _ => group_column_of::<S, V, 4>(t),
+        }
+    }
+}
+
+/// # Safety
+/// As [`group_column`]; there are `B` blocks.
+#[inline(always)]
+unsafe fn group_column_of<S: Lanes, const V: usize, const B: usize>(t: &GroupColumn<'_>) {
+    let slots = t.positions.len() / B;
+    let values = &t.values[..B * slots * BLOCK];
+    // SAFETY: there are two slots for each group, of `BLOCK` values each, in each block, and by
+    // the contract X has four elements for each group.
+    unsafe {
+        let mut acc: [[S; V]; B] = t.ends.begin_column();
+        for group in 0..slots / 2 {
+            let x = S::fours(t.x.add(4 * group));
+            for slot in [2 * group, 2 * group + 1] {
+                for (b, acc) in acc.iter_mut().enumerate() {
+                    let places = *t.positions.as_ptr().add(b * slots + slot);
+                    let value = values.as_ptr().add((b * slots + slot) * BLOCK);
+                    for (v, acc) in acc.iter_mut().enumerate() {
+                        let first = v * S::COUNT;
+                        *acc = S::load(value.add(first)).mul_add(x.pick(places, first), *acc);
+                    }
+                }
+            }
+        }
+        t.ends.finish_column(acc);
+    }
+}
+
 /// `acc += value·x` for `V` vectors.
 #[inline(always)]
 unsafe fn multiply<S: Lanes, const V: usize>(value: f32, x: *const f32, acc: &mut [S; V]) {
@@ -229,8 +273,14 @@ impl<const ROWS: usize> Ends<'_, ROWS> {
     /// What the chains of rows `first..first + R` start from.
     #[inline(always)]
     unsafe fn begin<S: Lanes, const R: usize, const V: usize>(&self, first: usize) -> [[S; V]; R] {
-        // SAFETY: passed on from the caller.
-        std::array::from_fn(|r| unsafe { [S::splat(self.start[first + r]); V] })
+        // SAFETY: passed on from the caller. A loop, as `array::from_fn` may be a call.
+        unsafe {
+            let mut acc = [[S::splat(0.0); V]; R];
+            for (r, acc) in acc.iter_mut().enumerate() {
+                *acc = [S::splat(self.start[first + r]); V];
+            }
+            acc
+        }
     }
 
     /// Ends the chains of rows `first..first + R` and writes them.
@@ -260,9 +310,7 @@ impl<const ROWS: usize> Ends<'_, ROWS> {
 
     /// What the chains of one column start from, in `B` blocks of `V` vectors.
     #[inline(always)]
-    pub(super) unsafe fn begin_column<S: Lanes, const V: usize, const B: usize>(
-        &self,
-    ) -> [[S; V]; B] {
+    unsafe fn begin_column<S: Lanes, const V: usize, const B: usize>(&self) -> [[S; V]; B] {
         const { assert!(V * S::COUNT == BLOCK && B * BLOCK <= ROWS) };
         let start = self.start.as_ptr();
         let vector = |b: usize, v: usize| {
@@ -274,10 +322,7 @@ impl<const ROWS: usize> Ends<'_, ROWS> {
 
     /// Ends the chains of one column, as from [`Ends::begin_column`], and writes them.
     #[inline(always)]
-    pub(super) unsafe fn finish_column<S: Lanes, const V: usize, const B: usize>(
-        &self,
-        acc: [[S; V]; B],
-    ) {
+    unsafe fn finish_column<S: Lanes, const V: usize, const B: usize>(&self, acc: [[S; V]; B]) {
         const { assert!(V * S::COUNT == BLOCK && B * BLOCK <= ROWS) };
         let mut sums = [0.0; ROWS];
         for (v, mut sum) in acc.into_iter().flatten().enumerate() {

@@ -101,11 +101,15 @@ fn what_does_not_fit_is_refused() {
     assert!(PackedI4::symmetric(&codes, &scales, 2, 32, 16).is_err());
     assert!(PackedI4::symmetric(&codes, &scales, 2, 31, 32).is_err());
     assert!(PackedI4::symmetric(&codes, &scales[..1], 2, 32, 32).is_err());
-    assert!(PackedI4::symmetric(&[16; 64], &scales, 2, 32, 32).is_err());
+    let mut large = codes;
+    large[37] = 16;
+    let error = PackedI4::symmetric(&large, &scales, 2, 32, 32).unwrap_err();
+    assert!(error.to_string().contains("code 37"), "{error}");
     assert!(PackedI4::symmetric(&codes, &scales, usize::MAX, 64, 32).is_err());
     assert!(PackedI4::symmetric(&[], &[], 0, usize::MAX, 32).is_ok());
     assert!(PackedI4::symmetric(&[], &[], usize::MAX, 0, 32).is_ok());
-    assert!(PackedI4::affine(&codes, &scales, &[0.0], 2, 32, 32).is_err());
+    let error = PackedI4::affine(&codes, &scales, &[0.0], 2, 32, 32).unwrap_err();
+    assert!(error.to_string().contains("minimums"), "{error}");
     assert!(PackedI4::with_zero_points(&codes, &scales, &[0], 2, 32, 32).is_err());
     let book = [f32::NAN; 16];
     assert!(PackedI4::codebook(&codes, &scales, &book, 2, 32, 32).is_err());

@@ -16,6 +16,18 @@ pub(super) fn to_f32(bits: u16) -> f32 {
     f32::from_bits((magnitude * REBIAS).to_bits() | special | sign)
 }
 
+/// The value of a half that lies in two bytes.
+#[inline(always)]
+pub(super) fn read(low: u8, high: u8) -> f32 {
+    to_f32(u16::from_le_bytes([low, high]))
+}
+
+/// Whether it is neither an infinity nor NaN.
+#[inline(always)]
+pub(super) fn is_finite(bits: u16) -> bool {
+    bits & 0x7c00 != 0x7c00
+}
+
 /// The half nearest to a number, ties to even; infinity from 65520 on.
 #[inline(always)]
 pub(super) fn from_f32(x: f32) -> u16 {

@@ -187,9 +187,35 @@ fn refusal(format: BlockFormat, what: &str, values: &[f32], bytes: &[u8]) -> Err
 }
 
 /// Whether the scales of a block that was written are finite.
-#[inline(always)]
 fn scales_are_finite(format: BlockFormat, block: &[u8]) -> bool {
     let scales = if format == BlockFormat::Q4_K { 2 } else { 1 };
-    let mut halves = block.chunks_exact(2).take(scales);
-    halves.all(|half| half[1] & 0x7c != 0x7c)
+    let mut halves = block.as_chunks::<2>().0.iter().take(scales);
+    halves.all(|&bytes| half::is_finite(u16::from_le_bytes(bytes)))
+}
+
+/// The values of each block that is written, and its bytes.
+#[inline(always)]
+fn written<'a, const LEN: usize, const BYTES: usize>(
+    values: &'a [f32],
+    bytes: &'a mut [u8],
+) -> impl Iterator<Item = (&'a [f32; LEN], &'a mut [u8; BYTES])> {
+    let (values, bytes) = (values.as_chunks().0, bytes.as_chunks_mut().0);
+    values.iter().zip(bytes)
+}
+
+/// The bytes of each block that is read, and its values.
+#[inline(always)]
+fn read<'a, const LEN: usize, const BYTES: usize>(
+    bytes: &'a [u8],
+    values: &'a mut [f32],
+) -> impl Iterator<Item = (&'a [u8; BYTES], &'a mut [f32; LEN])> {
+    let (bytes, values) = (bytes.as_chunks().0, values.as_chunks_mut().0);
+    bytes.iter().zip(values)
+}
+
+/// `1 / d`; 0 where that is not finite, and the scale zero in half precision.
+#[inline(always)]
+fn inverse(d: f32) -> f32 {
+    let inverse = 1.0 / d;
+    if inverse.is_finite() { inverse } else { 0.0 }
 }

@@ -3,8 +3,8 @@
 //! # References
 //! ggml, `quantize_row_q4_0_ref`.
 
-use super::half;
-use super::q8_0::inverse;
+use super::{half, inverse, read, written};
+use crate::kernels::quantize::steps::MAGIC;
 use crate::kernels::reduce::{min_max_keys, of_key};
 
 const LEN: usize = 32;
@@ -14,36 +14,32 @@ const BYTES: usize = 18;
 #[inline(always)]
 pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
     let mut fine = true;
-    let (values, bytes) = (
-        values.as_chunks::<LEN>().0,
-        bytes.as_chunks_mut::<BYTES>().0,
-    );
-    for (x, block) in values.iter().zip(bytes) {
+    for (x, block) in written::<LEN, BYTES>(values, bytes) {
         let d = farthest(x) / -8.0;
         let inverse = inverse(d);
         let scale = half::from_f32(d);
-        fine &= scale & 0x7c00 != 0x7c00;
+        fine &= half::is_finite(scale);
         let [s0, s1, q @ ..] = block;
         [*s0, *s1] = scale.to_le_bytes();
         let mut codes = [0; LEN];
         for (code, &x) in codes.iter_mut().zip(x) {
             *code = truncate(x * inverse + 8.5);
         }
-        // A loop of 16 bytes would be unrolled, byte by byte.
-        let half = |at: usize| u128::from_le_bytes(std::array::from_fn(|i| codes[at + i]));
-        *q = (half(0) | half(LEN / 2) << 4).to_le_bytes();
+        // A loop of 16 bytes would be unrolled, byte by byte, and `array::from_fn` be a call.
+        let (halves, _) = codes.as_chunks::<{ LEN / 2 }>();
+        let (low, high) = (
+            u128::from_le_bytes(halves[0]),
+            u128::from_le_bytes(halves[1]),
+        );
+        *q = (low | high << 4).to_le_bytes();
     }
     fine
 }
 
 #[inline(always)]
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
-    let (values, bytes) = (
-        values.as_chunks_mut::<LEN>().0,
-        bytes.as_chunks::<BYTES>().0,
-    );
-    for (x, [s0, s1, q @ ..]) in values.iter_mut().zip(bytes) {
-        let d = half::to_f32(u16::from_le_bytes([*s0, *s1]));
+    for ([s0, s1, q @ ..], x) in read::<LEN, BYTES>(bytes, values) {
+        let d = half::read(*s0, *s1);
         // One loop of 32 becomes vectors; two of 16 would be unrolled, byte by byte.
         let mut twice = [0u8; LEN];
         twice[..LEN / 2].copy_from_slice(q);
@@ -68,8 +64,6 @@ const SHIFTS: [i32; LEN] = {
 /// The whole part of a number from 0 to 17, but at most 15.
 #[inline(always)]
 fn truncate(x: f32) -> u8 {
-    /// Adding it rounds to an integer.
-    const MAGIC: f32 = 12_582_912.0;
     let near = (x + MAGIC) - MAGIC;
     let below = if near > x { near - 1.0 } else { near };
     let code = if below < 15.0 { below } else { 15.0 };

@@ -13,20 +13,22 @@
 //! # Speed
 //!
 //! The floor is the arithmetic of the trials, about 15 operations for a value in each of 21: at
-//! two vectors of 16 a cycle some 20 ms for 4096×4096 on two threads. Plain loops over the lanes,
-//! which the compiler unrolls rather than turns into vectors, took 300 ms; vectors spelt out 57;
-//! these, with two sums of errors so that additions wait less, the other sums in the loop that
-//! rounds, and no `array::map`, which was a call, 41 (54 at AVX2).
+//! two vectors of 16 a cycle some 20 ms for 4096×4096 on two threads. 40 are reached (`cargo xtask
+//! bench quantize/q4_k`). Plain loops over the lanes, which the compiler unrolls rather than turns
+//! into vectors, were several times slower than vectors spelt out; what came on top: two sums of
+//! errors, so that additions wait less, the other sums in the loop that rounds, and no `array::map`,
+//! which was a call.
 //!
 //! # References
 //! ggml, `quantize_row_q4_K_ref` and `make_qkx2_quants`.
 
-use super::half;
 use super::lanes::{LANES, Lanes};
+use super::{half, read};
 use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::levels::Compiled;
 use crate::kernels::levels::by_level;
+use crate::kernels::quantize::steps::MAGIC;
 use crate::kernels::reduce::absmax_bits;
 
 const LEN: usize = 256;
@@ -43,8 +45,6 @@ const SCALE_TOP: f32 = 63.0;
 const TRIALS: usize = 21;
 /// Times that the factors are refitted at most.
 const REFITS: usize = 3;
-/// Adding it rounds to an integer, half to even.
-const MAGIC: f32 = 12_582_912.0;
 
 /// Value i of each group.
 type Values<L> = [L; GROUP];
@@ -96,7 +96,7 @@ fn quantize<L: Lanes>(values: &[f32], bytes: &mut [u8]) -> bool {
         let (scales, minima) = (fit.scales.to_array(), fit.minima.to_array());
         for (b, block) in bytes.as_chunks_mut::<BYTES>().0.iter_mut().enumerate() {
             let (d, dmin) = (fit.d[b], fit.dmin[b]);
-            fine &= (d & 0x7c00 != 0x7c00) && (dmin & 0x7c00 != 0x7c00);
+            fine &= half::is_finite(d) && half::is_finite(dmin);
             block[..2].copy_from_slice(&d.to_le_bytes());
             block[2..4].copy_from_slice(&dmin.to_le_bytes());
             write_scales(
@@ -112,14 +112,10 @@ fn quantize<L: Lanes>(values: &[f32], bytes: &mut [u8]) -> bool {
 
 #[inline(always)]
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
-    let (values, bytes) = (
-        values.as_chunks_mut::<LEN>().0,
-        bytes.as_chunks::<BYTES>().0,
-    );
-    for (x, block) in values.iter_mut().zip(bytes) {
+    for (block, x) in read::<LEN, BYTES>(bytes, values) {
         let [d0, d1, m0, m1, s @ ..] = block;
-        let d = half::to_f32(u16::from_le_bytes([*d0, *d1]));
-        let dmin = half::to_f32(u16::from_le_bytes([*m0, *m1]));
+        let d = half::read(*d0, *d1);
+        let dmin = half::read(*m0, *m1);
         for (pair, x) in x.as_chunks_mut::<{ 2 * GROUP }>().0.iter_mut().enumerate() {
             let q = &s[12 + pair * GROUP..][..GROUP];
             let (low, high) = x.split_at_mut(GROUP);

@@ -6,19 +6,15 @@
 //! # References
 //! ggml, `dequantize_row_q6_K`.
 
-use super::half;
+use super::{half, read};
 
 const LEN: usize = 256;
 const BYTES: usize = 210;
 
 #[inline(always)]
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
-    let (values, bytes) = (
-        values.as_chunks_mut::<LEN>().0,
-        bytes.as_chunks::<BYTES>().0,
-    );
-    for (x, block) in values.iter_mut().zip(bytes) {
-        let d = half::to_f32(u16::from_le_bytes([block[208], block[209]]));
+    for (block, x) in read::<LEN, BYTES>(bytes, values) {
+        let d = half::read(block[208], block[209]);
         for (i, x) in x.as_chunks_mut::<32>().0.iter_mut().enumerate() {
             let (part, run) = (i / 4, i % 4);
             let low = &block[64 * part + 32 * (run % 2)..][..32];

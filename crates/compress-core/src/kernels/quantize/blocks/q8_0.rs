@@ -3,7 +3,7 @@
 //! # References
 //! ggml, `quantize_row_q8_0_ref`.
 
-use super::half;
+use super::{half, inverse, read, written};
 
 const LEN: usize = 32;
 const BYTES: usize = 34;
@@ -12,18 +12,14 @@ const BYTES: usize = 34;
 #[inline(always)]
 pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
     let mut fine = true;
-    let (values, bytes) = (
-        values.as_chunks::<LEN>().0,
-        bytes.as_chunks_mut::<BYTES>().0,
-    );
-    for (x, block) in values.iter().zip(bytes) {
+    for (x, block) in written::<LEN, BYTES>(values, bytes) {
         let largest = x
             .iter()
             .fold(0, |most, x| (x.to_bits() & 0x7fff_ffff).max(most));
         let d = f32::from_bits(largest) / 127.0;
         let inverse = inverse(d);
         let scale = half::from_f32(d);
-        fine &= scale & 0x7c00 != 0x7c00;
+        fine &= half::is_finite(scale);
         let [s0, s1, q @ ..] = block;
         [*s0, *s1] = scale.to_le_bytes();
         for (q, &x) in q.iter_mut().zip(x) {
@@ -35,23 +31,12 @@ pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
 
 #[inline(always)]
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
-    let (values, bytes) = (
-        values.as_chunks_mut::<LEN>().0,
-        bytes.as_chunks::<BYTES>().0,
-    );
-    for (x, [s0, s1, q @ ..]) in values.iter_mut().zip(bytes) {
-        let d = half::to_f32(u16::from_le_bytes([*s0, *s1]));
+    for ([s0, s1, q @ ..], x) in read::<LEN, BYTES>(bytes, values) {
+        let d = half::read(*s0, *s1);
         for (x, &q) in x.iter_mut().zip(q) {
             *x = f32::from(q as i8) * d;
         }
     }
-}
-
-/// `1 / d`; 0 where that is not finite, and the scale zero in half precision.
-#[inline(always)]
-pub(super) fn inverse(d: f32) -> f32 {
-    let inverse = 1.0 / d;
-    if inverse.is_finite() { inverse } else { 0.0 }
 }
 
 /// C's `roundf` of a number of at most 2²¹ in magnitude.

@@ -156,12 +156,10 @@ fn clear(isa: Isa, values: &mut [f32], pattern: NOfM) {
         4 => clear_4(isa, values, pattern),
         8 => clear_8_at(isa, values, pattern),
         16 => clear_16_at(isa, values, pattern),
-        m => {
-            let mut keep = vec![false; m];
-            for group in values.chunks_mut(m) {
-                mark_any(group, pattern, &mut keep[..group.len()]);
-                zero(group, &keep);
-            }
+        _ => {
+            let mut keep = vec![false; values.len()];
+            mark_any(values, pattern, &mut keep);
+            zero(values, &keep);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sixteen numbers at once, one for each group of a search, with each level's vectors.
 //!
-//! The compiler does not find the vectors in loops over 16 lanes: it unrolls them first, and
-//! what it makes of that is five to seven times slower. So the operations are spelt out. Each is exact, or
+//! The compiler does not find the vectors in loops over 16 lanes: it unrolls them first, and what
+//! it makes of that is several times slower. So the operations are spelt out. Each is exact, or
 //! rounded once, and does the same in a lane at every level.
 
 #[cfg(target_arch = "x86_64")]
