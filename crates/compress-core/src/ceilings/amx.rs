@@ -44,6 +44,6 @@ pub(super) unsafe fn products_i8(rounds: u32) -> u64 {
         );
     };
     // SAFETY: passed on from the caller.
-    unsafe { with_tiles(|_| products()) };
+    unsafe { with_tiles(products) };
     u64::from(rounds) * ACCUMULATORS * OPERATIONS
 }

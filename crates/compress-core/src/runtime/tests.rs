@@ -395,7 +395,7 @@ fn integers_give_way_to_few_weights_alone() {
             zero_points: vec![],
         };
         let code = |i: usize| {
-            if i % one_of == 0 {
+            if i.is_multiple_of(one_of) {
                 1 + i as i32 % 127
             } else {
                 0

@@ -3,8 +3,9 @@
 //! Four tiles hold the sums, two hold 16 rows of codes each, two a panel of weights each, all for
 //! 64 k. A step takes four loads and four `tdpbusd` of 16 cycles, and each tile that is loaded is
 //! used twice: at 64 bytes a cycle from the first cache the loads take as long as the products,
-//! so they stand as early as a register is free. Fewer than eight rows go to AVX-512, where they
-//! cost less than half a tile.
+//! so they stand as early as a register is free. One or two rows go to AVX-512: with 64 k and 32
+//! columns a row takes 16 cycles there, and up to 16 rows take two products, 32 cycles, here.
+//! These are counts of cycles; no processor with AMX was at hand to measure on.
 //!
 //! The intrinsics are not stable in Rust 1.95, so the instructions are inline assembly, one to a
 //! function of [`Tiles`]. All that chooses addresses and registers is written against that
@@ -23,13 +24,17 @@ use crate::isa::Isa;
 use crate::kernels::lines::LINE;
 
 /// Rows from which a block goes to AMX.
-const FEWEST_ROWS: usize = 8;
+const FEWEST_ROWS: usize = 3;
 /// Bytes from 64 k of a panel to the next.
 const STEP: usize = 16 * LINE;
 
 pub(super) const LEVEL: Level = Level {
     isa: Isa::Amx,
     rows: 2 * STRIP,
+    around: |work| {
+        // SAFETY: by the contract of `Level::around`.
+        unsafe { with_tiles(work) }
+    },
     multiply,
 };
 
@@ -52,7 +57,8 @@ pub(super) trait Tiles {
 /// See [`Level::multiply`].
 ///
 /// # Safety
-/// The processor has AMX with int8, the process may use it, and the tile is as [`Tile`] says.
+/// The processor has AMX with int8, this runs inside of [`Level::around`], and the tile is as
+/// [`Tile`] says.
 unsafe fn multiply(t: &mut Tile<'_>) {
     // SAFETY: passed on from the caller; the processor has AVX-512 too, whose tiles have at least
     // this height.
@@ -60,21 +66,20 @@ unsafe fn multiply(t: &mut Tile<'_>) {
         if t.rows < FEWEST_ROWS {
             return super::avx512::multiply(t);
         }
-        with_tiles(|tiles| blocks(tiles, t));
+        blocks(&mut Registers, t);
     }
 }
 
-/// Configures the tile registers, all of 16 rows of 64 bytes, lends them to `work`, and releases
-/// them.
+/// Runs `work` with the tile registers configured, all of 16 rows of 64 bytes.
 ///
 /// # Safety
 /// The processor has AMX with int8, and the process may use it.
 #[inline(always)]
-pub(crate) unsafe fn with_tiles(work: impl FnOnce(&mut Registers)) {
+pub(crate) unsafe fn with_tiles(work: impl FnOnce()) {
     // SAFETY: the configuration is a valid one of 64 bytes; else by the contract.
     unsafe {
         asm!("ldtilecfg [{}]", in(reg) &CONFIGURATION, options(nostack, preserves_flags, readonly));
-        work(&mut Registers);
+        work();
         asm!("tilerelease", options(nostack, preserves_flags, nomem));
     }
 }
@@ -160,7 +165,7 @@ const _: () = assert!(size_of::<Configuration>() == LINE);
 
 /// The processor's tile registers. The compiler does not use them for anything of its own, as
 /// nothing is compiled with AMX enabled, so they keep their values from one statement to the next.
-pub(crate) struct Registers;
+struct Registers;
 
 impl Tiles for Registers {
     #[inline(always)]

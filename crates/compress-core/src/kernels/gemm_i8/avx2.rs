@@ -18,6 +18,7 @@ const COLS: usize = 8;
 pub(super) const LEVEL: Level = Level {
     isa: Isa::Avx2,
     rows: 6,
+    around: |work| work(),
     multiply,
 };
 

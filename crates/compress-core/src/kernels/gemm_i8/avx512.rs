@@ -16,6 +16,7 @@ use crate::kernels::lines::LINE;
 pub(super) const LEVEL: Level = Level {
     isa: Isa::Avx512,
     rows: 14,
+    around: |work| work(),
     multiply,
 };
 

@@ -93,7 +93,16 @@ impl Product<'_> {
 
     /// # Safety
     /// As [`Product::run`], for these rows and panels.
-    pub(super) unsafe fn compute(&self, rows: Range<usize>, panels: Range<usize>) {
+    unsafe fn compute(&self, rows: Range<usize>, panels: Range<usize>) {
+        // SAFETY: the level is one that the processor has; else passed on from the caller.
+        let mut work = || unsafe { self.tiles(rows.clone(), panels.clone()) };
+        // SAFETY: as above.
+        unsafe { (self.level.around)(&mut work) }
+    }
+
+    /// # Safety
+    /// As [`Product::compute`], and inside of [`Level::around`].
+    unsafe fn tiles(&self, rows: Range<usize>, panels: Range<usize>) {
         let mut sums = Sums([[0; SUMS]; MOST_ROWS]);
         for panel in panels.clone().step_by(2) {
             let pair = panel..panels.end.min(panel + 2);

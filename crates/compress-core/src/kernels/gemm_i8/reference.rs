@@ -8,6 +8,7 @@ use crate::kernels::lines::LINE;
 pub(super) const LEVEL: Level = Level {
     isa: Isa::Scalar,
     rows: 8,
+    around: |work| work(),
     multiply,
 };
 

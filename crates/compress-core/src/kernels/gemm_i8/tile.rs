@@ -38,10 +38,16 @@ pub(super) struct Level {
     pub isa: Isa,
     /// The most rows that its tile has.
     pub rows: usize,
+    /// Runs what multiplies several tiles one after the other, on this thread: what the level has
+    /// to set up, it sets up once.
+    ///
+    /// # Safety
+    /// The processor has the level.
+    pub around: unsafe fn(&mut dyn FnMut()),
     /// `sums[r][j] = Σ a[r, i]·b[i, j]` modulo 2³², of each panel that there is.
     ///
     /// # Safety
-    /// The processor has the level, and the tile is as [`Tile`] says.
+    /// The processor has the level, this runs inside of `around`, and the tile is as [`Tile`] says.
     pub multiply: unsafe fn(&mut Tile<'_>),
 }
 
