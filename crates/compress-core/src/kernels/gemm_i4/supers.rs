@@ -101,8 +101,8 @@ impl Format for Four {
             for v in 0..V {
                 integers[v] = fours::<S>(t, place.unit.add(v * next_scales));
             }
+            let (mut from, mut x) = (place.codes, place.x);
             for block in 0..SUPER / BLOCK {
-                let from = place.codes.add(block * 2 * codes::Nibbles::HALF_BYTES);
                 if R == 1 {
                     ask_codes::<S, V>(from, 2 * codes::Nibbles::HALF_BYTES, next_codes);
                 }
@@ -112,12 +112,13 @@ impl Format for Four {
                     scale[v] = S::to_f32(integers[v].0[block]);
                 }
                 for row in 0..rows {
-                    let x = place.x.add((block * t.height + row) * BLOCK);
-                    let dot = unpacked.dot::<codes::Nibbles>(0, x);
+                    let dot = unpacked.dot::<codes::Nibbles>(0, x.add(row * BLOCK));
                     for v in 0..V {
                         dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
                     }
                 }
+                from = from.add(2 * codes::Nibbles::HALF_BYTES);
+                x = x.add(t.height * BLOCK);
             }
             for v in 0..V {
                 let unit = place.unit.add(v * next_scales);
