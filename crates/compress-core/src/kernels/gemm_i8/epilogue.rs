@@ -147,8 +147,12 @@ fn store_codes_body(
 ) {
     for r in 0..rows.zero_points.len() {
         let y = results(sums, rows, columns, relu, r);
-        let y = y.map(|y| code_of(y, codes.inverse, codes.zero_point));
-        to.store(r, &y);
+        // A loop: `map` over an array becomes a call for each element in some builds.
+        let mut coded = [0; SUMS];
+        for (coded, &y) in coded.iter_mut().zip(&y) {
+            *coded = code_of(y, codes.inverse, codes.zero_point);
+        }
+        to.store(r, &coded);
     }
 }
 
