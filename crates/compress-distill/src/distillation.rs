@@ -4,7 +4,7 @@ use compress_core::network::Network;
 use compress_core::train::{Fit, FitReport, Samples, TrainHook};
 
 use crate::error::{check_soft_weight, check_temperature};
-use crate::losses::{HardLabels, Joint, SoftTargets, check_classes};
+use crate::losses::{HardLabels, Joint, SoftTargets, check_labels};
 use crate::teacher::{Teacher, check_features, teacher_logits};
 use crate::{Error, Result};
 
@@ -261,14 +261,7 @@ fn check(
         });
     }
     if options.uses_labels() {
-        let (samples, labels) = (data.len(), data.labels());
-        if labels.len() != samples {
-            return Err(Error::LabelsMissing {
-                samples,
-                labels: labels.len(),
-            });
-        }
-        check_classes(labels, outputs, |row| row)?;
+        check_labels(data.labels(), &[], data.len(), outputs)?;
     }
     Ok(())
 }
