@@ -45,11 +45,10 @@ pub struct Compaction {
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::Network;
 ///
 /// // Any `Network`: here 4 inputs, 8 hidden neurons, 3 outputs.
-/// let mut network = support::Chain::random(&[4, 8, 3], 1);
+/// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// // Nothing reads hidden neuron 5.
 /// let weight = (&mut network as &mut dyn Network).parameter_mut("layers.1.weight")?;
 /// for row in weight.values_mut().chunks_exact_mut(8) {

@@ -1,13 +1,10 @@
 //! Criteria and structures, against plain definitions of what they mean.
 
-#[allow(dead_code, unreachable_pub)]
-mod support;
-
 use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores};
 use compress_core::network::Network;
 use compress_prune::*;
+use compress_testing::Chain;
 use proptest::prelude::*;
-use support::Chain;
 
 fn tensor(name: &str, shape: [usize; 2], values: Vec<f32>) -> TensorScores {
     TensorScores {

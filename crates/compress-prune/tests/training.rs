@@ -1,15 +1,12 @@
 //! Masks and schedules while a network is trained.
 
-#[allow(dead_code, unreachable_pub)]
-mod support;
-
 use compress_core::mask::{Criterion, Mask, Structure, TensorMask};
 use compress_core::network::{Network, Role};
 use compress_core::train::{Fit, Step, TrainHook};
 use compress_core::{Result, mask::Scores, mask::TensorScores};
 use compress_prune::*;
+use compress_testing::{Chain, CrossEntropy, Sgd, blobs};
 use proptest::prelude::*;
-use support::{Chain, CrossEntropy, Sgd, blobs};
 
 fn step(step: usize, total_steps: usize) -> Step {
     Step {
