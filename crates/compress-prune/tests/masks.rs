@@ -298,3 +298,21 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     assert!(message(structure("x").err().unwrap()).contains("global, per_layer, neurons, n_of_m"));
     assert!(message(schedule("x").err().unwrap()).contains("one_shot, cubic"));
 }
+
+#[test]
+fn groups_are_of_four_unless_told_otherwise() {
+    let scores = Scores {
+        tensors: vec![tensor(
+            "a",
+            [2, 4],
+            vec![4.0, 3.0, 1.0, 2.0, 1.0, 2.0, 4.0, 3.0],
+        )],
+    };
+    let keep = [true, true, false, false, false, false, true, true];
+    for n_of_m in [structure("n_of_m").unwrap(), Box::new(NOfM { m: 4 })] {
+        assert_eq!(flat(&n_of_m.mask(&scores, 0.5).unwrap()), keep);
+    }
+    let pairs = NOfM { m: 2 }.mask(&scores, 0.5).unwrap();
+    let keep = [true, false, false, true, false, true, true, false];
+    assert_eq!(flat(&pairs), keep);
+}

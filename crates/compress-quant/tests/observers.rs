@@ -179,6 +179,12 @@ fn nothing_seen_or_nothing_finite_is_an_error() {
         );
         assert!(far.is_err());
     }
+    // As many layers as any network has.
+    let mut observer = MinMax::new();
+    let row = Array2::zeros((1, 3));
+    let mut show = |index: usize| observer.observe(index, &layer("deep", 3), row.view());
+    assert!(show(65_535).is_ok());
+    assert!(show(65_536).is_err());
     for percent in [50.0, 100.1, f64::NAN, -1.0] {
         assert!(Percentile::new(percent).is_err());
     }
