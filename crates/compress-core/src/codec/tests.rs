@@ -286,3 +286,17 @@ fn what_cannot_be_dequantized_names_the_tensor() {
         assert!(message.contains("of layers.0.weight"), "{message}");
     }
 }
+
+#[test]
+fn equal_values_of_a_codebook_are_allowed_and_descending_ones_are_not() {
+    let check = |values: &[f32]| {
+        let values = values.to_vec();
+        Grid::Codebook { values }.validate("w", &[3])
+    };
+    assert!(check(&[-1.0, 0.5, 0.5]).is_ok());
+    let error = check(&[-1.0, 0.5, 0.25]).unwrap_err().to_string();
+    assert!(
+        error.contains("codebook of w is 0.5 before 0.25"),
+        "{error}"
+    );
+}
