@@ -153,13 +153,20 @@ impl Grid {
     /// Where lengths differ, [`Grid::validate`] refuses the grid, or a code is outside of
     /// [`Grid::code_range`].
     pub fn dequantize_into(&self, codes: &[i32], shape: &[usize], out: &mut [f32]) -> Result<()> {
-        Error::check_shape("codes", &[value_count(shape)], &[codes.len()])?;
+        self.dequantize_named("a tensor", codes, shape, out)
+    }
+
+    /// As [`Grid::dequantize_into`], the tensor being called `name` in errors.
+    fn dequantize_named(
+        &self,
+        name: &str,
+        codes: &[i32],
+        shape: &[usize],
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.validate(name, shape)?;
+        self.check_codes(name, codes, shape)?;
         Error::check_shape("dequantized values", &[codes.len()], &[out.len()])?;
-        self.validate("a tensor of codes", shape)?;
-        let (low, high) = self.code_range();
-        if let Some(code) = codes.iter().find(|c| !(low..=high).contains(*c)) {
-            return Err(Error::invalid("a code", code, format!("{low} to {high}")));
-        }
         match self {
             Grid::Linear {
                 granularity,
@@ -187,6 +194,22 @@ impl Grid {
             }
         }
         Ok(())
+    }
+
+    /// Fails where the codes of the tensor `name` are too few or too many, or one is outside of
+    /// [`Grid::code_range`].
+    fn check_codes(&self, name: &str, codes: &[i32], shape: &[usize]) -> Result<()> {
+        let what = format!("codes of {name}");
+        Error::check_shape(&what, &[value_count(shape)], &[codes.len()])?;
+        let (low, high) = self.code_range();
+        match codes.iter().find(|c| !(low..=high).contains(*c)) {
+            None => Ok(()),
+            Some(code) => Err(Error::invalid(
+                format!("a code of {name}"),
+                code,
+                format!("{low} to {high}"),
+            )),
+        }
     }
 }
 
@@ -267,23 +290,14 @@ impl QuantizedTensor {
     /// Fails where the grid does not fit the shape or a code is not on it.
     pub fn validate(&self) -> Result<()> {
         self.grid.validate(&self.name, &self.shape)?;
-        Error::check_shape(&self.name, &[value_count(&self.shape)], &[self.codes.len()])?;
-        let (low, high) = self.grid.code_range();
-        match self.codes.iter().find(|c| !(low..=high).contains(*c)) {
-            Some(c) => Err(Error::invalid(
-                format!("a code of {}", self.name),
-                c,
-                format!("{low} to {high}"),
-            )),
-            None => Ok(()),
-        }
+        self.grid.check_codes(&self.name, &self.codes, &self.shape)
     }
 
     /// The values that the codes stand for.
     pub fn dequantize(&self) -> Result<Vec<f32>> {
         let mut out = vec![0.0; self.codes.len()];
         self.grid
-            .dequantize_into(&self.codes, &self.shape, &mut out)?;
+            .dequantize_named(&self.name, &self.codes, &self.shape, &mut out)?;
         Ok(out)
     }
 }

@@ -145,4 +145,17 @@ impl Error {
             }),
         }
     }
+
+    /// Fails at the first label that names none of `classes` classes. `indices` are the positions
+    /// of the samples in the data, for the error; a label without one counts for itself.
+    pub fn check_labels(labels: &[u32], indices: &[usize], classes: usize) -> Result<()> {
+        match labels.iter().position(|&label| label as usize >= classes) {
+            None => Ok(()),
+            Some(at) => Err(Error::Label {
+                index: indices.get(at).copied().unwrap_or(at),
+                label: labels[at],
+                classes,
+            }),
+        }
+    }
 }

@@ -5,6 +5,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// A file cannot make a reader allocate more than this for one structure.
 const LIMIT: usize = 1 << 30;
 

@@ -4,7 +4,7 @@ use compress_core::network::Network;
 use compress_core::train::{Fit, FitReport, Samples, TrainHook};
 
 use crate::error::{check_soft_weight, check_temperature};
-use crate::losses::{HardLabels, Joint, SoftTargets, check_classes};
+use crate::losses::{HardLabels, Joint, SoftTargets, check_labels};
 use crate::teacher::{Teacher, check_features, teacher_logits};
 use crate::{Error, Result};
 
@@ -103,13 +103,12 @@ impl DistillationReport {
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_distill::{DistillationOptions, knowledge_distillation};
 ///
 /// // Any `Network`, any `Fit` (a network and the way to train it), any `Samples`.
-/// let teacher = support::Chain::random(&[4, 32, 3], 1);
-/// let mut student = support::Sgd::new(support::Chain::random(&[4, 8, 3], 2));
-/// let data = support::blobs(64, 4, 3, 3);
+/// let teacher = compress_testing::Chain::random(&[4, 32, 3], 1);
+/// let mut student = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 2));
+/// let data = compress_testing::blobs(64, 4, 3, 3);
 ///
 /// let options = DistillationOptions { temperature: 2.0, ..DistillationOptions::default() };
 /// let report = knowledge_distillation(&teacher, &mut student, &data, &options)?;
@@ -137,7 +136,6 @@ pub fn knowledge_distillation(
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::Network;
 /// use compress_core::train::{Step, TrainHook};
 /// use compress_distill::{DistillationOptions, knowledge_distillation_with};
@@ -152,9 +150,9 @@ pub fn knowledge_distillation(
 ///     }
 /// }
 ///
-/// let teacher = support::Chain::random(&[4, 32, 3], 1);
-/// let mut student = support::Sgd::new(support::Chain::random(&[4, 8, 3], 2));
-/// let data = support::blobs(64, 4, 3, 3);
+/// let teacher = compress_testing::Chain::random(&[4, 32, 3], 1);
+/// let mut student = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 2));
+/// let data = compress_testing::blobs(64, 4, 3, 3);
 /// let mut counter = Counter(0);
 /// let options = DistillationOptions::default();
 /// knowledge_distillation_with(&teacher, &mut student, &data, &options, &mut [&mut counter])?;
@@ -185,16 +183,15 @@ pub fn knowledge_distillation_with(
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_distill::{
 ///     DistillationOptions, Teacher, average_logits, knowledge_distillation_from, teacher_logits,
 /// };
 ///
-/// let data = support::blobs(64, 4, 3, 3);
-/// let [a, b] = [1, 2].map(|seed| support::Chain::random(&[4, 32, 3], seed));
+/// let data = compress_testing::blobs(64, 4, 3, 3);
+/// let [a, b] = [1, 2].map(|seed| compress_testing::Chain::random(&[4, 32, 3], seed));
 /// let logits = average_logits(&[teacher_logits(&a, &data)?, teacher_logits(&b, &data)?])?;
 ///
-/// let mut student = support::Sgd::new(support::Chain::random(&[4, 8, 3], 3));
+/// let mut student = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 3));
 /// let options = DistillationOptions::default();
 /// knowledge_distillation_from(Teacher::Cached(logits), &mut student, &data, &options, &mut [])?;
 /// # Ok::<(), compress_distill::Error>(())
@@ -261,14 +258,7 @@ fn check(
         });
     }
     if options.uses_labels() {
-        let (samples, labels) = (data.len(), data.labels());
-        if labels.len() != samples {
-            return Err(Error::LabelsMissing {
-                samples,
-                labels: labels.len(),
-            });
-        }
-        check_classes(labels, outputs, |row| row)?;
+        check_labels(data.labels(), &[], data.len(), outputs)?;
     }
     Ok(())
 }

@@ -38,10 +38,9 @@ impl Teacher<'_> {
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// // Any `Network` and any `Samples`: here 5 samples of 4 features, 3 classes.
-/// let teacher = support::Chain::random(&[4, 8, 3], 1);
-/// let samples = support::blobs(5, 4, 3, 2);
+/// let teacher = compress_testing::Chain::random(&[4, 8, 3], 1);
+/// let samples = compress_testing::blobs(5, 4, 3, 2);
 /// let logits = compress_distill::teacher_logits(&teacher, &samples)?;
 /// assert_eq!(logits.shape(), [5, 3]);
 /// # Ok::<(), compress_distill::Error>(())

@@ -1,16 +1,13 @@
 //! Whole distillations: what they refuse, which fits they make, and what a student learns.
 
-#[allow(dead_code, unreachable_pub)]
-mod support;
-
 use std::sync::Mutex;
 
 use compress_core::network::*;
 use compress_core::train::*;
 use compress_core::{Result, rng};
 use compress_distill::*;
+use compress_testing::{Chain, Sgd, blobs};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, array};
-use support::{Chain, Sgd, blobs};
 
 /// Trains nothing, and notes the loss of a batch of sample 0 with logits of zero.
 struct Recorder {

@@ -1,14 +1,11 @@
 //! Values and gradients of the losses, against their definitions in f64.
 
-#[allow(dead_code, unreachable_pub)]
-mod support;
-
 use compress_core::train::{Batch, Loss};
 use compress_core::{Result, rng};
 use compress_distill::*;
+use compress_testing::Chain;
 use ndarray::{Array2, ArrayView1, array, s};
 use proptest::prelude::*;
-use support::Chain;
 
 const TEMPERATURES: [f32; 5] = [0.5, 1.0, 2.5, 4.0, 20.0];
 
@@ -189,7 +186,7 @@ proptest! {
 #[test]
 fn the_teacher_on_the_fly_is_the_cached_one() {
     let network = Chain::random(&[4, 9, 3], 1);
-    let data = support::blobs(10, 4, 3, 2);
+    let data = compress_testing::blobs(10, 4, 3, 2);
     let cached = Teacher::Cached(teacher_logits(&network, &data).unwrap());
     let cached = SoftTargets::new(cached, 3.0).unwrap();
     let asked = SoftTargets::new(Teacher::OnTheFly(&network), 3.0).unwrap();

@@ -2,6 +2,7 @@
 
 use compress_core::Result;
 use compress_core::network::Activation;
+use compress_core::ops::elementwise;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::layers::activation::{self, Saved, saves};
@@ -153,7 +154,7 @@ impl Buffers {
         if let Some((Saved::Input, saved)) = &mut self.saved {
             values_mut(saved, rows).copy_from_slice(values);
         }
-        activation::forward(self.activation, values)?;
+        elementwise::activate(self.activation, values)?;
         if let Some((Saved::Output, saved)) = &mut self.saved {
             values_mut(saved, rows).copy_from_slice(values);
         }

@@ -6,7 +6,6 @@ use compress_core::train::Samples;
 use compress_core::{Error, Result};
 use ndarray::Array2;
 
-use crate::loss::check_labels;
 use crate::rows::first_mut;
 
 /// Rows of a batch: enough to fill the kernels, few enough for the cache.
@@ -44,7 +43,8 @@ pub fn evaluate(network: &dyn Network, data: &dyn Samples) -> Result<Evaluation>
         let mut rows = first_mut(&mut inputs, indices.len());
         data.fill(0, &indices, rows.view_mut())?;
         let logits = network.forward(rows.view())?;
-        check_labels(labels, &indices, logits.nrows(), logits.ncols())?;
+        Error::check_shape("rows of logits", &[indices.len()], &[logits.nrows()])?;
+        Error::check_labels(labels, &indices, logits.ncols())?;
         if let Some(values) = logits.as_slice() {
             Error::check_finite("the logits", values)?;
         }

@@ -250,6 +250,10 @@ fn a_resumed_run_ends_in_the_same_bits() {
     }
 }
 
+struct Idle;
+
+impl TrainHook for Idle {}
+
 #[test]
 fn a_damaged_or_foreign_checkpoint_is_refused() {
     let data = blobs(20);
@@ -276,6 +280,28 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
         ..settings.clone()
     };
     assert!(resume(other).unwrap_err().contains("run.checkpoint"));
+    let with = |network: Mlp, data: &ArraySamples, hooks: &mut [&mut dyn TrainHook]| {
+        let trainer = Trainer::new(network, settings.clone()).unwrap();
+        let error = trainer.resume(&path).fit(data, &CrossEntropy, hooks);
+        error.unwrap_err().to_string()
+    };
+    let narrow = Mlp::new(&[3, 7, 2], Activation::Relu, Init::HeUniform, 3, "test").unwrap();
+    for (message, what) in [
+        (with(narrow, &data, &mut []), "another architecture"),
+        (
+            with(network(), &blobs(22), &mut []),
+            "another number of samples",
+        ),
+        (
+            with(network(), &data, &mut [&mut Idle]),
+            "another number of hooks",
+        ),
+    ] {
+        assert!(
+            message.contains(what) && message.contains("run.checkpoint"),
+            "{message}"
+        );
+    }
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
         assert!(resume(settings.clone()).is_err(), "cut at {length}");
@@ -296,8 +322,8 @@ fn early_stopping_waits_for_its_patience() {
     let patience = 3;
     let settings = Settings {
         epochs: 50,
-        // So small that validation never improves by as much as is asked for.
-        learning_rate: 1e-9,
+        // So small that validation improves, but never by as much as is asked for.
+        learning_rate: 1e-4,
         early_stopping: Some(EarlyStopping {
             patience,
             min_improvement: 0.01,
@@ -310,6 +336,23 @@ fn early_stopping_waits_for_its_patience() {
     let report = trainer.fit(&data, &CrossEntropy, &mut []).unwrap();
     assert!(report.stopped_early);
     assert_eq!(report.epochs.len(), patience + 1);
+    let losses = report.epochs.iter().map(|e| e.validation_loss.unwrap());
+    assert!(losses.is_sorted_by(|a, b| a > b), "{report:?}");
+}
+
+#[test]
+fn validation_looks_every_few_epochs_and_at_the_end() {
+    let data = blobs(32);
+    let settings = Settings {
+        epochs: 5,
+        ..Settings::default()
+    };
+    let mut trainer = Trainer::new(network(), settings)
+        .unwrap()
+        .validation(&data, 2);
+    let report = trainer.fit(&data, &CrossEntropy, &mut []).unwrap();
+    let looked = report.epochs.iter().map(|e| e.validation_errors.is_some());
+    assert_eq!(looked.collect::<Vec<_>>(), [false, true, false, true, true]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Takes out of a network what pruning has made useless, for good.
 
-use compress_core::network::{Activation, LayerSpec, Network, Parameter};
+use compress_core::network::{LayerSpec, Network, Parameter};
 use compress_core::ops::elementwise;
 use compress_core::{Error as CoreError, Result as CoreResult};
 
@@ -45,11 +45,10 @@ pub struct Compaction {
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::Network;
 ///
 /// // Any `Network`: here 4 inputs, 8 hidden neurons, 3 outputs.
-/// let mut network = support::Chain::random(&[4, 8, 3], 1);
+/// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// // Nothing reads hidden neuron 5.
 /// let weight = (&mut network as &mut dyn Network).parameter_mut("layers.1.weight")?;
 /// for row in weight.values_mut().chunks_exact_mut(8) {
@@ -154,12 +153,7 @@ fn folded_bias(
 ) -> CoreResult<(Vec<f32>, usize)> {
     let own = network.parameter(&spec.bias_name())?.values();
     let mut values: Vec<f32> = constants.iter().map(|&j| own[j]).collect();
-    match spec.activation {
-        Activation::Identity => {}
-        Activation::Relu => elementwise::relu(&mut values)?,
-        Activation::Gelu => elementwise::gelu(&mut values)?,
-        Activation::Tanh => elementwise::tanh(&mut values)?,
-    }
+    elementwise::activate(spec.activation, &mut values)?;
     let mut bias = network.parameter(&next.bias_name())?.values().to_vec();
     let weight = network.parameter(&next.weight_name())?.matrix();
     let mut count = 0;

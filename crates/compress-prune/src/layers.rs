@@ -31,12 +31,11 @@ pub struct LayerScore {
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_prune::{LayerLoss, score_layers};
 ///
 /// // Any `Network`: here hidden layers of 8 and 8 neurons. Any `Samples` with labels.
-/// let network = support::Chain::random(&[4, 8, 8, 3], 1);
-/// let validation = support::blobs(64, 4, 3, 2);
+/// let network = compress_testing::Chain::random(&[4, 8, 8, 3], 1);
+/// let validation = compress_testing::blobs(64, 4, 3, 2);
 /// let scores = score_layers(&network, &LayerLoss, &validation)?;
 /// // The first layer has 4 inputs and 8 outputs: no bypass.
 /// assert!(scores[0].loss.as_ref().is_err_and(|reason| reason.contains("as many")));
@@ -75,12 +74,11 @@ pub fn score_layers(
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::{LayerRemoval, Network};
 /// use compress_prune::{LayerLoss, prune_layer};
 ///
-/// let mut network = support::Chain::random(&[4, 8, 8, 3], 1);
-/// let validation = support::blobs(64, 4, 3, 2);
+/// let mut network = compress_testing::Chain::random(&[4, 8, 8, 3], 1);
+/// let validation = compress_testing::blobs(64, 4, 3, 2);
 /// let removed = prune_layer(&mut network, &LayerLoss, &validation)?;
 /// println!("took out {}, validation loss {:?}", removed.name, removed.loss);
 /// assert_eq!(network.architecture().layers.len(), 2);

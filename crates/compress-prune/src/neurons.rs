@@ -40,12 +40,11 @@ pub struct NeuronPruning {
 ///
 /// # Examples
 /// ```
-/// # #[path = "../tests/support/mod.rs"] mod support;
 /// use compress_core::network::Network;
 /// use compress_prune::{NeuronNorm, NeuronsKept, prune_neurons};
 ///
 /// // Any `Network`: here 4 inputs, 8 hidden neurons, 3 outputs.
-/// let mut network = support::Chain::random(&[4, 8, 3], 1);
+/// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// let report = prune_neurons(&mut network, &NeuronNorm::default(), &NeuronsKept::Fraction(0.25))?;
 /// assert_eq!(report.removed, [6]);
 /// assert_eq!(network.architecture().layers[0].outputs, 2);

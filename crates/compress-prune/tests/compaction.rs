@@ -1,16 +1,13 @@
 //! What is removed for good: useless neurons and inputs, unimportant neurons, whole layers.
 
-#[allow(dead_code, unreachable_pub)]
-mod support;
-
 use compress_core::mask::{Criterion, Structure};
 use compress_core::network::*;
 use compress_core::train::{ArraySamples, Samples, predict};
 use compress_core::{Result, rng};
 use compress_prune::*;
+use compress_testing::{Chain, blobs};
 use ndarray::{Array2, ArrayView2};
 use proptest::prelude::*;
-use support::{Chain, blobs};
 
 fn inputs(rows: usize, features: usize) -> Array2<f32> {
     let mut stream = rng::stream(3, "tests.inputs");

@@ -1,13 +1,10 @@
 //! Criteria and structures, against plain definitions of what they mean.
 
-#[allow(dead_code, unreachable_pub)]
-mod support;
-
 use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores};
 use compress_core::network::Network;
 use compress_prune::*;
+use compress_testing::Chain;
 use proptest::prelude::*;
-use support::Chain;
 
 fn tensor(name: &str, shape: [usize; 2], values: Vec<f32>) -> TensorScores {
     TensorScores {
@@ -300,4 +297,22 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     assert!(message(layer_criterion("x").err().unwrap()).contains("layer_loss"));
     assert!(message(structure("x").err().unwrap()).contains("global, per_layer, neurons, n_of_m"));
     assert!(message(schedule("x").err().unwrap()).contains("one_shot, cubic"));
+}
+
+#[test]
+fn groups_are_of_four_unless_told_otherwise() {
+    let scores = Scores {
+        tensors: vec![tensor(
+            "a",
+            [2, 4],
+            vec![4.0, 3.0, 1.0, 2.0, 1.0, 2.0, 4.0, 3.0],
+        )],
+    };
+    let keep = [true, true, false, false, false, false, true, true];
+    for n_of_m in [structure("n_of_m").unwrap(), Box::new(NOfM { m: 4 })] {
+        assert_eq!(flat(&n_of_m.mask(&scores, 0.5).unwrap()), keep);
+    }
+    let pairs = NOfM { m: 2 }.mask(&scores, 0.5).unwrap();
+    let keep = [true, false, false, true, false, true, true, false];
+    assert_eq!(flat(&pairs), keep);
 }

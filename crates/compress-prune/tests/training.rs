@@ -1,15 +1,12 @@
 //! Masks and schedules while a network is trained.
 
-#[allow(dead_code, unreachable_pub)]
-mod support;
-
 use compress_core::mask::{Criterion, Mask, Structure, TensorMask};
 use compress_core::network::{Network, Role};
 use compress_core::train::{Fit, Step, TrainHook};
 use compress_core::{Result, mask::Scores, mask::TensorScores};
 use compress_prune::*;
+use compress_testing::{Chain, CrossEntropy, Sgd, blobs};
 use proptest::prelude::*;
-use support::{Chain, CrossEntropy, Sgd, blobs};
 
 fn step(step: usize, total_steps: usize) -> Step {
     Step {
@@ -476,4 +473,75 @@ fn a_score_that_cannot_be_ranked_is_an_error_at_every_pruning() {
     hook.after_step(&mut network, &step(0, 20)).unwrap();
     let error = hook.after_step(&mut network, &step(1, 20)).unwrap_err();
     assert!(error.to_string().contains("layers.0.weight"), "{error}");
+}
+
+/// Keeps every other weight, whatever the scores; the others at the next call.
+struct Alternating(std::cell::Cell<usize>);
+
+impl Structure for Alternating {
+    fn name(&self) -> &'static str {
+        "alternating"
+    }
+
+    fn mask(&self, scores: &Scores, _: f64) -> Result<Mask> {
+        let phase = self.0.replace(1 - self.0.get());
+        let tensors = scores.tensors.iter().map(|t| TensorMask {
+            name: t.name.clone(),
+            shape: t.shape.clone(),
+            keep: (0..t.values.len()).map(|i| i % 2 == phase).collect(),
+        });
+        Ok(Mask {
+            tensors: tensors.collect(),
+        })
+    }
+}
+
+#[test]
+fn a_structure_that_ignores_scores_brings_nothing_back() {
+    let options = GradualOptions {
+        interval: 1,
+        ..GradualOptions::default()
+    };
+    let structure = Box::new(Alternating(0.into()));
+    let mut hook =
+        GradualPruning::new(Box::new(Magnitude), structure, Box::new(Cubic), options).unwrap();
+    let mut network = Chain::random(&[4, 2], 1);
+    hook.after_step(&mut network, &step(0, 100)).unwrap();
+    assert_eq!(hook.mask().kept(), 4);
+    hook.after_step(&mut network, &step(1, 100)).unwrap();
+    assert_eq!(hook.mask().kept(), 0);
+    assert_eq!(Mask::of_nonzeros(&network).kept(), 0);
+}
+
+/// Goes back where it must not.
+struct Returning;
+
+impl Schedule for Returning {
+    fn name(&self) -> &'static str {
+        "returning"
+    }
+
+    fn advance(&self, elapsed: f64) -> f64 {
+        if elapsed < 0.5 { 0.5 } else { 0.25 }
+    }
+}
+
+#[test]
+fn the_density_never_rises() {
+    let options = GradualOptions {
+        target: 0.0,
+        end: 1.0,
+        interval: 1,
+        regrowth: Regrowth::Allowed,
+        ..GradualOptions::default()
+    };
+    let structure = Box::new(Global::default());
+    let mut hook =
+        GradualPruning::new(Box::new(Magnitude), structure, Box::new(Returning), options).unwrap();
+    let mut network = Chain::random(&[4, 2], 1);
+    let kept = [0, 7, 9].map(|now| {
+        hook.after_step(&mut network, &step(now, 10)).unwrap();
+        hook.mask().kept()
+    });
+    assert_eq!(kept, [4, 4, 0]);
 }

@@ -1,12 +1,10 @@
 //! Arrays of any layout, and the exact size of what a scheme makes of a tensor.
 
-mod common;
-
-use common::normal;
 use compress_quant::schemes::{
     Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
 };
 use compress_quant::{Granularity, dequantize_array, quantize_array};
+use compress_testing::normal;
 use ndarray::{Array2, array};
 
 #[test]

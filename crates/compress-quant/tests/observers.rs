@@ -1,11 +1,9 @@
 //! Ranges of activations from a stream of batches.
 
-mod common;
-
-use common::{Chain, normal};
 use compress_core::network::{LayerSpec, Network, Tap};
 use compress_core::train::ArraySamples;
 use compress_quant::observers::{MeanSquaredError, MinMax, Observer, Percentile, observe};
+use compress_testing::{Chain, normal};
 use ndarray::{Array2, ArrayView2, Axis};
 
 fn layer(name: &str, inputs: usize) -> LayerSpec {
@@ -34,7 +32,7 @@ fn show(observer: &mut dyn Observer, inputs: ArrayView2<'_, f32>) {
 
 #[test]
 fn the_network_is_run_over_all_samples() {
-    let network = Chain::new(&[6, 5, 3], 1);
+    let network = Chain::normal(&[6, 5, 3], 1);
     let inputs = Array2::from_shape_vec((1100, 6), normal(1, "x", 6600)).unwrap();
     let samples = ArraySamples::new(inputs.clone(), Vec::new()).unwrap();
     let mut min_max = MinMax::new();
@@ -181,6 +179,12 @@ fn nothing_seen_or_nothing_finite_is_an_error() {
         );
         assert!(far.is_err());
     }
+    // As many layers as any network has.
+    let mut observer = MinMax::new();
+    let row = Array2::zeros((1, 3));
+    let mut show = |index: usize| observer.observe(index, &layer("deep", 3), row.view());
+    assert!(show(65_535).is_ok());
+    assert!(show(65_536).is_err());
     for percent in [50.0, 100.1, f64::NAN, -1.0] {
         assert!(Percentile::new(percent).is_err());
     }

@@ -1,14 +1,12 @@
 //! What holds for every scheme: zeros, bits, errors, edges, and the budget of errors.
 
-mod common;
-
-use common::{normal, squared_error};
 use compress_core::Error;
 use compress_quant::codecs::from_grid;
 use compress_quant::schemes::{
     Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
 };
 use compress_quant::{Granularity, Grid};
+use compress_testing::normal;
 use proptest::prelude::*;
 
 const GRANULARITIES: [Granularity; 4] = [
@@ -47,6 +45,12 @@ fn quantized(scheme: &dyn Scheme, weights: &[f32], shape: &[usize]) -> Vec<f32> 
     let mut out = weights.to_vec();
     codec.fake_quantize(&mut out, shape).unwrap();
     out
+}
+
+/// The sum of squared differences.
+fn squared_error(a: &[f32], b: &[f32]) -> f64 {
+    let differences = a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b));
+    differences.map(|d| d * d).sum()
 }
 
 fn loss(scheme: &dyn Scheme, weights: &[f32], shape: &[usize]) -> f64 {

@@ -1,8 +1,5 @@
 //! Fake quantization as a hook, and what it ships.
 
-mod common;
-
-use common::{Chain, STEP, normal};
 use compress_core::artifact::Tensor;
 use compress_core::codec::{Grid, QuantizedTensor};
 use compress_core::mask::Mask;
@@ -15,9 +12,18 @@ use compress_quant::qat::{FakeQuantize, Gradient, Target};
 use compress_quant::schemes::{
     Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
 };
+use compress_testing::{Chain, normal};
 
 const WEIGHTS: Target<'static> = Target::Role(Role::Weight);
 const BIASES: Target<'static> = Target::Role(Role::Bias);
+
+/// A step of a run that nobody asks for more.
+const STEP: Step = Step {
+    epoch: 0,
+    step: 0,
+    total_steps: 1,
+    learning_rate: 0.1,
+};
 
 fn four_bits() -> LinearSymmetric {
     LinearSymmetric::new(4, Granularity::Tensor, Range::LeastSquares).unwrap()
@@ -49,7 +55,7 @@ fn dequantized(tensor: &Tensor) -> Vec<f32> {
 
 #[test]
 fn swaps_in_what_ships_and_puts_back_what_was() {
-    let mut network = Chain::new(&[12, 9, 4], 1);
+    let mut network = Chain::normal(&[12, 9, 4], 1);
     let (four, eight) = (four_bits(), eight_bits());
     let book = Codebook::new(5, ZeroLevel::Free).unwrap();
     let first: (Target<'_>, &dyn Scheme) = (Target::Name("layers.0.weight"), &book);
@@ -73,7 +79,7 @@ fn swaps_in_what_ships_and_puts_back_what_was() {
 
 #[test]
 fn an_evaluation_sees_what_ships() {
-    let mut network = Chain::new(&[4, 6, 3], 1);
+    let mut network = Chain::normal(&[4, 6, 3], 1);
     let scheme = four_bits();
     let mut hook = FakeQuantize::fit(&network, &[(Target::Role(Role::Weight), &scheme)]).unwrap();
     let before = bits(&network);
@@ -93,7 +99,7 @@ fn an_evaluation_sees_what_ships() {
 
 #[test]
 fn codecs_stay_frozen_as_weights_move() {
-    let mut network = Chain::new(&[12, 9, 4], 1);
+    let mut network = Chain::normal(&[12, 9, 4], 1);
     let four = four_bits();
     let hook = FakeQuantize::fit(&network, &[(WEIGHTS, &four)]).unwrap();
     let grid = hook.codec("layers.1.weight").unwrap().grid().clone();
@@ -112,7 +118,7 @@ fn codecs_stay_frozen_as_weights_move() {
 
 #[test]
 fn an_interrupted_step_loses_nothing() {
-    let mut network = Chain::new(&[5, 3], 1);
+    let mut network = Chain::normal(&[5, 3], 1);
     let four = four_bits();
     let mut hook = FakeQuantize::fit(&network, &[(WEIGHTS, &four)]).unwrap();
     let before = network.values();
@@ -128,7 +134,7 @@ fn an_interrupted_step_loses_nothing() {
 
 #[test]
 fn a_nan_is_named_and_leaves_full_precision() {
-    let mut network = Chain::new(&[5, 4, 3], 1);
+    let mut network = Chain::normal(&[5, 4, 3], 1);
     let four = four_bits();
     let mut hook = FakeQuantize::fit(&network, &[(WEIGHTS, &four)]).unwrap();
     network.parameters[2].values_mut()[6] = f32::NAN;
@@ -149,10 +155,10 @@ fn bits(network: &Chain) -> Vec<Vec<u32>> {
 #[test]
 fn another_network_is_refused() {
     let four = four_bits();
-    let network = Chain::new(&[5, 4, 3], 1);
+    let network = Chain::normal(&[5, 4, 3], 1);
     let mut hook = FakeQuantize::fit(&network, &[(WEIGHTS, &four)]).unwrap();
     for widths in [&[5, 6, 3][..], &[5, 4], &[5, 4, 2]] {
-        let mut other = Chain::new(widths, 1);
+        let mut other = Chain::normal(widths, 1);
         let before = other.values();
         let error = hook.before_forward(&mut other, &STEP).unwrap_err();
         assert!(error.to_string().contains("fitted to shape"), "{error}");
@@ -163,7 +169,7 @@ fn another_network_is_refused() {
 
 #[test]
 fn an_assignment_that_takes_nothing_is_refused() {
-    let network = Chain::new(&[5, 4, 3], 1);
+    let network = Chain::normal(&[5, 4, 3], 1);
     let four = four_bits();
     let wrong: [&[(Target<'_>, &dyn Scheme)]; 3] = [
         &[(Target::Name("layers.7.weight"), &four)],
@@ -188,7 +194,7 @@ fn gradients_pass_or_are_clipped() {
         (Gradient::StraightThrough, [1.0; 5]),
         (Gradient::Clipped, [1.0, 1.0, 0.0, 0.0, 1.0]),
     ] {
-        let mut network = Chain::new(&[5, 1], 1);
+        let mut network = Chain::normal(&[5, 1], 1);
         let weights = [0.0, 0.34, 0.36, -9.0, -0.3];
         network.parameters[0].values_mut().copy_from_slice(&weights);
         let hook = FakeQuantize::fit(&network, &[(WEIGHTS, &fixed)]).unwrap();
@@ -240,7 +246,7 @@ fn pruned_weights_stay_zero_beside_a_mask_in_either_order() {
         Box::new(PowerOfTwo::new(4).unwrap()),
     ];
     for scheme in &schemes {
-        let mut start = Chain::new(&[20, 16, 5], 3);
+        let mut start = Chain::normal(&[20, 16, 5], 3);
         for parameter in &mut start.parameters {
             if parameter.role() == Role::Weight {
                 let values = parameter.values_mut().iter_mut();
@@ -280,7 +286,7 @@ fn pruned_weights_stay_zero_beside_a_mask_in_either_order() {
 
 #[test]
 fn a_resumed_hook_has_the_same_grids() {
-    let mut network = Chain::new(&[12, 9, 4], 1);
+    let mut network = Chain::normal(&[12, 9, 4], 1);
     let (four, eight) = (four_bits(), eight_bits());
     let assignments: [(Target<'_>, &dyn Scheme); 2] = [(WEIGHTS, &four), (BIASES, &eight)];
     let hook = FakeQuantize::fit(&network, &assignments).unwrap();
@@ -311,7 +317,7 @@ fn a_resumed_hook_has_the_same_grids() {
 fn training_beats_rounding() {
     let (rows, columns, samples) = (3, 8, 64);
     let inputs = normal(1, "inputs", samples * columns);
-    let target = Chain::new(&[columns, rows], 7);
+    let target = Chain::normal(&[columns, rows], 7);
     let scheme = LinearSymmetric::new(2, Granularity::Tensor, Range::LeastSquares).unwrap();
     let mut network = target.clone();
     let mut hook = FakeQuantize::fit(&network, &[(WEIGHTS, &scheme)]).unwrap();
@@ -355,7 +361,7 @@ fn training_beats_rounding() {
 
 #[test]
 fn quantizing_after_training() {
-    let network = Chain::new(&[40, 30, 10], 2);
+    let network = Chain::normal(&[40, 30, 10], 2);
     let (four, eight) = (four_bits(), eight_bits());
     let artifact = quantize_network(&network, &four, BiasTreatment::Float).unwrap();
     for (tensor, parameter) in artifact.tensors.iter().zip(&network.parameters) {
@@ -392,7 +398,7 @@ fn quantizing_after_training() {
 
 #[test]
 fn a_report_of_errors() {
-    let network = Chain::new(&[40, 30, 10], 2);
+    let network = Chain::normal(&[40, 30, 10], 2);
     let four = four_bits();
     let artifact = quantize_network(&network, &four, BiasTreatment::Float).unwrap();
     let report = ErrorReport::of_artifact(&network, &artifact).unwrap();
@@ -423,7 +429,7 @@ fn a_report_of_errors() {
     assert_eq!(table.lines().count(), 5);
     assert!(table.contains("layers.1.bias") && table.contains("inf"));
 
-    let other = Chain::new(&[40, 31, 10], 2);
+    let other = Chain::normal(&[40, 31, 10], 2);
     assert!(ErrorReport::between(&network, &other).is_err());
     assert!(ErrorReport::of_artifact(&other, &artifact).is_err());
     let mut other = other;
@@ -435,7 +441,7 @@ fn a_report_of_errors() {
 #[test]
 fn networks_that_break_the_contract_are_refused() {
     let four = four_bits();
-    let good = Chain::new(&[4, 3, 2], 2);
+    let good = Chain::normal(&[4, 3, 2], 2);
     let mut swapped = good.clone();
     swapped.parameters.swap(0, 2);
     let mut short = good.clone();

@@ -24,7 +24,7 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
         });
     let packages = workspace.packages.iter();
     let in_manifests = packages
-        .filter(|p| p.name != PACKAGE && p.dependencies.iter().any(|d| d == "bincode"))
+        .filter(|p| p.name != PACKAGE && p.dependencies.iter().any(|d| d.name == "bincode"))
         .map(|p| {
             let message = format!("only {PACKAGE} may depend on bincode; use its `structured`");
             Finding::new(&p.manifest, 1, message)
@@ -36,7 +36,7 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::tidy::source::Source;
-    use crate::tidy::workspace::Package;
+    use crate::tidy::workspace::{Dependency, Package};
 
     #[test]
     fn one_file_alone_may_name_it() {
@@ -54,7 +54,10 @@ mod tests {
         let package = |name: &str| Package {
             name: name.into(),
             manifest: format!("crates/{name}/Cargo.toml").into(),
-            dependencies: vec!["bincode".into()],
+            dependencies: vec![Dependency {
+                name: "bincode".into(),
+                for_tests: false,
+            }],
             roots: Vec::new(),
         };
         let workspace = Workspace {

@@ -1,7 +1,7 @@
 //! Libraries are quiet: they emit `tracing` events, and binaries print.
 
 use super::Finding;
-use super::source::{is_word, lines_with_word};
+use super::source::is_word;
 use super::workspace::Workspace;
 
 const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
@@ -9,15 +9,9 @@ const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in workspace.sources_of_libraries() {
-        let code = source.code_without_tests();
         for name in MACROS {
-            for line in lines_with_word(&code, name) {
-                let text = code.lines().nth(line - 1).unwrap_or_default();
-                if calls_macro(text, name) && !source.is_allowed(line) {
-                    let message = format!("a library prints with `{name}!`; use `tracing`");
-                    findings.push(Finding::new(&source.path, line, message));
-                }
-            }
+            let message = format!("a library prints with `{name}!`; use `tracing`");
+            findings.extend(source.findings(|line| calls_macro(line, name), &message));
         }
     }
     findings
@@ -36,16 +30,10 @@ fn calls_macro(line: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::source::Source;
+    use crate::tidy::tests::lines_found;
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        let workspace = Workspace {
-            sources: vec![Source::new(path, text)],
-            ..Workspace::default()
-        };
-        let mut lines: Vec<usize> = check(&workspace).iter().map(|f| f.line).collect();
-        lines.sort_unstable();
-        lines
+        lines_found(check, path, text)
     }
 
     #[test]

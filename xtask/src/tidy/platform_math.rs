@@ -2,7 +2,7 @@
 //! on the processor that `ndarray` finds.
 
 use super::Finding;
-use super::source::{Source, is_word};
+use super::source::is_word;
 use super::workspace::Workspace;
 
 /// What the standard library takes from the platform, or does not promise the precision of.
@@ -20,25 +20,16 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
                 "`{name}` rounds as the platform does; use compress_core::ops, or write \
                  `// tidy: allow(<why it reaches no weight and no report>)` behind it"
             );
-            findings.extend(uses(source, name, &message));
+            findings.extend(source.findings(|line| is_used(line, name), &message));
         }
     }
     let ours = workspace.sources.iter();
     for source in ours.filter(|s| s.path.starts_with("crates") || s.path.starts_with("xtask")) {
         let message = "ndarray's `dot` picks its kernel by processor; use \
                        compress_core::kernels::gemm_f32";
-        findings.extend(uses(source, "dot", message));
+        findings.extend(source.findings(|line| is_used(line, "dot"), message));
     }
     findings
-}
-
-fn uses(source: &Source, name: &str, message: &str) -> Vec<Finding> {
-    let code = source.code_without_tests();
-    let lines = code.lines().enumerate().map(|(i, line)| (i + 1, line));
-    lines
-        .filter(|(i, line)| is_used(line, name) && !source.is_allowed(*i))
-        .map(|(i, _)| Finding::new(&source.path, i, message))
-        .collect()
 }
 
 /// Whether `line` calls the method `name`, or names the function of a float, as in `map(f32::exp)`.
@@ -55,15 +46,10 @@ fn is_used(line: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::tests::lines_found;
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        let workspace = Workspace {
-            sources: vec![Source::new(path, text)],
-            ..Workspace::default()
-        };
-        let mut lines: Vec<usize> = check(&workspace).iter().map(|f| f.line).collect();
-        lines.sort_unstable();
-        lines
+        lines_found(check, path, text)
     }
 
     #[test]

@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::Finding;
+
 /// A Rust file.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
@@ -51,6 +53,16 @@ impl Source {
         let tests = self.code.match_indices("#[cfg(test)]");
         let tests = tests.map(|(start, _)| start..item_end(&self.code, start));
         blank(&self.code, tests)
+    }
+
+    /// One finding for each line of code outside of tests that `is_bad` and is not exempted.
+    pub(super) fn findings(&self, is_bad: impl Fn(&str) -> bool, message: &str) -> Vec<Finding> {
+        let code = self.code_without_tests();
+        let lines = (1..).zip(code.lines());
+        lines
+            .filter(|(number, line)| is_bad(line) && !self.is_allowed(*number))
+            .map(|(number, _)| Finding::new(&self.path, number, message))
+            .collect()
     }
 
     /// Whether the line (from 1) ends in `// tidy: allow(<why>)`.

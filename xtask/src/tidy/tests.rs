@@ -3,7 +3,23 @@
 use std::fs;
 use std::path::Path;
 
+use super::source::Source;
 use super::*;
+
+/// The lines that `check` finds fault with in a workspace of one file, ascending.
+pub(super) fn lines_found(
+    check: fn(&Workspace) -> Vec<Finding>,
+    path: &str,
+    text: &str,
+) -> Vec<usize> {
+    let workspace = Workspace {
+        sources: vec![Source::new(path, text)],
+        ..Workspace::default()
+    };
+    let mut lines: Vec<usize> = check(&workspace).iter().map(|f| f.line).collect();
+    lines.sort_unstable();
+    lines
+}
 
 const PACKAGE: &str = "version = \"0.1.0\"\nedition = \"2024\"\n";
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{MetadataCommand, TargetKind};
+use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
 
 use super::TidyError;
 use super::source::Source;
@@ -25,10 +25,18 @@ pub(super) struct Package {
     pub(super) name: String,
     /// Its `Cargo.toml`, relative to the root.
     pub(super) manifest: PathBuf,
-    /// The names of what it depends on, for building, running or testing.
-    pub(super) dependencies: Vec<String>,
+    /// What it depends on, for building, running or testing.
+    pub(super) dependencies: Vec<Dependency>,
     /// The root files of its libraries, binaries and benches, relative to the root.
     pub(super) roots: Vec<PathBuf>,
+}
+
+/// What a member of the workspace depends on.
+#[derive(Clone, Debug)]
+pub(super) struct Dependency {
+    pub(super) name: String,
+    /// Whether tests, examples and benches alone do.
+    pub(super) for_tests: bool,
 }
 
 impl Workspace {
@@ -115,7 +123,10 @@ fn packages(root: &Path) -> Result<Vec<Package>, TidyError> {
         dependencies: package
             .dependencies
             .iter()
-            .map(|d| d.name.clone())
+            .map(|d| Dependency {
+                name: d.name.clone(),
+                for_tests: d.kind == DependencyKind::Development,
+            })
             .collect(),
         roots: package
             .targets

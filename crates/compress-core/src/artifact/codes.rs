@@ -92,7 +92,7 @@ pub(super) fn write_dense(grid: &Grid, codes: &[i32]) -> Vec<u8> {
 /// Reads what [`write_dense`] wrote.
 pub(super) fn read_dense(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Vec<i32>> {
     let (low, width) = (grid.code_range().0, dense_width(grid));
-    let bytes = reader.take(count * width, "dense codes")?;
+    let bytes = reader.take(count.saturating_mul(width), "dense codes")?;
     let codes = bytes.chunks_exact(width).map(|code| {
         let high = code.get(1).copied().unwrap_or(0);
         low + i32::from(u16::from_le_bytes([code[0], high]))
@@ -113,15 +113,7 @@ pub(super) fn write_packed(grid: &Grid, codes: &[i32]) -> Vec<u8> {
 /// Reads what [`write_packed`] wrote.
 pub(super) fn read_packed(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Vec<i32>> {
     let (low, width) = (grid.code_range().0, grid.bits());
-    let start = reader.clone();
-    reader.bits(|bits| {
-        if count * width as usize > bits.bits_left() {
-            return Err(start.error(format!("{count} packed codes are cut off")));
-        }
-        (0..count)
-            .map(|_| Ok(low + bits.take(width)? as i32))
-            .collect()
-    })
+    reader.packed(count, width, "packed codes", |bits| low + bits as i32)
 }
 
 /// The positions of those that are not zero, and the codes there in the width of the grid's.

@@ -33,15 +33,8 @@ pub(super) fn pack(values: &[f32], zeros: u32) -> Vec<u8> {
 
 /// Reads `count` values that [`pack`] wrote.
 pub(super) fn unpack(reader: &mut Reader<'_>, count: usize, zeros: u32) -> Result<Vec<f32>> {
-    let start = reader.clone();
-    reader.bits(|bits| {
-        let needed = count * (32 - zeros) as usize;
-        if needed > bits.bits_left() {
-            return Err(start.error(format!("{count} packed values are cut off")));
-        }
-        (0..count)
-            .map(|_| Ok(f32::from_bits(shift_up(bits.take(32 - zeros)?, zeros))))
-            .collect()
+    reader.packed(count, 32 - zeros, "packed values", |bits| {
+        f32::from_bits(shift_up(bits, zeros))
     })
 }
 

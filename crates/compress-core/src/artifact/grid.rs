@@ -90,15 +90,7 @@ fn read_linear(reader: &mut Reader<'_>, bits: u8, shape: &[usize]) -> Result<Gri
     let scales = floats::read_list(reader, flags >> 3, sets)?;
     let mut zero_points = Vec::new();
     if flags & 4 != 0 {
-        let start = reader.clone();
-        zero_points = reader.bits(|packed| {
-            if sets * usize::from(bits) > packed.bits_left() {
-                return Err(start.error(format!("{sets} zero points are cut off")));
-            }
-            (0..sets)
-                .map(|_| Ok(packed.take(bits.into())? as i32))
-                .collect()
-        })?;
+        zero_points = reader.packed(sets, bits.into(), "zero points", |bits| bits as i32)?;
     }
     Ok(Grid::Linear {
         bits,

@@ -143,10 +143,9 @@ impl Artifact {
             .map(|((_, _, arrangements), t)| tensor::write(&mut bytes, t, &arrangements))
             .collect();
         Self::repair_checksum(&mut bytes);
-        debug_assert!(
-            Self::from_bytes_with_limit(&bytes, MOST_PARAMETERS).is_ok_and(|read| read == *self),
-            "what was written does not read back"
-        );
+        if cfg!(debug_assertions) {
+            self.check_same(&Self::from_bytes_with_limit(&bytes, MOST_PARAMETERS)?)?;
+        }
         Ok((bytes, stored))
     }
 
@@ -194,11 +193,9 @@ impl Artifact {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<Vec<StoredTensor>> {
         let path = path.as_ref();
         let (bytes, stored) = self.to_bytes()?;
-        let read = Self::from_bytes(&bytes).map_err(|error| file::at(path, error))?;
-        if read != *self {
-            let reason = "the bytes to be written do not decode to the model".into();
-            return Err(file::at(path, Error::Format { offset: 0, reason }));
-        }
+        Self::from_bytes(&bytes)
+            .and_then(|read| self.check_same(&read))
+            .map_err(|error| file::at(path, error))?;
         file::write(path, &bytes)?;
         tracing::debug!(path = %path.display(), bytes = bytes.len(), "wrote an artifact");
         Ok(stored)
@@ -211,6 +208,15 @@ impl Artifact {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::from_bytes(&file::read(path)?).map_err(|error| file::at(path, error))
+    }
+
+    /// Fails where `read`, from the bytes to be written, is another model.
+    fn check_same(&self, read: &Self) -> Result<()> {
+        if read == self {
+            return Ok(());
+        }
+        let reason = "the bytes to be written do not decode to the model".into();
+        Err(Error::Format { offset: 0, reason })
     }
 
     /// Makes the checksum of changed bytes right, so that a fuzzer or a test reaches what lies

@@ -257,3 +257,46 @@ fn a_scale_whose_levels_overflow_is_refused() {
     // An affine grid's farthest level lies up to 255 steps from its zero.
     assert!(check(2.67e36, &[0]).is_err());
 }
+
+#[test]
+fn what_cannot_be_dequantized_names_the_tensor() {
+    let good = QuantizedTensor {
+        name: "layers.0.weight".into(),
+        shape: vec![3],
+        grid: symmetric(4),
+        codes: vec![0, 7, -7],
+    };
+    good.dequantize().unwrap();
+    let broken = |edit: fn(&mut QuantizedTensor)| {
+        let mut tensor = good.clone();
+        edit(&mut tensor);
+        let errors = [
+            tensor.validate().unwrap_err(),
+            tensor.dequantize().unwrap_err(),
+        ];
+        let [checked, dequantized] = errors.map(|error| error.to_string());
+        assert_eq!(checked, dequantized);
+        checked
+    };
+    for message in [
+        broken(|t| t.codes[1] = 8),
+        broken(|t| t.codes.truncate(2)),
+        broken(|t| t.grid = symmetric(17)),
+    ] {
+        assert!(message.contains("of layers.0.weight"), "{message}");
+    }
+}
+
+#[test]
+fn equal_values_of_a_codebook_are_allowed_and_descending_ones_are_not() {
+    let check = |values: &[f32]| {
+        let values = values.to_vec();
+        Grid::Codebook { values }.validate("w", &[3])
+    };
+    assert!(check(&[-1.0, 0.5, 0.5]).is_ok());
+    let error = check(&[-1.0, 0.5, 0.25]).unwrap_err().to_string();
+    assert!(
+        error.contains("codebook of w is 0.5 before 0.25"),
+        "{error}"
+    );
+}

@@ -2,6 +2,9 @@
 
 use crate::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// Appends bits to bytes.
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
@@ -62,15 +65,14 @@ impl<'a> BitReader<'a> {
     /// Where the bytes end before.
     pub fn take(&mut self, width: u32) -> Result<u32> {
         let width = width.min(32);
-        let (first, shift) = (self.position / 8, self.position % 8);
-        let end = self.position + width as usize;
-        if end > 8 * self.bytes.len() {
+        if width as usize > self.bits_left() {
             return Err(self.error("the packed bits end too early"));
         }
+        let (first, shift) = (self.position / 8, self.position % 8);
         let mut window = [0; 8];
         let available = &self.bytes[first..self.bytes.len().min(first + 8)];
         window[..available.len()].copy_from_slice(available);
-        self.position = end;
+        self.position += width as usize;
         let value = (u64::from_le_bytes(window) >> shift) & ((1 << width) - 1);
         Ok(value as u32)
     }
@@ -90,7 +92,7 @@ impl<'a> BitReader<'a> {
 
     /// How many bits have not been read.
     pub fn bits_left(&self) -> usize {
-        8 * self.bytes.len() - self.position
+        self.bytes.len().saturating_mul(8) - self.position
     }
 
     /// An error at the present position.
@@ -104,48 +106,5 @@ impl<'a> BitReader<'a> {
     /// How many bytes have been read from, in part or whole.
     pub fn bytes_read(&self) -> usize {
         self.position.div_ceil(8)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read(items in proptest::collection::vec((any::<u32>(), 0_u32..=32), 0..300)) {
-            let mut writer = BitWriter::default();
-            for &(value, width) in &items {
-                writer.push(value, width);
-            }
-            let bytes = writer.finish();
-            let bits: usize = items.iter().map(|i| i.1 as usize).sum();
-            prop_assert_eq!(bytes.len(), bits.div_ceil(8));
-            let mut reader = BitReader::new(&bytes);
-            for (value, width) in items {
-                let expected = (u64::from(value) & ((1 << width) - 1)) as u32;
-                prop_assert_eq!(reader.take(width).unwrap(), expected);
-            }
-            prop_assert_eq!(reader.bytes_read(), bytes.len());
-            prop_assert!(reader.take(8).is_err());
-        }
-
-        #[test]
-        fn unary_numbers_come_back(numbers in proptest::collection::vec(0_u32..200, 0..50)) {
-            let mut writer = BitWriter::default();
-            numbers.iter().for_each(|&n| writer.push_unary(n));
-            let bytes = writer.finish();
-            let mut reader = BitReader::new(&bytes);
-            for n in numbers {
-                prop_assert_eq!(reader.take_unary(n).unwrap(), n);
-            }
-        }
-    }
-
-    #[test]
-    fn a_number_larger_than_expected_is_refused() {
-        assert!(BitReader::new(&[0, 1]).take_unary(7).is_err());
-        assert_eq!(BitReader::new(&[0, 1]).take_unary(8).unwrap(), 8);
     }
 }

@@ -3,6 +3,9 @@
 use super::bits::BitReader;
 use crate::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// A position in bytes that came from a file.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
@@ -84,45 +87,42 @@ impl<'a> Reader<'a> {
         Err(start.error(format!("{what} takes more than 64 bits")))
     }
 
+    /// The next `count` numbers of `width` (at most 32) bits each, which are `what`, each as
+    /// `number` makes it of its bits.
+    ///
+    /// # Errors
+    /// Where the bytes end before; then no memory was taken for the numbers.
+    pub(crate) fn packed<T>(
+        &mut self,
+        count: usize,
+        width: u32,
+        what: &str,
+        number: impl Fn(u32) -> T,
+    ) -> Result<Vec<T>> {
+        self.bits(|bits| {
+            if count.saturating_mul(width as usize) > bits.bits_left() {
+                return Err(bits.error(format!("{count} {what} are cut off")));
+            }
+            (0..count).map(|_| Ok(number(bits.take(width)?))).collect()
+        })
+    }
+
     /// Lets `read` take bits from the bytes that are left, and goes on after the last byte that
     /// it took any from.
     ///
     /// # Errors
-    /// Those of `read`, with the position from the beginning of all bytes.
+    /// Those of `read`, whose positions count from where it began; here they count from the
+    /// beginning of all bytes.
     pub fn bits<T>(&mut self, read: impl FnOnce(&mut BitReader<'a>) -> Result<T>) -> Result<T> {
         let mut bits = BitReader::new(self.bytes.get(self.offset..).unwrap_or_default());
         let value = read(&mut bits).map_err(|error| match error {
             Error::Format { offset, reason } => Error::Format {
-                offset: self.offset + offset,
+                offset: self.offset.saturating_add(offset),
                 reason,
             },
             other => other,
         })?;
         self.offset += bits.bytes_read();
         Ok(value)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_say_where_and_what() {
-        let mut reader = Reader::new(&[1, 2, 3, 0], 0);
-        assert_eq!(reader.take(2, "the magic").unwrap(), [1, 2]);
-        let message = reader.take(3, "the checksum").unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "at byte 2: the checksum needs 3 bytes, but 2 are left"
-        );
-        assert!(reader.take(usize::MAX, "x").is_err());
-        assert_eq!(reader.bits(|bits| bits.take(5)).unwrap(), 3);
-        let message = reader
-            .bits(|bits| bits.take_unary(2))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(message, "at byte 3: a number in unary is larger than 2");
-        assert_eq!((reader.offset(), reader.remaining()), (3, 1));
     }
 }

@@ -55,6 +55,37 @@ fn predictions_in_batches_are_those_of_all_samples_at_once() {
     assert!(predict(&narrow, &samples, 0).is_err());
 }
 
+/// One sample, which is the number of its epoch.
+struct Epochs;
+
+impl Samples for Epochs {
+    fn len(&self) -> usize {
+        1
+    }
+
+    fn features(&self) -> usize {
+        1
+    }
+
+    fn labels(&self) -> &[u32] {
+        &[]
+    }
+
+    fn fill(&self, epoch: u64, _: &[usize], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
+        out.fill(epoch as f32);
+        Ok(())
+    }
+}
+
+#[test]
+fn samples_are_predicted_as_they_are_in_the_epoch() {
+    let network = Chain::new(vec![array![[2.0]]]);
+    for epoch in [0, 3] {
+        let logits = predict(&network, &Epochs, epoch).unwrap();
+        assert_eq!(logits, array![[2.0 * epoch as f32]]);
+    }
+}
+
 #[test]
 fn progress_stays_below_one() {
     let step = |step, total_steps| Step {

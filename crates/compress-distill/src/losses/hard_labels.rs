@@ -1,10 +1,11 @@
 //! Cross-entropy with the labels.
 
 use compress_core::Result;
+use compress_core::ops::cross_entropy::cross_entropy;
 use compress_core::train::{Batch, Loss};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{check_batch, check_labels, mean, probabilities};
+use super::{check_batch, check_labels, finite};
 
 /// The mean over the batch of −ln softmax(z), taken at the label, in nats, z being the logits. Its gradient is
 /// (softmax(z) − one-hot(label)) / batch.
@@ -38,20 +39,11 @@ impl Loss for HardLabels {
         &self,
         logits: ArrayView2<'_, f32>,
         batch: &Batch<'_>,
-        mut gradient: ArrayViewMut2<'_, f32>,
+        gradient: ArrayViewMut2<'_, f32>,
     ) -> Result<f32> {
         check_batch(logits, &gradient)?;
-        check_labels(batch, logits.nrows(), logits.ncols())?;
-        let value = probabilities(logits, 1.0, &mut gradient, |logarithms| {
-            let rows = logarithms.rows().into_iter().zip(batch.labels);
-            let losses = rows.map(|(row, &label)| -f64::from(row[label as usize]));
-            Ok(mean(losses.sum(), logits.nrows())?)
-        })?;
-        let factor = 1.0 / logits.nrows() as f32;
-        for (mut row, &label) in gradient.rows_mut().into_iter().zip(batch.labels) {
-            row[label as usize] -= 1.0;
-            row.map_inplace(|g| *g *= factor);
-        }
-        Ok(value)
+        let (labels, indices) = (batch.labels, batch.indices);
+        check_labels(labels, indices, logits.nrows(), logits.ncols())?;
+        Ok(finite(cross_entropy(logits, labels, indices, gradient)?)?)
     }
 }

@@ -10,8 +10,7 @@ pub use hard_labels::HardLabels;
 pub use joint::Joint;
 pub use soft_targets::SoftTargets;
 
-use compress_core::ops::{elementwise, softmax};
-use compress_core::train::{Batch, Loss};
+use compress_core::train::Loss;
 use compress_core::{Error as CoreError, Result as CoreResult};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -93,24 +92,8 @@ fn check_batch(logits: ArrayView2<'_, f32>, gradient: &ArrayViewMut2<'_, f32>) -
     }
 }
 
-/// Writes ln softmax(logits / temperature) into `out`; after `read` has seen it, its exponential.
-/// So probabilities are the exponential of the very logarithms that the loss is made of, and a
-/// student that equals its teacher gets a gradient of exactly zero.
-fn probabilities<T>(
-    logits: ArrayView2<'_, f32>,
-    temperature: f32,
-    out: &mut ArrayViewMut2<'_, f32>,
-    read: impl FnOnce(ArrayView2<'_, f32>) -> CoreResult<T>,
-) -> CoreResult<T> {
-    softmax::log_softmax(logits, temperature, out.view_mut())?;
-    let result = read(out.view())?;
-    elementwise::exp(out.as_slice_mut().unwrap_or_default())?;
-    Ok(result)
-}
-
-/// The mean over `rows` of a sum, as long as it is a number.
-fn mean(sum: f64, rows: usize) -> Result<f32> {
-    let value = sum / rows as f64;
+/// A loss, as long as it is a number.
+fn finite(value: f64) -> Result<f32> {
     if value.is_finite() {
         Ok(value as f32)
     } else {
@@ -118,32 +101,17 @@ fn mean(sum: f64, rows: usize) -> Result<f32> {
     }
 }
 
-/// Fails unless each row has a label that names a class.
-fn check_labels(batch: &Batch<'_>, rows: usize, classes: usize) -> Result<()> {
-    if batch.labels.len() != rows {
-        return Err(Error::LabelsMissing {
-            samples: rows,
-            labels: batch.labels.len(),
-        });
-    }
-    check_classes(batch.labels, classes, |row| {
-        batch.indices.get(row).copied().unwrap_or(row)
-    })
-}
-
-/// Fails at the first label that names no class; `index` says which sample is meant by a row.
-pub(crate) fn check_classes(
+/// Fails unless each of `samples` has a label that names a class; `indices` are their positions
+/// in the data, or nothing where they are all of it.
+pub(crate) fn check_labels(
     labels: &[u32],
+    indices: &[usize],
+    samples: usize,
     classes: usize,
-    index: impl Fn(usize) -> usize,
 ) -> Result<()> {
-    match labels.iter().position(|&label| label as usize >= classes) {
-        None => Ok(()),
-        Some(row) => Err(CoreError::Label {
-            index: index(row),
-            label: labels[row],
-            classes,
-        }
-        .into()),
+    if labels.len() != samples {
+        let labels = labels.len();
+        return Err(Error::LabelsMissing { samples, labels });
     }
+    Ok(CoreError::check_labels(labels, indices, classes)?)
 }

@@ -1,10 +1,11 @@
 //! What the teacher thinks of each class.
 
+use compress_core::ops::{elementwise, softmax};
 use compress_core::train::{Batch, Loss};
 use compress_core::{Error as CoreError, Result as CoreResult};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use super::{check_batch, mean, probabilities};
+use super::{check_batch, finite};
 use crate::error::check_temperature;
 use crate::teacher::SoftLabels;
 use crate::{Error, Result, Teacher};
@@ -135,20 +136,22 @@ fn divergence(
         return Err(Error::Outputs { teacher, student }.into());
     }
     let scale = f64::from(temperature) * f64::from(temperature);
-    let value = probabilities(logits, temperature, gradient, |student| {
-        let mut sum = 0.0;
-        for (row, q) in student.rows().into_iter().enumerate() {
-            let p = labels.probabilities.row(target(row));
-            let ln_p = labels.logarithms.row(target(row));
-            for ((&p, &ln_p), &ln_q) in p.iter().zip(ln_p).zip(q) {
-                // What the teacher excludes costs nothing, though its logarithm may be −∞.
-                if p != 0.0 {
-                    sum += f64::from(p) * (f64::from(ln_p) - f64::from(ln_q));
-                }
+    softmax::log_softmax(logits, temperature, gradient.view_mut())?;
+    let mut sum = 0.0;
+    for (row, q) in gradient.rows().into_iter().enumerate() {
+        let p = labels.probabilities.row(target(row));
+        let ln_p = labels.logarithms.row(target(row));
+        for ((&p, &ln_p), &ln_q) in p.iter().zip(ln_p).zip(q) {
+            // What the teacher excludes costs nothing, though its logarithm may be −∞.
+            if p != 0.0 {
+                sum += f64::from(p) * (f64::from(ln_p) - f64::from(ln_q));
             }
         }
-        Ok(mean(sum * scale, rows)?)
-    })?;
+    }
+    let value = finite(sum * scale / rows as f64)?;
+    // The exponential of the very logarithms that the loss is made of, so that a student that
+    // equals its teacher gets a gradient of exactly zero.
+    elementwise::exp(gradient.as_slice_mut().unwrap_or_default())?;
     let factor = temperature / rows as f32;
     for (row, mut g) in gradient.rows_mut().into_iter().enumerate() {
         for (g, &p) in g.iter_mut().zip(labels.probabilities.row(target(row))) {

@@ -1,18 +1,8 @@
-//! Activations and their derivatives over whole buffers.
+//! The derivatives of activations over whole buffers, and what they are computed from.
 
 use compress_core::Result;
 use compress_core::network::Activation;
 use compress_core::ops::elementwise;
-
-/// `x = activation(x)`.
-pub(crate) fn forward(activation: Activation, x: &mut [f32]) -> Result<()> {
-    match activation {
-        Activation::Identity => Ok(()),
-        Activation::Relu => elementwise::relu(x),
-        Activation::Gelu => elementwise::gelu(x),
-        Activation::Tanh => elementwise::tanh(x),
-    }
-}
 
 /// `gradient *= activation'`, computed from what [`saves`] says was kept.
 pub(crate) fn backward(activation: Activation, kept: &[f32], gradient: &mut [f32]) -> Result<()> {

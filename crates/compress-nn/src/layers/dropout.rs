@@ -96,4 +96,17 @@ mod tests {
         assert_ne!(draw("a", 5), draw("b", 5));
         assert!(Dropout::new(0.0, 7, "a".into()).is_none());
     }
+
+    #[test]
+    fn chunks_of_one_step_are_not_those_of_another() {
+        let draw = |step| {
+            let mut values = vec![1.0_f32; 2 * CHUNK];
+            Dropout::new(0.5, 7, "a".into())
+                .unwrap()
+                .forward(step, &mut values);
+            values
+        };
+        assert_ne!(draw(0)[CHUNK..], draw(1)[..CHUNK]);
+        assert_ne!(draw(0)[..CHUNK], draw(0)[CHUNK..]);
+    }
 }

@@ -7,10 +7,11 @@ use compress_core::kernels::gemm_f32;
 use compress_core::network::{
     Activation, Architecture, LayerRemoval, LayerSpec, Network, Parameter, Tap,
 };
+use compress_core::ops::elementwise;
 use compress_core::rng;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::layers::{activation, dense};
+use crate::layers::dense;
 use crate::{Init, Result};
 
 /// A chain of dense layers with their parameters.
@@ -176,7 +177,7 @@ impl Mlp {
             let (weight, bias) = self.layer(index);
             dense::forward(read, weight, bias, y.view_mut())?;
             if let Some(values) = y.as_slice_mut() {
-                activation::forward(layer.activation, values)?;
+                elementwise::activate(layer.activation, values)?;
             }
             x = Some(y);
         }

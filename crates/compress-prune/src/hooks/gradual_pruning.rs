@@ -96,13 +96,12 @@ impl GradualOptions {
 ///
 /// # Examples
 /// ```
-/// # #[path = "../../tests/support/mod.rs"] mod support;
 /// use compress_core::train::{Fit};
 /// use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude};
 ///
 /// // Any `Fit`: a network and the way to train it.
-/// let mut trainer = support::Sgd::new(support::Chain::random(&[4, 8, 3], 1));
-/// let data = support::blobs(64, 4, 3, 2);
+/// let mut trainer = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
+/// let data = compress_testing::blobs(64, 4, 3, 2);
 ///
 /// let options = GradualOptions { target: 0.25, interval: 5, ..GradualOptions::default() };
 /// let mut pruning = GradualPruning::new(
@@ -111,7 +110,7 @@ impl GradualOptions {
 ///     Box::new(Cubic),
 ///     options,
 /// )?;
-/// trainer.fit(&data, &support::CrossEntropy, &mut [&mut pruning])?;
+/// trainer.fit(&data, &compress_testing::CrossEntropy, &mut [&mut pruning])?;
 /// assert_eq!(pruning.mask().density(), 0.25);
 /// # Ok::<(), compress_core::Error>(())
 /// ```

@@ -19,18 +19,17 @@ use super::masking;
 ///
 /// # Examples
 /// ```
-/// # #[path = "../../tests/support/mod.rs"] mod support;
 /// use compress_core::mask::{Criterion, Structure};
 /// use compress_core::train::{Fit};
 /// use compress_prune::{Global, Magnitude, MaskHook};
 ///
 /// // Any `Fit`: a network and the way to train it.
-/// let mut trainer = support::Sgd::new(support::Chain::random(&[4, 8, 3], 1));
-/// let data = support::blobs(64, 4, 3, 2);
+/// let mut trainer = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
+/// let data = compress_testing::blobs(64, 4, 3, 2);
 ///
 /// let mask = Global::default().mask(&Magnitude.scores(trainer.network())?, 0.25)?;
 /// let mut hook = MaskHook::new(mask);
-/// trainer.fit(&data, &support::CrossEntropy, &mut [&mut hook])?;
+/// trainer.fit(&data, &compress_testing::CrossEntropy, &mut [&mut hook])?;
 /// let now = compress_core::mask::Mask::of_nonzeros(trainer.network());
 /// assert_eq!((now.kept(), now.total()), (14, 56));
 /// # Ok::<(), compress_core::Error>(())

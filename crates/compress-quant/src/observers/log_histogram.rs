@@ -153,4 +153,15 @@ mod tests {
         assert_eq!(histogram.quantile(0.5), Some(0.0));
         assert!(LogHistogram::default().quantile(0.5).is_none());
     }
+
+    #[test]
+    fn quantiles_within_a_bin_are_where_their_rank_is() {
+        // All in the bin from 1 to 1 + 1/128.
+        let mut histogram = LogHistogram::default();
+        (0..1000).for_each(|i| histogram.add(1.0 + i as f32 / 128_000.0));
+        for q in [0.1, 0.5, 0.9] {
+            let found = f64::from(histogram.quantile(q).unwrap());
+            assert!((found - (1.0 + q / 128.0)).abs() < 1e-5, "{q}: {found}");
+        }
+    }
 }

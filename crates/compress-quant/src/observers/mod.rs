@@ -7,11 +7,12 @@ mod mean_squared_error;
 mod min_max;
 mod percentile;
 
+use compress_core::calibrate;
 use compress_core::kernels::quantize::scale_and_zero;
 use compress_core::network::{LayerSpec, Network, Tap};
 use compress_core::train::Samples;
 use compress_core::{Error, Result};
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use ndarray::ArrayView2;
 
 pub use mean_squared_error::MeanSquaredError;
 pub use min_max::MinMax;
@@ -71,20 +72,7 @@ pub const OBSERVERS: &[(&str, MakeObserver)] = &[
 /// # Errors
 /// Where there are no samples, or the network or the tap fails.
 pub fn observe(network: &dyn Network, samples: &dyn Samples, tap: &mut dyn Tap) -> Result<usize> {
-    /// Rows of a batch.
-    const BATCH: usize = 512;
-    if samples.is_empty() {
-        return Err(Error::Empty {
-            what: "the calibration data".into(),
-        });
-    }
-    let mut inputs = Array2::zeros((BATCH.min(samples.len()), samples.features()));
-    let indices: Vec<usize> = (0..samples.len()).collect();
-    for chunk in indices.chunks(BATCH) {
-        let mut rows = inputs.slice_axis_mut(Axis(0), Slice::from(..chunk.len()));
-        samples.fill(0, chunk, rows.view_mut())?;
-        network.forward_tapped(rows.view(), tap)?;
-    }
+    calibrate::observe(network, samples, tap)?;
     Ok(samples.len())
 }
 

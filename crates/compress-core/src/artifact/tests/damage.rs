@@ -82,6 +82,11 @@ fn what_is_wrong_is_said() {
     let mut damaged = bytes.clone();
     damaged[20] ^= 1;
     assert!(message(&damaged).contains("damaged"));
+    // The byte after the checksum begins the architecture.
+    let mut flagged = bytes.clone();
+    flagged[CHECKSUM.end] |= 1 << 6;
+    seal(&mut flagged);
+    assert!(message(&flagged).contains("at byte 8: unknown flags"));
 }
 
 proptest! {

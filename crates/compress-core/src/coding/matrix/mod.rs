@@ -1,8 +1,8 @@
 //! Sparse matrices of small integers in close to their entropy.
 //!
 //! For each position whether it is zero, and for the others sign and magnitude, by an adaptive
-//! model and the range coder. The model is written once
-//! for both directions: [`code_integers`] writes with an encoder and reads with a decoder.
+//! model and the range coder. The model is written once for both directions: [`code_integers`]
+//! writes with an encoder and reads with a decoder.
 
 pub mod geometry;
 mod magnitude;
@@ -29,9 +29,13 @@ pub fn code_integers(
     values: &mut [i32],
     range: impl Fn(usize) -> (u32, u32),
 ) {
+    let columns = geometry.columns();
+    if columns == 0 {
+        // No row holds a value.
+        return values.fill(0);
+    }
     let mut significance = Significance::new(geometry);
     let mut magnitude = Magnitude::new(geometry);
-    let columns = geometry.columns().max(1);
     for (i, row) in values.chunks_mut(columns).enumerate() {
         significance.begin_row();
         magnitude.begin_row();
@@ -55,8 +59,12 @@ pub fn code_sparse<C: BitCoder>(
     values: &mut [u32],
     mut other: impl FnMut(&mut C, u32) -> u32,
 ) {
+    let columns = geometry.columns();
+    if columns == 0 {
+        return values.fill(0);
+    }
     let mut significance = Significance::new(geometry);
-    for row in values.chunks_mut(geometry.columns().max(1)) {
+    for row in values.chunks_mut(columns) {
         significance.begin_row();
         for (column, value) in row.iter_mut().enumerate() {
             *value = if significance.code(coder, column, *value != 0) {

@@ -197,3 +197,12 @@ fn what_lies_outside_of_its_range_is_replaced_not_lost_track_of() {
         }));
     }
 }
+
+#[test]
+fn without_columns_there_are_zeros_alone() {
+    let none = Geometry::line(0);
+    assert_eq!(decode(&none, &[255; 8], 3, (1, 1)), [0; 3]);
+    let mut values = [1; 3];
+    code_sparse(&mut Decoder::new(&[255; 8]), &none, &mut values, |_, v| v);
+    assert_eq!(values, [0; 3]);
+}

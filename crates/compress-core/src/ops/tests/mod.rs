@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod arrays;
+mod cross_entropy;
 mod levels;
 mod optimizer;
 

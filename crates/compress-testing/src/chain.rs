@@ -1,0 +1,211 @@
+//! A network that meets the contract, edits of its structure included.
+
+use compress_core::kernels::gemm_f32::{Init, gemm};
+use compress_core::network::{
+    Activation, Architecture, LayerRemoval, LayerSpec, Network, Parameter, Tap,
+};
+use compress_core::ops::elementwise;
+use compress_core::{Error, Result, rng};
+use ndarray::{Array2, ArrayView2, Axis};
+
+use crate::normal;
+
+/// A chain of dense layers, open to whatever a test does to it.
+#[derive(Clone)]
+pub struct Chain {
+    /// The layers; each parameter must be as they say.
+    pub architecture: Architecture,
+    /// For each layer its weight and its bias.
+    pub parameters: Vec<Parameter>,
+}
+
+impl Chain {
+    /// ReLU between layers, uniform weights and biases.
+    pub fn random(widths: &[usize], seed: u64) -> Self {
+        Self::with_activation(widths, Activation::Relu, seed)
+    }
+
+    /// As [`Chain::random`], with `hidden` between layers.
+    pub fn with_activation(widths: &[usize], hidden: Activation, seed: u64) -> Self {
+        let mut stream = rng::stream(seed, "tests.chain");
+        Self::of(widths, hidden, |layer, _, count| {
+            let bound = (3.0 / layer.inputs as f32).sqrt();
+            let mut draw = || (2.0 * rng::uniform(&mut stream) - 1.0) * bound;
+            (0..count).map(|_| draw()).collect()
+        })
+    }
+
+    /// ReLU between layers, [`normal`] weights whose deviation is `1/√inputs`, biases of
+    /// deviation 0.1.
+    pub fn normal(widths: &[usize], seed: u64) -> Self {
+        Self::of(widths, Activation::Relu, |layer, name, count| {
+            let is_bias = name == layer.bias_name();
+            let inputs = (layer.inputs as f32).sqrt();
+            let deviation = if is_bias { 0.1 } else { 1.0 / inputs };
+            let values = normal(seed, name, count).into_iter();
+            values.map(|x| deviation * x).collect()
+        })
+    }
+
+    /// Parameters that `draw` makes, given their layer, name and count.
+    fn of(
+        widths: &[usize],
+        hidden: Activation,
+        mut draw: impl FnMut(&LayerSpec, &str, usize) -> Vec<f32>,
+    ) -> Self {
+        let architecture = Architecture::mlp(widths, hidden).unwrap();
+        let mut parameters = Vec::new();
+        for layer in &architecture.layers {
+            let (weight, bias) = (layer.weight_name(), layer.bias_name());
+            let values = draw(layer, &weight, layer.outputs * layer.inputs);
+            let values = Array2::from_shape_vec((layer.outputs, layer.inputs), values).unwrap();
+            parameters.push(Parameter::weight(weight, values));
+            let values = draw(layer, &bias, layer.outputs);
+            parameters.push(Parameter::bias(bias, values));
+        }
+        Chain {
+            architecture,
+            parameters,
+        }
+    }
+
+    /// The values of each parameter.
+    pub fn values(&self) -> Vec<Vec<f32>> {
+        let values = |p: &Parameter| p.values().to_vec();
+        self.parameters.iter().map(values).collect()
+    }
+
+    /// The input of each layer, and last the logits.
+    pub(crate) fn activations(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<Array2<f32>>> {
+        let wanted = [inputs.nrows(), self.architecture.features];
+        Error::check_shape("inputs", &wanted, inputs.shape())?;
+        let first = match &self.architecture.selected {
+            None => inputs.as_standard_layout().into_owned(),
+            Some(s) => inputs.select(Axis(1), &s.iter().map(|&i| i as usize).collect::<Vec<_>>()),
+        };
+        let mut all = vec![first];
+        for (layer, pair) in self
+            .architecture
+            .layers
+            .iter()
+            .zip(self.parameters.chunks(2))
+        {
+            let x = all[all.len() - 1].view();
+            let mut y = Array2::zeros((x.nrows(), layer.outputs));
+            let bias = Init::Bias(pair[1].values());
+            gemm(x, pair[0].matrix().t(), bias, y.view_mut())?;
+            elementwise::activate(layer.activation, y.as_slice_mut().unwrap())?;
+            all.push(y);
+        }
+        Ok(all)
+    }
+
+    /// Gradients of all parameters, given that of the logits; hidden layers must be ReLU.
+    pub(crate) fn backward(&mut self, all: &[Array2<f32>], mut dy: Array2<f32>) -> Result<()> {
+        for (i, pair) in self.parameters.chunks_mut(2).enumerate().rev() {
+            let x = &all[i];
+            let (inputs, outputs) = (x.ncols(), dy.ncols());
+            let mut dw = Array2::zeros((outputs, inputs));
+            gemm(dy.t(), x.view(), Init::Zero, dw.view_mut())?;
+            let gradient = pair[0].gradient_mut();
+            gradient.copy_from_slice(dw.as_slice().unwrap());
+            for (g, column) in pair[1].gradient_mut().iter_mut().zip(dy.columns()) {
+                *g = column.iter().sum();
+            }
+            if i > 0 {
+                let mut dx = Array2::zeros(x.raw_dim());
+                gemm(dy.view(), pair[0].matrix(), Init::Zero, dx.view_mut())?;
+                elementwise::relu_backward(x.as_slice().unwrap(), dx.as_slice_mut().unwrap())?;
+                dy = dx;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_weight(&mut self, layer: usize, value: Array2<f32>) {
+        let name = self.parameters[2 * layer].name().to_owned();
+        self.parameters[2 * layer] = Parameter::weight(name, value);
+    }
+
+    fn set_bias(&mut self, layer: usize, value: Vec<f32>) {
+        let name = self.parameters[2 * layer + 1].name().to_owned();
+        self.parameters[2 * layer + 1] = Parameter::bias(name, value);
+    }
+
+    /// Leaves of a layer's weight only the `kept` rows (axis 0) or columns (axis 1).
+    fn select(&mut self, layer: usize, axis: usize, kept: &[usize]) {
+        let weight = self.parameters[2 * layer].matrix();
+        self.set_weight(layer, weight.select(Axis(axis), kept));
+    }
+}
+
+impl Network for Chain {
+    fn architecture(&self) -> Architecture {
+        self.architecture.clone()
+    }
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.parameters.iter().collect()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        self.parameters.iter_mut().collect()
+    }
+
+    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        Ok(self.activations(inputs)?.pop().unwrap())
+    }
+
+    fn forward_tapped(
+        &self,
+        inputs: ArrayView2<'_, f32>,
+        tap: &mut dyn Tap,
+    ) -> Result<Array2<f32>> {
+        let mut all = self.activations(inputs)?;
+        for (i, layer) in self.architecture.layers.iter().enumerate() {
+            tap.observe(i, layer, all[i].view())?;
+        }
+        Ok(all.pop().unwrap())
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Network> {
+        Box::new(self.clone())
+    }
+
+    fn remove_neurons(&mut self, layer: usize, keep: &[bool]) -> Result<()> {
+        self.architecture = self.architecture.without_neurons(layer, keep)?;
+        let kept = positions(keep);
+        self.select(layer, 0, &kept);
+        let bias = self.parameters[2 * layer + 1].values();
+        self.set_bias(layer, kept.iter().map(|&i| bias[i]).collect());
+        self.select(layer + 1, 1, &kept);
+        Ok(())
+    }
+
+    fn remove_inputs(&mut self, keep: &[bool]) -> Result<()> {
+        self.architecture = self.architecture.without_inputs(keep)?;
+        self.select(0, 1, &positions(keep));
+        Ok(())
+    }
+
+    fn remove_layer(&mut self, layer: usize, how: LayerRemoval) -> Result<()> {
+        self.architecture = self.architecture.without_layer(layer, how)?;
+        if how == LayerRemoval::Fold {
+            let [this, bias, next, next_bias] =
+                [0, 1, 2, 3].map(|i| &self.parameters[2 * layer + i]);
+            let mut weight = Array2::zeros((next.shape()[0], this.shape()[1]));
+            gemm(next.matrix(), this.matrix(), Init::Zero, weight.view_mut())?;
+            let mut joined = Array2::zeros((1, next.shape()[0]));
+            let init = Init::Bias(next_bias.values());
+            gemm(bias.matrix(), next.matrix().t(), init, joined.view_mut())?;
+            self.set_weight(layer + 1, weight);
+            self.set_bias(layer + 1, joined.into_raw_vec_and_offset().0);
+        }
+        self.parameters.drain(2 * layer..2 * layer + 2);
+        Ok(())
+    }
+}
+
+fn positions(keep: &[bool]) -> Vec<usize> {
+    (0..keep.len()).filter(|&i| keep[i]).collect()
+}
