@@ -14,6 +14,7 @@ pub(crate) mod lines;
 pub mod quantize;
 pub mod reduce;
 pub mod select;
+pub mod sparse_layer;
 pub mod spmm;
 
 /// Who computes a product.
