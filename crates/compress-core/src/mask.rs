@@ -42,6 +42,14 @@ pub trait Criterion {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
 
+    /// Takes what the optimizer remembers, as
+    /// [`crate::train::TrainHook::observe_second_moments`] gives it, before the scores that
+    /// follow. Most criteria need none of it.
+    fn observe_second_moments(&mut self, network: &dyn Network, moments: &[&[f32]]) -> Result<()> {
+        let _ = (network, moments);
+        Ok(())
+    }
+
     /// Scores every weight (not the biases) of `network`.
     fn scores(&self, network: &dyn Network) -> Result<Scores>;
 }

@@ -1,9 +1,12 @@
 //! What a model is to the algorithms: named parameters, a forward pass that can be tapped, a
 //! chain of layers, and the edits that follow from it.
 
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayView2, ArrayViewD, IxDyn};
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::sparse_layer::Live;
 use crate::{Error, Result};
 
 #[cfg(test)]
@@ -28,6 +31,7 @@ pub struct Parameter {
     shape: Vec<usize>,
     value: Vec<f32>,
     gradient: Vec<f32>,
+    live: Option<Arc<Live>>,
 }
 
 impl Parameter {
@@ -56,6 +60,7 @@ impl Parameter {
             shape,
             value,
             gradient,
+            live: None,
         }
     }
 
@@ -97,6 +102,36 @@ impl Parameter {
     /// Values and gradient at once, as an optimizer needs them.
     pub fn values_and_gradient_mut(&mut self) -> (&mut [f32], &mut [f32]) {
         (&mut self.value, &mut self.gradient)
+    }
+
+    /// Which weights may be other than zero; all of them where `None`.
+    ///
+    /// Who prunes for good says it here, so that a training loop can leave the others out
+    /// ([`crate::train::Step::live_only`]).
+    pub fn live(&self) -> Option<&Arc<Live>> {
+        self.live.as_ref()
+    }
+
+    /// Makes these weights the only ones that may be other than zero, and zeroes the others and
+    /// their gradient; `None` makes all of them live again.
+    ///
+    /// # Errors
+    /// Where it is for a matrix of another shape.
+    pub fn set_live(&mut self, live: Option<Arc<Live>>) -> Result<()> {
+        if let Some(live) = &live {
+            let (n, k) = live.dim();
+            Error::check_shape(&self.name, &self.shape, &[n, k])?;
+            let mut next = 0;
+            for position in live.positions() {
+                self.value[next..position].fill(0.0);
+                self.gradient[next..position].fill(0.0);
+                next = position + 1;
+            }
+            self.value[next..].fill(0.0);
+            self.gradient[next..].fill(0.0);
+        }
+        self.live = live;
+        Ok(())
     }
 
     /// The values as an array.

@@ -129,6 +129,9 @@ pub struct Step {
     pub total_steps: usize,
     /// The learning rate of this step.
     pub learning_rate: f32,
+    /// Whether the loop leaves alone what is not live
+    /// ([`crate::network::Parameter::live`]): its values and gradients stay zero.
+    pub live_only: bool,
 }
 
 impl Step {
@@ -152,6 +155,21 @@ pub trait TrainHook {
     /// When the gradients of `step` are known and not yet applied.
     fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
         let _ = (network, step);
+        Ok(())
+    }
+
+    /// What the optimizer remembers of the squares of the gradients, after its step and before
+    /// [`TrainHook::after_step`]: for each parameter, in the network's order, their running mean,
+    /// one for each value or one for each live value; empty where it keeps none.
+    ///
+    /// This mean estimates the diagonal of the empirical Fisher information at no cost.
+    fn observe_second_moments(
+        &mut self,
+        network: &dyn Network,
+        step: &Step,
+        moments: &[&[f32]],
+    ) -> Result<()> {
+        let _ = (network, step, moments);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ fn step(step: usize, total_steps: usize) -> Step {
         step,
         total_steps,
         learning_rate: 0.1,
+        live_only: false,
     }
 }
 

@@ -23,6 +23,7 @@ const STEP: Step = Step {
     step: 0,
     total_steps: 1,
     learning_rate: 0.1,
+    live_only: false,
 };
 
 fn four_bits() -> LinearSymmetric {

@@ -57,6 +57,7 @@ impl Sgd {
                 step,
                 total_steps,
                 learning_rate: LEARNING_RATE,
+                live_only: false,
             };
             let start = step % per_epoch * BATCH;
             let indices: Vec<usize> = (start..data.len().min(start + BATCH)).collect();

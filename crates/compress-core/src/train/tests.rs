@@ -93,6 +93,7 @@ fn progress_stays_below_one() {
         step,
         total_steps,
         learning_rate: 0.1,
+        live_only: false,
     };
     assert_eq!(step(0, 10).progress(), 0.0);
     assert_eq!(step(5, 10).progress(), 0.5);

@@ -6,7 +6,7 @@ use compress_core::network::Network;
 use compress_core::structured::{from_bytes, to_bytes};
 use compress_core::train::{Step, TrainHook};
 
-use super::masking;
+use super::masking::{self, LiveWeights};
 use crate::error::check_fraction;
 use crate::schedule::Schedule;
 use crate::structure::check_scores;
@@ -123,6 +123,7 @@ pub struct GradualPruning {
     schedule: Box<dyn Schedule>,
     options: GradualOptions,
     state: State,
+    live: LiveWeights,
 }
 
 /// What a checkpoint holds.
@@ -156,6 +157,7 @@ impl GradualPruning {
             schedule,
             options,
             state: State::default(),
+            live: LiveWeights::new(),
         })
     }
 
@@ -206,6 +208,7 @@ impl GradualPruning {
         }
         tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
         self.state.mask = mask;
+        self.live.clear();
         self.state.density = Some(density);
         self.state.finished = density <= self.options.target;
         Ok(())
@@ -213,17 +216,29 @@ impl GradualPruning {
 }
 
 impl TrainHook for GradualPruning {
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> CoreResult<()> {
+    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
         match self.options.regrowth {
-            Regrowth::Never => masking::zero_gradients(&self.state.mask, network),
+            Regrowth::Never => masking::zero_gradients(&self.state.mask, network, step),
             Regrowth::Allowed => masking::restore(&self.state.mask, network, &self.state.shadow),
+        }
+    }
+
+    fn observe_second_moments(
+        &mut self,
+        network: &dyn Network,
+        step: &Step,
+        moments: &[&[f32]],
+    ) -> CoreResult<()> {
+        match self.due(step.step + 1, step.total_steps) {
+            Some(_) => self.criterion.observe_second_moments(network, moments),
+            None => Ok(()),
         }
     }
 
     fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
         if self.options.regrowth == Regrowth::Never {
             // Before scoring, so that what momentum moved does not count.
-            masking::zero_values(&self.state.mask, network)?;
+            masking::zero_values(&self.state.mask, &mut self.live, network, step)?;
         }
         let pruned = match self.due(step.step + 1, step.total_steps) {
             Some(density) => {
@@ -234,8 +249,13 @@ impl TrainHook for GradualPruning {
         };
         match self.options.regrowth {
             Regrowth::Never if !pruned => Ok(()),
-            Regrowth::Never => masking::zero_values(&self.state.mask, network),
-            Regrowth::Allowed => masking::stash(&self.state.mask, network, &mut self.state.shadow),
+            Regrowth::Never => {
+                masking::zero_values(&self.state.mask, &mut self.live, network, step)
+            }
+            Regrowth::Allowed => {
+                masking::revive(&self.state.mask, network)?;
+                masking::stash(&self.state.mask, network, &mut self.state.shadow)
+            }
         }
     }
 
@@ -254,6 +274,7 @@ impl TrainHook for GradualPruning {
         let read = from_bytes(state);
         let (mask, density, finished, shadow) = masking::complete(NAME, read, state.len())?;
         masking::check_mask(NAME, &mask)?;
+        self.live.clear();
         self.state = State {
             mask,
             density,

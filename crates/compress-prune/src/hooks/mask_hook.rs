@@ -6,7 +6,7 @@ use compress_core::network::Network;
 use compress_core::structured::{from_bytes, to_bytes};
 use compress_core::train::{Step, TrainHook};
 
-use super::masking;
+use super::masking::{self, LiveWeights};
 
 /// Holds pruned weights at zero while the others are fine-tuned: their gradients are zeroed
 /// after each backward pass, so that they move nothing (not even a norm that gradients are
@@ -37,6 +37,7 @@ use super::masking;
 #[derive(Clone, Debug)]
 pub struct MaskHook {
     mask: Mask,
+    live: LiveWeights,
     applied: bool,
 }
 
@@ -45,6 +46,7 @@ impl MaskHook {
     pub fn new(mask: Mask) -> Self {
         MaskHook {
             mask,
+            live: LiveWeights::new(),
             applied: false,
         }
     }
@@ -57,20 +59,20 @@ impl MaskHook {
 
 impl TrainHook for MaskHook {
     /// Applies the mask before the very first pass, if the network was not masked yet.
-    fn before_forward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
+    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
         if !self.applied {
-            masking::zero_values(&self.mask, network)?;
+            masking::zero_values(&self.mask, &mut self.live, network, step)?;
             self.applied = true;
         }
         Ok(())
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        masking::zero_gradients(&self.mask, network)
+    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        masking::zero_gradients(&self.mask, network, step)
     }
 
-    fn after_step(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        masking::zero_values(&self.mask, network)
+    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        masking::zero_values(&self.mask, &mut self.live, network, step)
     }
 
     fn save(&self) -> Result<Vec<u8>> {

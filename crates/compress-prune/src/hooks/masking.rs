@@ -1,25 +1,69 @@
 //! A mask applied to a network in the middle of training: on every step, so without allocating
 //! more than the network's own list of parameters.
 
+use std::sync::Arc;
+
+use compress_core::kernels::sparse_layer::Live;
 use compress_core::mask::{Mask, TensorMask};
-use compress_core::network::{Network, Parameter};
+use compress_core::network::{Network, Parameter, Role};
 use compress_core::ops::vector::zero_where;
+use compress_core::train::Step;
 use compress_core::{Error as CoreError, Result as CoreResult};
 
 use crate::Error;
 
-/// Sets masked values to zero.
-pub(super) fn zero_values(mask: &Mask, network: &mut dyn Network) -> CoreResult<()> {
-    each(mask, network, |_, parameter, keep| {
-        zero_where(parameter.values_mut(), keep)
+/// The marks of a mask as a training loop knows them, one entry for each of its tensors; empty
+/// before they are needed and after the mask has changed.
+pub(super) type LiveWeights = Vec<Option<Arc<Live>>>;
+
+/// Sets masked values to zero, or makes sure that the loop leaves them at zero.
+pub(super) fn zero_values(
+    mask: &Mask,
+    live: &mut LiveWeights,
+    network: &mut dyn Network,
+    step: &Step,
+) -> CoreResult<()> {
+    live.resize(mask.tensors.len(), None);
+    each(mask, network, |i, parameter, keep| {
+        if !left_to_loop(parameter, step) {
+            return zero_where(parameter.values_mut(), keep);
+        }
+        let live = match &live[i] {
+            Some(live) => live,
+            None => {
+                let [n, k] = [parameter.shape()[0], parameter.shape()[1]];
+                live[i].insert(Arc::new(Live::new(n, k, keep)?))
+            }
+        };
+        match parameter.live() {
+            Some(set) if Arc::ptr_eq(set, live) => Ok(()),
+            _ => parameter.set_live(Some(live.clone())),
+        }
     })
 }
 
-/// Sets masked gradients to zero.
-pub(super) fn zero_gradients(mask: &Mask, network: &mut dyn Network) -> CoreResult<()> {
+/// Sets masked gradients to zero, where the loop does not.
+pub(super) fn zero_gradients(
+    mask: &Mask,
+    network: &mut dyn Network,
+    step: &Step,
+) -> CoreResult<()> {
     each(mask, network, |_, parameter, keep| {
+        if left_to_loop(parameter, step) {
+            return Ok(());
+        }
         zero_where(parameter.gradient_mut(), keep)
     })
+}
+
+/// Whether the loop keeps what is not live at zero by itself.
+fn left_to_loop(parameter: &Parameter, step: &Step) -> bool {
+    step.live_only && parameter.role() == Role::Weight
+}
+
+/// Makes every masked weight live again.
+pub(super) fn revive(mask: &Mask, network: &mut dyn Network) -> CoreResult<()> {
+    each(mask, network, |_, parameter, _| parameter.set_live(None))
 }
 
 /// Moves masked values into `shadow`, one vector for each tensor of the mask, and leaves zeros.
