@@ -121,14 +121,8 @@ impl Parameter {
         if let Some(live) = &live {
             let (n, k) = live.dim();
             Error::check_shape(&self.name, &self.shape, &[n, k])?;
-            let mut next = 0;
-            for position in live.positions() {
-                self.value[next..position].fill(0.0);
-                self.gradient[next..position].fill(0.0);
-                next = position + 1;
-            }
-            self.value[next..].fill(0.0);
-            self.gradient[next..].fill(0.0);
+            live.zero_dead(&mut self.value);
+            live.zero_dead(&mut self.gradient);
         }
         self.live = live;
         Ok(())

@@ -1,6 +1,8 @@
 //! The forward and backward pass of a training step, in buffers that are allocated once.
 
 use compress_core::Result;
+use compress_core::kernels::gemm_f32::{Init, gemm};
+use compress_core::kernels::sparse_layer;
 use compress_core::network::Activation;
 use compress_core::ops::elementwise;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
@@ -8,8 +10,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::layers::activation::{self, Saved, saves};
 use crate::layers::dense;
 use crate::layers::dropout::Dropout;
-use crate::rows::{first, first_mut, values_mut};
-use crate::{Mlp, Settings};
+use crate::layers::live::zero_dead_gradient;
+use crate::rows::{by_feature, by_feature_mut, first, first_mut, values_mut};
+use crate::sparse::Sparse;
+use crate::{Mlp, Settings, optim};
 
 /// All buffers hold up to `capacity` rows; a pass uses the first ones.
 #[derive(Debug)]
@@ -20,6 +24,12 @@ pub(crate) struct Backprop {
     read: Option<Array2<f32>>,
     input_dropout: Option<Dropout>,
     layers: Vec<Buffers>,
+    /// The layers of few live weights. While there is one, the buffers of all layers hold
+    /// `[outputs, rows]` rather than `[rows, outputs]`.
+    pub(crate) sparse: Sparse,
+    /// `[capacity, classes]`: the logits and their gradient row by row, as a loss reads them,
+    /// where the buffers do not hold them so.
+    ends: Option<[Array2<f32>; 2]>,
 }
 
 /// What a layer leaves for its backward pass.
@@ -73,7 +83,42 @@ impl Backprop {
             read: copies.then(|| Array2::zeros((capacity, reads))),
             layers: layers.collect(),
             input_dropout,
+            sparse: Sparse::default(),
+            ends: None,
         }
+    }
+
+    /// Follows what hooks have said of live weights since the last step.
+    pub(crate) fn follow(
+        &mut self,
+        network: &Mlp,
+        optimizer: &mut optim::State,
+    ) -> crate::Result<()> {
+        network.check_shapes().map_err(|_| crate::Error::Reshaped)?;
+        self.sparse.follow(network, optimizer);
+        let shape = self.layers.last().map(|layer| layer.output.raw_dim());
+        self.ends = match (self.ends.take(), shape) {
+            (Some(ends), _) if self.sparse.any() => Some(ends),
+            (None, Some(shape)) if self.sparse.any() => {
+                Some([Array2::zeros(shape), Array2::zeros(shape)])
+            }
+            _ => None,
+        };
+        Ok(())
+    }
+
+    /// What the optimizer remembers of the squares of each parameter's gradient.
+    pub(crate) fn second_moments<'a>(
+        &'a self,
+        optimizer: &'a optim::State,
+        network: &Mlp,
+    ) -> Vec<&'a [f32]> {
+        let parameters = 0..network.all().len();
+        let moments = parameters.map(|index| match self.sparse.layer(index / 2) {
+            Some(layer) if index.is_multiple_of(2) => &layer.second,
+            _ => optimizer.moments(index)[1],
+        });
+        moments.collect()
     }
 
     /// The first `rows` rows of the batch, to fill.
@@ -99,6 +144,10 @@ impl Backprop {
         let Buffers {
             output, gradient, ..
         } = &mut self.layers[last];
+        let (output, gradient) = match &mut self.ends {
+            Some([logits, gradient]) => (logits, gradient),
+            None => (output, gradient),
+        };
         (
             first(&self.inputs, rows),
             first(output, rows),
@@ -114,6 +163,9 @@ impl Backprop {
                 dropout.forward(step, values_mut(read, rows));
             }
         }
+        if self.sparse.any() {
+            return self.forward_by_feature(network, rows, step);
+        }
         let mut x = self.read.as_ref().unwrap_or(&self.inputs);
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let (weight, bias) = network.layer(index);
@@ -127,6 +179,9 @@ impl Backprop {
 
     /// From the gradient of the logits (see [`Backprop::ends`]) to those of all parameters.
     pub(crate) fn backward(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
+        if self.sparse.any() {
+            return self.backward_by_feature(network, rows);
+        }
         for index in (0..self.layers.len()).rev() {
             let (before, from) = self.layers.split_at_mut(index);
             let layer = &mut from[0];
@@ -138,10 +193,81 @@ impl Backprop {
             };
             let (weight, bias) = network.layer_mut(index);
             dense::backward_parameters(first(x, rows), dy, weight, bias)?;
+            zero_dead_gradient(weight);
             if let Some(previous) = before.last_mut() {
                 let dx = first_mut(&mut previous.gradient, rows);
                 dense::backward_input(dy, weight, dx)?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// The same while activations lie feature by feature.
+impl Backprop {
+    fn forward_by_feature(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
+        let Backprop {
+            inputs,
+            read,
+            layers,
+            sparse,
+            ends,
+            ..
+        } = self;
+        sparse.gather_values(network);
+        sparse.set_inputs(first(read.as_ref().unwrap_or(inputs), rows));
+        for index in 0..layers.len() {
+            let (before, from) = layers.split_at_mut(index);
+            let layer = &mut from[0];
+            let (weight, bias) = network.layer(index);
+            let x = match before.last() {
+                Some(previous) => by_feature(&previous.output, rows)?,
+                None => sparse.inputs(rows)?,
+            };
+            let y = by_feature_mut(&mut layer.output, rows)?;
+            match sparse.layer(index) {
+                Some(live) => sparse_layer::forward(&live.live, &live.values, bias.values(), x, y)?,
+                None => dense::forward_by_feature(x, weight, bias, y)?,
+            }
+            layer.activate(rows, step)?;
+        }
+        if let (Some([logits, _]), Some(last)) = (ends, layers.last()) {
+            let from = by_feature(&last.output, rows)?;
+            first_mut(logits, rows).assign(&from.reversed_axes());
+        }
+        Ok(())
+    }
+
+    fn backward_by_feature(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
+        let Backprop {
+            layers,
+            sparse,
+            ends,
+            ..
+        } = self;
+        if let (Some([_, gradient]), Some(last)) = (ends, layers.last_mut()) {
+            let mut to = by_feature_mut(&mut last.gradient, rows)?;
+            to.assign(&first(gradient, rows).reversed_axes());
+        }
+        for index in (0..layers.len()).rev() {
+            let (before, from) = layers.split_at_mut(index);
+            let layer = &mut from[0];
+            layer.deactivate(rows)?;
+            let dy = by_feature(&layer.gradient, rows)?;
+            let (weight, bias) = network.layer_mut(index);
+            dense::backward_bias_by_feature(dy, bias)?;
+            if let Some(previous) = before.last_mut() {
+                let dx = by_feature_mut(&mut previous.gradient, rows)?;
+                match sparse.layer(index) {
+                    Some(l) => sparse_layer::backward_inputs(&l.live, &l.values, dy, dx)?,
+                    None => gemm(weight.matrix().reversed_axes(), dy, Init::Zero, dx)?,
+                }
+            }
+            let x = match before.last() {
+                Some(previous) => Some(by_feature(&previous.output, rows)?),
+                None => None,
+            };
+            sparse.backward_weights(index, dy, x, weight)?;
         }
         Ok(())
     }

@@ -63,6 +63,7 @@ pub(crate) fn run(
             "epoch done"
         );
         state.report.epochs.push(report);
+        buffers.sparse.give_back(&mut state.optimizer);
         save(trainer, data, hooks, &state)?;
     }
     Ok(state.report)

@@ -45,6 +45,7 @@ pub mod optim;
 mod pass;
 mod rows;
 mod settings;
+mod sparse;
 mod trainer;
 mod trigonometry;
 

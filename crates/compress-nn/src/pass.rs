@@ -37,6 +37,7 @@ impl Pass<'_> {
                 step: state.step,
                 total_steps: self.rates.total_steps,
                 learning_rate: self.rates.at(self.epoch, state.step),
+                live_only: true,
             };
             let loss = self.step(trainer, hooks, indices, &step, state, buffers)?;
             sum += f64::from(loss) * indices.len() as f64;
@@ -75,12 +76,17 @@ impl Pass<'_> {
         for hook in hooks.iter_mut() {
             hook.before_forward(network, step)?;
         }
+        buffers.follow(network, &mut state.optimizer)?;
         let epoch = settings.first_epoch + self.epoch as u64;
         let loss = rayon::scope(|_| self.gradients(network, indices, epoch, step, buffers))?;
         for hook in hooks.iter_mut().rev() {
             hook.after_backward(network, step)?;
         }
-        rayon::scope(|_| update(network, settings, step.learning_rate, &mut state.optimizer))?;
+        rayon::scope(|_| update(network, settings, step.learning_rate, state, buffers))?;
+        let moments = buffers.second_moments(&state.optimizer, network);
+        for hook in hooks.iter_mut() {
+            hook.observe_second_moments(network, step, &moments)?;
+        }
         for hook in hooks.iter_mut() {
             hook.after_step(network, step)?;
         }
@@ -96,7 +102,6 @@ impl Pass<'_> {
         step: &Step,
         buffers: &mut Backprop,
     ) -> Result<f32> {
-        network.check_shapes().map_err(|_| Error::Reshaped)?;
         let rows = indices.len();
         self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
         check_inputs(buffers, indices)?;
@@ -149,7 +154,8 @@ fn update(
     network: &mut Mlp,
     settings: &Settings,
     learning_rate: f32,
-    optimizer: &mut optim::State,
+    state: &mut State,
+    buffers: &mut Backprop,
 ) -> Result<()> {
     network.check_shapes().map_err(|_| Error::Reshaped)?;
     let parameters = network.all_mut();
@@ -157,7 +163,8 @@ fn update(
         Some(limit) => optim::clip_factor(parameters, limit)?,
         None => 1.0,
     };
-    optimizer.step(parameters, learning_rate, factor)?;
+    let optimizer = &mut state.optimizer;
+    optimizer.step(parameters, &mut buffers.sparse, learning_rate, factor)?;
     if let Some(limit) = settings.max_norm {
         optim::limit_rows(parameters, limit)?;
     }

@@ -1,5 +1,6 @@
-//! The first rows of a matrix. (`ndarray`'s `s!` does not compile under `forbid(unsafe_code)`.)
+//! Parts of a buffer: the first rows of a matrix, or as many values as features of a batch. (`ndarray`'s `s!` does not compile under `forbid(unsafe_code)`.)
 
+use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 
 /// The first `rows` rows.
@@ -18,4 +19,22 @@ pub(crate) fn values_mut(matrix: &mut Array2<f32>, rows: usize) -> &mut [f32] {
     let values = matrix.as_slice_mut().unwrap_or_default();
     let end = (rows * columns).min(values.len());
     &mut values[..end]
+}
+
+/// The first values of a buffer `[capacity, features]` as `[features, rows]`.
+pub(crate) fn by_feature(buffer: &Array2<f32>, rows: usize) -> Result<ArrayView2<'_, f32>> {
+    let features = buffer.ncols();
+    let values = buffer.as_slice().unwrap_or_default();
+    let used = values.get(..features * rows).unwrap_or_default();
+    ArrayView2::from_shape((features, rows), used).map_err(Error::other)
+}
+
+/// The same, to change.
+pub(crate) fn by_feature_mut(
+    buffer: &mut Array2<f32>,
+    rows: usize,
+) -> Result<ArrayViewMut2<'_, f32>> {
+    let features = buffer.ncols();
+    let used = values_mut(buffer, rows);
+    ArrayViewMut2::from_shape((features, rows), used).map_err(Error::other)
 }

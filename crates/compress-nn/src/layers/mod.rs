@@ -4,6 +4,7 @@ pub(crate) mod activation;
 pub(crate) mod dense;
 pub(crate) mod dropout;
 pub(crate) mod init;
+pub(crate) mod live;
 
 /// Values that one task works on: a slice this long stays in the first-level cache, and takes
 /// long enough to be worth handing to a thread. The data's length alone decides the cut.

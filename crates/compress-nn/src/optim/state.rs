@@ -1,6 +1,7 @@
 //! What an optimizer remembers between steps, and how it takes one.
 
-use compress_core::network::Parameter;
+use compress_core::kernels::sparse_layer::Live;
+use compress_core::network::{Parameter, Role};
 use compress_core::ops::optimizer::{Adam, Sgd};
 use compress_core::{Error, Result};
 use rayon::prelude::*;
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Optimizer;
 use crate::layers::CHUNK;
+use crate::layers::live::LiveWeights;
+use crate::sparse::Sparse;
 
 /// What an optimizer remembers: for each parameter its moments, as long as the parameter, or
 /// empty where the optimizer keeps none.
@@ -56,19 +59,57 @@ impl State {
             && lengths(&self.second) == lengths(&fresh.second)
     }
 
-    /// Takes one step: changes each parameter by its gradient times `factor`.
+    /// The means of the gradients of parameter `index` and of their squares; empty where none are
+    /// kept.
+    pub(crate) fn moments(&self, index: usize) -> [&[f32]; 2] {
+        [&self.first[index], &self.second[index]]
+    }
+
+    /// The same, to change.
+    pub(crate) fn moments_mut(&mut self, index: usize) -> [&mut [f32]; 2] {
+        [&mut self.first[index], &mut self.second[index]]
+    }
+
+    /// Forgets what was remembered of the weights of parameter `index` that are not live.
+    pub(crate) fn forget(&mut self, index: usize, live: &Live) {
+        for moments in self.moments_mut(index) {
+            if !moments.is_empty() {
+                live.zero_dead(moments);
+            }
+        }
+    }
+
+    /// Takes one step: changes each parameter by its gradient times `factor`, those of `sparse`
+    /// layers by their live weights alone.
     ///
     /// # Errors
     /// Where a parameter's length has changed.
     pub(crate) fn step(
         &mut self,
         parameters: &mut [Parameter],
+        sparse: &mut Sparse,
         learning_rate: f32,
         factor: f32,
     ) -> Result<()> {
         let update = self.next_update(learning_rate, factor);
         let moments = self.first.iter_mut().zip(&mut self.second);
-        for (parameter, (first, second)) in parameters.iter_mut().zip(moments) {
+        for (index, (parameter, (first, second))) in parameters.iter_mut().zip(moments).enumerate()
+        {
+            let layer = sparse.layer_mut(index / 2);
+            if let Some(layer) = layer.filter(|_| parameter.role() == Role::Weight) {
+                layer.gather_values(parameter);
+                layer.gather_gradient(parameter);
+                let LiveWeights {
+                    values,
+                    gradient,
+                    first,
+                    second,
+                    ..
+                } = layer;
+                update.apply(values, gradient, first, second)?;
+                layer.scatter_values(parameter);
+                continue;
+            }
             let length = parameter.values().len();
             for moments in [&*first, &*second] {
                 if !moments.is_empty() {

@@ -92,6 +92,23 @@ impl Live {
         })
     }
 
+    /// Sets all values of a matrix, row-major, to zero that are not live.
+    pub fn zero_dead(&self, values: &mut [f32]) {
+        let mut next = 0;
+        for position in self.positions() {
+            values[next..position].fill(0.0);
+            next = position + 1;
+        }
+        values[next..].fill(0.0);
+    }
+
+    /// The columns that have a live weight, ascending.
+    pub fn live_columns(&self) -> impl Iterator<Item = u32> {
+        let used = |pair: &[u32]| pair[0] < pair[1];
+        let columns = self.column_starts.windows(2).map(used);
+        (0..).zip(columns).filter_map(|(c, used)| used.then_some(c))
+    }
+
     /// By rows: what an output is computed from.
     pub(super) fn rows(&self) -> Index<'_> {
         Index {

@@ -1,0 +1,108 @@
+//! A layer of which few weights are live: their values, gradients and moments by themselves.
+
+use std::sync::Arc;
+
+use compress_core::kernels::sparse_layer::Live;
+use compress_core::network::Parameter;
+
+use crate::optim;
+
+/// Below this density, training on the live weights alone takes less time than the dense
+/// products (`cargo xtask bench sparse_epoch` shows both).
+const BREAK_EVEN: f64 = 0.2;
+
+/// The live weights of one layer, in the order of [`Live::positions`]. The parameter's dense
+/// values stay true at all times: they are gathered before a step and scattered after it, so
+/// that hooks see what they always see.
+#[derive(Debug)]
+pub(crate) struct LiveWeights {
+    pub(crate) live: Arc<Live>,
+    positions: Vec<u32>,
+    pub(crate) values: Vec<f32>,
+    pub(crate) gradient: Vec<f32>,
+    pub(crate) first: Vec<f32>,
+    pub(crate) second: Vec<f32>,
+}
+
+/// Whether a layer with these live weights is better trained on them alone.
+pub(crate) fn is_sparse(weight: &Parameter) -> bool {
+    let few = |live: &Arc<Live>| {
+        let (n, k) = live.dim();
+        (live.len() as f64) < BREAK_EVEN * (n as f64 * k as f64)
+    };
+    weight.live().is_some_and(few)
+}
+
+impl LiveWeights {
+    /// Takes the moments of parameter `index` over from `optimizer`.
+    pub(crate) fn new(live: Arc<Live>, optimizer: &optim::State, index: usize) -> Self {
+        let positions: Vec<u32> = live.positions().map(|p| p as u32).collect();
+        let gather = |dense: &[f32]| -> Vec<f32> {
+            let kept = positions.iter().filter(|_| !dense.is_empty());
+            kept.map(|&p| dense[p as usize]).collect()
+        };
+        let [first, second] = optimizer.moments(index);
+        LiveWeights {
+            values: vec![0.0; positions.len()],
+            gradient: vec![0.0; positions.len()],
+            first: gather(first),
+            second: gather(second),
+            live,
+            positions,
+        }
+    }
+
+    /// Gives the moments back to `optimizer`; those of dead weights become zero.
+    pub(crate) fn give_back(&self, optimizer: &mut optim::State, index: usize) {
+        for (dense, live) in optimizer
+            .moments_mut(index)
+            .into_iter()
+            .zip([&self.first, &self.second])
+        {
+            dense.fill(0.0);
+            for (&position, &value) in self.positions.iter().zip(live) {
+                dense[position as usize] = value;
+            }
+        }
+    }
+
+    /// Reads the values of the parameter that these are the live weights of.
+    pub(crate) fn gather_values(&mut self, weight: &Parameter) {
+        gather(&self.positions, weight.values(), &mut self.values);
+    }
+
+    /// Reads its gradient, which hooks may have changed.
+    pub(crate) fn gather_gradient(&mut self, weight: &Parameter) {
+        gather(&self.positions, weight.gradient(), &mut self.gradient);
+    }
+
+    /// Writes the values.
+    pub(crate) fn scatter_values(&self, weight: &mut Parameter) {
+        scatter(&self.positions, &self.values, weight.values_mut());
+    }
+
+    /// Writes the gradient; that of the others is zero since they died.
+    pub(crate) fn scatter_gradient(&self, weight: &mut Parameter) {
+        scatter(&self.positions, &self.gradient, weight.gradient_mut());
+    }
+}
+
+/// Zeroes the gradient of what is not live, for a layer that is trained by dense products.
+pub(crate) fn zero_dead_gradient(weight: &mut Parameter) {
+    let Some(live) = weight.live().cloned() else {
+        return;
+    };
+    live.zero_dead(weight.gradient_mut());
+}
+
+fn gather(positions: &[u32], dense: &[f32], to: &mut [f32]) {
+    for (&position, to) in positions.iter().zip(to) {
+        *to = dense[position as usize];
+    }
+}
+
+fn scatter(positions: &[u32], values: &[f32], dense: &mut [f32]) {
+    for (&position, &value) in positions.iter().zip(values) {
+        dense[position as usize] = value;
+    }
+}

@@ -1,0 +1,182 @@
+//! Training a network some of whose layers have few live weights.
+//!
+//! As soon as one layer's density is below the break-even, activations lie feature by feature,
+//! `[features, batch]`: sparse layers go over their live weights, dense ones stay matrix
+//! products. Which layers are sparse depends on densities alone, never on threads or times.
+
+use std::sync::Arc;
+
+use compress_core::kernels::gemm_f32::{Init, gemm};
+use compress_core::kernels::sparse_layer::{self, Live};
+use compress_core::network::Parameter;
+use compress_core::{Error, Result};
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::layers::live::{LiveWeights, is_sparse, zero_dead_gradient};
+use crate::{Mlp, optim};
+
+/// Which layers are sparse, with their live weights; and the batch, feature by feature.
+#[derive(Debug, Default)]
+pub(crate) struct Sparse {
+    /// For each layer, where it is sparse.
+    layers: Vec<Option<LiveWeights>>,
+    /// What each layer's weight said of its live weights when it was last looked at.
+    known: Vec<Option<Arc<Live>>>,
+    /// `[inputs of the first layer, batch]`: only the rows that the first layer reads.
+    inputs: Vec<f32>,
+    /// The inputs that a sparse first layer reads.
+    columns: Vec<u32>,
+}
+
+impl Sparse {
+    /// Follows what hooks have said of live weights since the last step.
+    pub(crate) fn follow(&mut self, network: &Mlp, optimizer: &mut optim::State) {
+        let count = network.layers().len();
+        self.layers.resize_with(count, || None);
+        self.known.resize(count, None);
+        for index in 0..count {
+            let weight = network.layer(index).0;
+            let same = match (weight.live(), &self.known[index]) {
+                (None, None) => true,
+                (Some(now), Some(known)) => Arc::ptr_eq(now, known),
+                _ => false,
+            };
+            if !same {
+                self.change(index, weight, optimizer);
+            }
+        }
+    }
+
+    fn change(&mut self, index: usize, weight: &Parameter, optimizer: &mut optim::State) {
+        let parameter = 2 * index;
+        if let Some(layer) = self.layers[index].take() {
+            layer.give_back(optimizer, parameter);
+        }
+        self.known[index] = weight.live().cloned();
+        let Some(live) = weight.live() else {
+            return;
+        };
+        optimizer.forget(parameter, live);
+        if is_sparse(weight) {
+            let layer = LiveWeights::new(live.clone(), optimizer, parameter);
+            tracing::debug!(weight = weight.name(), live = live.len(), "sparse");
+            self.layers[index] = Some(layer);
+        }
+        if index == 0 {
+            self.columns = live.live_columns().collect();
+        }
+    }
+
+    /// Whether any layer is sparse, so that activations lie feature by feature.
+    pub(crate) fn any(&self) -> bool {
+        self.layers.iter().any(Option::is_some)
+    }
+
+    /// The live weights of layer `index`, where it is sparse.
+    pub(crate) fn layer(&self, index: usize) -> Option<&LiveWeights> {
+        self.layers.get(index).and_then(Option::as_ref)
+    }
+
+    /// The same, to change.
+    pub(crate) fn layer_mut(&mut self, index: usize) -> Option<&mut LiveWeights> {
+        self.layers.get_mut(index).and_then(Option::as_mut)
+    }
+
+    /// Writes all moments back to `optimizer`, as a checkpoint needs them.
+    pub(crate) fn give_back(&self, optimizer: &mut optim::State) {
+        for (index, layer) in self.layers.iter().enumerate() {
+            if let Some(layer) = layer {
+                layer.give_back(optimizer, 2 * index);
+            }
+        }
+    }
+
+    /// Reads the values of all sparse layers.
+    pub(crate) fn gather_values(&mut self, network: &Mlp) {
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            if let Some(layer) = layer {
+                layer.gather_values(network.layer(index).0);
+            }
+        }
+    }
+
+    /// Takes the batch `[rows, inputs]`, feature by feature.
+    pub(crate) fn set_inputs(&mut self, batch: ArrayView2<'_, f32>) {
+        let (rows, inputs) = batch.dim();
+        self.inputs.resize(rows * inputs, 0.0);
+        let sparse = self.layers.first().is_some_and(Option::is_some);
+        let values = batch.as_slice().unwrap_or_default();
+        if sparse {
+            let columns = self.columns.iter().map(|&c| c as usize);
+            transpose(values, inputs, columns, rows, &mut self.inputs);
+        } else {
+            transpose(values, inputs, 0..inputs, rows, &mut self.inputs);
+        }
+    }
+
+    /// What [`Self::set_inputs`] took: `[inputs of the first layer, rows]`.
+    pub(crate) fn inputs(&self, rows: usize) -> Result<ArrayView2<'_, f32>> {
+        matrix(&self.inputs, rows)
+    }
+
+    /// Writes the gradient of the weight of layer `index`, from that of its outputs `[n, rows]`
+    /// and its inputs `[k, rows]`, where they are not the batch.
+    pub(crate) fn backward_weights(
+        &mut self,
+        index: usize,
+        dy: ArrayView2<'_, f32>,
+        x: Option<ArrayView2<'_, f32>>,
+        weight: &mut Parameter,
+    ) -> Result<()> {
+        let x = match x {
+            Some(x) => x,
+            None => matrix(&self.inputs, dy.ncols())?,
+        };
+        match &mut self.layers[index] {
+            Some(layer) => {
+                sparse_layer::backward_weights(&layer.live, dy, x, &mut layer.gradient)?;
+                layer.scatter_gradient(weight);
+            }
+            None => {
+                let shape = (dy.nrows(), x.nrows());
+                let gradient = ArrayViewMut2::from_shape(shape, weight.gradient_mut());
+                let gradient = gradient.map_err(Error::other)?;
+                gemm(dy, x.reversed_axes(), Init::Zero, gradient)?;
+                zero_dead_gradient(weight);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn matrix(values: &[f32], rows: usize) -> Result<ArrayView2<'_, f32>> {
+    let features = values.len() / rows.max(1);
+    ArrayView2::from_shape((features, rows), values).map_err(Error::other)
+}
+
+/// Writes some columns of `from` `[rows, width]` as rows of `to` `[width, rows]`.
+pub(crate) fn transpose(
+    from: &[f32],
+    width: usize,
+    columns: impl Iterator<Item = usize> + Clone,
+    rows: usize,
+    to: &mut [f32],
+) {
+    /// Rows at a time, whose lines stay in the first cache while all columns pass.
+    const BLOCK: usize = 16;
+    let whole = rows / BLOCK * BLOCK;
+    for first in (0..whole).step_by(BLOCK) {
+        let from = &from[first * width..][..BLOCK * width];
+        for column in columns.clone() {
+            let to = &mut to[column * rows + first..][..BLOCK];
+            for (row, to) in to.iter_mut().enumerate() {
+                *to = from[row * width + column];
+            }
+        }
+    }
+    for row in whole..rows {
+        for column in columns.clone() {
+            to[column * rows + row] = from[row * width + column];
+        }
+    }
+}
