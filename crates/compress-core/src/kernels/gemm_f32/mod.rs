@@ -7,38 +7,20 @@
 //!
 //! # Speed
 //!
-//! The floor is `m·k·n` multiply-adds: at AVX-512 with two units 32 a cycle and core. Reached on
-//! a Zen 5 at 4.3 GHz, where the loop of multiply-adds in registers alone makes 276 GFLOP/s on a
-//! core (138 at AVX2), in GFLOP/s on one and on two threads, the best of many repetitions on a
-//! machine that others used too, against `torch.nn.functional.linear`, `dy @ w` and `dy.t() @ x`
-//! of torch 2.15 in the same runs (its MKL takes AVX2 kernels on this processor; ours at AVX2
-//! make 130):
-//!
-//! | product, m×k×n | this | torch |
-//! | --- | --- | --- |
-//! | `x · w.t()`, 1024×1024×1024 | 260, 454 | 116, 224 |
-//! | `x · w.t()`, 128×784×300 | 252, 490 | 112, 215 |
-//! | the same, packed before | 265, 506 | 112, 215 |
-//! | `x · w.t()`, 128×1200×1200 | 258, 490 | 117, 221 |
-//! | `dy · w`, 128×1200×1200 | 242, 476 | 118, 218 |
-//! | `dy.t() · x`, 300×128×784 | 254, 491 | 118, 218 |
-//! | `dy.t() · x`, 1200×128×1200 | 249, 469 | 115, 230 |
-//! | `x · w.t()`, 128×300×100 | 215, 376 | 103, 194 |
-//!
-//! `cargo bench -p compress-benches --bench gemm_f32` measures this side of the table. What lies
-//! between the packed product and the peak is the start and the end of the tiles; what lies
-//! between packed and not is the transposition of B, 6 % at m = 128. A single row (`m = 1`) is
-//! bound by that transposition alone, at 0.6 of torch's speed: pack the weights for inference,
-//! which makes it 1.4. The weakest large product is `dy.t() · x` at 1024³, 200 to 240: there a
-//! tile reads 1024 elements of A at 4 KB from each other.
+//! The floor is `m·k·n` multiply-adds: at AVX-512 with two units 32 a cycle and core.
+//! `docs/performance.md` says how much of that is reached and how it compares with others.
+//! What lies between a product with B packed before and the peak is the start and the end of the
+//! tiles; what lies between packed and not is the transposition of B (`cargo bench -p
+//! compress-benches --bench gemm_f32` measures both). A single row (`m = 1`) is bound by that
+//! transposition alone: pack the weights for inference.
 //!
 //! Tried, and not kept:
-//! - packing A: 190 ns for each 14 rows of 384, which the tiles do not give back; reading it at
-//!   the caller's strides costs nothing, but the addresses must not form one chain of additions
-//!   (see `Tile::a_quads`): that made narrow tiles 1.7 times slower;
+//! - packing A, which the tiles do not give back; reading it at the caller's strides costs
+//!   nothing, but the addresses must not form one chain of additions (see `Tile::a_quads`), which
+//!   makes narrow tiles much slower;
 //! - a copy of the rows of A where they lie a multiple of 4 KB apart and so compete for the same
 //!   lines of the first cache: no gain at 1024³;
-//! - blocks of k of 256 and 384 rather than 1024: 8 and 6 % slower at 128×784×300;
+//! - blocks of k of 256 and 384 rather than 1024: slower at 128×784×300;
 //! - prefetching C before a tile, and B before its transposition: no difference.
 
 #[cfg(target_arch = "x86_64")]

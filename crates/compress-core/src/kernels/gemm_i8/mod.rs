@@ -7,6 +7,12 @@
 //! end, as it is for any zero point. The epilogue scales, adds the bias, applies ReLU and, where
 //! asked for, rounds to codes again, while a tile's sums are still in the first cache. Its
 //! floating-point operations are the same, one by one, at every level.
+//!
+//! # Speed
+//!
+//! The floor is `2·m·k·n` operations at the peak of the level's integer products; for one row it
+//! is reading the packed weights, which a single stream of memory does faster than two, so that
+//! one row takes a panel at a time. `docs/performance.md` says how much is reached at each level.
 
 mod epilogue;
 mod pack;
