@@ -27,6 +27,15 @@ pub enum Error {
         /// The score.
         value: f32,
     },
+    /// A criterion that needs what an adaptive optimizer remembers.
+    #[error(
+        "there are no second moments of the gradient of {tensor}: train with an optimizer that \
+         keeps them, as Adam does"
+    )]
+    NoSecondMoments {
+        /// The tensor's name.
+        tensor: String,
+    },
     /// A count of neurons that a layer cannot be left with.
     #[error("{layer} cannot be left with {count} neurons; it has {width}, and 1 must stay")]
     NeuronCount {

@@ -8,7 +8,7 @@
 //! | what | how |
 //! | --- | --- |
 //! | weights below a threshold | [`prune_weights`] |
-//! | weights to an exact density | [`Magnitude`] or [`NeuronNorm`], then [`Global`] or [`PerLayer`] |
+//! | weights to an exact density | [`Magnitude`], [`NeuronNorm`], or while training [`Fisher`] or [`RateAware`]; then [`Global`] or [`PerLayer`] |
 //! | N of each M weights of a row | the same, then [`NOfM`] |
 //! | weights while training | [`MaskHook`], [`GradualPruning`] with [`Cubic`] or [`OneShot`] |
 //! | neurons | [`prune_neurons`] removes them; [`Neurons`] masks them |
@@ -54,8 +54,8 @@ mod weights;
 
 pub use compact::{Compaction, compact};
 pub use criteria::{
-    CRITERIA, LAYER_CRITERIA, LayerCriterion, LayerLoss, Magnitude, MakeCriterion,
-    MakeLayerCriterion, NeuronNorm, criterion, layer_criterion,
+    CRITERIA, Fisher, LAYER_CRITERIA, LayerCriterion, LayerLoss, Magnitude, MakeCriterion,
+    MakeLayerCriterion, NeuronNorm, RateAware, criterion, layer_criterion,
 };
 pub use error::{Error, Result};
 pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};

@@ -1,5 +1,6 @@
 //! Criteria and structures, against plain definitions of what they mean.
 
+use compress_core::kernels::sparse_layer::Live;
 use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores};
 use compress_core::network::Network;
 use compress_prune::*;
@@ -201,8 +202,9 @@ fn neurons_refuses_tensors_that_are_no_chain() {
 fn a_criterion_scores_every_weight_and_no_bias() {
     let network = Chain::random(&[3, 4, 2], 5);
     for (name, make) in CRITERIA {
-        let criterion = make();
+        let mut criterion = make();
         assert_eq!(criterion.name(), *name);
+        observe(criterion.as_mut(), &network, |i| 0.25 * i as f32);
         let scores = criterion.scores(&network).unwrap();
         let shapes: Vec<_> = scores
             .tensors
@@ -290,10 +292,91 @@ fn neuron_norm_does_not_overflow() {
     );
 }
 
+/// Gives a criterion second moments, by the position of a value in all parameters.
+fn observe(criterion: &mut dyn Criterion, network: &Chain, moment: impl Fn(usize) -> f32) {
+    let mut next = 0;
+    let mut moments = Vec::new();
+    for parameter in &network.parameters {
+        let of_values = next..next + parameter.values().len();
+        next = of_values.end;
+        moments.push(of_values.map(&moment).collect::<Vec<f32>>());
+    }
+    let slices: Vec<&[f32]> = moments.iter().map(Vec::as_slice).collect();
+    criterion.observe_second_moments(network, &slices).unwrap();
+}
+
+#[test]
+fn fisher_multiplies_squares_of_live_and_of_all_weights() {
+    let mut network = Chain::random(&[3, 4, 2], 5);
+    let error = Fisher::default().scores(&network).unwrap_err().to_string();
+    assert!(
+        error.contains("layers.0.weight") && error.contains("Adam"),
+        "{error}"
+    );
+
+    let mut fisher = Fisher::default();
+    observe(&mut fisher, &network, |i| 1.0 + i as f32);
+    let dense = fisher.scores(&network).unwrap();
+    // Twelve weights and four biases come before the second weight.
+    for (tensor, first, parameter) in [(0, 0, 0), (1, 16, 2)] {
+        for (i, &score) in dense.tensors[tensor].values.iter().enumerate() {
+            let w = f64::from(network.parameters[parameter].values()[i]);
+            let expected = w * w * (1.0 + (first + i) as f64);
+            assert!((f64::from(score) - expected).abs() <= 1e-6 * expected);
+        }
+    }
+
+    let marks: Vec<bool> = (0..12).map(|i| i % 3 == 1).collect();
+    let live = Live::new(4, 3, &marks).unwrap();
+    network.parameters[0].set_live(Some(live.into())).unwrap();
+    let of_live = [2.0, 5.0, 8.0, 11.0];
+    let rest = [vec![0.0; 4], vec![1.0; 8], vec![0.0; 2]];
+    let moments = [&of_live[..], &rest[0], &rest[1], &rest[2]];
+    fisher.observe_second_moments(&network, &moments).unwrap();
+    let sparse = fisher.scores(&network).unwrap();
+    for (i, &score) in sparse.tensors[0].values.iter().enumerate() {
+        let expected = if marks[i] {
+            dense.tensors[0].values[i]
+        } else {
+            0.0
+        };
+        assert_eq!(score, expected);
+    }
+    let short = [&of_live[..3], &rest[0], &rest[1], &rest[2]];
+    assert!(fisher.observe_second_moments(&network, &short).is_err());
+}
+
+#[test]
+fn rate_aware_divides_by_the_bits_of_a_place() {
+    let mut network = Chain::random(&[3, 4, 2], 6);
+    for i in [0, 4, 5, 7, 8, 11] {
+        network.parameters[0].values_mut()[i] = 0.0;
+    }
+    let mut criterion = RateAware::new(Box::new(Magnitude));
+    (criterion.base, criterion.least) = (1.0, 0.5);
+    let scores = criterion.scores(&network).unwrap();
+    let values = network.parameters[0].values();
+    let live = |i: usize| f64::from(u8::from(values[i] != 0.0));
+    for (i, &score) in scores.tensors[0].values.iter().enumerate() {
+        let row: f64 = (0..3).map(|j| live(i / 3 * 3 + j)).sum();
+        let column: f64 = (0..4).map(|j| live(j * 3 + i % 3)).sum();
+        let density = 6.0 / 12.0;
+        let bits = 1.0 - (row / 3.0 * (column / 4.0) / density).log2();
+        let expected = f64::from(values[i].abs()) / bits.max(0.5);
+        assert!(
+            (f64::from(score) - expected).abs() < 1e-6,
+            "{i}: {score}, {expected}"
+        );
+    }
+}
+
 #[test]
 fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     let message = |e: Error| e.to_string();
-    assert!(message(criterion("x").err().unwrap()).contains("magnitude, neuron_norm"));
+    assert!(
+        message(criterion("x").err().unwrap())
+            .contains("magnitude, neuron_norm, fisher, rate_aware")
+    );
     assert!(message(layer_criterion("x").err().unwrap()).contains("layer_loss"));
     assert!(message(structure("x").err().unwrap()).contains("global, per_layer, neurons, n_of_m"));
     assert!(message(schedule("x").err().unwrap()).contains("one_shot, cubic"));

@@ -2,13 +2,17 @@
 //!
 //! A new criterion is one file here and one line in a registry.
 
+mod fisher;
 mod layer_loss;
 mod magnitude;
 mod neuron_norm;
+mod rate_aware;
 
+pub use fisher::Fisher;
 pub use layer_loss::LayerLoss;
 pub use magnitude::Magnitude;
 pub use neuron_norm::NeuronNorm;
+pub use rate_aware::RateAware;
 
 use compress_core::mask::{Criterion, Scores, TensorScores};
 use compress_core::network::{Network, Parameter, Role};
@@ -37,6 +41,8 @@ pub type MakeLayerCriterion = fn() -> Box<dyn LayerCriterion>;
 pub const CRITERIA: &[(&str, MakeCriterion)] = &[
     ("magnitude", || Box::new(Magnitude)),
     ("neuron_norm", || Box::new(NeuronNorm::default())),
+    ("fisher", || Box::new(Fisher::default())),
+    ("rate_aware", || Box::new(RateAware::default())),
 ];
 
 /// The criteria of layers, by name.
