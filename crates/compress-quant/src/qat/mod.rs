@@ -2,6 +2,8 @@
 //! and changes the full-precision ones.
 
 mod fake_quantize;
+mod learned_step;
 mod saturation;
 
 pub use fake_quantize::{FakeQuantize, Gradient, Target};
+pub use learned_step::{LearnedStep, LearnedStepOptions};

@@ -1,0 +1,180 @@
+//! Learned steps against the formulae written out in f64, on dense and on live weights.
+
+use std::sync::Arc;
+
+use compress_core::artifact::Tensor;
+use compress_core::kernels::sparse_layer::Live;
+use compress_core::network::Network;
+use compress_core::train::{Fit, Step, TrainHook};
+use compress_quant::qat::{LearnedStep, LearnedStepOptions};
+use compress_testing::{Chain, CrossEntropy, Sgd, blobs};
+
+const STEP: Step = Step {
+    epoch: 0,
+    step: 0,
+    total_steps: 1,
+    learning_rate: 0.01,
+    live_only: true,
+};
+
+const WEIGHT: &str = "layers.0.weight";
+
+fn options(penalty: f32) -> LearnedStepOptions {
+    LearnedStepOptions {
+        bits: 3,
+        penalty,
+        rate: 1.0,
+    }
+}
+
+/// `clamp(round(w / s)) · s` with rounding held fixed, as the straight-through gradient has it:
+/// what is inside moves with w, what is outside with the top level; and the penalty.
+fn surrogate(w: f64, s: f64, at: (f64, f64), g: f64, penalty: f64) -> f64 {
+    let (w0, s0) = at;
+    let ratio = w0 / s0;
+    let quantized = if ratio.abs() < 3.0 {
+        w + s * (ratio.round_ties_even() - ratio)
+    } else {
+        3.0_f64.copysign(ratio) * s
+    };
+    g * quantized + penalty * (1.0 + w.abs() / s).log2()
+}
+
+#[test]
+fn gradients_are_those_of_the_formula() {
+    for penalty in [0.0, 0.3] {
+        let mut network = Chain::normal(&[6, 5, 3], 2);
+        network.parameters[0].values_mut()[7] = -40.0;
+        let mut hook = LearnedStep::fit(&network, options(penalty)).unwrap();
+        let s = f64::from(hook.step(WEIGHT).unwrap());
+        let weights: Vec<f32> = network.parameters[0].values().to_vec();
+        assert!(weights.iter().any(|w| f64::from(w.abs()) > 3.0 * s));
+        let given: Vec<f32> = (0..30).map(|i| (i as f32 - 14.0) / 10.0).collect();
+
+        hook.before_forward(&mut network, &STEP).unwrap();
+        for (&w, &q) in weights.iter().zip(network.parameters[0].values()) {
+            let expected = (f64::from(w) / s).round_ties_even().clamp(-3.0, 3.0) * s;
+            assert!((f64::from(q) - expected).abs() < 1e-6);
+        }
+        network.parameters[0].gradient_mut().copy_from_slice(&given);
+        hook.after_backward(&mut network, &STEP).unwrap();
+        assert_eq!(network.parameters[0].values(), weights);
+
+        let (mut of_step, h) = (0.0, 1e-6);
+        for (i, (&w, &g)) in weights.iter().zip(&given).enumerate() {
+            let (w, g) = (f64::from(w), f64::from(g));
+            let f = |w1, s1| surrogate(w1, s1, (w, s), g, f64::from(penalty));
+            let expected = (f(w + h, s) - f(w - h, s)) / (2.0 * h);
+            let found = f64::from(network.parameters[0].gradient()[i]);
+            assert!((found - expected).abs() < 1e-4, "{i}: {found}, {expected}");
+            of_step += (f(w, s + h) - f(w, s - h)) / (2.0 * h);
+        }
+        // Adam's first step is the sign of the gradient times the learning rate.
+        let moved = f64::from(hook.step(WEIGHT).unwrap()).ln() - s.ln();
+        assert!(
+            (moved + 0.01 * of_step.signum()).abs() < 1e-5,
+            "{moved}, {of_step}"
+        );
+    }
+}
+
+#[test]
+fn only_live_weights_are_touched() {
+    let mut network = Chain::normal(&[6, 5, 3], 3);
+    let marks: Vec<bool> = (0..30).map(|i| i % 4 == 1).collect();
+    let live = Arc::new(Live::new(5, 6, &marks).unwrap());
+    network.parameters[0].set_live(Some(live)).unwrap();
+    let mut hook = LearnedStep::fit(&network, options(0.1)).unwrap();
+    hook.before_forward(&mut network, &STEP).unwrap();
+    network.parameters[0].gradient_mut().fill(7.0);
+    hook.after_backward(&mut network, &STEP).unwrap();
+    let parameter = &network.parameters[0];
+    for (i, live) in marks.iter().enumerate() {
+        assert_eq!(*live, parameter.values()[i] != 0.0);
+        assert_eq!(*live, parameter.gradient()[i] != 7.0);
+    }
+}
+
+fn run(penalty: f32) -> (Sgd, LearnedStep, Vec<f32>) {
+    let data = blobs(128, 4, 3, 2);
+    let mut trainer = Sgd::new(Chain::random(&[4, 8, 3], 1));
+    let mut hook = LearnedStep::fit(trainer.network(), options(penalty)).unwrap();
+    let losses = trainer
+        .run(&data, &CrossEntropy, &mut [&mut hook], 0..160, 160)
+        .unwrap();
+    (trainer, hook, losses)
+}
+
+#[test]
+fn trains_what_it_ships() {
+    let (mut trainer, mut hook, losses) = run(0.0);
+    assert!(losses[159] < 0.5 * losses[0], "{losses:?}");
+    let artifact = hook.to_artifact(trainer.network()).unwrap();
+    let again = hook.to_artifact(trainer.network()).unwrap();
+    assert_eq!(artifact, again);
+    hook.before_evaluation(&mut trainer.network).unwrap();
+    for (parameter, tensor) in trainer.network.parameters().iter().zip(&artifact.tensors) {
+        assert_eq!(parameter.values(), tensor.values().unwrap());
+    }
+    assert!(hook.to_artifact(trainer.network()).is_err());
+    assert!(hook.save().is_err());
+    hook.after_evaluation(&mut trainer.network).unwrap();
+    assert!(matches!(artifact.tensors[0], Tensor::Quantized(_)));
+    assert!(matches!(artifact.tensors[1], Tensor::Float { .. }));
+}
+
+#[test]
+fn a_penalty_makes_codes_smaller() {
+    let magnitudes = |penalty| {
+        let (trainer, hook, _) = run(penalty);
+        let artifact = hook.to_artifact(trainer.network()).unwrap();
+        let codes = artifact.tensors.iter().filter_map(|t| match t {
+            Tensor::Quantized(t) => Some(t.codes.iter().map(|c| c.abs()).sum::<i32>()),
+            Tensor::Float { .. } => None,
+        });
+        codes.sum::<i32>()
+    };
+    assert!(magnitudes(0.02) < magnitudes(0.0));
+}
+
+#[test]
+fn goes_on_from_what_was_saved() {
+    let (trainer, hook, _) = run(0.01);
+    let saved = hook.save().unwrap();
+    let fresh = || LearnedStep::fit(trainer.network(), options(0.01)).unwrap();
+    let mut other = fresh();
+    assert_ne!(other.step(WEIGHT), hook.step(WEIGHT));
+    other.load(&saved).unwrap();
+    assert_eq!(other.step(WEIGHT), hook.step(WEIGHT));
+    assert_eq!(other.save().unwrap(), saved);
+    for cut in 0..saved.len() {
+        assert!(fresh().load(&saved[..cut]).is_err(), "{cut}");
+    }
+    assert!(fresh().load(&[saved.clone(), vec![0]].concat()).is_err());
+}
+
+#[test]
+fn refuses_what_it_cannot_do() {
+    let network = Chain::normal(&[6, 5, 3], 2);
+    for bits in [0, 1, 17] {
+        let wrong = LearnedStepOptions {
+            bits,
+            ..options(0.0)
+        };
+        assert!(LearnedStep::fit(&network, wrong).is_err());
+    }
+    assert!(LearnedStep::fit(&network, options(f32::NAN)).is_err());
+    assert!(LearnedStep::fit(&network, options(-1.0)).is_err());
+    let mut hook = LearnedStep::fit(&network, options(0.0)).unwrap();
+    let mut other = Chain::normal(&[6, 4, 3], 2);
+    let error = hook
+        .before_forward(&mut other, &STEP)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains(WEIGHT), "{error}");
+    // Nothing to learn a step for: such a tensor stays as it is.
+    let mut zeros = network.clone();
+    zeros.parameters[0].values_mut().fill(0.0);
+    let hook = LearnedStep::fit(&zeros, options(0.0)).unwrap();
+    assert_eq!(hook.step(WEIGHT), None);
+}
