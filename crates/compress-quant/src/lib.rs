@@ -22,6 +22,7 @@
 //! - [`weights`]: the two plainest functions, one scale and truncation.
 //! - [`schemes`]: how a grid is fitted to weights; [`codecs`]: what turns weights into codes.
 //! - [`optimal_kmeans`]: the globally optimal codebook, and a nearly optimal one sooner.
+//! - [`folding`]: networks of whole numbers, without scales.
 //! - [`qat`]: fake quantization as a training hook, on frozen grids or with learned steps.
 //! - [`ptq`]: a network to an artifact, and the report of errors.
 //! - [`observers`]: the ranges of activations.
@@ -31,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codecs;
+pub mod folding;
 pub mod observers;
 pub mod optimal_kmeans;
 pub mod ptq;

@@ -1,0 +1,176 @@
+//! Networks of integers: the scales of a quantized network moved out of its weights, and its
+//! biases rounded as far as its logits allow.
+//!
+//! ReLU is positively homogeneous, `relu(s·x) = s·relu(x)` for s > 0, so the step of a layer's
+//! weights can be taken out of the layer and moved behind it: through the activation, through
+//! all later layers, and out of the logits, whose order it does not change. What stays are whole
+//! numbers, and biases divided by the steps of all layers so far.
+
+use compress_core::artifact::{Artifact, Tensor};
+use compress_core::codec::{Granularity, Grid, QuantizedTensor, sqrt2_power};
+use compress_core::network::Activation;
+use compress_core::runtime::Runtime;
+use compress_core::{Error, Result};
+use ndarray::{Array2, ArrayView2};
+
+/// Moves the steps of all weights behind the last layer: codes become the weights themselves.
+/// Returns the network and what its logits must be multiplied by to be those of `artifact`.
+///
+/// # Errors
+/// Where a hidden activation is neither ReLU nor the identity, a weight is not on a symmetric
+/// linear grid of one scale, or a bias leaves the range of f32.
+///
+/// # References
+/// The homogeneity is used for the equalization of ranges by Nagel, van Baalen, Blankevoort,
+/// Welling 2019 (1906.04721), section 4.1.
+pub fn fold_steps(artifact: &Artifact) -> Result<(Artifact, f64)> {
+    artifact.validate()?;
+    let mut folded = artifact.clone();
+    let layers = &artifact.architecture.layers;
+    let mut scale = 1.0;
+    for (layer, pair) in layers.iter().zip(folded.tensors.chunks_exact_mut(2)) {
+        if !matches!(layer.activation, Activation::Relu | Activation::Identity) {
+            let what = format!("activation of {}", layer.name);
+            let found = format!("{:?}", layer.activation);
+            return Err(Error::invalid(what, found, "ReLU or the identity"));
+        }
+        let [weight, bias] = pair else { continue };
+        scale *= f64::from(take_step(weight)?);
+        let values = bias.values()?;
+        let values = values.iter().map(|&b| (f64::from(b) / scale) as f32);
+        *bias = Tensor::Float {
+            name: layer.bias_name(),
+            shape: vec![layer.outputs],
+            values: values.collect(),
+        };
+        bias.values()
+            .and_then(|values| Error::check_finite(&layer.bias_name(), &values))?;
+    }
+    Ok((folded, scale))
+}
+
+/// The step of a weight, which becomes 1.
+fn take_step(weight: &mut Tensor) -> Result<f32> {
+    let name = weight.name().to_owned();
+    if let Tensor::Quantized(QuantizedTensor {
+        grid: Grid::Linear {
+            scales,
+            zero_points,
+            ..
+        },
+        ..
+    }) = weight
+        && let [step] = scales.as_mut_slice()
+        && zero_points.is_empty()
+    {
+        return Ok(std::mem::replace(step, 1.0));
+    }
+    let expected = "a symmetric linear one with one scale";
+    Err(Error::invalid(
+        format!("grid of {name}"),
+        "another",
+        expected,
+    ))
+}
+
+/// Rounds the biases of a network to whole multiples of a power of √2 for each layer, the
+/// coarsest that changes the logits of `inputs` `[samples, features]` by no more than
+/// `tolerance` of their spread. Layers are taken from the first to the last, each with those
+/// before it rounded.
+///
+/// The change is the root of the mean square of all logits' differences from those of
+/// `artifact`, the spread their standard deviation about each class's mean. The changes of
+/// several layers add up to more than `tolerance` where they do not cancel.
+///
+/// # Errors
+/// Where `inputs` has another number of features or is empty, a tolerance is not positive, or no
+/// step within 16 bits is fine enough.
+pub fn round_biases(
+    artifact: &Artifact,
+    inputs: ArrayView2<'_, f32>,
+    tolerance: f32,
+) -> Result<Artifact> {
+    if !(tolerance.is_finite() && tolerance > 0.0) {
+        return Err(Error::invalid(
+            "tolerance",
+            tolerance,
+            "positive and finite",
+        ));
+    }
+    if inputs.nrows() == 0 {
+        let what = "the samples to round biases by".into();
+        return Err(Error::Empty { what });
+    }
+    let logits = Runtime::new(artifact.clone())?.predict(inputs)?;
+    let allowed = f64::from(tolerance) * spread(&logits);
+    let mut rounded = artifact.clone();
+    for (layer, index) in artifact.architecture.layers.iter().zip((1..).step_by(2)) {
+        let values = artifact.tensors[index].values()?;
+        rounded.tensors[index] = coarsest(&layer.bias_name(), &values, |tensor| {
+            let mut candidate = rounded.clone();
+            candidate.tensors[index] = tensor.clone();
+            let found = Runtime::new(candidate)?.predict(inputs)?;
+            Ok(root_mean_square(&found, &logits) <= allowed)
+        })?;
+    }
+    Ok(rounded)
+}
+
+/// The values on the coarsest grid that `fine` agrees to.
+fn coarsest(name: &str, values: &[f32], fine: impl Fn(&Tensor) -> Result<bool>) -> Result<Tensor> {
+    let largest = values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    // Twice the largest rounds all of them to zero.
+    let start = (-120..=120).find(|&e| sqrt2_power(e) > 2.0 * largest);
+    let start = start.unwrap_or(120);
+    // Sixteen bits are 30 half steps of a power of two.
+    for exponent in (start - 30..=start).rev() {
+        let tensor = Tensor::Quantized(on_grid(name, values, sqrt2_power(exponent)));
+        if fine(&tensor)? {
+            return Ok(tensor);
+        }
+    }
+    let expected = "a tolerance that 16 bits of a bias can keep";
+    Err(Error::invalid(
+        format!("tolerance for {name}"),
+        "too small",
+        expected,
+    ))
+}
+
+fn on_grid(name: &str, values: &[f32], step: f32) -> QuantizedTensor {
+    let codes = values.iter().map(|v| (v / step).round_ties_even() as i32);
+    let codes: Vec<i32> = codes.collect();
+    let most = codes.iter().map(|c| c.unsigned_abs()).max().unwrap_or(0);
+    let bits = (most.max(1).ilog2() + 2).clamp(2, 16) as u8;
+    QuantizedTensor {
+        name: name.to_owned(),
+        shape: vec![codes.len()],
+        grid: Grid::Linear {
+            bits,
+            granularity: Granularity::Tensor,
+            scales: vec![step],
+            zero_points: Vec::new(),
+        },
+        codes,
+    }
+}
+
+/// The standard deviation of the logits about the mean of each class.
+fn spread(logits: &Array2<f32>) -> f64 {
+    let (rows, _) = logits.dim();
+    let mut sum = 0.0;
+    for class in logits.columns() {
+        let mean = class.iter().map(|&x| f64::from(x)).sum::<f64>() / rows as f64;
+        sum += class
+            .iter()
+            .map(|&x| (f64::from(x) - mean).powi(2))
+            .sum::<f64>();
+    }
+    (sum / logits.len().max(1) as f64).sqrt()
+}
+
+fn root_mean_square(a: &Array2<f32>, b: &Array2<f32>) -> f64 {
+    let squares = a.iter().zip(b);
+    let squares = squares.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
+    (squares.sum::<f64>() / a.len().max(1) as f64).sqrt()
+}
