@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::kernels::sparse_layer::Live;
 use crate::{Error, Result};
 
+mod front;
 #[cfg(test)]
 pub(crate) mod test_chain;
 #[cfg(test)]
 mod tests;
+
+pub use self::front::Front;
 
 /// What a parameter is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,12 +198,15 @@ pub enum LayerRemoval {
     Fold,
 }
 
-/// A chain of dense layers, and which of the original features feed it.
+/// A chain of dense layers, and which of the original features feed it, through which front.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Architecture {
     /// How many features a sample has.
     pub features: usize,
-    /// The features that the first layer reads, ascending; all of them where `None`.
+    /// What the features pass through before anything else reads them.
+    pub front: Option<Front>,
+    /// The features that the first layer reads, ascending; all of them where `None`. Where there
+    /// is a front, they are of what it gives.
     pub selected: Option<Vec<u32>>,
     /// First to last; each reads what the one before it writes.
     pub layers: Vec<LayerSpec>,
@@ -234,6 +240,7 @@ impl Architecture {
             .collect();
         Ok(Architecture {
             features: widths[0],
+            front: None,
             selected: None,
             layers,
         })
@@ -241,7 +248,7 @@ impl Architecture {
 
     /// How many features the first layer reads.
     pub fn inputs(&self) -> usize {
-        self.selected.as_ref().map_or(self.features, Vec::len)
+        self.selected.as_ref().map_or(self.selectable(), Vec::len)
     }
 
     /// How many logits the last layer writes.
@@ -264,16 +271,20 @@ impl Architecture {
                 what: "the list of layers".into(),
             });
         }
+        if let Some(front) = &self.front {
+            front.validate()?;
+            let reads = [front.inputs()];
+            Error::check_shape("features before the front", &reads, &[self.features])?;
+        }
+        let selectable = self.selectable();
         if let Some(selected) = &self.selected {
             let ascending = selected.windows(2).all(|w| w[0] < w[1]);
-            let exist = selected
-                .last()
-                .is_some_and(|&i| (i as usize) < self.features);
+            let exist = selected.last().is_some_and(|&i| (i as usize) < selectable);
             if !ascending || !exist {
                 return Err(Error::invalid(
                     "the selected features",
                     format!("{} indices", selected.len()),
-                    format!("ascending and below {}", self.features),
+                    format!("ascending and below {selectable}"),
                 ));
             }
         }
@@ -368,7 +379,7 @@ impl Architecture {
         )?;
         let present: Vec<u32> = match &self.selected {
             Some(selected) => selected.clone(),
-            None => (0..self.features as u32).collect(),
+            None => (0..self.selectable() as u32).collect(),
         };
         let selected: Vec<u32> = present
             .iter()
@@ -384,7 +395,7 @@ impl Architecture {
         }
         let mut edited = self.clone();
         edited.layers[0].inputs = selected.len();
-        edited.selected = (selected.len() < self.features).then_some(selected);
+        edited.selected = (selected.len() < self.selectable()).then_some(selected);
         Ok(edited)
     }
 

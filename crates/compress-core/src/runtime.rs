@@ -114,7 +114,7 @@ impl Runtime {
         })
     }
 
-    /// The chain of layers, and which features feed it.
+    /// The chain of layers, and which features feed it, through which front.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
@@ -136,7 +136,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Shape`] where the number of features differs; [`Error::NonFinite`] where an input
     /// is NaN or infinite, which names its row and column, and with [`Arithmetic::Integer`] where
-    /// the outputs of a hidden layer overflow f32, so that the next cannot quantize them;
+    /// the outputs of a front or of a hidden layer overflow f32, so that the next cannot quantize them;
     /// [`Error::Isa`] where `COMPRESS_ISA` asks for what the machine lacks.
     pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let mut logits = Array2::zeros((inputs.nrows(), self.architecture.outputs()));
@@ -164,7 +164,7 @@ impl Runtime {
     /// Whether the first layer quantizes all features, and so looks at each.
     fn quantizes_inputs(&self) -> bool {
         let first = self.layers.first().map(Layer::kernel);
-        self.selected.is_none() && first == Some(LayerKernel::DenseI8)
+        self.architecture.reads_features() && first == Some(LayerKernel::DenseI8)
     }
 
     fn check(&self, inputs: &ArrayView2<'_, f32>) -> Result<()> {

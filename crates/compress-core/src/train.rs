@@ -53,7 +53,10 @@ impl ArraySamples {
         if !labels.is_empty() {
             Error::check_shape("labels", &[inputs.nrows()], &[labels.len()])?;
         }
-        let inputs = inputs.as_standard_layout().into_owned();
+        let inputs = match inputs.is_standard_layout() {
+            true => inputs,
+            false => inputs.as_standard_layout().into_owned(),
+        };
         Error::check_finite("the data", inputs.as_slice().unwrap_or_default())?;
         Ok(ArraySamples { inputs, labels })
     }

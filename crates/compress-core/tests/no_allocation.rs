@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::codec::{Granularity, Grid, QuantizedTensor};
-use compress_core::network::{Activation, Architecture};
+use compress_core::network::{Activation, Architecture, Front};
 use compress_core::runtime::{Arithmetic, LayerKernel, Runtime};
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -76,8 +76,9 @@ const CASES: [Case; 4] = [
 ];
 
 impl Case {
-    fn model(&self) -> Runtime {
-        let widths = [784, 300, 100, 10];
+    /// Of images, or of what a front gives of them.
+    fn model(&self, front: Option<Front>) -> Runtime {
+        let widths = [front.map_or(784, |front| front.outputs()), 300, 100, 10];
         let tensors = widths.windows(2).enumerate().flat_map(|(i, pair)| {
             let shape = vec![pair[1], pair[0]];
             let top = (1 << (self.bits - 1)) - 1;
@@ -106,9 +107,13 @@ impl Case {
             };
             [Tensor::Quantized(weight), bias]
         });
+        let chain = Architecture::mlp(&widths, Activation::Relu).expect("it is valid");
         let artifact = Artifact {
             tensors: tensors.collect(),
-            architecture: Architecture::mlp(&widths, Activation::Relu).expect("it is valid"),
+            architecture: match front {
+                None => chain,
+                Some(front) => chain.behind(front).expect("it fits"),
+            },
         };
         let model = Runtime::with(artifact, self.arithmetic).expect("it loads");
         assert!(model.kernels().all(|kernel| kernel == self.kernel));
@@ -136,16 +141,20 @@ fn pool(threads: usize) -> rayon::ThreadPool {
 fn predictions_allocate_nothing_once_the_buffers_are_there() {
     // All pools at once: threads that end allocate too.
     let pools = [pool(1), pool(2)];
-    for (case, pool) in CASES
-        .iter()
-        .flat_map(|case| [(case, &pools[0]), (case, &pools[1])])
-    {
+    let front = Front::TentPool {
+        height: 28,
+        width: 28,
+    };
+    for (case, pool, front) in CASES.iter().flat_map(|case| {
+        let [one, two] = &pools;
+        [(one, None), (two, None), (one, Some(front))].map(|(pool, front)| (case, pool, front))
+    }) {
         let threads = pool.current_num_threads();
         if threads > 1 && case.kernel == LayerKernel::SparseF32 {
             continue;
         }
         pool.install(|| {
-            let model = case.model();
+            let model = case.model(front);
             let mut session = model.session();
             // The first round makes the buffers.
             for (round, batch) in [300, 300, 1, 64, 17].into_iter().enumerate() {

@@ -184,12 +184,12 @@ pub fn knowledge_distillation_with(
 /// # Examples
 /// ```
 /// use compress_distill::{
-///     DistillationOptions, Teacher, average_logits, knowledge_distillation_from, teacher_logits,
+///     DistillationOptions, Ensemble, Teacher, knowledge_distillation_from,
 /// };
 ///
 /// let data = compress_testing::blobs(64, 4, 3, 3);
 /// let [a, b] = [1, 2].map(|seed| compress_testing::Chain::random(&[4, 32, 3], seed));
-/// let logits = average_logits(&[teacher_logits(&a, &data)?, teacher_logits(&b, &data)?])?;
+/// let logits = Ensemble::new(vec![&a, &b])?.teacher_logits(&data)?;
 ///
 /// let mut student = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 3));
 /// let options = DistillationOptions::default();
@@ -216,6 +216,7 @@ fn distill(
 ) -> Result<DistillationReport> {
     match &teacher {
         Teacher::OnTheFly(network) => check_features("teacher", *network, data)?,
+        Teacher::Ensemble(ensemble) => check_features("teacher", ensemble.networks()[0], data)?,
         Teacher::Cached(logits) => {
             let samples = [data.len()];
             compress_core::Error::check_shape("cached logits", &samples, &[logits.nrows()])?;

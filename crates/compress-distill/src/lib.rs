@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod distillation;
+mod ensemble;
 mod error;
 mod losses;
 mod teacher;
@@ -39,6 +40,7 @@ pub use distillation::{
     DistillationOptions, DistillationReport, DistillationSchedule, Targets, knowledge_distillation,
     knowledge_distillation_from, knowledge_distillation_with,
 };
+pub use ensemble::Ensemble;
 pub use error::{Error, Result};
 pub use losses::{HardLabels, Joint, LOSSES, LossSettings, MakeLoss, SoftTargets, loss};
 pub use teacher::{Teacher, average_logits, teacher_logits};

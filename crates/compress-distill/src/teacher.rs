@@ -6,7 +6,7 @@ use compress_core::train::{Samples, predict};
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::check_temperature;
-use crate::{Error, Result};
+use crate::{Ensemble, Error, Result};
 
 /// What a student learns from.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub enum Teacher<'a> {
     /// The teacher itself, asked about each batch as the student sees it: for samples that are
     /// augmented anew in each epoch. Must be the same samples' features that the student reads.
     OnTheFly(&'a dyn Network),
+    /// Several teachers, asked likewise.
+    Ensemble(Ensemble<'a>),
 }
 
 impl Teacher<'_> {
@@ -26,6 +28,7 @@ impl Teacher<'_> {
         match self {
             Teacher::Cached(logits) => logits.ncols(),
             Teacher::OnTheFly(network) => network.architecture().outputs(),
+            Teacher::Ensemble(ensemble) => ensemble.outputs(),
         }
     }
 }
@@ -84,10 +87,11 @@ pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
     Ok(sum.mapv(|sum| (sum / count) as f32))
 }
 
-/// A teacher's probabilities at one temperature and their logarithms, `[rows, classes]`.
+/// The logarithms of a teacher's probabilities at one temperature, `[rows, classes]`. The
+/// probabilities are their exponentials: to take those anew costs less than to read them from a
+/// large set.
 pub(crate) struct SoftLabels {
-    pub(crate) probabilities: Array2<f32>,
-    pub(crate) logarithms: Array2<f32>,
+    logarithms: Array2<f32>,
 }
 
 impl SoftLabels {
@@ -97,12 +101,30 @@ impl SoftLabels {
         check_finite(logits, temperature)?;
         let mut logarithms = Array2::zeros(logits.raw_dim());
         softmax::log_softmax(logits, temperature, logarithms.view_mut())?;
+        Ok(SoftLabels { logarithms })
+    }
+
+    /// Rows and classes.
+    pub(crate) fn dim(&self) -> (usize, usize) {
+        self.logarithms.dim()
+    }
+
+    /// Probabilities and their logarithms of so many rows, row-major; `target` gives the number
+    /// of each, which must exist.
+    pub(crate) fn gather(
+        &self,
+        rows: usize,
+        target: impl Fn(usize) -> usize,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let classes = self.logarithms.ncols();
+        let all = self.logarithms.as_slice().unwrap_or_default();
+        let mut logarithms = Vec::with_capacity(rows * classes);
+        for row in 0..rows {
+            logarithms.extend_from_slice(&all[target(row) * classes..][..classes]);
+        }
         let mut probabilities = logarithms.clone();
-        elementwise::exp(probabilities.as_slice_mut().unwrap_or_default())?;
-        Ok(SoftLabels {
-            probabilities,
-            logarithms,
-        })
+        elementwise::exp(&mut probabilities)?;
+        Ok((probabilities, logarithms))
     }
 }
 

@@ -77,7 +77,7 @@ impl Backprop {
             }
         });
         let reads = network.layers()[0].inputs;
-        let copies = network.selected().is_some() || input_dropout.is_some();
+        let copies = !network.chain().reads_features() || input_dropout.is_some();
         Backprop {
             inputs: Array2::zeros((capacity, network.features())),
             read: copies.then(|| Array2::zeros((capacity, reads))),
@@ -158,7 +158,8 @@ impl Backprop {
     /// Runs the first `rows` rows through `network`; `step` chooses what dropout drops.
     pub(crate) fn forward(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
         if let Some(read) = &mut self.read {
-            network.select(first(&self.inputs, rows), first_mut(read, rows));
+            let inputs = first(&self.inputs, rows);
+            network.chain().read_into(inputs, first_mut(read, rows))?;
             if let Some(dropout) = &mut self.input_dropout {
                 dropout.forward(step, values_mut(read, rows));
             }

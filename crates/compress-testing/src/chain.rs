@@ -79,10 +79,8 @@ impl Chain {
     pub(crate) fn activations(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<Array2<f32>>> {
         let wanted = [inputs.nrows(), self.architecture.features];
         Error::check_shape("inputs", &wanted, inputs.shape())?;
-        let first = match &self.architecture.selected {
-            None => inputs.as_standard_layout().into_owned(),
-            Some(s) => inputs.select(Axis(1), &s.iter().map(|&i| i as usize).collect::<Vec<_>>()),
-        };
+        let mut first = Array2::zeros((inputs.nrows(), self.architecture.inputs()));
+        self.architecture.read_into(inputs, first.view_mut())?;
         let mut all = vec![first];
         for (layer, pair) in self
             .architecture

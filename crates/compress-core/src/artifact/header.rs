@@ -1,14 +1,15 @@
 //! The architecture in a few bytes.
 //!
-//! A byte of flags; the number of features; which of them are selected; the number of layers;
-//! the width of each; then, only where they are not the usual ones, activations and names.
+//! A byte of flags; the number of features; the height of their image, only where they pass
+//! through a front that does not take it to be square; which of them are selected; the number of
+//! layers; the width of each; then, only where they are not the usual ones, activations and names.
 
 use crate::coding::bits::BitWriter;
 use crate::coding::matrix::code_integers;
 use crate::coding::range_coder::{Decoder, Encoder};
 use crate::coding::reader::Reader;
 use crate::coding::{gaps, varint};
-use crate::network::{Activation, Architecture, LayerSpec};
+use crate::network::{Activation, Architecture, Front, LayerSpec};
 use crate::{Error, Result};
 
 use super::floats::nonzero_positions;
@@ -24,6 +25,12 @@ const NAMES: u8 = 1 << 2;
 /// Bit 3: each layer says its activation. Otherwise bits 4 and 5 give that of all but the last,
 /// which has none.
 const ACTIVATIONS: u8 = 1 << 3;
+/// Bits 6 and 7: the front. So the front of a square image takes no byte of its own.
+const NO_FRONT: u8 = 0;
+/// [`Front::TentPool`] of a square image.
+const TENT_POOL_SQUARE: u8 = 1;
+/// [`Front::TentPool`] of an image whose height follows the number of features.
+const TENT_POOL: u8 = 2;
 
 /// Each activation's number is its position.
 const ACTIVATION_CODES: [Activation; 4] = [
@@ -40,13 +47,19 @@ pub(super) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
     let hidden = usual_activation(layers);
     let (how, selection) = match &architecture.selected {
         None => (ALL, Vec::new()),
-        Some(selected) => write_selection(architecture.features, selected),
+        Some(selected) => write_selection(architecture.selectable(), selected),
     };
+    let (front, height) = front_code(architecture.front);
     bytes.push(
-        how | if named { NAMES } else { 0 }
+        front << 6
+            | how
+            | if named { NAMES } else { 0 }
             | hidden.map_or(ACTIVATIONS, |a| activation_code(a) << 4),
     );
     varint::write(bytes, architecture.features as u64);
+    if let Some(height) = height {
+        varint::write(bytes, height.into());
+    }
     bytes.extend(selection);
     varint::write(bytes, layers.len() as u64);
     for layer in layers {
@@ -65,12 +78,14 @@ pub(super) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
 pub(super) fn read(reader: &mut Reader<'_>, most: usize) -> Result<Architecture> {
     let start = reader.clone();
     let flags = reader.byte("the flags of the architecture")?;
-    if flags >> 6 != 0 {
+    if flags >> 6 > TENT_POOL {
         return Err(start.error("unknown flags of the architecture"));
     }
     let features = reader.varint(most, "the number of features")?;
-    let selected = read_selection(reader, flags & SELECTION, features)?;
-    let inputs = selected.as_ref().map_or(features, Vec::len);
+    let front = read_front(reader, flags >> 6, features)?;
+    let selectable = front.map_or(features, |front| front.outputs());
+    let selected = read_selection(reader, flags & SELECTION, selectable)?;
+    let inputs = selected.as_ref().map_or(selectable, Vec::len);
     let mut layers = read_widths(reader, inputs, most)?;
     read_activations(reader, flags, &mut layers)?;
     if flags & NAMES != 0 {
@@ -84,12 +99,41 @@ pub(super) fn read(reader: &mut Reader<'_>, most: usize) -> Result<Architecture>
     }
     let architecture = Architecture {
         features,
+        front,
         selected,
         layers,
     };
     match architecture.validate() {
         Ok(()) => Ok(architecture),
         Err(error) => Err(start.error(error.to_string())),
+    }
+}
+
+/// The number of a front, and the height of its image where the file must say it.
+fn front_code(front: Option<Front>) -> (u8, Option<u32>) {
+    match front {
+        None => (NO_FRONT, None),
+        Some(Front::TentPool { height, width }) if height == width => (TENT_POOL_SQUARE, None),
+        Some(Front::TentPool { height, .. }) => (TENT_POOL, Some(height)),
+    }
+}
+
+fn read_front(reader: &mut Reader<'_>, code: u8, features: usize) -> Result<Option<Front>> {
+    let start = reader.clone();
+    let (height, width) = match code {
+        NO_FRONT => return Ok(None),
+        TENT_POOL_SQUARE => (features.isqrt(), features.isqrt()),
+        _ => {
+            let height = reader.varint(features, "the height of the image")?;
+            (height, features.checked_div(height).unwrap_or(0))
+        }
+    };
+    if height * width != features || features == 0 {
+        return Err(start.error(format!("{features} features are no image of {height} rows")));
+    }
+    match (u32::try_from(height), u32::try_from(width)) {
+        (Ok(height), Ok(width)) => Ok(Some(Front::TentPool { height, width })),
+        _ => Err(start.error("the image is too large")),
     }
 }
 
@@ -172,7 +216,7 @@ fn read_activations(reader: &mut Reader<'_>, flags: u8, layers: &mut [LayerSpec]
         let code = match (flags & ACTIVATIONS != 0, i == last) {
             (true, _) => reader.varint(ACTIVATION_CODES.len() - 1, "an activation")?,
             (false, true) => continue,
-            (false, false) => usize::from(flags >> 4),
+            (false, false) => usize::from(flags >> 4 & 0b11),
         };
         layer.activation = ACTIVATION_CODES[code];
     }
@@ -243,7 +287,7 @@ pub(super) fn expected(
         .map(|(i, (name, shape))| {
             let arrangements = if i == 0 {
                 let selected = architecture.selected.as_deref();
-                Arrangements::features(architecture.features, selected)
+                Arrangements::features(architecture.selectable(), selected)
             } else {
                 Arrangements::line(shape[shape.len() - 1])
             };

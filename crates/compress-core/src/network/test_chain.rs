@@ -49,6 +49,7 @@ impl Network for Chain {
         let layers: Vec<_> = self.parameters.chunks(2).enumerate().map(layer).collect();
         Architecture {
             features: layers[0].inputs,
+            front: None,
             selected: None,
             layers,
         }

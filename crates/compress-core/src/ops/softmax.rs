@@ -117,9 +117,10 @@ fn log_softmax_body(rows: &mut [f32], classes: usize, temperature: f32) {
     shift(rows, classes, temperature);
     let mut powers = rows.to_vec();
     powers.iter_mut().for_each(|x| *x = exp_body(*x));
-    let powers = powers.chunks_exact(classes);
-    for (row, powers) in rows.chunks_exact_mut(classes).zip(powers) {
-        let log = ln_body(sum(powers));
+    let mut logs: Vec<f32> = powers.chunks_exact(classes).map(sum).collect();
+    // Likewise of all rows at once.
+    logs.iter_mut().for_each(|x| *x = ln_body(*x));
+    for (row, log) in rows.chunks_exact_mut(classes).zip(logs) {
         row.iter_mut().for_each(|x| *x -= log);
     }
 }

@@ -64,6 +64,8 @@ pub struct Session<'m> {
 /// What one block of rows is computed in.
 #[derive(Debug, Default)]
 struct Block {
+    /// What the front gives.
+    fronted: Vec<f32>,
     selected: Vec<f32>,
     /// The output of every other layer.
     hidden: [Vec<f32>; 2],
@@ -227,6 +229,20 @@ impl Block {
         let (mut front, mut back) = (front, back);
         grow(front, rows * width);
         grow(back, rows * width);
+        let inputs = match model.architecture.front {
+            None => inputs,
+            Some(front) => {
+                grow(&mut self.fronted, rows * front.outputs());
+                let to = self.fronted.chunks_exact_mut(front.outputs().max(1));
+                for (to, row) in to.zip(inputs.rows()) {
+                    match row.to_slice() {
+                        Some(row) => front.apply(row, to)?,
+                        None => front.apply(&row.to_vec(), to)?,
+                    }
+                }
+                view(&self.fronted, (rows, front.outputs()))?
+            }
+        };
         let x = match &model.selected {
             None => inputs,
             Some(selected) => {
@@ -292,7 +308,7 @@ fn check_rows(isa: Isa, inputs: ArrayView2<'_, f32>, top: usize) -> Result<()> {
 fn hidden(fault: Error, top: usize) -> Error {
     match fault {
         Error::NonFinite { index, value, .. } => Error::NonFinite {
-            what: format!("a hidden layer's outputs, of a row from {top} on"),
+            what: format!("the outputs of a front or a hidden layer, of a row from {top} on"),
             index,
             value,
         },

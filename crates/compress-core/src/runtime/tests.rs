@@ -6,7 +6,7 @@ use super::*;
 use crate::artifact::Tensor;
 use crate::codec::{Granularity, Grid, QuantizedTensor};
 use crate::kernels::gemm_f32::{Init, gemm};
-use crate::network::Activation;
+use crate::network::{Activation, Front};
 use crate::ops::scalar;
 use crate::rng;
 
@@ -501,4 +501,46 @@ fn integers_name_the_input_or_the_hidden_layer_that_is_not_finite() {
     }
     let message = model.predict(inputs.view()).unwrap_err().to_string();
     assert!(message.contains("row 70 of the inputs"), "{message}");
+}
+
+/// The chain that reads what a front gives, behind it and after it.
+#[test]
+fn a_front_gives_the_bits_that_its_chain_reads() {
+    let front = Front::TentPool {
+        height: 4,
+        width: 9,
+    };
+    for selected in [None, Some(vec![0, 2, 3, 5, 7, 8])] {
+        let mut after = artifact(Activation::Relu, Activation::Identity);
+        let chain = &mut after.architecture;
+        (chain.features, chain.selected) = (10, selected);
+        if chain.selected.is_none() {
+            chain.layers[0].inputs = 10;
+            after.tensors[0] = float(
+                "layers.0.weight",
+                &[7, 10],
+                random("runtime.front", 7, 10).as_slice().unwrap(),
+            );
+        }
+        let mut behind = after.clone();
+        behind.architecture = after.architecture.behind(front).unwrap();
+        let (bytes, _) = behind.to_bytes().unwrap();
+        for arithmetic in [Arithmetic::Exact, Arithmetic::Integer] {
+            let after = Runtime::with(after.clone(), arithmetic).unwrap();
+            let behind = Artifact::from_bytes(&bytes).unwrap();
+            let behind = Runtime::with(behind, arithmetic).unwrap();
+            for batch in [1, 33, 300] {
+                let inputs = random("runtime.front.inputs", batch, 36);
+                let mut given = Array2::zeros((batch, 10));
+                for (row, mut out) in inputs.rows().into_iter().zip(given.rows_mut()) {
+                    let (row, out) = (row.to_slice().unwrap(), out.as_slice_mut().unwrap());
+                    front.apply(row, out).unwrap();
+                }
+                let expected = after.predict(given.view()).unwrap();
+                assert_eq!(behind.predict(inputs.view()).unwrap(), expected);
+                let strided = inputs.t().as_standard_layout().into_owned();
+                assert_eq!(behind.predict(strided.t()).unwrap(), expected);
+            }
+        }
+    }
 }

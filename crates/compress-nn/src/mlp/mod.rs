@@ -5,11 +5,11 @@ mod edit;
 
 use compress_core::kernels::gemm_f32;
 use compress_core::network::{
-    Activation, Architecture, LayerRemoval, LayerSpec, Network, Parameter, Tap,
+    Activation, Architecture, Front, LayerRemoval, LayerSpec, Network, Parameter, Tap,
 };
 use compress_core::ops::elementwise;
 use compress_core::rng;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2};
 
 use crate::layers::dense;
 use crate::{Init, Result};
@@ -108,9 +108,21 @@ impl Mlp {
         &self.architecture.layers
     }
 
-    /// The features that the first layer reads; all of them where `None`.
-    pub(crate) fn selected(&self) -> Option<&[u32]> {
-        self.architecture.selected.as_deref()
+    /// The same network behind `front`, of samples that have passed through it
+    /// ([`Front::samples`]) until now.
+    ///
+    /// # Errors
+    /// As [`Architecture::behind`].
+    pub fn behind(self, front: Front) -> Result<Self> {
+        Ok(Mlp {
+            architecture: self.architecture.behind(front)?,
+            ..self
+        })
+    }
+
+    /// The chain of layers, and what stands before it.
+    pub(crate) fn chain(&self) -> &Architecture {
+        &self.architecture
     }
 
     /// How many features a sample has.
@@ -139,18 +151,6 @@ impl Mlp {
         &self.parameters
     }
 
-    /// Copies the features that the first layer reads out of `inputs` `[batch, features]`.
-    pub(crate) fn select(&self, inputs: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>) {
-        let Some(selected) = self.selected() else {
-            return out.assign(&inputs);
-        };
-        for (row, mut out) in inputs.rows().into_iter().zip(out.rows_mut()) {
-            for (out, &index) in out.iter_mut().zip(selected) {
-                *out = row[index as usize];
-            }
-        }
-    }
-
     fn run(
         &self,
         inputs: ArrayView2<'_, f32>,
@@ -163,10 +163,10 @@ impl Mlp {
             inputs.shape(),
         )?;
         let mut x = None;
-        if self.selected().is_some() {
-            let mut selected = Array2::zeros((batch, self.architecture.inputs()));
-            self.select(inputs, selected.view_mut());
-            x = Some(selected);
+        if !self.architecture.reads_features() {
+            let mut read = Array2::zeros((batch, self.architecture.inputs()));
+            self.architecture.read_into(inputs, read.view_mut())?;
+            x = Some(read);
         }
         for (index, layer) in self.layers().iter().enumerate() {
             let read = x.as_ref().map_or(inputs, |x: &Array2<f32>| x.view());

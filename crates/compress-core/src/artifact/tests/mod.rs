@@ -3,10 +3,12 @@
 use super::*;
 use crate::codec::{Granularity, Grid};
 use crate::network::Activation;
+use crate::network::Front;
 use crate::rng::{self, Stream};
 
 mod damage;
 mod files;
+mod fronts;
 mod pinned;
 mod refusals;
 mod round_trip;
@@ -135,7 +137,21 @@ fn small_models() -> Vec<Artifact> {
                 model(plain.clone(), Kind::SparseFloat, kind, 20),
             ]
         })
+        .chain(fronted().map(|fronted| model(fronted, Kind::SparseFloat, Kind::Float, 500)))
         .collect()
+}
+
+/// Chains behind a front of a square image and of another, with and without a selection.
+fn fronted() -> impl Iterator<Item = Architecture> {
+    [(6, 6), (5, 7), (1, 9)]
+        .into_iter()
+        .flat_map(|(height, width)| {
+            let front = Front::TentPool { height, width };
+            let chain = Architecture::mlp(&[front.outputs(), 4, 2], Activation::Relu).unwrap();
+            let all = chain.behind(front).unwrap();
+            let keep: Vec<bool> = (0..all.inputs()).map(|i| i % 3 != 1).collect();
+            [all.without_inputs(&keep).unwrap(), all]
+        })
 }
 
 /// Puts the right checksum into bytes that were changed.

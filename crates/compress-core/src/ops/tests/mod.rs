@@ -5,6 +5,7 @@ mod arrays;
 mod cross_entropy;
 mod levels;
 mod optimizer;
+mod tent_pool;
 
 /// Every 997th bit pattern: all exponents, both signs, infinities, NaN and subnormals, and
 /// mantissas that differ from exponent to exponent (997 is prime).

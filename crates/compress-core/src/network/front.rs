@@ -1,0 +1,241 @@
+//! A fixed linear function of the features, in front of the first layer.
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::Architecture;
+use crate::ops::tent_pool::{pooled, tent_pool};
+use crate::train::{ArraySamples, Samples};
+use crate::{Error, Result};
+
+#[cfg(test)]
+mod tests;
+
+/// Rows that one task reads.
+const ROWS: usize = 16;
+
+/// A fixed linear function of a sample's features. The first layer reads what it gives. It has no
+/// parameters, so that the file only says which one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Front {
+    /// Pooling of an image `[height, width]` by a tent filter, \[1, 3, 3, 1\] / 8 along each axis,
+    /// to half its rows and columns, see [`tent_pool`].
+    TentPool {
+        /// Rows of the image.
+        height: u32,
+        /// Columns of the image.
+        width: u32,
+    },
+}
+
+impl Front {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Front::TentPool { .. } => "tent_pool",
+        }
+    }
+
+    /// How many features it reads.
+    pub fn inputs(&self) -> usize {
+        let Front::TentPool { height, width } = *self;
+        (height as usize).saturating_mul(width as usize)
+    }
+
+    /// How many it gives.
+    pub fn outputs(&self) -> usize {
+        let Front::TentPool { height, width } = *self;
+        pooled(height as usize).saturating_mul(pooled(width as usize))
+    }
+
+    /// Fails where it reads nothing.
+    pub fn validate(&self) -> Result<()> {
+        match self.inputs() {
+            0 => Err(Error::invalid("the front", format!("{self:?}"), "positive")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies it to samples `[samples, inputs]`, row-major, into `out` `[samples, outputs]`.
+    /// Allocates nothing.
+    ///
+    /// # Errors
+    /// Where the lengths are not those of as many samples.
+    pub fn apply(&self, samples: &[f32], out: &mut [f32]) -> Result<()> {
+        let Front::TentPool { height, width } = *self;
+        tent_pool(samples, height as usize, width as usize, out)
+    }
+
+    /// What it gives for `samples` as they are in epoch 0, in `4 · samples · outputs` bytes, so
+    /// that a chain that is to stand behind it trains without paying for it in each step. The
+    /// values are the very bits that the chain will read (see [`Architecture::behind`]).
+    ///
+    /// # Errors
+    /// Where the samples have other features, are none, or fail.
+    pub fn samples(&self, samples: &dyn Samples) -> Result<ArraySamples> {
+        /// Samples that are held as they were, beside the result.
+        const BATCH: usize = 1024;
+        let (count, inputs) = (samples.len(), self.inputs());
+        Error::check_shape("features of the samples", &[inputs], &[samples.features()])?;
+        self.validate()?;
+        let mut out = Array2::zeros((count, self.outputs()));
+        let mut rows = Array2::zeros((BATCH.min(count), inputs));
+        let indices: Vec<usize> = (0..count).collect();
+        for (indices, mut out) in indices
+            .chunks(BATCH)
+            .zip(out.axis_chunks_iter_mut(Axis(0), BATCH))
+        {
+            let mut rows = rows.slice_mut(s![..indices.len(), ..]);
+            samples.fill(0, indices, rows.view_mut())?;
+            self.apply_rows(rows.view(), out.view_mut())?;
+        }
+        ArraySamples::new(out, samples.labels().to_vec())
+    }
+
+    /// [`Front::apply`], shared among threads.
+    fn apply_rows(
+        &self,
+        inputs: ArrayView2<'_, f32>,
+        mut out: ArrayViewMut2<'_, f32>,
+    ) -> Result<()> {
+        self.validate()?;
+        let (reads, gives) = (ROWS * self.inputs(), ROWS * self.outputs());
+        let inputs = inputs.as_standard_layout();
+        let (Some(inputs), Some(out)) = (inputs.as_slice(), out.as_slice_mut()) else {
+            let expected = "contiguous and row-major";
+            return Err(Error::invalid(
+                "what the first layer reads",
+                "strided",
+                expected,
+            ));
+        };
+        let tasks = inputs.par_chunks(reads).zip(out.par_chunks_mut(gives));
+        tasks.try_for_each(|(inputs, out)| self.apply(inputs, out))
+    }
+}
+
+/// What stands between a sample's features and the first layer.
+impl Architecture {
+    /// The chain behind `front`: it reads the features of `front`, and its own are what that
+    /// gives.
+    ///
+    /// # Errors
+    /// Where it has a front already, or other features than `front` gives.
+    pub fn behind(&self, front: Front) -> Result<Self> {
+        front.validate()?;
+        if let Some(present) = self.front {
+            let found = present.name();
+            return Err(Error::invalid("the front", found, "none to put one before"));
+        }
+        let given = [front.outputs()];
+        Error::check_shape("features behind the front", &given, &[self.features])?;
+        let architecture = Architecture {
+            features: front.inputs(),
+            front: Some(front),
+            ..self.clone()
+        };
+        architecture.validate()?;
+        Ok(architecture)
+    }
+
+    /// How many features there are to select from: what the front gives, or those of a sample.
+    pub fn selectable(&self) -> usize {
+        self.front.map_or(self.features, |front| front.outputs())
+    }
+
+    /// Whether the first layer reads a sample's features as they are, all of them.
+    pub fn reads_features(&self) -> bool {
+        self.front.is_none() && self.selected.is_none()
+    }
+
+    /// Writes what the first layer reads of `inputs` `[batch, features]` into `out`
+    /// `[batch, inputs()]`, which must be contiguous and row-major where there is a front.
+    ///
+    /// # Errors
+    /// Where a shape or layout is another, or the architecture is not valid.
+    pub fn read_into(
+        &self,
+        inputs: ArrayView2<'_, f32>,
+        mut out: ArrayViewMut2<'_, f32>,
+    ) -> Result<()> {
+        let batch = inputs.nrows();
+        Error::check_shape("inputs", &[batch, self.features], inputs.shape())?;
+        let wanted = [batch, self.inputs()];
+        Error::check_shape("what the first layer reads", &wanted, out.shape())?;
+        match (self.front, &self.selected) {
+            (None, None) => out.assign(&inputs),
+            (None, Some(selected)) => choose(inputs, selected, out)?,
+            (Some(front), None) => front.apply_rows(inputs, out)?,
+            (Some(front), Some(selected)) => {
+                let mut given = Array2::zeros((batch, front.outputs()));
+                front.apply_rows(inputs, given.view_mut())?;
+                choose(given.view(), selected, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The weight `[outputs, features]` of the first layer of the plain chain that computes the
+    /// same without a front or a selection, given the present one `[outputs, inputs()]`. Its
+    /// non-zeros are what the chain would be charged for without them.
+    ///
+    /// # Errors
+    /// Where the weight has another number of columns, or the architecture is not valid.
+    pub fn plain_first_weight(&self, weight: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        self.validate()?;
+        let wanted = [weight.nrows(), self.inputs()];
+        Error::check_shape("the first layer's weight", &wanted, weight.shape())?;
+        let mut plain = Array2::<f64>::zeros((weight.nrows(), self.features));
+        for (column, weights) in weight.columns().into_iter().enumerate() {
+            let selected = self.selected.as_ref();
+            let given = selected.map_or(column, |selected| selected[column] as usize);
+            for (feature, factor) in self.parts(given) {
+                for (plain, &weight) in plain.column_mut(feature).iter_mut().zip(weights) {
+                    *plain += factor * f64::from(weight);
+                }
+            }
+        }
+        Ok(plain.mapv(|x| x as f32))
+    }
+
+    /// The features, and their factors, that selectable feature `index` is made of.
+    fn parts(&self, index: usize) -> Vec<(usize, f64)> {
+        let Some(Front::TentPool { height, width }) = self.front else {
+            return vec![(index, 1.0)];
+        };
+        let (height, width) = (height as usize, width as usize);
+        let columns = pooled(width);
+        let taps = |at: usize, size: usize| {
+            let taps = (0..4).zip([1.0, 3.0, 3.0, 1.0]);
+            taps.filter_map(move |(tap, factor)| {
+                let place = (2 * at + tap).checked_sub(1).filter(|&place| place < size);
+                place.map(|place| (place, factor / 8.0))
+            })
+        };
+        taps(index / columns, height)
+            .flat_map(|(y, by_row)| {
+                taps(index % columns, width)
+                    .map(move |(x, factor)| (y * width + x, by_row * factor))
+            })
+            .collect()
+    }
+}
+
+/// Copies the selected columns.
+fn choose(
+    from: ArrayView2<'_, f32>,
+    selected: &[u32],
+    mut out: ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    if let Some(&index) = selected.iter().find(|&&i| i as usize >= from.ncols()) {
+        let expected = format!("below {}", from.ncols());
+        return Err(Error::invalid("a selected feature", index, expected));
+    }
+    for (from, mut out) in from.rows().into_iter().zip(out.rows_mut()) {
+        for (out, &index) in out.iter_mut().zip(selected) {
+            *out = from[index as usize];
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+use ndarray::{Array2, s};
+use proptest::prelude::*;
+
+use crate::Error;
+use crate::kernels::gemm_f32::{Init, gemm};
+use crate::network::{Activation, Architecture, Front};
+use crate::train::{ArraySamples, Samples};
+
+fn matrix(rows: usize, columns: usize, salt: usize) -> Array2<f32> {
+    let value = |(i, j)| ((i * columns + j + salt) * 7919 % 257) as f32 / 256.0 - 0.5;
+    Array2::from_shape_fn((rows, columns), value)
+}
+
+fn product(x: &Array2<f32>, weight: &Array2<f32>) -> Array2<f32> {
+    let mut y = Array2::zeros((x.nrows(), weight.nrows()));
+    gemm(x.view(), weight.t(), Init::Zero, y.view_mut()).unwrap();
+    y
+}
+
+fn pooled_chain(height: u32, width: u32, outputs: usize) -> Architecture {
+    let front = Front::TentPool { height, width };
+    let chain = Architecture::mlp(&[front.outputs(), outputs], Activation::Relu).unwrap();
+    chain.behind(front).unwrap()
+}
+
+#[test]
+fn stands_before_a_chain_that_fits() {
+    let chain = Architecture::mlp(&[196, 10], Activation::Relu).unwrap();
+    let front = Front::TentPool {
+        height: 28,
+        width: 28,
+    };
+    let behind = chain.behind(front).unwrap();
+    assert_eq!((behind.features, behind.inputs()), (784, 196));
+    assert_eq!((behind.selectable(), behind.reads_features()), (196, false));
+    assert_eq!((chain.selectable(), chain.reads_features()), (196, true));
+    assert!(behind.behind(front).is_err());
+    let (height, width) = (28, 30);
+    assert!(chain.behind(Front::TentPool { height, width }).is_err());
+    let (height, width) = (0, 30);
+    assert!(chain.behind(Front::TentPool { height, width }).is_err());
+    let mut other = behind.clone();
+    other.features = 785;
+    assert!(other.validate().is_err());
+    let mut beyond = behind.clone();
+    beyond.selected = Some((100..296).collect());
+    assert!(beyond.validate().is_err());
+}
+
+#[test]
+fn inputs_are_removed_behind_the_front() {
+    let chain = pooled_chain(4, 4, 3);
+    let fewer = chain.without_inputs(&[true, false, true, true]).unwrap();
+    assert_eq!(fewer.selected, Some(vec![0, 2, 3]));
+    assert_eq!((fewer.features, fewer.front), (16, chain.front));
+    fewer.validate().unwrap();
+    let all = chain.without_inputs(&[true; 4]).unwrap();
+    assert_eq!(all, chain);
+}
+
+#[test]
+fn samples_pass_through_once_in_the_same_bits() {
+    let chain = pooled_chain(5, 7, 3);
+    let inputs = matrix(2050, 35, 3);
+    let labels: Vec<u32> = (0..2050).map(|i| i % 3).collect();
+    let samples = ArraySamples::new(inputs.clone(), labels.clone()).unwrap();
+    let passed = chain.front.unwrap().samples(&samples).unwrap();
+    let mut read = Array2::zeros((2050, 12));
+    chain.read_into(inputs.view(), read.view_mut()).unwrap();
+    assert_eq!(passed.inputs(), read);
+    assert_eq!(passed.labels(), labels);
+    assert!(chain.front.unwrap().samples(&passed).is_err());
+}
+
+#[test]
+fn read_into_refuses_other_shapes() {
+    let chain = pooled_chain(4, 4, 3);
+    let inputs = matrix(2, 16, 0);
+    let mut wide = Array2::zeros((2, 5));
+    let mut long = Array2::zeros((3, 4));
+    let mut strided = Array2::zeros((2, 5));
+    for out in [
+        wide.view_mut(),
+        long.view_mut(),
+        strided.slice_mut(s![.., ..4]),
+    ] {
+        assert!(chain.read_into(inputs.view(), out).is_err());
+    }
+    let mut out = Array2::zeros((2, 4));
+    let narrow = inputs.slice(s![.., ..15]);
+    assert!(chain.read_into(narrow, out.view_mut()).is_err());
+    let mut invalid = chain.clone();
+    invalid.selected = Some(vec![0, 4]);
+    let mut out = Array2::zeros((2, 2));
+    assert!(invalid.read_into(inputs.view(), out.view_mut()).is_err());
+}
+
+#[test]
+fn a_plain_chain_has_more_weights() {
+    let chain = pooled_chain(28, 28, 1);
+    let mut weight = Array2::zeros((1, 196));
+    // One in the interior reads 4 x 4 pixels, its neighbour shares half of them; a corner lacks a
+    // row and a column.
+    weight[(0, 14 * 7 + 7)] = 1.0;
+    let nonzeros = |weight: &Array2<f32>| {
+        let plain = chain.plain_first_weight(weight.view()).unwrap();
+        plain.iter().filter(|w| **w != 0.0).count()
+    };
+    assert_eq!(nonzeros(&weight), 16);
+    weight[(0, 14 * 7 + 8)] = 2.0;
+    assert_eq!(nonzeros(&weight), 24);
+    weight[(0, 0)] = -1.0;
+    assert_eq!(nonzeros(&weight), 33);
+    assert!(matches!(
+        chain.plain_first_weight(matrix(1, 195, 0).view()),
+        Err(Error::Shape { .. })
+    ));
+}
+
+proptest! {
+    #[test]
+    fn the_plain_chain_computes_the_same(
+        height in 1..12_u32,
+        width in 1..40_u32,
+        keep in proptest::collection::vec(any::<bool>(), 6 * 20),
+    ) {
+        let mut chain = pooled_chain(height, width, 3);
+        let keep = &keep[..chain.inputs()];
+        if keep.contains(&true) {
+            chain = chain.without_inputs(keep).unwrap();
+        }
+        let weight = matrix(3, chain.inputs(), 1);
+        let inputs = matrix(5, chain.features, 2);
+        let mut read = Array2::zeros((5, chain.inputs()));
+        chain.read_into(inputs.view(), read.view_mut()).unwrap();
+        let found = product(&read, &weight);
+        let plain = chain.plain_first_weight(weight.view()).unwrap();
+        let expected = product(&inputs, &plain);
+        for (e, f) in expected.iter().zip(&found) {
+            prop_assert!((e - f).abs() <= 1e-4, "{e} {f}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Several teachers that speak with one voice.
+
+use compress_core::network::Network;
+use compress_core::train::Samples;
+use ndarray::{Array2, ArrayView2, Axis, Slice};
+
+use crate::teacher::{average_logits, check_features};
+use crate::{Error, Result};
+
+/// Networks whose logits are averaged, summed in f64 in their order.
+///
+/// # Examples
+/// ```
+/// use compress_distill::{Ensemble, average_logits, teacher_logits};
+///
+/// let [a, b] = [1, 2].map(|seed| compress_testing::Chain::random(&[4, 8, 3], seed));
+/// let samples = compress_testing::blobs(5, 4, 3, 2);
+/// let ensemble = Ensemble::new(vec![&a, &b])?;
+/// let logits = ensemble.teacher_logits(&samples)?;
+/// let each = [teacher_logits(&a, &samples)?, teacher_logits(&b, &samples)?];
+/// assert_eq!(logits, average_logits(&each)?);
+/// # Ok::<(), compress_distill::Error>(())
+/// ```
+///
+/// # References
+/// Hinton, Vinyals, Dean 2015 (1503.02531), section 1, for the mean of an ensemble as a target.
+#[derive(Clone)]
+pub struct Ensemble<'a> {
+    networks: Vec<&'a dyn Network>,
+}
+
+impl<'a> Ensemble<'a> {
+    /// # Errors
+    /// Where there is no network, or they read different features or give different outputs.
+    pub fn new(networks: Vec<&'a dyn Network>) -> Result<Self> {
+        let Some(first) = networks.first().map(|network| network.architecture()) else {
+            let what = "the ensemble".into();
+            return Err(compress_core::Error::Empty { what }.into());
+        };
+        let expected = [first.features, first.outputs()];
+        for network in &networks {
+            let other = network.architecture();
+            let found = [other.features, other.outputs()];
+            let what = "features and outputs of a teacher";
+            compress_core::Error::check_shape(what, &expected, &found)?;
+        }
+        Ok(Ensemble { networks })
+    }
+
+    /// The networks, in their order.
+    pub fn networks(&self) -> &[&'a dyn Network] {
+        &self.networks
+    }
+
+    /// How many classes it tells apart.
+    pub fn outputs(&self) -> usize {
+        self.networks[0].architecture().outputs()
+    }
+
+    /// The mean logits `[batch, classes]` of `inputs` `[batch, features]`.
+    ///
+    /// # Errors
+    /// Where a network fails or a logit is not finite; [`Error::TeacherLogit`] names the row.
+    pub fn logits(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let each = self.networks.iter().map(|network| network.forward(inputs));
+        average_logits(&each.collect::<compress_core::Result<Vec<_>>>()?)
+    }
+
+    /// The mean logits `[samples, classes]` of all samples, as they are in epoch 0, for
+    /// [`crate::Teacher::Cached`]. Each sample is drawn once, whatever the number of networks, and
+    /// beside the result little more is held than 2048 samples at a time.
+    ///
+    /// # Errors
+    /// Where the samples have other features than the networks read, or fail, and as
+    /// [`Ensemble::logits`].
+    pub fn teacher_logits(&self, samples: &dyn Samples) -> Result<Array2<f32>> {
+        /// Rows that share a network's weights once they are packed for a product.
+        const BATCH: usize = 2048;
+        check_features("teacher", self.networks[0], samples)?;
+        let mut logits = Array2::zeros((samples.len(), self.outputs()));
+        let mut inputs = Array2::zeros((BATCH.min(samples.len()), samples.features()));
+        let indices: Vec<usize> = (0..samples.len()).collect();
+        let batches = logits.axis_chunks_iter_mut(Axis(0), BATCH);
+        for (indices, mut out) in indices.chunks(BATCH).zip(batches) {
+            let mut rows = inputs.slice_axis_mut(Axis(0), Slice::from(..indices.len()));
+            samples.fill(0, indices, rows.view_mut())?;
+            let mean = self
+                .logits(rows.view())
+                .map_err(|error| at(error, indices[0]))?;
+            compress_core::Error::check_shape("logits", out.shape(), mean.shape())?;
+            out.assign(&mean);
+        }
+        Ok(logits)
+    }
+}
+
+/// The error of a batch that begins with sample `first`.
+fn at(error: Error, first: usize) -> Error {
+    match error {
+        Error::TeacherLogit {
+            sample,
+            class,
+            value,
+        } => Error::TeacherLogit {
+            sample: first + sample,
+            class,
+            value,
+        },
+        other => other,
+    }
+}
