@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::run::{Profile, Run};
+use crate::run::{Options, Profile, Run};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about, version)]
@@ -63,6 +63,15 @@ struct ExperimentArgs {
     /// All random numbers follow from it
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Of the record: how many seeds, from --seed on [default: 5]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    seeds: Option<u8>,
+    /// Of the record: what a student may read [default: pixels]
+    #[arg(long)]
+    track: Option<experiments::Track>,
+    /// Of the record: the target, by its bytes [default: the one at 1.60 %]
+    #[arg(long, value_name = "N")]
+    target_bytes: Option<usize>,
     /// Worker threads; the result is the same for any number [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -133,6 +142,11 @@ fn experiment(args: ExperimentArgs) -> Result<ExitCode, Box<dyn Error>> {
             Profile::Full
         },
         args.seed,
+        Options {
+            seeds: args.seeds,
+            track: args.track,
+            target_bytes: args.target_bytes,
+        },
         args.validation_only,
         args.data.unwrap_or_else(data::default_dir),
         out,

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use compress_core::train::Samples;
@@ -9,7 +10,7 @@ use compress_nn::data::ImageSet;
 use serde::Serialize;
 
 use crate::data;
-use crate::experiments::Experiment;
+use crate::experiments::{Experiment, Track};
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::store::Store;
@@ -33,11 +34,26 @@ impl Profile {
     }
 }
 
+/// What the command line may set beside the profile; not every experiment has all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// How many seeds, from the run's seed on.
+    pub(crate) seeds: Option<u8>,
+    /// Which track of the record.
+    pub(crate) track: Option<Track>,
+    /// Which of its targets.
+    pub(crate) target_bytes: Option<usize>,
+}
+
 /// What can go wrong in an experiment.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     #[error("there is no experiment named {name:?}; the experiments are: {known}")]
     UnknownExperiment { name: String, known: String },
+    #[error("the experiment {name} takes no --seeds, --track or --target-bytes")]
+    NoOptions { name: &'static str },
+    #[error("the track {track} has no target of that many bytes; its targets are: {known}")]
+    NoTarget { track: &'static str, known: String },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
     Unwritable {
         path: PathBuf,
@@ -86,6 +102,8 @@ pub(crate) struct Run {
     pub(crate) profile: Profile,
     /// All random numbers follow from it.
     pub(crate) seed: u64,
+    /// What else the command line has set.
+    pub(crate) options: Options,
     /// Whether the test set stays shut.
     pub(crate) validation_only: bool,
     /// Finished stages.
@@ -121,6 +139,7 @@ impl Run {
         experiment: &Experiment,
         profile: Profile,
         seed: u64,
+        options: Options,
         validation_only: bool,
         data: PathBuf,
         out: PathBuf,
@@ -134,13 +153,14 @@ impl Run {
         tempfile::tempfile_in(&out).map_err(unwritable)?;
         // Before earlier stages go: a wrong folder of data must not cost them.
         let training = data::load(&data)?;
-        let (name, details) = (experiment.name, (experiment.settings)(profile));
+        let (name, details) = (experiment.name, (experiment.settings)(profile, &options)?);
         let settings = format!("{name} {} seed {seed}: {details}", profile.name());
         let store = Store::open(&out.join("stages"), &settings, resume)?;
         Ok(Run {
             experiment: name,
             profile,
             seed,
+            options,
             validation_only,
             store,
             progress: Progress::new(),
@@ -209,6 +229,80 @@ impl Run {
         Ok(value)
     }
 
+    /// Whether all these stages are in the store.
+    pub(crate) fn finished(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.store.holds(name))
+    }
+
+    /// Stages that do not depend on one another: those that the store lacks run side by side,
+    /// each on one thread, so that the bits of each are those of one thread whatever their
+    /// number. `work` gets the number of a stage. What is finished is stored at once.
+    pub(crate) fn stages<T>(
+        &self,
+        names: &[String],
+        work: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
+    ) -> Result<Vec<T>, RunError>
+    where
+        T: Serialize + serde::de::DeserializeOwned + Send,
+    {
+        let missing: Vec<usize> = (0..names.len())
+            .filter(|&i| !self.store.holds(&names[i]))
+            .collect();
+        let (next, store, progress) = (AtomicUsize::new(0), &self.store, &self.progress);
+        let run_one = |i: usize| -> Result<f64, RunError> {
+            let started = Instant::now();
+            let failed = |source| RunError::Stage {
+                stage: names[i].clone(),
+                source,
+            };
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+            let pool = pool.map_err(|error| failed(error.into()))?;
+            let value = pool.install(|| work(i)).map_err(failed)?;
+            store.save(&names[i], &value)?;
+            let seconds = started.elapsed().as_secs_f64();
+            progress.finished(&names[i], seconds, false);
+            Ok(seconds)
+        };
+        let worker = || {
+            let mut done = Vec::new();
+            while let Some(&i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push((i, run_one(i)?));
+            }
+            Ok::<_, RunError>(done)
+        };
+        let workers = rayon::current_num_threads().min(missing.len());
+        let done = std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+            let joined = handles.into_iter().map(|handle| match handle.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect::<Result<Vec<_>, RunError>>()
+        })?;
+        let mut seconds = vec![None; names.len()];
+        for (i, taken) in done.into_iter().flatten() {
+            seconds[i] = Some(taken);
+        }
+        let mut values = Vec::new();
+        for (name, seconds) in names.iter().zip(seconds) {
+            // From the store, so that a resumed run and one that was not go on from the same.
+            let stored = self.store.load(name)?;
+            values.push(stored.ok_or_else(|| RunError::Resume {
+                path: self.out.clone(),
+                reason: format!("stage {name:?} has gone"),
+            })?);
+            if seconds.is_none() {
+                progress.finished(name, 0.0, true);
+            }
+            self.times.borrow_mut().push(StageTime {
+                stage: name.clone(),
+                seconds: seconds.unwrap_or(0.0),
+                resumed: seconds.is_none(),
+            });
+        }
+        Ok(values)
+    }
+
     /// The command that gives the same report.
     pub(crate) fn command(&self) -> String {
         let quick = if self.profile == Profile::Quick {
@@ -221,14 +315,31 @@ impl Run {
         } else {
             ""
         };
+        let Options {
+            seeds,
+            track,
+            target_bytes,
+        } = self.options;
+        let seeds = seeds.map_or_else(String::new, |n| format!(" --seeds {n}"));
+        let track = track.map_or_else(String::new, |t| format!(" --track {}", t.name()));
+        let bytes = target_bytes.map_or_else(String::new, |n| format!(" --target-bytes {n}"));
         format!(
-            "cargo xtask experiment {}{quick} --seed {}{shut}",
+            "cargo xtask experiment {}{quick}{track}{bytes} --seed {}{seeds}{shut}",
             self.experiment, self.seed
         )
     }
 
     /// Writes the report, the model and the times, and says on the terminal where they are.
     pub(crate) fn finish(&self, report: &Report, model: &[u8]) -> Result<(), RunError> {
+        self.finish_with(report, &[("model.cmp".into(), model)])
+    }
+
+    /// The same with any other files.
+    pub(crate) fn finish_with(
+        &self,
+        report: &Report,
+        files: &[(String, &[u8])],
+    ) -> Result<(), RunError> {
         let unwritable = |source| RunError::Unwritable {
             path: self.out.clone(),
             source,
@@ -243,8 +354,9 @@ impl Run {
         let json = serde_json::to_vec_pretty(&timing)
             .map_err(std::io::Error::from)
             .map_err(unwritable)?;
-        let others: &[(&str, &[u8])] = &[("model.cmp", model), ("timing.json", &json)];
-        report::write(report, others, &self.out)?;
+        let files = files.iter().map(|(name, bytes)| (name.as_str(), *bytes));
+        let others: Vec<(&str, &[u8])> = files.chain([("timing.json", &json[..])]).collect();
+        report::write(report, &others, &self.out)?;
         print_stages(report);
         println!(
             "\n{:.0} s; model hash {}\nreport: {}",

@@ -70,6 +70,11 @@ impl Store {
         }
     }
 
+    /// Whether stage `name` is finished.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
     /// Stores the result of stage `name`.
     pub(crate) fn save<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RunError> {
         let path = self.path(name);

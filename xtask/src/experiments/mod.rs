@@ -1,8 +1,11 @@
 //! The experiments, one file or folder each, and their registry.
 
 mod pipeline;
+mod record;
 
-use crate::run::{Profile, Run, RunError};
+pub(crate) use record::Track;
+
+use crate::run::{Options, Profile, Run, RunError};
 
 /// Something that `cargo xtask experiment NAME` runs.
 pub(crate) struct Experiment {
@@ -11,18 +14,26 @@ pub(crate) struct Experiment {
     /// What it does, in a line.
     pub(crate) about: &'static str,
     /// What it is set to, in full: stages of a run with other settings are not taken up again.
-    pub(crate) settings: fn(Profile) -> String,
+    pub(crate) settings: fn(Profile, &Options) -> Result<String, RunError>,
     /// Does it.
     pub(crate) run: fn(&Run) -> Result<(), RunError>,
 }
 
 /// All experiments; the first is what runs when none is named.
-pub(crate) const EXPERIMENTS: &[Experiment] = &[Experiment {
-    name: "pipeline",
-    about: "teacher -> distilled student -> pruned -> quantized -> .cmp file, and each technique alone",
-    settings: pipeline::settings,
-    run: pipeline::run,
-}];
+pub(crate) const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        name: "pipeline",
+        about: "teacher -> distilled student -> pruned -> quantized -> .cmp file, and each technique alone",
+        settings: pipeline::settings,
+        run: pipeline::run,
+    },
+    Experiment {
+        name: "record",
+        about: "the smallest file of a LeNet-300-100: teachers, then for each seed pruned -> quantized -> coded",
+        settings: record::settings,
+        run: record::run,
+    },
+];
 
 /// The experiment of this name.
 pub(crate) fn find(name: &str) -> Result<&'static Experiment, RunError> {

@@ -8,7 +8,7 @@ mod measure;
 mod settings;
 mod together;
 
-use crate::run::{Profile, Run, RunError};
+use crate::run::{Options, Profile, Run, RunError};
 use lab::{Lab, Outcome};
 
 /// A finished stage: its label in the report, and what it left.
@@ -18,8 +18,11 @@ pub(in crate::experiments::pipeline) struct Finished {
 }
 
 /// The settings of a profile in full.
-pub(super) fn settings(profile: Profile) -> String {
-    format!("{:?}", settings::Settings::of(profile))
+pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
+    if *options != Options::default() {
+        return Err(RunError::NoOptions { name: "pipeline" });
+    }
+    Ok(format!("{:?}", settings::Settings::of(profile)))
 }
 
 /// Runs every stage, then opens the test set once, then writes the report.

@@ -1,0 +1,262 @@
+//! Measures every student's decoded file, the test set last, and makes the report of it.
+
+use compress_core::artifact::Artifact;
+use compress_core::network::{Network, Role};
+use compress_core::runtime::Runtime;
+use compress_core::train::Samples;
+use compress_nn::data::ImageSet;
+use compress_nn::{Mlp, evaluate};
+use sha2::{Digest, Sha256};
+
+use super::settings::{Settings, Track};
+use super::summary::Summary;
+use super::teachers::{Teacher, ensemble};
+use super::{Finished, file_name};
+use crate::data::hexadecimal;
+use crate::evaluate::count_errors;
+use crate::report::{Curve, FrontierPoint, Report, Stage, StoredRow};
+use crate::run::{Run, RunError};
+
+/// Of the network that all students are compared with: 784-300-100-10 in f32.
+const ORIGINAL_BYTES: usize = 4 * 266_610;
+
+/// What others published for this network: name, bytes, error in percent. They stand beside the
+/// track `pixels` alone: `pooled` builds a front into the decoder, which theirs do not.
+pub(super) const PUBLISHED: &[(&str, usize, f64)] = &[
+    ("Deep Compression (Han et al. 2016)", 27_000, 1.58),
+    ("RigL+ (Evci et al. 2020)", 16_113, 1.69),
+    ("Oktay et al. 2020", 8_560, 1.9),
+];
+
+/// One student as its file says it is.
+pub(super) struct Measured {
+    pub(super) seed: u64,
+    pub(super) file: Vec<u8>,
+    network: Mlp,
+    pub(super) stored: Vec<StoredRow>,
+    /// Weights that are not zero.
+    pub(super) weights: usize,
+    /// Non-zeros of the first layer as a plain one on the pixels, and of all others.
+    pub(super) plain_weights: usize,
+    pub(super) validation_errors: usize,
+    pub(super) test_errors: Option<usize>,
+}
+
+/// The errors of each teacher, then of their mean logits.
+pub(super) struct TeacherErrors {
+    pub(super) validation: Vec<usize>,
+    pub(super) test: Option<Vec<usize>>,
+}
+
+/// Decodes and measures all files, then writes them and the report.
+pub(super) fn report(
+    run: &Run,
+    settings: &Settings,
+    validation: &ImageSet,
+    teachers: &[Teacher],
+    finished: &[Finished],
+) -> Result<(), RunError> {
+    let mut students = Vec::new();
+    for student in finished {
+        students.push(decode(student, validation)?);
+    }
+    let mut of_teachers = TeacherErrors {
+        validation: teacher_errors(teachers, validation)?,
+        test: None,
+    };
+    // The test set is opened here, when every stage is finished, and not before.
+    let test = run.test_images(settings.test_limit)?;
+    if let Some(test) = &test {
+        for student in &mut students {
+            let runtime = Runtime::from_bytes(&student.file)?;
+            student.test_errors = Some(count_errors(&runtime, test)?);
+        }
+        of_teachers.test = Some(teacher_errors(teachers, test)?);
+    }
+    let stages: Vec<Stage> = students.iter().map(|s| row(s, validation)).collect();
+    let all: Vec<u8> = students.iter().flat_map(|s| s.file.clone()).collect();
+    let Some(first) = students.first() else {
+        return Err(failed("there are no seeds"));
+    };
+    let summary = Summary {
+        settings,
+        teachers: &of_teachers,
+        students: &students,
+        validation: validation.len(),
+        test: test.as_ref().map(|t| t.len()),
+        command: run.command(),
+    };
+    let text = summary.render();
+    let report = Report {
+        experiment: format!("{} {}", run.experiment, settings.track.name()),
+        profile: run.profile.name().to_owned(),
+        seed: run.seed,
+        model_hash: hexadecimal(&Sha256::digest(&all)),
+        settings: settings.describe(),
+        frontier: frontier(settings, &stages, test.as_ref()),
+        validation_samples: validation.len(),
+        test_samples: test.as_ref().map(|images| images.len()),
+        curves: curves(teachers, finished),
+        histograms: Vec::new(),
+        densities: Vec::new(),
+        tensors: first.stored.clone(),
+        image_width: if settings.track == Track::Pooled {
+            14
+        } else {
+            28
+        },
+        pixel_use: pixel_use(&first.network),
+        command: run.command(),
+        stages,
+    };
+    println!("\n{text}");
+    let mut files: Vec<(String, &[u8])> = vec![("record.md".into(), text.as_bytes())];
+    for (student, finished) in students.iter().zip(finished) {
+        files.push((file_name(settings, finished.seed), &student.file));
+    }
+    run.finish_with(&report, &files)
+}
+
+fn decode(finished: &Finished, validation: &ImageSet) -> Result<Measured, RunError> {
+    let file = finished.quantized.file.clone();
+    let artifact = Artifact::from_bytes(&file)?;
+    let (again, stored) = artifact.to_bytes()?;
+    if again != file {
+        return Err(failed(
+            "a decoded file is not encoded to the same bytes again",
+        ));
+    }
+    let network = Mlp::from_artifact(&artifact)?;
+    let runtime = Runtime::new(artifact)?;
+    // A layer is a weight and a bias.
+    let kernels = runtime
+        .kernels()
+        .flat_map(|k| [k.to_string(), String::new()]);
+    let stored = stored
+        .into_iter()
+        .zip(kernels)
+        .map(|(t, kernel)| StoredRow {
+            name: t.name,
+            coding: t.coding.to_owned(),
+            bytes: t.bytes,
+            kernel,
+        });
+    let parameters = network.parameters();
+    let weights = parameters.iter().filter(|p| p.role() == Role::Weight);
+    let weights: usize = weights.map(|p| nonzero(p.values())).sum();
+    let first = parameters
+        .first()
+        .ok_or_else(|| failed("there are no layers"))?;
+    let plain = network.architecture().plain_first_weight(first.matrix())?;
+    let plain = plain.iter().filter(|w| **w != 0.0).count();
+    Ok(Measured {
+        seed: finished.seed,
+        validation_errors: count_errors(&runtime, validation)?,
+        test_errors: None,
+        stored: stored.collect(),
+        plain_weights: weights - nonzero(first.values()) + plain,
+        weights,
+        network,
+        file,
+    })
+}
+
+fn nonzero(values: &[f32]) -> usize {
+    values.iter().filter(|v| **v != 0.0).count()
+}
+
+/// Errors of each teacher, then of all together.
+fn teacher_errors(teachers: &[Teacher], images: &ImageSet) -> Result<Vec<usize>, RunError> {
+    let mut errors = Vec::new();
+    for teacher in teachers {
+        errors.push(evaluate(&teacher.network, images)?.errors);
+    }
+    let together = ensemble(teachers).and_then(|e| e.teacher_logits(images));
+    let logits = together.map_err(|error| RunError::measure(error.into()))?;
+    let wrong = logits.rows().into_iter().zip(images.labels());
+    let wrong = wrong.filter(|(row, label)| {
+        let best = (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+        best != **label as usize
+    });
+    errors.push(wrong.count());
+    Ok(errors)
+}
+
+fn row(student: &Measured, validation: &ImageSet) -> Stage {
+    let bytes = student.file.len();
+    Stage {
+        stage: format!("seed {}", student.seed),
+        parameters: student.network.architecture().parameter_count(),
+        nonzero: student.weights,
+        bytes,
+        ratio: ORIGINAL_BYTES as f64 / bytes as f64,
+        validation_error_percent: percent(student.validation_errors, validation.len()),
+        test_errors: student.test_errors,
+    }
+}
+
+/// The students, and on the track `pixels` what others published.
+fn frontier(settings: &Settings, rows: &[Stage], test: Option<&ImageSet>) -> Vec<FrontierPoint> {
+    let ours = rows.iter().map(|row| FrontierPoint {
+        label: row.stage.clone(),
+        bytes: row.bytes,
+        error_percent: match (row.test_errors, test) {
+            (Some(errors), Some(images)) => percent(errors, images.len()),
+            _ => row.validation_error_percent,
+        },
+        published: false,
+    });
+    let beside = if settings.track == Track::Pixels {
+        PUBLISHED
+    } else {
+        &[]
+    };
+    let published = beside
+        .iter()
+        .map(|&(label, bytes, error_percent)| FrontierPoint {
+            label: label.to_owned(),
+            bytes,
+            error_percent,
+            published: true,
+        });
+    ours.chain(published).collect()
+}
+
+/// How training went: of the teachers, and of the first seed.
+fn curves(teachers: &[Teacher], finished: &[Finished]) -> Vec<Curve> {
+    let of_teachers = (1..).zip(teachers);
+    let of_teachers = of_teachers.map(|(i, teacher)| (format!("teacher {i}"), &teacher.epochs));
+    let first = finished.iter().take(1);
+    let of_students = first.flat_map(|f| [("pruned", &f.pruned), ("quantized", &f.quantized)]);
+    let of_students = of_students.map(|(stage, student)| (stage.to_owned(), &student.epochs));
+    let all = of_teachers.chain(of_students);
+    all.map(|(stage, epochs)| Curve {
+        stage,
+        epochs: epochs.clone(),
+    })
+    .collect()
+}
+
+/// For each feature that may be selected how many weights read it.
+fn pixel_use(network: &Mlp) -> Vec<f32> {
+    let architecture = network.architecture();
+    let mut counts = vec![0.0; architecture.selectable()];
+    let parameters = network.parameters();
+    let Some(first) = parameters.first() else {
+        return counts;
+    };
+    for (column, weights) in first.matrix().columns().into_iter().enumerate() {
+        let selected = architecture.selected.as_ref();
+        let feature = selected.map_or(column, |s| s[column] as usize);
+        counts[feature] = weights.iter().filter(|w| **w != 0.0).count() as f32;
+    }
+    counts
+}
+
+fn failed(reason: &str) -> RunError {
+    RunError::measure(reason.into())
+}
+
+fn percent(errors: usize, samples: usize) -> f64 {
+    100.0 * errors as f64 / samples as f64
+}

@@ -1,0 +1,71 @@
+//! The record: how small a file of a LeNet-300-100 can become. An ensemble of teachers, then for
+//! each seed a student that is pruned while it learns, quantized with learned steps, folded into
+//! whole numbers, coded, decoded from its file and measured.
+//!
+//! Two tracks, which must not be compared with each other: `pixels` reads the 784 pixels and
+//! assumes nothing; `pooled` has a fixed linear pooling in front, which the decoder knows and
+//! which counts as a byte of the file.
+//!
+//! No stage reads the test set; [`measure`] opens it once, after the last, unless it is to stay
+//! shut (`--validation-only`), as it does in every search for settings.
+
+mod measure;
+mod settings;
+mod student;
+mod summary;
+mod teacher_settings;
+mod teachers;
+
+use crate::run::{Options, Profile, Run, RunError};
+pub(crate) use settings::Track;
+
+use settings::Settings;
+use student::{Lab, Student};
+
+/// The settings of a profile and the options in full, or why they are none.
+pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
+    Ok(format!("{:?}", Settings::of(profile, options)?))
+}
+
+/// A finished student: its seed, what pruning left, and its file.
+struct Finished {
+    seed: u64,
+    pruned: Student,
+    quantized: Student,
+}
+
+/// Trains the teachers, then the students of all seeds, then measures.
+pub(super) fn run(run: &Run) -> Result<(), RunError> {
+    let settings = Settings::of(run.profile, &run.options)?;
+    let of_teachers = &settings.teachers;
+    let (training, validation) = run.training_images(of_teachers.limit, of_teachers.validation)?;
+    let teachers = teachers::teachers(run, of_teachers, &training, &validation)?;
+    let seeds: Vec<u64> = (run.seed..).take(settings.seeds).collect();
+    let label = |stage: &str| {
+        let named = seeds.iter().map(|seed| format!("{stage}, seed {seed}"));
+        named.collect::<Vec<String>>()
+    };
+    let (prune, quantize) = (label("pruned"), label("quantized"));
+    let done = run.finished(&quantize) && run.finished(&prune);
+    let lab = match done {
+        true => None,
+        false => Some(Lab::new(run, &settings, &training, &validation, &teachers)?),
+    };
+    let lab = || lab.as_ref().ok_or("the samples are missing");
+    let pruned = run.stages(&prune, |i| lab()?.pruned(seeds[i]))?;
+    let quantized = run.stages(&quantize, |i| lab()?.quantized(seeds[i], &pruned[i]))?;
+    let finished = seeds.into_iter().zip(pruned.into_iter().zip(quantized));
+    let finished: Vec<Finished> = finished
+        .map(|(seed, (pruned, quantized))| Finished {
+            seed,
+            pruned,
+            quantized,
+        })
+        .collect();
+    measure::report(run, &settings, &validation, &teachers, &finished)
+}
+
+/// The file of one seed beside the report.
+fn file_name(settings: &Settings, seed: u64) -> String {
+    format!("{}-seed{seed}.cmp", settings.track.name())
+}

@@ -1,0 +1,208 @@
+//! The settings of each track and target. They were chosen with `--validation-only` on seeds
+//! from 101 on, and committed before the test set was opened.
+
+use serde::{Deserialize, Serialize};
+
+use super::teacher_settings::TeacherSettings;
+use crate::run::{Options, Profile, RunError};
+
+/// What a student may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+pub(crate) enum Track {
+    /// The 784 pixels as they are.
+    Pixels,
+    /// A fixed linear pooling of them to 14 × 14, which is a part of the decoder.
+    Pooled,
+}
+
+impl Track {
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Track::Pixels => "pixels",
+            Track::Pooled => "pooled",
+        }
+    }
+}
+
+/// How a learning rate runs: by cosine from its peak to a share of it, after a warm-up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    pub(super) peak: f32,
+    pub(super) floor: f32,
+}
+
+/// How a student is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    /// The mean size of a file that it was chosen for, in bytes.
+    pub(super) bytes: usize,
+    /// Widths of the hidden layers before pruning.
+    pub(super) hidden: [usize; 2],
+    /// Weights that stay.
+    pub(super) weights: usize,
+    /// Passes over as many samples as there are training images: dense, then pruned while
+    /// learning, then quantized.
+    pub(super) dense_passes: usize,
+    pub(super) prune_passes: usize,
+    pub(super) quantize_passes: usize,
+    pub(super) prune_rate: Rate,
+    pub(super) quantize_rate: Rate,
+    /// Width of a weight's code in bits.
+    pub(super) bits: u8,
+    /// What a bit of magnitude costs.
+    pub(super) penalty: f32,
+    /// The largest change of the logits, as a share of their spread, that rounding the biases of
+    /// a layer may make.
+    pub(super) bias_tolerance: f32,
+}
+
+/// All of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) track: Track,
+    pub(super) seeds: usize,
+    /// The first test images; all where `None`.
+    pub(super) test_limit: Option<usize>,
+    pub(super) teachers: TeacherSettings,
+    pub(super) temperature: f32,
+    pub(super) batch: usize,
+    pub(super) warm_up_steps: usize,
+    pub(super) prune_interval: usize,
+    /// The share of pruning after which the number of weights stays.
+    pub(super) prune_end: f64,
+    /// Training images by which biases are rounded.
+    pub(super) rounding_samples: usize,
+    pub(super) target: Target,
+}
+
+impl Settings {
+    /// Those of a profile and a command line.
+    pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
+        let track = options.track.unwrap_or(Track::Pixels);
+        let targets = match (profile, track) {
+            (Profile::Full, Track::Pixels) => PIXELS,
+            (Profile::Full, Track::Pooled) => POOLED,
+            (Profile::Quick, _) => QUICK,
+        };
+        let target = match options.target_bytes {
+            None => targets.first(),
+            Some(bytes) => targets.iter().find(|target| target.bytes == bytes),
+        };
+        let quick = profile == Profile::Quick;
+        let default_seeds = if quick { 2 } else { 5 };
+        Ok(Settings {
+            track,
+            seeds: options.seeds.map_or(default_seeds, usize::from),
+            test_limit: quick.then_some(1_000),
+            teachers: TeacherSettings::of(profile),
+            temperature: 2.0,
+            batch: 256,
+            warm_up_steps: if quick { 20 } else { 300 },
+            prune_interval: if quick { 10 } else { 100 },
+            prune_end: 0.8,
+            rounding_samples: if quick { 500 } else { 2_000 },
+            target: *target.ok_or_else(|| RunError::NoTarget {
+                track: track.name(),
+                known: targets
+                    .iter()
+                    .map(|t| t.bytes.to_string())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })?,
+        })
+    }
+
+    /// For the report.
+    pub(super) fn describe(&self) -> Vec<(String, String)> {
+        let target = &self.target;
+        let rate = |rate: &Rate| {
+            let Rate { peak, floor } = rate;
+            let steps = self.warm_up_steps;
+            format!("{peak} after {steps} steps, by cosine to {floor} of it")
+        };
+        let rows = [
+            ("track", self.track.name().to_owned()),
+            ("teachers", self.teachers.describe()),
+            (
+                "transfer set: augmented copies",
+                self.teachers.copies.to_string(),
+            ),
+            ("temperature", self.temperature.to_string()),
+            ("batch", self.batch.to_string()),
+            (
+                "hidden neurons before pruning",
+                format!("{:?}", target.hidden),
+            ),
+            ("weights that stay", target.weights.to_string()),
+            (
+                "passes: dense, pruning, quantized",
+                format!(
+                    "{}, {}, {}",
+                    target.dense_passes, target.prune_passes, target.quantize_passes
+                ),
+            ),
+            ("learning rate of pruning", rate(&target.prune_rate)),
+            ("learning rate of quantizing", rate(&target.quantize_rate)),
+            ("steps between prunings", self.prune_interval.to_string()),
+            ("pruned by", format!("{} of pruning", self.prune_end)),
+            ("bits of a weight's code", target.bits.to_string()),
+            ("cost of a bit in the loss", format!("{:e}", target.penalty)),
+            ("tolerance of biases", target.bias_tolerance.to_string()),
+            (
+                "training images they are rounded by",
+                self.rounding_samples.to_string(),
+            ),
+        ];
+        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+}
+
+const FIRST: Target = Target {
+    bytes: 2_400,
+    hidden: [150, 48],
+    weights: 2_000,
+    dense_passes: 10,
+    prune_passes: 400,
+    quantize_passes: 200,
+    prune_rate: Rate {
+        peak: 4e-3,
+        floor: 0.1,
+    },
+    quantize_rate: Rate {
+        peak: 6e-3,
+        floor: 0.02,
+    },
+    bits: 5,
+    penalty: 3e-5,
+    bias_tolerance: 0.025,
+};
+
+/// Of the track `pixels`, the first being the one that runs when none is asked for.
+const PIXELS: &[Target] = &[FIRST];
+
+/// Of the track `pooled`.
+const POOLED: &[Target] = &[Target {
+    bytes: 1_250,
+    hidden: [60, 32],
+    weights: 1_250,
+    dense_passes: 20,
+    quantize_passes: 400,
+    prune_rate: Rate {
+        peak: 6e-3,
+        floor: 0.1,
+    },
+    penalty: 1e-4,
+    ..FIRST
+}];
+
+/// Of a run that takes seconds.
+const QUICK: &[Target] = &[Target {
+    bytes: 1_000,
+    hidden: [30, 20],
+    weights: 700,
+    dense_passes: 4,
+    prune_passes: 16,
+    quantize_passes: 8,
+    ..FIRST
+}];

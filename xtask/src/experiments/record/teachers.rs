@@ -1,0 +1,157 @@
+//! The record's teachers, trained once for all students, and the transfer set with what they say
+//! of it.
+
+use std::error::Error;
+
+use compress_core::network::{Activation, Architecture, Network, Parameter};
+use compress_core::train::{EpochReport, Fit};
+use compress_distill::Ensemble;
+use compress_nn::data::{Augmentation, Augmented, ImageSet};
+use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Settings, Trainer};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::teacher_settings::TeacherSettings;
+use crate::run::{Run, RunError};
+
+type StageError = Box<dyn Error + Send + Sync>;
+
+/// A trained teacher.
+pub(super) struct Teacher {
+    pub(super) network: Mlp,
+    /// The training curve.
+    pub(super) epochs: Vec<EpochReport>,
+}
+
+/// The training images and augmented copies of them, with the teachers' mean logits.
+///
+/// Held in 784 bytes for an image's pixels, 40 for its logits and 4 for its label: 456 MB for ten
+/// times the training images. It follows from the seed and the teachers, and so is not stored.
+pub(super) struct Transfer {
+    pub(super) images: ImageSet,
+    /// `[images, classes]`.
+    pub(super) logits: Array2<f32>,
+}
+
+/// What a stage stores.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    architecture: Architecture,
+    values: Vec<Vec<f32>>,
+    epochs: Vec<EpochReport>,
+}
+
+/// Trains each teacher, or takes it from the run's store. The test set is not needed.
+pub(super) fn teachers(
+    run: &Run,
+    settings: &TeacherSettings,
+    training: &ImageSet,
+    validation: &ImageSet,
+) -> Result<Vec<Teacher>, RunError> {
+    let train = |number: usize| {
+        let name = format!("teacher {number}");
+        let stored = run.stage(&name, || train(run, settings, &name, training, validation))?;
+        stored.teacher().map_err(|source| RunError::Stage {
+            stage: name,
+            source,
+        })
+    };
+    (1..=settings.count).map(train).collect()
+}
+
+/// Draws the transfer set and asks the teachers.
+pub(super) fn transfer(
+    run: &Run,
+    settings: &TeacherSettings,
+    training: &ImageSet,
+    teachers: &[Teacher],
+) -> Result<Transfer, StageError> {
+    let augmented = Augmented::new(training, Augmentation::default(), run.seed, "transfer")?;
+    let images = augmented.materialize(settings.copies)?;
+    let logits = ensemble(teachers)?.teacher_logits(&images)?;
+    Ok(Transfer { images, logits })
+}
+
+/// The teachers as one.
+pub(super) fn ensemble(teachers: &[Teacher]) -> compress_distill::Result<Ensemble<'_>> {
+    let networks = teachers.iter().map(|t| &t.network as &dyn Network);
+    Ensemble::new(networks.collect())
+}
+
+fn train(
+    run: &Run,
+    settings: &TeacherSettings,
+    name: &str,
+    training: &ImageSet,
+    validation: &ImageSet,
+) -> Result<Stored, StageError> {
+    let stream = format!("{name}.init");
+    let (activation, init) = (Activation::Relu, Init::HeUniform);
+    let mut network = Mlp::new(&settings.widths, activation, init, run.seed, &stream)?;
+    let mut epochs = Vec::new();
+    for part in 0..2 {
+        let first = epochs.len();
+        let strength = settings.strengths[part];
+        let augmentation = settings.augmentation.with_max_strength(strength);
+        let stream = format!("{name}.augment");
+        let data = Augmented::new(training, augmentation, run.seed, stream)?;
+        let bar = run.progress.bar(name, 1);
+        let settings = training_settings(run, settings, name, part);
+        let mut trainer = Trainer::new(network, settings)?
+            .validation(validation, 1)
+            .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
+        let report = trainer.fit(&data, &CrossEntropy, &mut [])?;
+        network = trainer.into_network();
+        epochs.extend(report.epochs.into_iter().map(|report| EpochReport {
+            epoch: report.epoch + first,
+            ..report
+        }));
+    }
+    let parameters = network.parameters();
+    let values = parameters.iter().map(|p| p.values().to_vec());
+    Ok(Stored {
+        architecture: network.architecture(),
+        values: values.collect(),
+        epochs,
+    })
+}
+
+/// How a teacher is trained in the first (0) and in the last epochs (1).
+fn training_settings(run: &Run, settings: &TeacherSettings, name: &str, part: usize) -> Settings {
+    let first_epoch = if part == 0 { 0 } else { settings.epochs[0] };
+    let (learning_rate, floor, warm_up_steps) = match part {
+        0 => (settings.peak, settings.floor, settings.warm_up_steps),
+        _ => (0.1 * settings.peak, 0.05, 0),
+    };
+    Settings {
+        epochs: settings.epochs[part],
+        first_epoch: first_epoch as u64,
+        batch_size: settings.batch,
+        learning_rate,
+        optimizer: Optimizer::adam(),
+        schedule: Schedule::Cosine { floor },
+        warm_up_steps,
+        dropout_hidden: settings.dropout,
+        seed: run.seed,
+        stream: format!("{name}.{first_epoch}"),
+        ..Settings::default()
+    }
+}
+
+impl Stored {
+    fn teacher(self) -> Result<Teacher, StageError> {
+        let mut parameters = Vec::new();
+        for (layer, pair) in self.architecture.layers.iter().zip(self.values.chunks(2)) {
+            let [weight, bias] = pair else {
+                return Err(format!("{} has no bias", layer.name).into());
+            };
+            let weight = Array2::from_shape_vec((layer.outputs, layer.inputs), weight.clone())?;
+            parameters.push(Parameter::weight(layer.weight_name(), weight));
+            parameters.push(Parameter::bias(layer.bias_name(), bias.clone()));
+        }
+        Ok(Teacher {
+            network: Mlp::from_parts(self.architecture, parameters)?,
+            epochs: self.epochs,
+        })
+    }
+}
