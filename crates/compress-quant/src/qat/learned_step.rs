@@ -132,19 +132,45 @@ impl LearnedStep {
         Some(tensor.step())
     }
 
-    /// The network with its weights as codes.
+    /// Replaces the trained weights of `network` by what they are rounded to, for good. Weights
+    /// that are zero now may have left neurons without effect; once those are removed,
+    /// [`LearnedStep::to_artifact`] stores the rest with the same codes.
     ///
     /// # Errors
     /// Where the network is not the one that it was fitted to, holds quantized values now, or has
-    /// a weight that is NaN or infinite.
+    /// a weight that is NaN or infinite; it is then unchanged.
+    pub fn round(&self, network: &mut dyn Network) -> Result<()> {
+        if self.swapped {
+            return Err(Error::Swapped.into());
+        }
+        let mut parameters = network.parameters_mut();
+        self.check(&parameters)?;
+        for tensor in &self.tensors {
+            CoreError::check_finite(&tensor.name, parameters[tensor.index].values())?;
+        }
+        let top = top(self.options.bits);
+        for tensor in &self.tensors {
+            tensor.round(parameters[tensor.index].values_mut(), top);
+        }
+        Ok(())
+    }
+
+    /// The network with its weights as codes. Neurons and inputs may have been removed or put
+    /// into another order since the last step.
+    ///
+    /// # Errors
+    /// Where the network lacks a tensor that a step was learned for, holds quantized values now,
+    /// or has a weight that is NaN or infinite.
     pub fn to_artifact(&self, network: &dyn Network) -> Result<Artifact> {
         if self.swapped {
             return Err(Error::Swapped.into());
         }
-        self.check(&network.parameters())?;
+        for tensor in &self.tensors {
+            network.parameter(&tensor.name)?;
+        }
         assemble(network, |parameter| {
             let tensor = self.tensors.iter().find(|t| t.name == parameter.name());
-            let encoded = tensor.map(|t| t.encode(parameter.values(), self.options.bits));
+            let encoded = tensor.map(|t| t.encode(parameter, self.options.bits));
             Ok(encoded.transpose()?.map(Tensor::Quantized))
         })
     }

@@ -53,17 +53,26 @@ impl Learned {
         exp(self.log_step)
     }
 
+    /// Replaces weights by what they are rounded to.
+    pub(super) fn round(&self, weights: &mut [f32], top: f32) {
+        let step = self.step();
+        for weight in weights {
+            *weight = code(*weight, step, top) * step;
+        }
+    }
+
     /// The codes of the weights.
     ///
     /// # Errors
     /// Where a weight is NaN or infinite.
-    pub(super) fn encode(&self, weights: &[f32], bits: u8) -> Result<QuantizedTensor> {
+    pub(super) fn encode(&self, weight: &Parameter, bits: u8) -> Result<QuantizedTensor> {
+        let weights = weight.values();
         Error::check_finite(&self.name, weights)?;
         let (step, top) = (self.step(), top(bits));
         let codes = weights.iter().map(|&w| code(w, step, top) as i32);
         Ok(QuantizedTensor {
             name: self.name.clone(),
-            shape: self.shape.clone(),
+            shape: weight.shape().to_vec(),
             grid: Grid::Linear {
                 bits,
                 granularity: Granularity::Tensor,
