@@ -97,7 +97,7 @@ pub fn compact(network: &mut dyn Network) -> Result<Compaction> {
 }
 
 /// Fails unless all parameters are there, of the right shape and finite.
-fn check(network: &dyn Network) -> CoreResult<()> {
+pub(crate) fn check(network: &dyn Network) -> CoreResult<()> {
     let architecture = network.architecture();
     architecture.validate()?;
     for layer in &architecture.layers {

@@ -355,6 +355,28 @@ fn rate_aware_divides_by_the_bits_of_a_place() {
     let mut criterion = RateAware::new(Box::new(Magnitude));
     (criterion.base, criterion.least) = (1.0, 0.5);
     let scores = criterion.scores(&network).unwrap();
+    let plain = Magnitude.scores(&network).unwrap();
+    for exponent in [0.0, 0.5, 2.0] {
+        criterion.exponent = exponent;
+        let powers = criterion.scores(&network).unwrap();
+        for ((tensor, once), plain) in powers
+            .tensors
+            .iter()
+            .zip(&scores.tensors)
+            .zip(&plain.tensors)
+        {
+            for ((s, once), plain) in tensor.values.iter().zip(&once.values).zip(&plain.values) {
+                if *plain == 0.0 {
+                    continue;
+                }
+                let expected = plain / (plain / once).powf(exponent);
+                assert!(
+                    (s - expected).abs() <= 1e-5 * expected,
+                    "{exponent}: {s}, {expected}"
+                );
+            }
+        }
+    }
     let values = network.parameters[0].values();
     let live = |i: usize| f64::from(u8::from(values[i] != 0.0));
     for (i, &score) in scores.tensors[0].values.iter().enumerate() {

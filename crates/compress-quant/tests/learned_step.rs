@@ -178,3 +178,71 @@ fn refuses_what_it_cannot_do() {
     let hook = LearnedStep::fit(&zeros, options(0.0)).unwrap();
     assert_eq!(hook.step(WEIGHT), None);
 }
+
+#[test]
+fn what_is_not_a_number_is_an_error_that_names_the_tensor() {
+    let mut network = Chain::normal(&[6, 5, 3], 2);
+    let mut hook = LearnedStep::fit(&network, options(0.0)).unwrap();
+    let fitted = hook.step(WEIGHT);
+    hook.before_forward(&mut network, &STEP).unwrap();
+    let parameter = &mut network.parameters[0];
+    parameter.gradient_mut()[2] = f32::NAN;
+    // A code of zero is +0, as the file has it.
+    let zeros = parameter.values().iter().filter(|v| **v == 0.0);
+    assert!(zeros.clone().count() > 0 && zeros.clone().all(|v| v.is_sign_positive()));
+    let error = hook.after_backward(&mut network, &STEP).unwrap_err();
+    assert!(error.to_string().contains(WEIGHT), "{error}");
+
+    let mut hook = LearnedStep::fit(&Chain::normal(&[6, 5, 3], 2), options(0.0)).unwrap();
+    assert_eq!(hook.step(WEIGHT), fitted);
+    let mut saved = hook.save().unwrap();
+    network.parameters[0].values_mut()[3] = f32::NAN;
+    let error = hook.to_artifact(&network).unwrap_err().to_string();
+    assert!(error.contains(WEIGHT), "{error}");
+    // The last four bytes are a power that Adam divides by.
+    let end = saved.len();
+    saved[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(hook.load(&saved).is_err());
+}
+
+#[test]
+fn rounded_weights_keep_their_codes_when_neurons_go() {
+    for bits in [2, 5, 16] {
+        let mut network = Chain::normal(&[6, 5, 3], 2);
+        let mut hook = LearnedStep::fit(
+            &network,
+            LearnedStepOptions {
+                bits,
+                ..options(0.0)
+            },
+        )
+        .unwrap();
+        hook.before_evaluation(&mut network).unwrap();
+        assert!(hook.round(&mut network).is_err());
+        let shipped = network.values();
+        hook.after_evaluation(&mut network).unwrap();
+
+        let before = hook.to_artifact(&network).unwrap();
+        hook.round(&mut network).unwrap();
+        assert_eq!(network.values(), shipped);
+        assert_eq!(hook.to_artifact(&network).unwrap(), before);
+
+        let mut smaller = network.clone();
+        smaller
+            .remove_neurons(0, &[true, false, true, true, false])
+            .unwrap();
+        let artifact = hook.to_artifact(&smaller).unwrap();
+        artifact.validate().unwrap();
+        for (tensor, values) in artifact.tensors.iter().zip(smaller.values()) {
+            assert_eq!(tensor.values().unwrap(), values);
+        }
+        // Rounding is for the network that was trained; a layer that is gone is an error.
+        assert!(hook.round(&mut smaller).is_err());
+        let error = hook.to_artifact(&Chain::normal(&[6, 3], 2)).unwrap_err();
+        assert!(error.to_string().contains("layers.1.weight"), "{error}");
+        let unrounded = network.values();
+        network.parameters[2].values_mut()[1] = f32::INFINITY;
+        assert!(hook.round(&mut network).is_err());
+        assert_eq!(network.values()[0], unrounded[0]);
+    }
+}

@@ -1,13 +1,13 @@
 //! Importance for each bit that a weight's place costs.
 
-use compress_core::Result;
 use compress_core::mask::{Criterion, Scores, TensorScores};
 use compress_core::network::Network;
-use compress_core::ops::scalar::ln;
+use compress_core::ops::scalar::{exp, ln};
+use compress_core::{Error, Result};
 
 use super::Fisher;
 
-/// The scores of another criterion, each divided by an estimate of the bits that the weight takes
+/// The scores of another criterion, each divided by a power of an estimate of the bits that the weight takes
 /// in an entropy-coded file:
 ///
 /// ```text
@@ -19,7 +19,7 @@ use super::Fisher;
 /// by it comes to use fewer neurons and features.
 ///
 /// # Errors
-/// Those of the other criterion.
+/// Those of the other criterion, and where it scores another shape than a weight has.
 ///
 /// # References
 /// The trade of distortion against rate for each decision: Sullivan, Wiegand 1998,
@@ -32,15 +32,18 @@ pub struct RateAware {
     pub base: f32,
     /// The least that a weight can cost, in bits; positive.
     pub least: f32,
+    /// The power of the bits that a score is divided by; 0 leaves the scores as they are.
+    pub exponent: f32,
 }
 
 impl RateAware {
-    /// The scores of `inner` for each bit.
+    /// The scores of `inner` for each bit: base 5, at least 1, exponent 1.
     pub fn new(inner: Box<dyn Criterion>) -> Self {
         RateAware {
             inner,
             base: 5.0,
             least: 1.0,
+            exponent: 1.0,
         }
     }
 
@@ -60,9 +63,16 @@ impl RateAware {
             let expected = in_row[position / columns] as f32 * in_column[position % columns] as f32;
             if expected > 0.0 {
                 let bits = self.base - ln(expected / all as f32) * std::f32::consts::LOG2_E;
-                *score /= bits.max(self.least);
+                *score = (*score / self.power(bits.max(self.least))).min(f32::MAX);
             }
         }
+    }
+
+    fn power(&self, bits: f32) -> f32 {
+        if self.exponent == 1.0 {
+            return bits;
+        }
+        exp(self.exponent * ln(bits))
     }
 }
 
@@ -86,6 +96,9 @@ impl Criterion for RateAware {
         let mut scores = self.inner.scores(network)?;
         for tensor in &mut scores.tensors {
             let parameter = network.parameter(&tensor.name)?;
+            let (what, count) = (format!("scores of {}", tensor.name), tensor.values.len());
+            Error::check_shape(&what, parameter.shape(), &tensor.shape)?;
+            Error::check_shape(&what, &[parameter.values().len()], &[count])?;
             self.divide(tensor, parameter.values());
         }
         Ok(scores)

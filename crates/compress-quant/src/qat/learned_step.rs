@@ -1,17 +1,15 @@
 //! Quantization whose steps are learned with the weights, and pay for the bits they cause.
 
-use std::sync::Arc;
-
 use compress_core::artifact::{Artifact, Tensor};
-use compress_core::codec::{Granularity, Grid, QuantizedTensor};
-use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::{Network, Parameter, Role};
-use compress_core::ops::scalar::{exp, ln};
 use compress_core::train::{Step, TrainHook};
 use compress_core::{Error as CoreError, Result, structured};
 
+use self::tensor::{BETAS, Learned, top};
 use crate::Error;
 use crate::ptq::assemble;
+
+mod tensor;
 
 /// How steps are learned.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,8 +42,10 @@ impl Default for LearnedStepOptions {
 /// of step: Σ g · (round(w / step) − w / step) where |w / step| < top, else Σ g · (±top)
 /// ```
 ///
-/// The step is changed by Adam on its logarithm, so that it stays positive and the paper's factor
-/// for the size of its gradient changes nothing. It starts at the paper's `2·mean|w| / √top`.
+/// The step's gradient is multiplied by `1 / √(n·top)` for the `n` weights that are not zero, and
+/// the step is changed by Adam on its logarithm, so that it stays positive. (Adam divides by the
+/// size of a gradient, so that the factor matters only where the gradient almost vanishes.) It
+/// starts at the paper's `2·mean|w| / √top`.
 ///
 /// The penalty `penalty · Σ log2(1 + |w| / step)` stands for the bits of the codes: a code of
 /// magnitude m takes about as many in an adaptive unary code of small numbers. Its gradients of w
@@ -55,11 +55,12 @@ impl Default for LearnedStepOptions {
 /// A live weight may be rounded to zero, and come back.
 ///
 /// # Errors
-/// Where the network is not the one that it was fitted to.
+/// Where the network is not the one that it was fitted to, or a step is no longer finite and
+/// positive, as where the loss's gradient is NaN.
 ///
 /// # References
 /// Esser, McKinstry, Bablani, Appuswamy, Modha 2020, *Learned step size quantization*
-/// (1902.08153), equations 1 to 5 and section 2.1 for the initial step. The penalty is a proxy
+/// (1902.08153), equations 1 to 5, section 2.1 for the initial step and 2.2 for the factor. The penalty is a proxy
 /// of the entropy that Wiedemann, Müller, Samek 2020 (1812.07520) minimise.
 pub struct LearnedStep {
     options: LearnedStepOptions,
@@ -69,24 +70,7 @@ pub struct LearnedStep {
     swapped: bool,
 }
 
-struct Learned {
-    index: usize,
-    name: String,
-    shape: Vec<usize>,
-    /// The logarithm of the step, and Adam's moments of its gradient.
-    log_step: f32,
-    moments: [f32; 2],
-    live: Option<Arc<Live>>,
-    /// Of the weights that are worked on: the live ones, or all.
-    positions: Vec<u32>,
-    /// Their values while the network holds quantized ones.
-    shadow: Vec<f32>,
-}
-
 type Saved = (Vec<(String, f32, [f32; 2])>, [f32; 2]);
-
-const BETAS: [f32; 2] = [0.9, 0.999];
-const EPSILON: f32 = 1e-12;
 
 impl LearnedStep {
     /// Chooses the first step of every weight of `network` that has a value other than zero.
@@ -145,39 +129,49 @@ impl LearnedStep {
     /// The step of the weight `name`; none for what is not quantized.
     pub fn step(&self, name: &str) -> Option<f32> {
         let tensor = self.tensors.iter().find(|t| t.name == name)?;
-        Some(exp(tensor.log_step))
+        Some(tensor.step())
     }
 
-    /// The network with its weights as codes.
+    /// Replaces the trained weights of `network` by what they are rounded to, for good. Weights
+    /// that are zero now may have left neurons without effect; once those are removed,
+    /// [`LearnedStep::to_artifact`] stores the rest with the same codes.
     ///
     /// # Errors
-    /// Where the network is not the one that it was fitted to, or holds quantized values now.
+    /// Where the network is not the one that it was fitted to, holds quantized values now, or has
+    /// a weight that is NaN or infinite; it is then unchanged.
+    pub fn round(&self, network: &mut dyn Network) -> Result<()> {
+        if self.swapped {
+            return Err(Error::Swapped.into());
+        }
+        let mut parameters = network.parameters_mut();
+        self.check(&parameters)?;
+        for tensor in &self.tensors {
+            CoreError::check_finite(&tensor.name, parameters[tensor.index].values())?;
+        }
+        let top = top(self.options.bits);
+        for tensor in &self.tensors {
+            tensor.round(parameters[tensor.index].values_mut(), top);
+        }
+        Ok(())
+    }
+
+    /// The network with its weights as codes. Neurons and inputs may have been removed or put
+    /// into another order since the last step.
+    ///
+    /// # Errors
+    /// Where the network lacks a tensor that a step was learned for, holds quantized values now,
+    /// or has a weight that is NaN or infinite.
     pub fn to_artifact(&self, network: &dyn Network) -> Result<Artifact> {
         if self.swapped {
             return Err(Error::Swapped.into());
         }
-        self.check(&network.parameters())?;
-        let top = top(self.options.bits);
+        for tensor in &self.tensors {
+            network.parameter(&tensor.name)?;
+        }
         assemble(network, |parameter| {
             let tensor = self.tensors.iter().find(|t| t.name == parameter.name());
-            Ok(tensor.map(|tensor| {
-                let step = exp(tensor.log_step);
-                let codes = parameter
-                    .values()
-                    .iter()
-                    .map(|&w| code(w, step, top) as i32);
-                Tensor::Quantized(QuantizedTensor {
-                    name: tensor.name.clone(),
-                    shape: tensor.shape.clone(),
-                    grid: Grid::Linear {
-                        bits: self.options.bits,
-                        granularity: Granularity::Tensor,
-                        scales: vec![step],
-                        zero_points: Vec::new(),
-                    },
-                    codes: codes.collect(),
-                })
-            }))
+            let encoded = tensor.map(|t| t.encode(parameter, self.options.bits));
+            Ok(encoded.transpose()?.map(Tensor::Quantized))
         })
     }
 
@@ -225,97 +219,10 @@ impl LearnedStep {
         let mut parameters = network.parameters_mut();
         self.check(&parameters)?;
         for tensor in &self.tensors {
-            let values = parameters[tensor.index].values_mut();
-            for (&position, &value) in tensor.positions.iter().zip(&tensor.shadow) {
-                values[position as usize] = value;
-            }
+            tensor.swap_out(parameters[tensor.index]);
         }
         self.swapped = false;
         Ok(())
-    }
-}
-
-impl Learned {
-    fn new(index: usize, weight: &Parameter, top: f32) -> Option<Self> {
-        let live = weight.values().iter().filter(|w| **w != 0.0);
-        let (sum, count) = live.fold((0.0, 0.0), |(sum, count), w| {
-            (sum + f64::from(w.abs()), count + 1.0)
-        });
-        let step = (2.0 * sum / count) as f32 / top.sqrt();
-        // No value at all, or only the smallest ones that there are.
-        step.is_normal().then(|| Learned {
-            index,
-            name: weight.name().to_owned(),
-            shape: weight.shape().to_vec(),
-            log_step: ln(step),
-            moments: [0.0; 2],
-            live: None,
-            positions: Vec::new(),
-            shadow: Vec::new(),
-        })
-    }
-
-    /// Finds out which weights to work on.
-    fn follow(&mut self, weight: &Parameter) {
-        let same = match (&self.live, weight.live()) {
-            (Some(known), Some(live)) => Arc::ptr_eq(known, live),
-            (None, None) => self.positions.len() == weight.values().len(),
-            _ => false,
-        };
-        if same {
-            return;
-        }
-        self.live = weight.live().cloned();
-        self.positions = match &self.live {
-            Some(live) => live.positions().map(|p| p as u32).collect(),
-            None => (0..weight.values().len() as u32).collect(),
-        };
-    }
-
-    fn swap_in(&mut self, weight: &mut Parameter, top: f32) {
-        self.follow(weight);
-        let step = exp(self.log_step);
-        let values = weight.values_mut();
-        self.shadow.clear();
-        for &position in &self.positions {
-            let value = &mut values[position as usize];
-            self.shadow.push(*value);
-            *value = code(*value, step, top) * step;
-        }
-    }
-
-    /// Turns the gradient of the quantized weights into that of the weights; returns that of the
-    /// logarithm of the step.
-    fn backward(&self, gradient: &mut [f32], top: f32, penalty: f32) -> f32 {
-        let step = exp(self.log_step);
-        let nats = penalty * std::f32::consts::LOG2_E;
-        let mut of_step = 0.0;
-        for (&position, &w) in self.positions.iter().zip(&self.shadow) {
-            let g = &mut gradient[position as usize];
-            let ratio = w / step;
-            if ratio.abs() < top {
-                of_step += *g * (ratio.round_ties_even() - ratio);
-            } else {
-                of_step += *g * top.copysign(ratio);
-                *g = 0.0;
-            }
-            // d log2(1 + |w|/s)/d|w| = 1 / ln 2 / (s + |w|), and −|w|/s of it by s.
-            let slope = nats / (step + w.abs());
-            of_step -= slope * ratio.abs();
-            if w != 0.0 {
-                *g += slope.copysign(w);
-            }
-        }
-        of_step * step
-    }
-
-    fn update(&mut self, gradient: f32, rate: f32, powers: [f32; 2]) {
-        let [first, second] = &mut self.moments;
-        *first += (1.0 - BETAS[0]) * (gradient - *first);
-        *second += (1.0 - BETAS[1]) * (gradient * gradient - *second);
-        let mean = *first / (1.0 - powers[0]);
-        let size = (*second / (1.0 - powers[1])).sqrt();
-        self.log_step -= rate * (mean / (size + EPSILON));
     }
 }
 
@@ -338,7 +245,7 @@ impl TrainHook for LearnedStep {
         for tensor in &mut self.tensors {
             let gradient = parameters[tensor.index].gradient_mut();
             let of_step = tensor.backward(gradient, top, self.options.penalty);
-            tensor.update(of_step, rate, self.powers);
+            tensor.update(of_step, rate, self.powers)?;
         }
         Ok(())
     }
@@ -373,7 +280,8 @@ impl TrainHook for LearnedStep {
             });
         }
         CoreError::check_shape("saved steps", &[self.tensors.len()], &[tensors.len()])?;
-        for (tensor, (name, log_step, _)) in self.tensors.iter().zip(&tensors) {
+        CoreError::check_finite("powers of the saved steps", &powers)?;
+        for (tensor, (name, log_step, moments)) in self.tensors.iter().zip(&tensors) {
             if tensor.name != *name {
                 return Err(CoreError::invalid(
                     "a saved step's tensor",
@@ -381,7 +289,7 @@ impl TrainHook for LearnedStep {
                     &tensor.name,
                 ));
             }
-            CoreError::check_finite(name, &[*log_step])?;
+            CoreError::check_finite(name, &[*log_step, moments[0], moments[1]])?;
         }
         for (tensor, (_, log_step, moments)) in self.tensors.iter_mut().zip(tensors) {
             (tensor.log_step, tensor.moments) = (log_step, moments);
@@ -389,14 +297,4 @@ impl TrainHook for LearnedStep {
         self.powers = powers;
         Ok(())
     }
-}
-
-/// The largest code.
-fn top(bits: u8) -> f32 {
-    ((1_u32 << (bits - 1)) - 1) as f32
-}
-
-/// The code of a weight, which is a whole number.
-fn code(weight: f32, step: f32, top: f32) -> f32 {
-    (weight / step).round_ties_even().clamp(-top, top)
 }

@@ -1,0 +1,187 @@
+//! What compaction keeps against the paths from inputs to outputs, and the order of neurons.
+
+use std::sync::Arc;
+
+use compress_core::kernels::sparse_layer::Live;
+use compress_core::network::{Activation, Network, Role};
+use compress_prune::{compact, order_neurons};
+use compress_testing::{Chain, normal};
+use ndarray::Array2;
+use proptest::prelude::*;
+
+const WIDTHS: [usize; 5] = [8, 10, 9, 7, 3];
+
+/// A chain whose weights are zero but for some that chance has kept, these marked live.
+fn sparse(activation: Activation, density: f64, seed: u64) -> Chain {
+    let mut network = Chain::with_activation(&WIDTHS, activation, seed);
+    for parameter in &mut network.parameters {
+        if parameter.role() == Role::Bias {
+            continue;
+        }
+        // Uniform enough: the fraction of a large multiple of something normal.
+        let draws = normal(seed, parameter.name(), parameter.values().len());
+        let marks = draws
+            .iter()
+            .map(|x| f64::from((x * 1e3).abs().fract()) < density);
+        let marks: Vec<bool> = marks.collect();
+        let (n, k) = (parameter.shape()[0], parameter.shape()[1]);
+        let live = Live::new(n, k, &marks).unwrap();
+        parameter.set_live(Some(Arc::new(live))).unwrap();
+    }
+    network
+}
+
+fn inputs(rows: usize) -> Array2<f32> {
+    let values = normal(3, "inputs", rows * WIDTHS[0]);
+    Array2::from_shape_vec((rows, WIDTHS[0]), values).unwrap()
+}
+
+/// For the inputs and each layer, which units lie on a path of weights other than zero from an
+/// input to an output.
+fn on_a_path(network: &Chain) -> Vec<Vec<bool>> {
+    let weights: Vec<_> = network.parameters.iter().step_by(2).collect();
+    let mut reached = vec![vec![true; WIDTHS[0]]];
+    for weight in &weights {
+        let before = &reached[reached.len() - 1];
+        let row = |row: ndarray::ArrayView1<'_, f32>| {
+            row.iter()
+                .zip(before)
+                .any(|(w, &before)| *w != 0.0 && before)
+        };
+        let rows = weight.matrix();
+        let rows = rows.rows().into_iter().map(row).collect();
+        reached.push(rows);
+    }
+    let mut reaching = vec![true; WIDTHS[WIDTHS.len() - 1]];
+    for (i, weight) in weights.iter().enumerate().rev() {
+        for (both, &back) in reached[i + 1].iter_mut().zip(&reaching) {
+            *both &= back;
+        }
+        let columns = weight.matrix();
+        let column = |column: ndarray::ArrayView1<'_, f32>| {
+            column
+                .iter()
+                .zip(&reaching)
+                .any(|(w, &after)| *w != 0.0 && after)
+        };
+        reaching = columns.columns().into_iter().map(column).collect();
+    }
+    for (both, &back) in reached[0].iter_mut().zip(&reaching) {
+        *both &= back;
+    }
+    reached
+}
+
+fn activations() -> impl Strategy<Value = Activation> {
+    prop::sample::select(vec![
+        Activation::Relu,
+        Activation::Identity,
+        Activation::Tanh,
+        Activation::Gelu,
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn what_lies_on_no_path_from_an_input_to_an_output_goes(
+        seed in any::<u64>(), density in 0.02..0.5_f64, activation in activations(),
+    ) {
+        let mut network = sparse(activation, density, seed);
+        let paths = on_a_path(&network);
+        let x = inputs(11);
+        let before = network.forward(x.view()).unwrap();
+        let report = compact(&mut network).unwrap();
+        let after = network.forward(x.view()).unwrap();
+        for (a, b) in after.iter().zip(&before) {
+            prop_assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{} {}", a, b);
+        }
+        let live = |units: &Vec<bool>| units.iter().filter(|&&u| u).count();
+        // Where no path is left at all, one unit of each layer has to stay.
+        let stays: Vec<usize> = paths.iter().map(|units| live(units).max(1)).collect();
+        for (layer, spec) in network.architecture.layers[..3].iter().enumerate() {
+            prop_assert_eq!(spec.outputs, stays[layer + 1], "{}", layer);
+            prop_assert_eq!(WIDTHS[layer + 1] - spec.outputs, report.neurons_removed[layer]);
+        }
+        prop_assert_eq!(network.architecture.inputs(), stays[0]);
+    }
+
+    #[test]
+    fn ordered_neurons_compute_the_same(
+        seed in any::<u64>(), density in 0.02..0.9_f64, activation in activations(),
+    ) {
+        let mut network = sparse(activation, density, seed);
+        for parameter in &mut network.parameters {
+            let values = parameter.values().to_vec();
+            parameter.gradient_mut().copy_from_slice(&values);
+        }
+        let original = network.clone();
+        let x = inputs(11);
+        let before = network.forward(x.view()).unwrap();
+        let orders = order_neurons(&mut network).unwrap();
+        let after = network.forward(x.view()).unwrap();
+        for (a, b) in after.iter().zip(&before) {
+            prop_assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{} {}", a, b);
+        }
+        for (layer, order) in orders.iter().enumerate() {
+            let [new, old] = [&network, &original].map(|n| n.parameters[2 * layer].matrix());
+            let counts = new.rows().into_iter().map(|r| r.iter().filter(|w| **w != 0.0).count());
+            let counts: Vec<usize> = counts.collect();
+            prop_assert!(counts.is_sorted_by(|a, b| a >= b), "{:?}", counts);
+            // Ties keep their order.
+            for (pair, counts) in order.windows(2).zip(counts.windows(2)) {
+                prop_assert!(counts[0] > counts[1] || pair[0] < pair[1]);
+            }
+            // The columns of the first layer stay where they were.
+            if layer == 0 {
+                for (new, &from) in new.rows().into_iter().zip(order) {
+                    prop_assert_eq!(new, old.row(from as usize));
+                }
+            }
+            let mut all = order.clone();
+            all.sort_unstable();
+            prop_assert!(all.iter().copied().eq(0..WIDTHS[layer + 1] as u32));
+        }
+        for (new, old) in network.parameters.iter().zip(&original.parameters) {
+            prop_assert_eq!(new.gradient(), new.values());
+            prop_assert_eq!(new.live().is_some(), old.live().is_some());
+            if let Some(live) = new.live() {
+                let nonzero = (0..new.values().len()).filter(|&i| new.values()[i] != 0.0);
+                prop_assert!(live.positions().eq(nonzero));
+            }
+        }
+        let again = order_neurons(&mut network).unwrap();
+        for order in again {
+            prop_assert!(order.is_sorted());
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_keep_their_bits_in_another_order() {
+    let mut network = sparse(Activation::Relu, 0.4, 12);
+    for parameter in &mut network.parameters {
+        for value in parameter.values_mut() {
+            *value = (*value * 9.0).round_ties_even();
+        }
+    }
+    let x = inputs(11).mapv(|x| (4.0 * x).round_ties_even());
+    let before = network.forward(x.view()).unwrap();
+    let orders = order_neurons(&mut network).unwrap();
+    assert!(orders.iter().any(|order| !order.is_sorted()));
+    assert_eq!(network.forward(x.view()).unwrap(), before);
+}
+
+#[test]
+fn what_is_not_finite_is_not_ordered() {
+    let mut network = sparse(Activation::Relu, 0.4, 12);
+    network.parameters[4].values_mut()[1] = f32::NAN;
+    let before = network.parameters[0].clone();
+    let error = order_neurons(&mut network).unwrap_err().to_string();
+    assert!(error.contains("layers.2.weight"), "{error}");
+    assert_eq!(network.parameters[0], before);
+    // A single layer has no hidden neurons.
+    let mut single = Chain::random(&[4, 3], 2);
+    assert!(order_neurons(&mut single).unwrap().is_empty());
+}
