@@ -9,7 +9,9 @@ use compress_core::train::{ArraySamples, EpochReport, Fit, Samples, TrainHook};
 use compress_distill::{SoftTargets, Teacher};
 use compress_nn::data::ImageSet;
 use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
-use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, MaskHook, RateAware, compact};
+use compress_prune::{
+    Cubic, Global, GradualOptions, GradualPruning, MaskHook, RateAware, compact, order_neurons,
+};
 use compress_quant::folding::{fold_steps, round_biases};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use ndarray::Array2;
@@ -127,7 +129,12 @@ impl<'a> Lab<'a> {
             seed,
         };
         let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut steps];
-        let (network, epochs) = self.train(network, &plan, hooks)?;
+        let (mut network, epochs) = self.train(network, &plan, hooks)?;
+        // What was rounded to zero may have left neurons without effect, and sorted ones take
+        // fewer bytes.
+        steps.round(&mut network)?;
+        compact(&mut network)?;
+        order_neurons(&mut network)?;
         let (folded, _) = fold_steps(&steps.to_artifact(&network)?)?;
         let count = self.settings.rounding_samples.min(self.data.len());
         let indices: Vec<usize> = (0..count).collect();
