@@ -8,6 +8,7 @@ mod infer;
 mod kmeans1d;
 mod prune;
 mod quantize;
+mod sparse_epoch;
 mod spmm;
 mod train_epoch;
 
@@ -27,6 +28,7 @@ const FAMILIES: &[fn() -> Vec<Row>] = &[
     quantize::rows,
     kmeans1d::rows,
     train_epoch::rows,
+    sparse_epoch::rows,
 ];
 
 /// All rows, in order.

@@ -12,7 +12,7 @@ use super::super::floor::Floor;
 use super::super::row::{Bench, Outcome, Row, Unit};
 use super::{NETWORKS, dashed};
 
-const IMAGES: usize = 60_000;
+pub(super) const IMAGES: usize = 60_000;
 
 pub(super) fn rows() -> Vec<Row> {
     let row = |widths, batch| {
@@ -51,7 +51,7 @@ fn operations(widths: &[usize]) -> f64 {
 }
 
 /// A quarter of the pixels are not black, as in MNIST.
-fn random_images() -> compress_nn::Result<ImageSet> {
+pub(super) fn random_images() -> compress_nn::Result<ImageSet> {
     let mut stream = rng::stream(1, "bench.images");
     let mut pixels = vec![0; IMAGES * 784];
     stream.fill_bytes(&mut pixels);
