@@ -79,8 +79,8 @@ fn take_step(weight: &mut Tensor) -> Result<f32> {
 /// before it rounded.
 ///
 /// The change is the root of the mean square of all logits' differences from those of
-/// `artifact`, the spread their standard deviation about each class's mean. The changes of
-/// several layers add up to more than `tolerance` where they do not cancel.
+/// `artifact`, the spread their standard deviation about each class's mean. So `tolerance` bounds
+/// the change that all layers make together.
 ///
 /// # Errors
 /// Where `inputs` has another number of features or is empty, a tolerance is not positive, or no
@@ -161,16 +161,17 @@ fn spread(logits: &Array2<f32>) -> f64 {
     let mut sum = 0.0;
     for class in logits.columns() {
         let mean = class.iter().map(|&x| f64::from(x)).sum::<f64>() / rows as f64;
-        sum += class
-            .iter()
-            .map(|&x| (f64::from(x) - mean).powi(2))
-            .sum::<f64>();
+        sum += class.iter().map(|&x| square(x, mean)).sum::<f64>();
     }
     (sum / logits.len().max(1) as f64).sqrt()
 }
 
 fn root_mean_square(a: &Array2<f32>, b: &Array2<f32>) -> f64 {
-    let squares = a.iter().zip(b);
-    let squares = squares.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
+    let squares = a.iter().zip(b).map(|(&a, &b)| square(a, f64::from(b)));
     (squares.sum::<f64>() / a.len().max(1) as f64).sqrt()
+}
+
+fn square(a: f32, b: f64) -> f64 {
+    let difference = f64::from(a) - b;
+    difference * difference
 }

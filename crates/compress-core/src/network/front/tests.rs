@@ -1,3 +1,5 @@
+//! Fronts: what they read and give, behind which chains they stand, and what they refuse.
+
 use ndarray::{Array2, s};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The tent filter against its definition, at every level.
+
 use super::assert_same;
 use crate::isa::Isa;
 use crate::ops::tent_pool::{pooled, tent_pool, tent_pool_at};
