@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use compress_core::network::{Activation, Architecture, Network, Parameter};
-use compress_core::train::{EpochReport, Fit};
+use compress_core::train::{EpochReport, Fit, Samples};
 use compress_distill::Ensemble;
 use compress_nn::data::{Augmentation, Augmented, ImageSet};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Settings, Trainer};
@@ -26,7 +26,7 @@ pub(super) struct Teacher {
 /// The training images and augmented copies of them, with the teachers' mean logits.
 ///
 /// Held in 784 bytes for an image's pixels, 40 for its logits and 4 for its label: 456 MB for ten
-/// times the training images. It follows from the seed and the teachers, and so is not stored.
+/// times the training images. The images follow from the seed, and so are not stored.
 pub(super) struct Transfer {
     pub(super) images: ImageSet,
     /// `[images, classes]`.
@@ -59,7 +59,8 @@ pub(super) fn teachers(
     (1..=settings.count).map(train).collect()
 }
 
-/// Draws the transfer set and asks the teachers.
+/// Draws the transfer set and asks the teachers, or takes what they said from the run's store:
+/// the images are drawn in seconds, the answers take a minute.
 pub(super) fn transfer(
     run: &Run,
     settings: &TeacherSettings,
@@ -68,7 +69,13 @@ pub(super) fn transfer(
 ) -> Result<Transfer, StageError> {
     let augmented = Augmented::new(training, Augmentation::default(), run.seed, "transfer")?;
     let images = augmented.materialize(settings.copies)?;
-    let logits = ensemble(teachers)?.teacher_logits(&images)?;
+    let ensemble = ensemble(teachers)?;
+    let shape = (images.len(), ensemble.outputs());
+    let logits: Vec<f32> = run.stage("teachers' logits", || {
+        let logits = ensemble.teacher_logits(&images)?;
+        Ok(logits.into_iter().collect())
+    })?;
+    let logits = Array2::from_shape_vec(shape, logits)?;
     Ok(Transfer { images, logits })
 }
 
