@@ -61,8 +61,11 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         .collect();
     println!("{}", path.display());
     println!("  bytes         {}", bytes.len());
+    let front = architecture
+        .front
+        .map_or(String::new(), |front| format!(" through {}", front.name()));
     println!(
-        "  architecture  {} ({} features)",
+        "  architecture  {} ({} features{front})",
         widths.join("-"),
         architecture.features
     );

@@ -68,14 +68,14 @@ impl<'a> Ensemble<'a> {
 
     /// The mean logits `[samples, classes]` of all samples, as they are in epoch 0, for
     /// [`crate::Teacher::Cached`]. Each sample is drawn once, whatever the number of networks, and
-    /// beside the result little more is held than 2048 samples at a time.
+    /// beside the result little more is held than 512 samples at a time.
     ///
     /// # Errors
     /// Where the samples have other features than the networks read, or fail, and as
     /// [`Ensemble::logits`].
     pub fn teacher_logits(&self, samples: &dyn Samples) -> Result<Array2<f32>> {
-        /// Rows that share a network's weights once they are packed for a product.
-        const BATCH: usize = 2048;
+        /// Rows of a batch: enough to fill the kernels, few enough for the cache.
+        const BATCH: usize = 512;
         check_features("teacher", self.networks[0], samples)?;
         let mut logits = Array2::zeros((samples.len(), self.outputs()));
         let mut inputs = Array2::zeros((BATCH.min(samples.len()), samples.features()));

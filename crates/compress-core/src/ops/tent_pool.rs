@@ -77,20 +77,27 @@ fn column_sums(
     // The first tile has nothing to its left.
     let (left, at) = if first == 0 { (0, 1) } else { (first - 1, 0) };
     let right = width.min(first + 2 * TILE + 1);
-    let (mut outer, mut inner) = ([0.0; 2 * TILE + 2], [0.0; 2 * TILE + 2]);
-    for (tap, sums) in [(0, true), (1, false), (2, false), (3, true)] {
-        let sums = if sums { &mut outer } else { &mut inner };
-        // Rows 2·row − 1 to 2·row + 2.
-        let Some(y) = (2 * row + tap).checked_sub(1).filter(|&y| y < height) else {
-            continue;
-        };
-        let pixels = &image[y * width + left..y * width + right];
-        for (sum, pixel) in sums[at..].iter_mut().zip(pixels) {
-            *sum += pixel;
+    let pixels = |y: usize| &image[y * width + left..y * width + right];
+    let mut sums = [0.0; 2 * TILE + 2];
+    let inside = &mut sums[at..at + right - left];
+    // Rows 2·row − 1 to 2·row + 2, of which the first and the last rows of the result miss some.
+    let y = 2 * row;
+    if y > 0 && y + 2 < height {
+        let outer = pixels(y - 1).iter().zip(pixels(y + 2));
+        let inner = pixels(y).iter().zip(pixels(y + 1));
+        for (sum, ((a, d), (b, c))) in inside.iter_mut().zip(outer.zip(inner)) {
+            *sum = (a + d) + 3.0 * (b + c);
+        }
+        return sums;
+    }
+    for tap in 0..4 {
+        let factor = if tap % 3 == 0 { 1.0 } else { 3.0 };
+        let y = (y + tap).wrapping_sub(1);
+        if y < height {
+            for (sum, pixel) in inside.iter_mut().zip(pixels(y)) {
+                *sum += factor * pixel;
+            }
         }
     }
-    for (outer, inner) in outer.iter_mut().zip(inner) {
-        *outer += 3.0 * inner;
-    }
-    outer
+    sums
 }
