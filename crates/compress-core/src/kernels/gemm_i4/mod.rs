@@ -38,9 +38,9 @@
 //!
 //! | weights | 1 row, µs | of the bandwidth | AVX2 | 64 rows, ms | of the peak | AVX2 |
 //! | --- | --- | --- | --- | --- | --- | --- |
-//! | `Q8_0` | 79 to 87 | 90 % | 169 | 1.37 | 71 % | 6.3 |
-//! | `Q4_0` | 54 to 57 | 71 % | 101 to 104 | 1.39 | 72 % | 3.5 |
-//! | `Q4_K` | 54 to 57 | 75 % | 101 to 104 | 1.39 | 71 % | 3.5 |
+//! | `Q8_0` | 94 | 84 % | 151 | 1.48 | 66 % | 5.2 |
+//! | `Q4_0` | 46 | 92 % | 87 | 1.38 | 71 % | 3.3 |
+//! | `Q4_K` | 48 | 87 % | 95 | 1.41 | 70 % | 3.3 |
 //!
 //! `cargo bench -p compress-benches --bench gemm_i4` has the other kinds too. One row takes one
 //! panel after the other and asks for the codes 3 KB ahead and the scales of as many k, so that a

@@ -16,9 +16,10 @@
 //!
 //! The floor is the memory that is read and written. Reached for 4096×4096 on two threads of a
 //! Zen 5, medians in ms of several runs of `cargo bench -p compress-benches --bench select` and
-//! `cargo xtask bench prune`, in which copying 67 MB to 67 MB took from 1.2 to 2.7: threshold in place 1.4 to 2.0; 2:4 in place
-//! 1.6 to 1.8, as marks 1.8; 4:8 in place 4.2 to 4.4, 8:16 17 to 18; the boundary of the 10 % largest
-//! 4.8 to 5.1, marking these 3.2 to 3.3, or zeroing the rest 1.2 to 1.6.
+//! `cargo xtask bench prune`, in which copying 67 MB to 67 MB took from 1.2 to 2.7: threshold in
+//! place 1.4 to 2.0; 2:4 in place 1.6 to 1.8, as marks 1.8; 4:8 in place 4.2 to 4.4, 8:16 17 to 18;
+//! the boundary of the 10 % largest 4.8 to 5.1, marking these 3.2 to 3.3, or zeroing the rest 1.2
+//! to 1.6.
 //!
 //! Tried, and not kept, as several times slower: 2:4 by the loop that serves 4:8 and 8:16, which
 //! sorts the values of 16 groups into lanes.

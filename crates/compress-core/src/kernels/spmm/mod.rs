@@ -25,9 +25,9 @@
 //!
 //! | zeros | floor | from the second cache | this | torch CSR |
 //! | --- | --- | --- | --- | --- |
-//! | 90 % | 49 | 98 | 173 | 412 |
-//! | 95 % | 24 | 49 | 104 | 217 |
-//! | 99 % | 5 | 10 | 25 | 57 |
+//! | 90 % | 49 | 98 | 184 | 436 |
+//! | 95 % | 25 | 49 | 87 | 219 |
+//! | 99 % | 5 | 10 | 25 | 55 |
 //!
 //! One column goes entry by entry with three loads each, 8 chains at once. Blocks and groups of 2
 //! of 4 go four rows of blocks side by side, so that they need not wait for their additions.
