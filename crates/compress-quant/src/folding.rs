@@ -8,7 +8,7 @@
 
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::codec::{Granularity, Grid, QuantizedTensor, sqrt2_power};
-use compress_core::network::Activation;
+use compress_core::network::{Activation, LayerSpec};
 use compress_core::runtime::Runtime;
 use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2};
@@ -76,7 +76,8 @@ fn take_step(weight: &mut Tensor) -> Result<f32> {
 /// Rounds the biases of a network to whole multiples of a power of √2 for each layer, the
 /// coarsest that changes the logits of `inputs` `[samples, features]` by no more than
 /// `tolerance` of their spread. Layers are taken from the first to the last, each with those
-/// before it rounded.
+/// before it rounded; of the squared change that is allowed, each may use as large a share as it
+/// has biases, beside what those before it have left.
 ///
 /// The change is the root of the mean square of all logits' differences from those of
 /// `artifact`, the spread their standard deviation about each class's mean. So `tolerance` bounds
@@ -103,14 +104,18 @@ pub fn round_biases(
     }
     let logits = Runtime::new(artifact.clone())?.predict(inputs)?;
     let allowed = f64::from(tolerance) * spread(&logits);
+    let biases = |layers: &[LayerSpec]| layers.iter().map(|l| l.outputs).sum::<usize>() as f64;
+    let layers = &artifact.architecture.layers;
     let mut rounded = artifact.clone();
     for (layer, index) in artifact.architecture.layers.iter().zip((1..).step_by(2)) {
+        // Independent changes add up as squares: each layer may use the share of its biases.
+        let share = biases(&layers[..=index / 2]) / biases(layers);
         let values = artifact.tensors[index].values()?;
         rounded.tensors[index] = coarsest(&layer.bias_name(), &values, |tensor| {
             let mut candidate = rounded.clone();
             candidate.tensors[index] = tensor.clone();
             let found = Runtime::new(candidate)?.predict(inputs)?;
-            Ok(root_mean_square(&found, &logits) <= allowed)
+            Ok(root_mean_square(&found, &logits) <= allowed * share.sqrt())
         })?;
     }
     Ok(rounded)

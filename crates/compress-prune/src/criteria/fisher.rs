@@ -16,7 +16,7 @@ use crate::Error;
 /// [`crate::GradualPruning`] calls it.
 ///
 /// # Errors
-/// Where a weight is NaN or infinite, or the optimizer keeps no second moments.
+/// Where a weight or a moment is NaN or infinite, or the optimizer keeps no second moments.
 ///
 /// # References
 /// LeCun, Denker, Solla 1990, *Optimal brain damage*, equation 5, for the saliency; Theis,
@@ -54,6 +54,7 @@ impl Criterion for Fisher {
                     return Err(Error::NoSecondMoments { tensor }.into());
                 }
             }
+            CoreError::check_finite(&format!("second moments of {}", parameter.name()), &dense)?;
             self.moments.push(dense);
         }
         Ok(())

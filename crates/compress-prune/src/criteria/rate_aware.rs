@@ -27,8 +27,8 @@ use super::Fisher;
 /// equation 2. The estimate is that of independent rows and columns.
 pub struct RateAware {
     inner: Box<dyn Criterion>,
-    /// What a weight costs whose row and column are as dense as all: its sign, its magnitude and
-    /// a part of its place, in bits.
+    /// What a weight costs whose place is certain from its row and column: its sign and its
+    /// magnitude, in bits.
     pub base: f32,
     /// The least that a weight can cost, in bits; positive.
     pub least: f32,

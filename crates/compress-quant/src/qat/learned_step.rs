@@ -2,6 +2,7 @@
 
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::network::{Network, Parameter, Role};
+use compress_core::ops::scalar::exp;
 use compress_core::train::{Step, TrainHook};
 use compress_core::{Error as CoreError, Result, structured};
 
@@ -289,7 +290,12 @@ impl TrainHook for LearnedStep {
                     &tensor.name,
                 ));
             }
-            CoreError::check_finite(name, &[*log_step, moments[0], moments[1]])?;
+            let step = exp(*log_step);
+            if !(step.is_finite() && step > 0.0) {
+                let what = format!("the saved step of {name}");
+                return Err(CoreError::invalid(what, step, "positive and finite"));
+            }
+            CoreError::check_finite(name, moments)?;
         }
         for (tensor, (_, log_step, moments)) in self.tensors.iter_mut().zip(tensors) {
             (tensor.log_step, tensor.moments) = (log_step, moments);
