@@ -240,6 +240,38 @@ impl Criterion for Fickle {
 }
 
 #[test]
+fn a_loaded_mask_is_live_before_the_first_forward_pass() {
+    let mut first = pruning(GradualOptions {
+        target: 0.3,
+        ..GradualOptions::default()
+    });
+    let mut trainer = Sgd::new(Chain::random(&[6, 12, 3], 1));
+    trainer
+        .fit(&blobs(96, 6, 3, 1), &CrossEntropy, &mut [&mut first])
+        .unwrap();
+    let mask = first.mask().clone();
+    let mut gradual = pruning(GradualOptions::default());
+    gradual.load(&first.save().unwrap()).unwrap();
+    let hooks: [&mut dyn TrainHook; 2] = [&mut gradual, &mut MaskHook::new(mask.clone())];
+    for hook in hooks {
+        // As a checkpoint leaves it: the values, and no word of what is live.
+        let mut network = Chain::random(&[6, 12, 3], 1);
+        let now = Step {
+            live_only: true,
+            ..step(3, 10)
+        };
+        hook.before_forward(&mut network, &now).unwrap();
+        for tensor in &mask.tensors {
+            let parameter = (&network as &dyn Network).parameter(&tensor.name).unwrap();
+            let live: Vec<usize> = parameter.live().expect("live").positions().collect();
+            let kept: Vec<usize> = (0..tensor.keep.len()).filter(|&i| tensor.keep[i]).collect();
+            assert_eq!(live, kept);
+        }
+        assert_eq!(Mask::of_nonzeros(&network), mask);
+    }
+}
+
+#[test]
 fn pruned_weights_come_back_only_where_they_may() {
     for regrowth in [Regrowth::Never, Regrowth::Allowed] {
         let options = GradualOptions {

@@ -216,6 +216,16 @@ impl GradualPruning {
 }
 
 impl TrainHook for GradualPruning {
+    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
+        // A network that a checkpoint was read into does not know what is live.
+        match self.options.regrowth {
+            Regrowth::Never => {
+                masking::zero_values(&self.state.mask, &mut self.live, network, step)
+            }
+            Regrowth::Allowed => Ok(()),
+        }
+    }
+
     fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
         match self.options.regrowth {
             Regrowth::Never => masking::zero_gradients(&self.state.mask, network, step),

@@ -49,7 +49,7 @@ pub(super) fn zero_gradients(
     step: &Step,
 ) -> CoreResult<()> {
     each(mask, network, |_, parameter, keep| {
-        if left_to_loop(parameter, step) {
+        if left_to_loop(parameter, step) && parameter.live().is_some() {
             return Ok(());
         }
         zero_where(parameter.gradient_mut(), keep)

@@ -92,14 +92,19 @@ impl Live {
         })
     }
 
-    /// Sets all values of a matrix, row-major, to zero that are not live.
+    /// Sets all values of a matrix `[n, k]`, row-major, to zero that are not live.
     pub fn zero_dead(&self, values: &mut [f32]) {
-        let mut next = 0;
-        for position in self.positions() {
-            values[next..position].fill(0.0);
-            next = position + 1;
+        if self.len() == values.len() {
+            return;
         }
-        values[next..].fill(0.0);
+        for (row, values) in (0..self.n).zip(values.chunks_exact_mut(self.k.max(1))) {
+            let mut next = 0;
+            for &column in &self.row_columns[self.rows().range(row)] {
+                values[next..column as usize].fill(0.0);
+                next = column as usize + 1;
+            }
+            values[next..].fill(0.0);
+        }
     }
 
     /// The columns that have a live weight, ascending.

@@ -127,7 +127,7 @@ pub fn backward_weights_at(
     x: ArrayView2<'_, f32>,
     dw: &mut [f32],
 ) -> Result<()> {
-    check_level(isa)?;
+    isa.require("a sparse layer")?;
     let ((n, k), batch) = (live.dim(), x.ncols());
     Error::check_shape("live values", &[live.len()], &[dw.len()])?;
     let x = contiguous("inputs of a sparse layer", &x, [k, batch])?;
@@ -155,7 +155,7 @@ fn chains(
     from: ArrayView2<'_, f32>,
     mut to: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
-    check_level(isa)?;
+    isa.require("a sparse layer")?;
     let batch = from.ncols();
     let from = contiguous("inputs of a sparse layer", &from, [sources, batch])?;
     Error::check_shape("outputs of a sparse layer", &[targets, batch], to.shape())?;
@@ -288,18 +288,6 @@ fn products_body(sources: &[u32], dy: &[f32], x: &[f32], dw: &mut [f32]) {
         }
         *dw = sums[0];
     }
-}
-
-fn check_level(isa: Isa) -> Result<()> {
-    if isa.is_available() {
-        return Ok(());
-    }
-    let expected = "one that this processor has";
-    Err(Error::invalid(
-        "level of a sparse layer",
-        isa.name(),
-        expected,
-    ))
 }
 
 fn contiguous<'a>(

@@ -185,3 +185,30 @@ proptest! {
         check(n, k, batch, density, seed);
     }
 }
+
+#[test]
+fn what_is_live_is_what_was_marked() {
+    for (n, k, density) in [
+        (9, 14, 0.2),
+        (9, 14, 1.1),
+        (9, 14, 0.0),
+        (1, 5, 0.5),
+        (4, 0, 0.5),
+    ] {
+        let marks = marks(n, k, density, 11);
+        let live = Live::new(n, k, &marks).unwrap();
+        let expected: Vec<usize> = (0..n * k).filter(|&i| marks[i]).collect();
+        assert!(live.positions().eq(expected));
+        let used = |c: &u32| (0..n).any(|row| marks[row * k + *c as usize]);
+        assert!(live.live_columns().eq((0..k as u32).filter(used)));
+        let mut values = vec![f32::NAN; n * k];
+        live.zero_dead(&mut values);
+        for (value, live) in values.iter().zip(&marks) {
+            assert!(if *live {
+                value.is_nan()
+            } else {
+                value.to_bits() == 0
+            });
+        }
+    }
+}
