@@ -30,3 +30,19 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize)> {
         reason: error.to_string(),
     })
 }
+
+/// Reads what [`to_bytes`] wrote, and nothing behind it.
+///
+/// # Errors
+/// As [`from_bytes`], and where bytes are left.
+pub fn from_all_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let (value, used) = from_bytes(bytes)?;
+    if used == bytes.len() {
+        return Ok(value);
+    }
+    let reason = format!("{} bytes too many", bytes.len() - used);
+    Err(Error::Format {
+        offset: used,
+        reason,
+    })
+}

@@ -6,6 +6,7 @@ use compress_core::network::{Network, Parameter, Role};
 use compress_core::train::{Step, TrainHook};
 use compress_core::{Result, structured};
 
+use super::check_fitted;
 use super::saturation::Saturation;
 use crate::Error;
 use crate::codecs::from_grid;
@@ -190,21 +191,7 @@ impl FakeQuantize {
     /// Fails unless the parameters are those that the codecs were fitted to.
     fn check<P: std::borrow::Borrow<Parameter>>(&self, parameters: &[P]) -> Result<()> {
         for tensor in &self.tensors {
-            let found = parameters
-                .get(tensor.index)
-                .map(std::borrow::Borrow::borrow);
-            if found.is_some_and(|p| p.name() == tensor.name && p.shape() == tensor.shape) {
-                continue;
-            }
-            return Err(Error::NetworkChanged {
-                name: tensor.name.clone(),
-                fitted: tensor.shape.clone(),
-                found: found.map_or_else(
-                    || "no such parameter".into(),
-                    |p| format!("{} of shape {:?}", p.name(), p.shape()),
-                ),
-            }
-            .into());
+            check_fitted(parameters, tensor.index, &tensor.name, &tensor.shape)?;
         }
         Ok(())
     }
@@ -297,13 +284,7 @@ impl TrainHook for FakeQuantize {
         if self.swapped {
             return Err(Error::Swapped.into());
         }
-        let (saved, length): (Vec<Saved>, usize) = structured::from_bytes(state)?;
-        if length != state.len() {
-            return Err(compress_core::Error::Format {
-                offset: length,
-                reason: "bytes after the saved grids".into(),
-            });
-        }
+        let saved: Vec<Saved> = structured::from_all_bytes(state)?;
         compress_core::Error::check_shape("saved grids", &[self.tensors.len()], &[saved.len()])?;
         let mut loaded = Vec::new();
         for (tensor, (name, shape, grid)) in self.tensors.iter().zip(saved) {

@@ -7,6 +7,7 @@ use compress_core::train::{Step, TrainHook};
 use compress_core::{Error as CoreError, Result, structured};
 
 use self::tensor::{BETAS, Learned, top};
+use super::check_fitted;
 use crate::Error;
 use crate::ptq::assemble;
 
@@ -178,21 +179,7 @@ impl LearnedStep {
 
     fn check<P: std::borrow::Borrow<Parameter>>(&self, parameters: &[P]) -> Result<()> {
         for tensor in &self.tensors {
-            let found = parameters
-                .get(tensor.index)
-                .map(std::borrow::Borrow::borrow);
-            if found.is_some_and(|p| p.name() == tensor.name && p.shape() == tensor.shape) {
-                continue;
-            }
-            return Err(Error::NetworkChanged {
-                name: tensor.name.clone(),
-                fitted: tensor.shape.clone(),
-                found: found.map_or_else(
-                    || "no such parameter".into(),
-                    |p| format!("{} of shape {:?}", p.name(), p.shape()),
-                ),
-            }
-            .into());
+            check_fitted(parameters, tensor.index, &tensor.name, &tensor.shape)?;
         }
         Ok(())
     }
@@ -273,13 +260,7 @@ impl TrainHook for LearnedStep {
         if self.swapped {
             return Err(Error::Swapped.into());
         }
-        let ((tensors, powers), length): (Saved, usize) = structured::from_bytes(state)?;
-        if length != state.len() {
-            return Err(CoreError::Format {
-                offset: length,
-                reason: "bytes after the saved steps".into(),
-            });
-        }
+        let (tensors, powers): Saved = structured::from_all_bytes(state)?;
         CoreError::check_shape("saved steps", &[self.tensors.len()], &[tensors.len()])?;
         CoreError::check_finite("powers of the saved steps", &powers)?;
         for (tensor, (name, log_step, moments)) in self.tensors.iter().zip(&tensors) {
