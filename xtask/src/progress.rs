@@ -4,29 +4,30 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Shows where a run is.
 pub(crate) struct Progress {
-    terminal: bool,
+    /// All bars that stand on the terminal, one below the other; none where there is no terminal.
+    bars: Option<MultiProgress>,
 }
 
 impl Progress {
     /// Bars where standard error is a terminal.
     pub(crate) fn new() -> Self {
         Progress {
-            terminal: std::io::stderr().is_terminal(),
+            bars: std::io::stderr().is_terminal().then(MultiProgress::new),
         }
     }
 
     /// A bar of `steps` for `stage`; cleared when it is dropped.
     pub(crate) fn bar(&self, stage: &str, steps: usize) -> Bar {
-        if !self.terminal {
+        let Some(bars) = &self.bars else {
             return Bar {
                 bar: ProgressBar::hidden(),
             };
-        }
-        let bar = ProgressBar::new(steps as u64);
+        };
+        let bar = bars.add(ProgressBar::new(steps as u64));
         let style = ProgressStyle::with_template(
             "{prefix:36} {bar:32} {percent:>3} %  {eta:>4} left  {msg}",
         );
@@ -45,7 +46,11 @@ impl Progress {
         } else {
             format!("{seconds:.1} s")
         };
-        eprintln!("{stage:<36} {how}");
+        let say = || eprintln!("{stage:<36} {how}");
+        match &self.bars {
+            Some(bars) => bars.suspend(say),
+            None => say(),
+        }
     }
 }
 

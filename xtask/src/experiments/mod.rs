@@ -1,6 +1,9 @@
 //! The experiments, one file or folder each, and their registry.
 
+mod decoded;
+mod network;
 mod pipeline;
+mod rate;
 mod record;
 
 pub(crate) use record::Track;

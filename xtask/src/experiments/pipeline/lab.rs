@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::error::Error;
 
-use compress_core::network::{Activation, Architecture, Network, Parameter, Role};
+use compress_core::network::{Activation, Network, Role};
 use compress_core::train::{EpochReport, Fit, Loss, Samples, TrainHook};
 use compress_distill::teacher_logits;
 use compress_nn::data::{Augmentation, Augmented, ImageSet};
@@ -12,7 +12,10 @@ use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Rate, Settings};
+use super::settings::Settings;
+use crate::experiments::decoded::nonzero;
+use crate::experiments::network::StoredNetwork;
+use crate::experiments::rate::Rate;
 use crate::run::{Run, RunError};
 
 /// The error of a stage's work.
@@ -21,8 +24,7 @@ pub(super) type StageError = Box<dyn Error + Send + Sync>;
 /// What a stage leaves: the network in full precision, its file, and how it was trained.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
-    architecture: Architecture,
-    values: Vec<Vec<f32>>,
+    network: StoredNetwork,
     /// The bytes of the `.cmp` file.
     pub(super) file: Vec<u8>,
     /// The training curve.
@@ -38,14 +40,8 @@ impl Outcome {
 
     /// Of a network whose file holds something smaller than its f32 weights.
     pub(super) fn with_file(network: &Mlp, file: Vec<u8>, epochs: Vec<EpochReport>) -> Self {
-        let values = network
-            .parameters()
-            .iter()
-            .map(|p| p.values().to_vec())
-            .collect();
         Outcome {
-            architecture: network.architecture(),
-            values,
+            network: StoredNetwork::of(network),
             file,
             epochs,
         }
@@ -53,19 +49,12 @@ impl Outcome {
 
     /// The network in full precision.
     pub(super) fn network(&self) -> Result<Mlp, StageError> {
-        let mut parameters = Vec::new();
-        for (layer, pair) in self.architecture.layers.iter().zip(self.values.chunks(2)) {
-            let weight = Array2::from_shape_vec((layer.outputs, layer.inputs), pair[0].clone())?;
-            parameters.push(Parameter::weight(layer.weight_name(), weight));
-            parameters.push(Parameter::bias(layer.bias_name(), pair[1].clone()));
-        }
-        Ok(Mlp::from_parts(self.architecture.clone(), parameters)?)
+        self.network.network()
     }
 
     /// All weights of the network in full precision, layer by layer.
     pub(super) fn weights(&self) -> impl Iterator<Item = (&str, &[f32])> {
-        let names = self.architecture.layers.iter().map(|l| l.name.as_str());
-        names.zip(self.values.iter().step_by(2).map(Vec::as_slice))
+        self.network.weights()
     }
 }
 
@@ -198,15 +187,6 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// How many weights and biases are not zero.
-pub(super) fn nonzero(network: &dyn Network) -> usize {
-    network
-        .parameters()
-        .iter()
-        .map(|p| p.values().iter().filter(|v| **v != 0.0).count())
-        .sum()
-}
-
 /// Fraction of the weights of each layer that is not zero.
 pub(super) fn densities(network: &dyn Network) -> Vec<(String, f64)> {
     network
@@ -214,8 +194,8 @@ pub(super) fn densities(network: &dyn Network) -> Vec<(String, f64)> {
         .iter()
         .filter(|p| p.role() == Role::Weight)
         .map(|p| {
-            let kept = p.values().iter().filter(|v| **v != 0.0).count();
-            (p.name().to_owned(), kept as f64 / p.values().len() as f64)
+            let density = nonzero(p) as f64 / p.values().len() as f64;
+            (p.name().to_owned(), density)
         })
         .collect()
 }

@@ -1,30 +1,21 @@
 //! Measures every stage's file, the test set last, and makes the report of it.
 
-use compress_core::artifact::Artifact;
 use compress_core::kernels::reduce;
 use compress_core::network::Network;
-use compress_core::runtime::Runtime;
 use compress_core::train::Samples;
-use compress_nn::Mlp;
 use compress_nn::data::ImageSet;
 use sha2::{Digest, Sha256};
 
 use super::Finished;
-use super::lab::{Lab, densities, nonzero};
+use super::lab::{Lab, densities};
 use crate::data::hexadecimal;
 use crate::evaluate::count_errors;
-use crate::report::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage, StoredRow};
+use crate::experiments::decoded::{Decoded, failed, nonzero, percent, pixel_use, published};
+use crate::report::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage};
 use crate::run::RunError;
 
 /// Bars of a weight histogram.
 const BINS: usize = 61;
-
-/// Published whole-file results for 784-300-100-10: name, bytes, test error in percent.
-const PUBLISHED: &[(&str, usize, f64)] = &[
-    ("Deep Compression (Han et al. 2016)", 27_000, 1.58),
-    ("RigL+ (Evci et al. 2020)", 16_113, 1.69),
-    ("Oktay et al. 2020", 8_560, 1.9),
-];
 
 /// Measures the stages and writes the report; `stages` ends with the model that ships.
 pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError> {
@@ -42,7 +33,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
     let mut rows = Vec::new();
     let mut layer_densities = Vec::new();
     for finished in stages {
-        let decoded = Decoded::of(finished)?;
+        let decoded = Decoded::of(&finished.outcome.file)?;
         rows.push(row(&decoded, finished, lab, test.as_ref(), original_bytes)?);
         layer_densities.extend(
             densities(&decoded.network)
@@ -54,7 +45,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
                 }),
         );
     }
-    let shipped = Decoded::of(last)?;
+    let shipped = Decoded::of(&last.outcome.file)?;
     let report = Report {
         experiment: lab.run.experiment.to_owned(),
         profile: lab.run.profile.name().to_owned(),
@@ -80,46 +71,6 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
     lab.run.finish(&report, &last.outcome.file)
 }
 
-/// A stage's model as it comes out of its file.
-struct Decoded {
-    runtime: Runtime,
-    network: Mlp,
-    stored: Vec<StoredRow>,
-}
-
-impl Decoded {
-    fn of(finished: &Finished) -> Result<Self, RunError> {
-        let artifact = Artifact::from_bytes(&finished.outcome.file)?;
-        let (bytes, stored) = artifact.to_bytes()?;
-        if bytes != finished.outcome.file {
-            return Err(failed(
-                "a decoded file is not encoded to the same bytes again",
-            ));
-        }
-        let network = Mlp::from_artifact(&artifact)?;
-        let runtime = Runtime::new(artifact)?;
-        // A layer is a weight and a bias.
-        let kernels = runtime
-            .kernels()
-            .flat_map(|k| [k.to_string(), String::new()]);
-        let stored = stored
-            .into_iter()
-            .zip(kernels)
-            .map(|(t, kernel)| StoredRow {
-                name: t.name,
-                coding: t.coding.to_owned(),
-                bytes: t.bytes,
-                kernel,
-            })
-            .collect();
-        Ok(Decoded {
-            network,
-            runtime,
-            stored,
-        })
-    }
-}
-
 fn row(
     decoded: &Decoded,
     finished: &Finished,
@@ -132,7 +83,7 @@ fn row(
     Ok(Stage {
         stage: finished.label.to_owned(),
         parameters: decoded.network.architecture().parameter_count(),
-        nonzero: nonzero(&decoded.network),
+        nonzero: decoded.network.parameters().into_iter().map(nonzero).sum(),
         bytes,
         ratio: original_bytes as f64 / bytes as f64,
         validation_error_percent: percent(validation_errors, lab.validation.len()),
@@ -153,15 +104,7 @@ fn frontier(rows: &[Stage], test: Option<&ImageSet>) -> Vec<FrontierPoint> {
         },
         published: false,
     });
-    let published = PUBLISHED
-        .iter()
-        .map(|&(label, bytes, error_percent)| FrontierPoint {
-            label: label.to_owned(),
-            bytes,
-            error_percent,
-            published: true,
-        });
-    ours.chain(published).collect()
+    ours.chain(published()).collect()
 }
 
 fn curve(finished: &Finished) -> Curve {
@@ -190,35 +133,9 @@ fn histograms(before: &Finished, after: &Decoded) -> Result<Vec<Histogram>, RunE
     Ok(all)
 }
 
-/// For each pixel how many weights of the first layer read it.
-fn pixel_use(network: &Mlp) -> Vec<f32> {
-    let architecture = network.architecture();
-    let mut counts = vec![0.0; architecture.features];
-    let parameters = network.parameters();
-    let Some(first) = parameters.first() else {
-        return counts;
-    };
-    for (column, weights) in first.matrix().columns().into_iter().enumerate() {
-        let feature = architecture
-            .selected
-            .as_ref()
-            .map_or(column, |s| s[column] as usize);
-        counts[feature] = weights.iter().filter(|w| **w != 0.0).count() as f32;
-    }
-    counts
-}
-
 fn find<'s>(stages: &'s [Finished], label: &str) -> Result<&'s Finished, RunError> {
     stages
         .iter()
         .find(|s| s.label == label)
         .ok_or_else(|| failed(&format!("no stage {label:?}")))
-}
-
-fn failed(reason: &str) -> RunError {
-    RunError::measure(reason.into())
-}
-
-fn percent(errors: usize, samples: usize) -> f64 {
-    100.0 * errors as f64 / samples as f64
 }

@@ -1,36 +1,7 @@
 //! The settings of the pipeline, full and quick. They were chosen with `--validation-only`.
 
+use crate::experiments::rate::Rate;
 use crate::run::Profile;
-
-/// How the learning rate goes in one training.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    /// The highest, for Adam.
-    pub(super) peak: f32,
-    /// Fraction of it that the cosine ends at.
-    pub(super) floor: f32,
-    /// Steps over which it rises first.
-    pub(super) warm_up_steps: usize,
-}
-
-impl Rate {
-    const fn new(peak: f32, floor: f32, warm_up_steps: usize) -> Self {
-        Rate {
-            peak,
-            floor,
-            warm_up_steps,
-        }
-    }
-
-    fn describe(&self) -> String {
-        let Rate {
-            peak,
-            floor,
-            warm_up_steps,
-        } = self;
-        format!("{peak} after {warm_up_steps} steps, by cosine to {floor} of it")
-    }
-}
 
 /// The learning rates of all trainings.
 #[derive(Clone, Copy, Debug)]

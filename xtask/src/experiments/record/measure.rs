@@ -1,11 +1,9 @@
 //! Measures every student's decoded file, the test set last, and makes the report of it.
 
-use compress_core::artifact::Artifact;
 use compress_core::network::{Network, Role};
-use compress_core::runtime::Runtime;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
-use compress_nn::{Mlp, evaluate};
+use compress_nn::evaluate;
 use sha2::{Digest, Sha256};
 
 use super::settings::{Settings, Track};
@@ -14,26 +12,18 @@ use super::teachers::{Teacher, ensemble};
 use super::{Finished, file_name};
 use crate::data::hexadecimal;
 use crate::evaluate::count_errors;
-use crate::report::{Curve, FrontierPoint, Report, Stage, StoredRow};
+use crate::experiments::decoded::{Decoded, failed, nonzero, percent, pixel_use, published};
+use crate::report::{Curve, FrontierPoint, Report, Stage};
 use crate::run::{Run, RunError};
 
 /// Of the network that all students are compared with: 784-300-100-10 in f32.
 const ORIGINAL_BYTES: usize = 4 * 266_610;
 
-/// What others published for this network: name, bytes, error in percent. They stand beside the
-/// track `pixels` alone: `pooled` builds a front into the decoder, which theirs do not.
-pub(super) const PUBLISHED: &[(&str, usize, f64)] = &[
-    ("Deep Compression (Han et al. 2016)", 27_000, 1.58),
-    ("RigL+ (Evci et al. 2020)", 16_113, 1.69),
-    ("Oktay et al. 2020", 8_560, 1.9),
-];
-
 /// One student as its file says it is.
 pub(super) struct Measured {
     pub(super) seed: u64,
     pub(super) file: Vec<u8>,
-    network: Mlp,
-    pub(super) stored: Vec<StoredRow>,
+    pub(super) decoded: Decoded,
     /// Weights that are not zero.
     pub(super) weights: usize,
     /// Non-zeros of the first layer as a plain one on the pixels, and of all others.
@@ -68,8 +58,7 @@ pub(super) fn report(
     let test = run.test_images(settings.test_limit)?;
     if let Some(test) = &test {
         for student in &mut students {
-            let runtime = Runtime::from_bytes(&student.file)?;
-            student.test_errors = Some(count_errors(&runtime, test)?);
+            student.test_errors = Some(count_errors(&student.decoded.runtime, test)?);
         }
         of_teachers.test = Some(teacher_errors(teachers, test)?);
     }
@@ -99,13 +88,13 @@ pub(super) fn report(
         curves: curves(teachers, finished),
         histograms: Vec::new(),
         densities: Vec::new(),
-        tensors: first.stored.clone(),
+        tensors: first.decoded.stored.clone(),
         image_width: if settings.track == Track::Pooled {
             14
         } else {
             28
         },
-        pixel_use: pixel_use(&first.network),
+        pixel_use: pixel_use(&first.decoded.network),
         command: run.command(),
         stages,
     };
@@ -118,32 +107,11 @@ pub(super) fn report(
 }
 
 fn decode(finished: &Finished, validation: &ImageSet) -> Result<Measured, RunError> {
-    let file = finished.quantized.file.clone();
-    let artifact = Artifact::from_bytes(&file)?;
-    let (again, stored) = artifact.to_bytes()?;
-    if again != file {
-        return Err(failed(
-            "a decoded file is not encoded to the same bytes again",
-        ));
-    }
-    let network = Mlp::from_artifact(&artifact)?;
-    let runtime = Runtime::new(artifact)?;
-    // A layer is a weight and a bias.
-    let kernels = runtime
-        .kernels()
-        .flat_map(|k| [k.to_string(), String::new()]);
-    let stored = stored
-        .into_iter()
-        .zip(kernels)
-        .map(|(t, kernel)| StoredRow {
-            name: t.name,
-            coding: t.coding.to_owned(),
-            bytes: t.bytes,
-            kernel,
-        });
+    let decoded = Decoded::of(&finished.quantized.file)?;
+    let network = &decoded.network;
     let parameters = network.parameters();
     let weights = parameters.iter().filter(|p| p.role() == Role::Weight);
-    let weights: usize = weights.map(|p| nonzero(p.values())).sum();
+    let weights: usize = weights.map(|p| nonzero(p)).sum();
     let first = parameters
         .first()
         .ok_or_else(|| failed("there are no layers"))?;
@@ -151,18 +119,13 @@ fn decode(finished: &Finished, validation: &ImageSet) -> Result<Measured, RunErr
     let plain = plain.iter().filter(|w| **w != 0.0).count();
     Ok(Measured {
         seed: finished.seed,
-        validation_errors: count_errors(&runtime, validation)?,
-        test_errors: None,
-        stored: stored.collect(),
-        plain_weights: weights - nonzero(first.values()) + plain,
+        file: finished.quantized.file.clone(),
         weights,
-        network,
-        file,
+        plain_weights: weights - nonzero(first) + plain,
+        validation_errors: count_errors(&decoded.runtime, validation)?,
+        test_errors: None,
+        decoded,
     })
-}
-
-fn nonzero(values: &[f32]) -> usize {
-    values.iter().filter(|v| **v != 0.0).count()
 }
 
 /// Errors of each teacher, then of all together.
@@ -186,7 +149,7 @@ fn row(student: &Measured, validation: &ImageSet) -> Stage {
     let bytes = student.file.len();
     Stage {
         stage: format!("seed {}", student.seed),
-        parameters: student.network.architecture().parameter_count(),
+        parameters: student.decoded.network.architecture().parameter_count(),
         nonzero: student.weights,
         bytes,
         ratio: ORIGINAL_BYTES as f64 / bytes as f64,
@@ -206,20 +169,8 @@ fn frontier(settings: &Settings, rows: &[Stage], test: Option<&ImageSet>) -> Vec
         },
         published: false,
     });
-    let beside = if settings.track == Track::Pixels {
-        PUBLISHED
-    } else {
-        &[]
-    };
-    let published = beside
-        .iter()
-        .map(|&(label, bytes, error_percent)| FrontierPoint {
-            label: label.to_owned(),
-            bytes,
-            error_percent,
-            published: true,
-        });
-    ours.chain(published).collect()
+    let beside = published().filter(|_| settings.track == Track::Pixels);
+    ours.chain(beside).collect()
 }
 
 /// How training went: of the teachers, and of the first seed.
@@ -235,28 +186,4 @@ fn curves(teachers: &[Teacher], finished: &[Finished]) -> Vec<Curve> {
         epochs: epochs.clone(),
     })
     .collect()
-}
-
-/// For each feature that may be selected how many weights read it.
-fn pixel_use(network: &Mlp) -> Vec<f32> {
-    let architecture = network.architecture();
-    let mut counts = vec![0.0; architecture.selectable()];
-    let parameters = network.parameters();
-    let Some(first) = parameters.first() else {
-        return counts;
-    };
-    for (column, weights) in first.matrix().columns().into_iter().enumerate() {
-        let selected = architecture.selected.as_ref();
-        let feature = selected.map_or(column, |s| s[column] as usize);
-        counts[feature] = weights.iter().filter(|w| **w != 0.0).count() as f32;
-    }
-    counts
-}
-
-fn failed(reason: &str) -> RunError {
-    RunError::measure(reason.into())
-}
-
-fn percent(errors: usize, samples: usize) -> f64 {
-    100.0 * errors as f64 / samples as f64
 }

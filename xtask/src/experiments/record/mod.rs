@@ -40,7 +40,8 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
     let of_teachers = &settings.teachers;
     let (training, validation) = run.training_images(of_teachers.limit, of_teachers.validation)?;
     let teachers = teachers::teachers(run, of_teachers, &training, &validation)?;
-    let seeds: Vec<u64> = (run.seed..).take(settings.seeds).collect();
+    let seeds = (0..settings.seeds as u64).map(|i| run.seed.wrapping_add(i));
+    let seeds: Vec<u64> = seeds.collect();
     let label = |stage: &str| {
         let named = seeds.iter().map(|seed| format!("{stage}, seed {seed}"));
         named.collect::<Vec<String>>()

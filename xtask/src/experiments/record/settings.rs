@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::teacher_settings::TeacherSettings;
+use crate::experiments::rate::Rate;
 use crate::run::{Options, Profile, RunError};
 
 /// What a student may read.
@@ -23,13 +24,6 @@ impl Track {
             Track::Pooled => "pooled",
         }
     }
-}
-
-/// How a learning rate runs: by cosine from its peak to a share of it, after a warm-up.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    pub(super) peak: f32,
-    pub(super) floor: f32,
 }
 
 /// How a student is made.
@@ -67,7 +61,6 @@ pub(super) struct Settings {
     pub(super) teachers: TeacherSettings,
     pub(super) temperature: f32,
     pub(super) batch: usize,
-    pub(super) warm_up_steps: usize,
     pub(super) prune_interval: usize,
     /// The share of pruning after which the number of weights stays.
     pub(super) prune_end: f64,
@@ -98,7 +91,6 @@ impl Settings {
             teachers: TeacherSettings::of(profile),
             temperature: 2.0,
             batch: 256,
-            warm_up_steps: if quick { 20 } else { 300 },
             prune_interval: if quick { 10 } else { 100 },
             prune_end: 0.8,
             rounding_samples: if quick { 500 } else { 2_000 },
@@ -116,11 +108,6 @@ impl Settings {
     /// For the report.
     pub(super) fn describe(&self) -> Vec<(String, String)> {
         let target = &self.target;
-        let rate = |rate: &Rate| {
-            let Rate { peak, floor } = rate;
-            let steps = self.warm_up_steps;
-            format!("{peak} after {steps} steps, by cosine to {floor} of it")
-        };
         let rows = [
             ("track", self.track.name().to_owned()),
             ("teachers", self.teachers.describe()),
@@ -142,8 +129,11 @@ impl Settings {
                     target.dense_passes, target.prune_passes, target.quantize_passes
                 ),
             ),
-            ("learning rate of pruning", rate(&target.prune_rate)),
-            ("learning rate of quantizing", rate(&target.quantize_rate)),
+            ("learning rate of pruning", target.prune_rate.describe()),
+            (
+                "learning rate of quantizing",
+                target.quantize_rate.describe(),
+            ),
             ("steps between prunings", self.prune_interval.to_string()),
             ("pruned by", format!("{} of pruning", self.prune_end)),
             ("bits of a weight's code", target.bits.to_string()),
@@ -165,14 +155,8 @@ const FIRST: Target = Target {
     dense_passes: 10,
     prune_passes: 400,
     quantize_passes: 200,
-    prune_rate: Rate {
-        peak: 4e-3,
-        floor: 0.1,
-    },
-    quantize_rate: Rate {
-        peak: 6e-3,
-        floor: 0.02,
-    },
+    prune_rate: Rate::new(4e-3, 0.1, 300),
+    quantize_rate: Rate::new(6e-3, 0.02, 300),
     bits: 5,
     penalty: 3e-5,
     bias_tolerance: 0.025,
@@ -188,10 +172,7 @@ const POOLED: &[Target] = &[Target {
     weights: 1_250,
     dense_passes: 20,
     quantize_passes: 400,
-    prune_rate: Rate {
-        peak: 6e-3,
-        floor: 0.1,
-    },
+    prune_rate: Rate::new(6e-3, 0.1, 300),
     penalty: 1e-4,
     ..FIRST
 }];
@@ -204,5 +185,7 @@ const QUICK: &[Target] = &[Target {
     dense_passes: 4,
     prune_passes: 16,
     quantize_passes: 8,
+    prune_rate: Rate::new(4e-3, 0.1, 20),
+    quantize_rate: Rate::new(6e-3, 0.02, 20),
     ..FIRST
 }];

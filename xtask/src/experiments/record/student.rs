@@ -17,8 +17,10 @@ use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Rate, Settings, Track};
+use super::settings::{Settings, Track};
 use super::teachers;
+use crate::experiments::rate::Rate;
+use crate::progress::Progress;
 use crate::run::{Run, RunError};
 
 type StageError = Box<dyn Error + Send + Sync>;
@@ -40,6 +42,7 @@ pub(super) struct Student {
 /// teachers' logits.
 pub(super) struct Lab<'a> {
     settings: &'a Settings,
+    progress: &'a Progress,
     data: Box<dyn Samples + Send>,
     validation: Box<dyn Samples + Send>,
     loss: SoftTargets<'static>,
@@ -57,7 +60,7 @@ struct Plan {
 
 impl<'a> Lab<'a> {
     pub(super) fn new(
-        run: &Run,
+        run: &'a Run,
         settings: &'a Settings,
         training: &ImageSet,
         validation: &ImageSet,
@@ -73,6 +76,7 @@ impl<'a> Lab<'a> {
             .map_err(|error| RunError::Core(compress_core::Error::other(error)))?;
         Ok(Lab {
             settings,
+            progress: &run.progress,
             data: as_read(settings.track, transfer.images)?,
             validation: as_read(settings.track, validation.clone())?,
             loss,
@@ -163,14 +167,19 @@ impl<'a> Lab<'a> {
             schedule: Schedule::Cosine {
                 floor: plan.rate.floor,
             },
-            warm_up_steps: self.settings.warm_up_steps,
+            warm_up_steps: plan.rate.warm_up_steps,
             seed: plan.seed,
             stream: plan.stage.to_owned(),
             ..compress_nn::Settings::default()
         };
         // Ten looks at the validation images are enough for a curve.
         let every = epochs.div_ceil(10);
-        let mut trainer = Trainer::new(network, settings)?.validation(&*self.validation, every);
+        let bar = self
+            .progress
+            .bar(&format!("{}, seed {}", plan.stage, plan.seed), 1);
+        let mut trainer = Trainer::new(network, settings)?
+            .validation(&*self.validation, every)
+            .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
         let report = trainer.fit(&*self.data, &self.loss, hooks)?;
         Ok((trainer.into_network(), report.epochs))
     }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::measure::{Measured, PUBLISHED, TeacherErrors};
+use super::measure::{Measured, TeacherErrors};
 use super::settings::{Settings, Track};
+use crate::experiments::decoded::{PUBLISHED, percent};
 
 /// What the page is made of.
 pub(super) struct Summary<'a> {
@@ -63,7 +64,6 @@ impl Summary<'_> {
     }
 
     fn columns(&self, student: &Measured) -> [Option<f64>; 7] {
-        let percent = |errors: usize, of: usize| 100.0 * errors as f64 / of as f64;
         [
             Some(student.file.len() as f64),
             Some(student.weights as f64),
@@ -83,17 +83,17 @@ impl Summary<'_> {
         let Some(first) = self.students.first() else {
             return;
         };
-        for part in &first.stored {
+        for part in &first.decoded.stored {
             push(out, &format!(" {} |", part.name));
         }
         push(out, " the rest |\n| ---: |");
-        push(out, &" ---: |".repeat(first.stored.len() + 1));
+        push(out, &" ---: |".repeat(first.decoded.stored.len() + 1));
         for student in self.students {
             push(out, &format!("\n| {} |", student.seed));
-            for part in &student.stored {
+            for part in &student.decoded.stored {
                 push(out, &format!(" {} |", part.bytes));
             }
-            let stored: usize = student.stored.iter().map(|part| part.bytes).sum();
+            let stored: usize = student.decoded.stored.iter().map(|part| part.bytes).sum();
             push(out, &format!(" {} |", student.file.len() - stored));
         }
         push(out, "\n");

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use compress_core::network::{Activation, Architecture, Network, Parameter};
+use compress_core::network::{Activation, Network};
 use compress_core::train::{EpochReport, Fit, Samples};
 use compress_distill::Ensemble;
 use compress_nn::data::{Augmentation, Augmented, ImageSet};
@@ -12,6 +12,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::teacher_settings::TeacherSettings;
+use crate::experiments::network::StoredNetwork;
 use crate::run::{Run, RunError};
 
 type StageError = Box<dyn Error + Send + Sync>;
@@ -36,8 +37,7 @@ pub(super) struct Transfer {
 /// What a stage stores.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    architecture: Architecture,
-    values: Vec<Vec<f32>>,
+    network: StoredNetwork,
     epochs: Vec<EpochReport>,
 }
 
@@ -51,9 +51,13 @@ pub(super) fn teachers(
     let train = |number: usize| {
         let name = format!("teacher {number}");
         let stored = run.stage(&name, || train(run, settings, &name, training, validation))?;
-        stored.teacher().map_err(|source| RunError::Stage {
-            stage: name,
-            source,
+        let network = stored.network.network();
+        Ok(Teacher {
+            network: network.map_err(|source| RunError::Stage {
+                stage: name,
+                source,
+            })?,
+            epochs: stored.epochs,
         })
     };
     (1..=settings.count).map(train).collect()
@@ -114,11 +118,8 @@ fn train(
             ..report
         }));
     }
-    let parameters = network.parameters();
-    let values = parameters.iter().map(|p| p.values().to_vec());
     Ok(Stored {
-        architecture: network.architecture(),
-        values: values.collect(),
+        network: StoredNetwork::of(&network),
         epochs,
     })
 }
@@ -126,39 +127,18 @@ fn train(
 /// How a teacher is trained in the first (0) and in the last epochs (1).
 fn training_settings(run: &Run, settings: &TeacherSettings, name: &str, part: usize) -> Settings {
     let first_epoch = if part == 0 { 0 } else { settings.epochs[0] };
-    let (learning_rate, floor, warm_up_steps) = match part {
-        0 => (settings.peak, settings.floor, settings.warm_up_steps),
-        _ => (0.1 * settings.peak, 0.05, 0),
-    };
+    let rate = settings.rates[part];
     Settings {
         epochs: settings.epochs[part],
         first_epoch: first_epoch as u64,
         batch_size: settings.batch,
-        learning_rate,
+        learning_rate: rate.peak,
         optimizer: Optimizer::adam(),
-        schedule: Schedule::Cosine { floor },
-        warm_up_steps,
+        schedule: Schedule::Cosine { floor: rate.floor },
+        warm_up_steps: rate.warm_up_steps,
         dropout_hidden: settings.dropout,
         seed: run.seed,
         stream: format!("{name}.{first_epoch}"),
         ..Settings::default()
-    }
-}
-
-impl Stored {
-    fn teacher(self) -> Result<Teacher, StageError> {
-        let mut parameters = Vec::new();
-        for (layer, pair) in self.architecture.layers.iter().zip(self.values.chunks(2)) {
-            let [weight, bias] = pair else {
-                return Err(format!("{} has no bias", layer.name).into());
-            };
-            let weight = Array2::from_shape_vec((layer.outputs, layer.inputs), weight.clone())?;
-            parameters.push(Parameter::weight(layer.weight_name(), weight));
-            parameters.push(Parameter::bias(layer.bias_name(), bias.clone()));
-        }
-        Ok(Teacher {
-            network: Mlp::from_parts(self.architecture, parameters)?,
-            epochs: self.epochs,
-        })
     }
 }
