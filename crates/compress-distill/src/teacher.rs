@@ -88,8 +88,8 @@ pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
 }
 
 /// The logarithms of a teacher's probabilities at one temperature, `[rows, classes]`. The
-/// probabilities are their exponentials: to take those anew costs less than to read them from a
-/// large set.
+/// probabilities are their exponentials, taken anew for each batch, which halves what a large set
+/// takes in memory.
 pub(crate) struct SoftLabels {
     logarithms: Array2<f32>,
 }

@@ -63,7 +63,9 @@ pub(crate) fn run(
             "epoch done"
         );
         state.report.epochs.push(report);
-        buffers.sparse.give_back(&mut state.optimizer);
+        if trainer.checkpoint.is_some() {
+            buffers.sparse.give_back(&mut state.optimizer);
+        }
         save(trainer, data, hooks, &state)?;
     }
     Ok(state.report)

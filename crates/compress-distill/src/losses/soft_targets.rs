@@ -154,8 +154,8 @@ fn divergence(
     let scale = f64::from(temperature) * f64::from(temperature);
     softmax::log_softmax(logits, temperature, gradient.view_mut())?;
     let (p, ln_p) = labels.gather(rows, target)?;
-    // Through slices, and only the sum in order: a student of few weights would spend a third of
-    // its step here.
+    // Through slices, and only the sum in order: a student of few weights spends much of its step
+    // here.
     let q = gradient.as_slice_mut().unwrap_or_default();
     let mut terms = vec![0.0; q.len()];
     for (((term, &p), &ln_p), &ln_q) in terms.iter_mut().zip(&p).zip(&ln_p).zip(q.iter()) {
