@@ -10,7 +10,6 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::layers::activation::{self, Saved, saves};
 use crate::layers::dense;
 use crate::layers::dropout::Dropout;
-use crate::layers::live::zero_dead_gradient;
 use crate::rows::{by_feature, by_feature_mut, first, first_mut, values_mut};
 use crate::sparse::Sparse;
 use crate::{Mlp, Settings, optim};
@@ -194,7 +193,7 @@ impl Backprop {
             };
             let (weight, bias) = network.layer_mut(index);
             dense::backward_parameters(first(x, rows), dy, weight, bias)?;
-            zero_dead_gradient(weight);
+            self.sparse.mask_gradient(index, weight)?;
             if let Some(previous) = before.last_mut() {
                 let dx = first_mut(&mut previous.gradient, rows);
                 dense::backward_input(dy, weight, dx)?;

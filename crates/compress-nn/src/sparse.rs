@@ -9,10 +9,11 @@ use std::sync::Arc;
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::kernels::sparse_layer::{self, Live};
 use compress_core::network::Parameter;
+use compress_core::ops::vector::zero_where;
 use compress_core::{Error, Result};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::layers::live::{LiveWeights, is_sparse, zero_dead_gradient};
+use crate::layers::live::{LiveWeights, is_sparse};
 use crate::{Mlp, optim};
 
 /// Which layers are sparse, with their live weights; and the batch, feature by feature.
@@ -20,6 +21,8 @@ use crate::{Mlp, optim};
 pub(crate) struct Sparse {
     /// For each layer, where it is sparse.
     layers: Vec<Option<LiveWeights>>,
+    /// For each layer, where it is pruned but not sparse: which weights are live.
+    marks: Vec<Option<Vec<bool>>>,
     /// What each layer's weight said of its live weights when it was last looked at.
     known: Vec<Option<Arc<Live>>>,
     /// `[inputs of the first layer, batch]`: only the rows that the first layer reads.
@@ -33,6 +36,7 @@ impl Sparse {
     pub(crate) fn follow(&mut self, network: &Mlp, optimizer: &mut optim::State) {
         let count = network.layers().len();
         self.layers.resize_with(count, || None);
+        self.marks.resize(count, None);
         self.known.resize(count, None);
         for index in 0..count {
             let weight = network.layer(index).0;
@@ -52,6 +56,7 @@ impl Sparse {
         if let Some(layer) = self.layers[index].take() {
             layer.give_back(optimizer, parameter);
         }
+        self.marks[index] = None;
         self.known[index] = weight.live().cloned();
         let Some(live) = weight.live() else {
             return;
@@ -61,6 +66,10 @@ impl Sparse {
             let layer = LiveWeights::new(live.clone(), optimizer, parameter);
             tracing::debug!(weight = weight.name(), live = live.len(), "sparse");
             self.layers[index] = Some(layer);
+        } else if live.len() < weight.values().len() {
+            let mut marks = vec![false; weight.values().len()];
+            live.positions().for_each(|position| marks[position] = true);
+            self.marks[index] = Some(marks);
         }
         if index == 0 {
             self.columns = live.live_columns().collect();
@@ -80,6 +89,14 @@ impl Sparse {
     /// The same, to change.
     pub(crate) fn layer_mut(&mut self, index: usize) -> Option<&mut LiveWeights> {
         self.layers.get_mut(index).and_then(Option::as_mut)
+    }
+
+    /// Zeroes the gradient of what is not live in layer `index`, after a dense product.
+    pub(crate) fn mask_gradient(&self, index: usize, weight: &mut Parameter) -> Result<()> {
+        match self.marks.get(index) {
+            Some(Some(marks)) => zero_where(weight.gradient_mut(), marks),
+            _ => Ok(()),
+        }
     }
 
     /// Writes all moments back to `optimizer`, as a checkpoint needs them.
@@ -142,7 +159,7 @@ impl Sparse {
                 let gradient = ArrayViewMut2::from_shape(shape, weight.gradient_mut());
                 let gradient = gradient.map_err(Error::other)?;
                 gemm(dy, x.reversed_axes(), Init::Zero, gradient)?;
-                zero_dead_gradient(weight);
+                self.mask_gradient(index, weight)?;
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use super::model::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage,
 /// A report of five stages. Its text holds what must be escaped.
 pub(super) fn report() -> Report {
     Report {
+        headline: None,
         experiment: "pixels <784>".into(),
         profile: "full".into(),
         seed: 7,

@@ -16,6 +16,8 @@ pub(crate) struct Report {
     pub model_hash: String,
     /// Settings by name, in the order in which they are shown.
     pub settings: Vec<(String, String)>,
+    /// The result in a sentence, where it is not that of the last stage.
+    pub headline: Option<String>,
     /// The model after each stage, in order; the last is the result.
     pub stages: Vec<Stage>,
     /// How many samples the validation errors are counted on.

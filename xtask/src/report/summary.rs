@@ -6,6 +6,9 @@ use super::number::{error_percent, fixed, thousands};
 /// As in "2,820 bytes, 378 times smaller than “student” (1,066,440 bytes), 1.57 % test error (157
 /// of 10,000)": the last stage, compared with the first one whose ratio is 1.
 pub(super) fn headline(report: &Report) -> String {
+    if let Some(headline) = &report.headline {
+        return headline.clone();
+    }
     let Some(result) = report.stages.last() else {
         return "No stage was run.".to_owned();
     };

@@ -47,6 +47,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
     }
     let shipped = Decoded::of(&last.outcome.file)?;
     let report = Report {
+        headline: None,
         experiment: lab.run.experiment.to_owned(),
         profile: lab.run.profile.name().to_owned(),
         seed: lab.run.seed,

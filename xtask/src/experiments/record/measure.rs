@@ -77,6 +77,7 @@ pub(super) fn report(
     };
     let text = summary.render();
     let report = Report {
+        headline: Some(summary.headline()),
         experiment: format!("{} {}", run.experiment, settings.track.name()),
         profile: run.profile.name().to_owned(),
         seed: run.seed,

@@ -18,11 +18,36 @@ pub(super) struct Summary<'a> {
 }
 
 impl Summary<'_> {
+    /// The result in a sentence: means over the seeds.
+    pub(super) fn headline(&self) -> String {
+        let bytes: Vec<f64> = self.students.iter().map(|s| s.file.len() as f64).collect();
+        let of = |errors: &dyn Fn(&Measured) -> Option<usize>, images: usize| {
+            let errors = self.students.iter().map(errors);
+            let percents = errors.map(|errors| Some(percent(errors?, images)));
+            Some(mean(&percents.collect::<Option<Vec<f64>>>()?))
+        };
+        let test = self.test.and_then(|images| of(&|s| s.test_errors, images));
+        let error = match test {
+            Some(error) => format!("{error:.3} % test error"),
+            None => {
+                let error = of(&|s| Some(s.validation_errors), self.validation);
+                let error = error.unwrap_or(f64::NAN);
+                format!("{error:.3} % validation error (the test set stayed shut)")
+            }
+        };
+        let seeds = self.students.len();
+        format!(
+            "{:.1} bytes and {error}, means of {seeds} seeds",
+            mean(&bytes)
+        )
+    }
+
     /// The page, as markdown.
     pub(super) fn render(&self) -> String {
         let mut out = format!(
-            "# Track `{}`\n\n```sh\n{}\n```\n\n",
+            "# Track `{}`\n\n**{}.**\n\n```sh\n{}\n```\n\n",
             self.settings.track.name(),
+            self.headline(),
             self.command
         );
         self.students(&mut out);
