@@ -303,8 +303,6 @@ impl QuantizedTensor {
 }
 
 /// `2^(exponent / 2)`, the same f32 everywhere; the exponent is taken to lie from −250 to 250.
-///
-/// A grid whose scale is one of these needs a byte for it rather than four.
 pub fn sqrt2_power(exponent: i32) -> f32 {
     let exponent = exponent.clamp(-250, 250);
     let whole = f32::from_bits(((exponent.div_euclid(2) + 127) as u32) << 23);

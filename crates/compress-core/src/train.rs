@@ -251,20 +251,41 @@ pub trait Fit {
 
 /// Logits of all samples `[samples, outputs]` as they are in `epoch`, computed in batches.
 pub fn predict(network: &dyn Network, data: &dyn Samples, epoch: u64) -> Result<Array2<f32>> {
+    let outputs = network.architecture().outputs();
+    in_batches(data, epoch, outputs, |_, inputs, mut out| {
+        let logits = network.forward(inputs)?;
+        Error::check_shape("logits", out.shape(), logits.shape())?;
+        out.assign(&logits);
+        Ok(())
+    })
+}
+
+/// What `run` makes of all samples `[samples, outputs]` as they are in `epoch`, of which few are
+/// held at a time. `run` gets the number of a batch's first sample, its inputs
+/// `[batch, features]` and where its outputs go, `[batch, outputs]`, contiguous and row-major.
+///
+/// # Errors
+/// Where the samples fail, and those of `run`.
+pub fn in_batches<E: From<Error>>(
+    data: &dyn Samples,
+    epoch: u64,
+    outputs: usize,
+    mut run: impl FnMut(
+        usize,
+        ArrayView2<'_, f32>,
+        ArrayViewMut2<'_, f32>,
+    ) -> std::result::Result<(), E>,
+) -> std::result::Result<Array2<f32>, E> {
     /// Rows of a batch: large enough to fill the kernels, small enough for the cache.
     const BATCH: usize = 512;
-    let outputs = network.architecture().outputs();
-    let mut logits = Array2::zeros((data.len(), outputs));
+    let mut all = Array2::zeros((data.len(), outputs));
     let mut inputs = Array2::zeros((BATCH.min(data.len()), data.features()));
     let indices: Vec<usize> = (0..data.len()).collect();
-    for chunk in indices.chunks(BATCH) {
-        let mut rows = inputs.slice_mut(ndarray::s![..chunk.len(), ..]);
-        data.fill(epoch, chunk, rows.view_mut())?;
-        let out = network.forward(rows.view())?;
-        Error::check_shape("logits", &[chunk.len(), outputs], out.shape())?;
-        logits
-            .slice_mut(ndarray::s![chunk[0]..chunk[0] + chunk.len(), ..])
-            .assign(&out);
+    let batches = all.axis_chunks_iter_mut(ndarray::Axis(0), BATCH);
+    for (indices, out) in indices.chunks(BATCH).zip(batches) {
+        let mut rows = inputs.slice_mut(ndarray::s![..indices.len(), ..]);
+        data.fill(epoch, indices, rows.view_mut())?;
+        run(indices[0], rows.view(), out)?;
     }
-    Ok(logits)
+    Ok(all)
 }

@@ -1,8 +1,8 @@
 //! Several teachers that speak with one voice.
 
 use compress_core::network::Network;
-use compress_core::train::Samples;
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use compress_core::train::{Samples, in_batches};
+use ndarray::{Array2, ArrayView2};
 
 use crate::teacher::{average_logits, check_features};
 use crate::{Error, Result};
@@ -38,11 +38,11 @@ impl<'a> Ensemble<'a> {
             return Err(compress_core::Error::Empty { what }.into());
         };
         let expected = [first.features, first.outputs()];
-        for network in &networks {
+        for (number, network) in (1..).zip(&networks) {
             let other = network.architecture();
             let found = [other.features, other.outputs()];
-            let what = "features and outputs of a teacher";
-            compress_core::Error::check_shape(what, &expected, &found)?;
+            let what = format!("features and outputs of teacher {number}");
+            compress_core::Error::check_shape(&what, &expected, &found)?;
         }
         Ok(Ensemble { networks })
     }
@@ -74,23 +74,13 @@ impl<'a> Ensemble<'a> {
     /// Where the samples have other features than the networks read, or fail, and as
     /// [`Ensemble::logits`].
     pub fn teacher_logits(&self, samples: &dyn Samples) -> Result<Array2<f32>> {
-        /// Rows of a batch: enough to fill the kernels, few enough for the cache.
-        const BATCH: usize = 512;
         check_features("teacher", self.networks[0], samples)?;
-        let mut logits = Array2::zeros((samples.len(), self.outputs()));
-        let mut inputs = Array2::zeros((BATCH.min(samples.len()), samples.features()));
-        let indices: Vec<usize> = (0..samples.len()).collect();
-        let batches = logits.axis_chunks_iter_mut(Axis(0), BATCH);
-        for (indices, mut out) in indices.chunks(BATCH).zip(batches) {
-            let mut rows = inputs.slice_axis_mut(Axis(0), Slice::from(..indices.len()));
-            samples.fill(0, indices, rows.view_mut())?;
-            let mean = self
-                .logits(rows.view())
-                .map_err(|error| at(error, indices[0]))?;
+        in_batches(samples, 0, self.outputs(), |first, inputs, mut out| {
+            let mean = self.logits(inputs).map_err(|error| at(error, first))?;
             compress_core::Error::check_shape("logits", out.shape(), mean.shape())?;
             out.assign(&mean);
-        }
-        Ok(logits)
+            Ok(())
+        })
     }
 }
 

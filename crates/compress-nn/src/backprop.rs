@@ -21,6 +21,8 @@ pub(crate) struct Backprop {
     inputs: Array2<f32>,
     /// `[capacity, inputs of the first layer]`: where that is not the batch itself.
     read: Option<Array2<f32>>,
+    /// What a front gives, where the first layer reads a selection of it.
+    fronted: Vec<f32>,
     input_dropout: Option<Dropout>,
     layers: Vec<Buffers>,
     /// The layers of few live weights. While there is one, the buffers of all layers hold
@@ -80,6 +82,7 @@ impl Backprop {
         Backprop {
             inputs: Array2::zeros((capacity, network.features())),
             read: copies.then(|| Array2::zeros((capacity, reads))),
+            fronted: Vec::new(),
             layers: layers.collect(),
             input_dropout,
             sparse: Sparse::default(),
@@ -158,7 +161,8 @@ impl Backprop {
     pub(crate) fn forward(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
         if let Some(read) = &mut self.read {
             let inputs = first(&self.inputs, rows);
-            network.chain().read_into(inputs, first_mut(read, rows))?;
+            let to = first_mut(read, rows);
+            network.chain().read_into(inputs, to, &mut self.fronted)?;
             if let Some(dropout) = &mut self.input_dropout {
                 dropout.forward(step, values_mut(read, rows));
             }
@@ -215,14 +219,15 @@ impl Backprop {
             ..
         } = self;
         sparse.gather_values(network);
-        sparse.set_inputs(first(read.as_ref().unwrap_or(inputs), rows));
+        let batch = first(read.as_ref().unwrap_or(inputs), rows);
+        sparse.set_inputs(batch);
         for index in 0..layers.len() {
             let (before, from) = layers.split_at_mut(index);
             let layer = &mut from[0];
             let (weight, bias) = network.layer(index);
             let x = match before.last() {
                 Some(previous) => by_feature(&previous.output, rows)?,
-                None => sparse.inputs(rows)?,
+                None => sparse.inputs(batch)?,
             };
             let y = by_feature_mut(&mut layer.output, rows)?;
             match sparse.layer(index) {
@@ -240,11 +245,14 @@ impl Backprop {
 
     fn backward_by_feature(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
         let Backprop {
+            inputs,
+            read,
             layers,
             sparse,
             ends,
             ..
         } = self;
+        let batch = first(read.as_ref().unwrap_or(inputs), rows);
         if let (Some([_, gradient]), Some(last)) = (ends, layers.last_mut()) {
             let mut to = by_feature_mut(&mut last.gradient, rows)?;
             to.assign(&first(gradient, rows).reversed_axes());
@@ -263,11 +271,13 @@ impl Backprop {
                     None => gemm(weight.matrix().reversed_axes(), dy, Init::Zero, dx)?,
                 }
             }
-            let x = match before.last() {
-                Some(previous) => Some(by_feature(&previous.output, rows)?),
-                None => None,
-            };
-            sparse.backward_weights(index, dy, x, weight)?;
+            match before.last() {
+                Some(previous) => {
+                    let x = by_feature(&previous.output, rows)?;
+                    sparse.backward_weights(index, dy, x, weight)?;
+                }
+                None => sparse.backward_first_weights(dy, batch, weight)?,
+            }
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! A training run on disk: all that it needs to go on in the same bits.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use compress_core::network::{Architecture, Network};
+use compress_core::kernels::sparse_layer::Live;
+use compress_core::network::{Architecture, Network, Parameter};
 use compress_core::train::{Samples, TrainHook};
 use compress_core::{file, structured};
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use crate::fit::State;
 use crate::{Error, Result, Settings, Trainer};
 
 /// What a file begins with; the last byte is the version of the format.
-const MAGIC: &[u8; 8] = b"CMPTRN\0\x02";
+const MAGIC: &[u8; 8] = b"CMPTRN\0\x03";
 
 /// Everything of a run between two epochs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub(crate) struct Checkpoint {
     samples: usize,
     /// The values of each parameter.
     parameters: Vec<Vec<f32>>,
+    /// The positions of the live ones, where a parameter is pruned.
+    live: Vec<Option<Vec<u32>>>,
     state: State,
     /// What each hook saved.
     hooks: Vec<Vec<u8>>,
@@ -39,6 +43,7 @@ impl Checkpoint {
             architecture: trainer.network.architecture(),
             samples: data.len(),
             parameters: values.collect(),
+            live: trainer.network.all().iter().map(live_positions).collect(),
             state: state.clone(),
             hooks: hooks
                 .iter()
@@ -101,6 +106,7 @@ impl Checkpoint {
         let lengths = parameters.iter().map(|p| p.values().len());
         let same_lengths = lengths.eq(self.parameters.iter().map(Vec::len));
         if !same_lengths
+            || self.live.len() != parameters.len()
             || !self
                 .state
                 .optimizer
@@ -108,16 +114,48 @@ impl Checkpoint {
         {
             return Err(Error::checkpoint(path, "its tensors have other lengths"));
         }
+        let live = parameters.iter().zip(&self.live);
+        let live = live.map(|(parameter, positions)| {
+            let positions = positions.as_ref();
+            positions
+                .map(|positions| live_at(parameter, positions))
+                .transpose()
+        });
+        let live = live.collect::<compress_core::Result<Vec<_>>>();
+        let live = live.map_err(|error| Error::checkpoint(path, error.to_string()))?;
         for (hook, saved) in hooks.iter_mut().zip(&self.hooks) {
             let loaded = hook.load(saved);
             loaded
                 .map_err(|error| Error::checkpoint(path, format!("a hook refuses it: {error}")))?;
         }
-        for (parameter, values) in parameters.iter_mut().zip(&self.parameters) {
+        for ((parameter, values), live) in parameters.iter_mut().zip(&self.parameters).zip(live) {
             parameter.values_mut().copy_from_slice(values);
+            parameter.set_live(live)?;
         }
         Ok(self.state)
     }
+}
+
+fn live_positions(parameter: &Parameter) -> Option<Vec<u32>> {
+    let live = parameter.live()?;
+    Some(live.positions().map(|position| position as u32).collect())
+}
+
+/// The live weights of `parameter` at `positions`.
+fn live_at(parameter: &Parameter, positions: &[u32]) -> compress_core::Result<Arc<Live>> {
+    let (n, k) = parameter.matrix().dim();
+    let mut marks = vec![false; n * k];
+    for &position in positions {
+        match marks.get_mut(position as usize) {
+            Some(mark) => *mark = true,
+            None => {
+                let what = format!("a live position of {}", parameter.name());
+                let expected = format!("below {}", n * k);
+                return Err(compress_core::Error::invalid(what, position, expected));
+            }
+        }
+    }
+    Ok(Arc::new(Live::new(n, k, &marks)?))
 }
 
 /// FNV-1a over words of 8 bytes, the last one filled up with zeros, then the length.

@@ -83,9 +83,11 @@ impl Pass<'_> {
             hook.after_backward(network, step)?;
         }
         rayon::scope(|_| update(network, settings, step.learning_rate, state, buffers))?;
-        let moments = buffers.second_moments(&state.optimizer, network);
-        for hook in hooks.iter_mut() {
-            hook.observe_second_moments(network, step, &moments)?;
+        if !hooks.is_empty() {
+            let moments = buffers.second_moments(&state.optimizer, network);
+            for hook in hooks.iter_mut() {
+                hook.observe_second_moments(network, step, &moments)?;
+            }
         }
         for hook in hooks.iter_mut() {
             hook.after_step(network, step)?;
@@ -157,7 +159,8 @@ fn update(
     state: &mut State,
     buffers: &mut Backprop,
 ) -> Result<()> {
-    network.check_shapes().map_err(|_| Error::Reshaped)?;
+    buffers.follow(network, &mut state.optimizer)?;
+    buffers.sparse.settle(network)?;
     let parameters = network.all_mut();
     let factor = match settings.gradient_clip {
         Some(limit) => optim::clip_factor(parameters, limit)?,

@@ -25,6 +25,8 @@ pub(crate) struct Sparse {
     marks: Vec<Option<Vec<bool>>>,
     /// What each layer's weight said of its live weights when it was last looked at.
     known: Vec<Option<Arc<Live>>>,
+    /// Whether that is news since [`Self::settle`].
+    news: Vec<bool>,
     /// `[inputs of the first layer, batch]`: only the rows that the first layer reads.
     inputs: Vec<f32>,
     /// The inputs that a sparse first layer reads.
@@ -38,6 +40,7 @@ impl Sparse {
         self.layers.resize_with(count, || None);
         self.marks.resize(count, None);
         self.known.resize(count, None);
+        self.news.resize(count, false);
         for index in 0..count {
             let weight = network.layer(index).0;
             let same = match (weight.live(), &self.known[index]) {
@@ -57,6 +60,7 @@ impl Sparse {
             layer.give_back(optimizer, parameter);
         }
         self.marks[index] = None;
+        self.news[index] = true;
         self.known[index] = weight.live().cloned();
         let Some(live) = weight.live() else {
             return;
@@ -91,6 +95,22 @@ impl Sparse {
         self.layers.get_mut(index).and_then(Option::as_mut)
     }
 
+    /// Keeps what is not live at zero, whatever hooks have done since the backward pass: one that
+    /// had the weights in keeping while they were pruned has put all of them back.
+    pub(crate) fn settle(&mut self, network: &mut Mlp) -> Result<()> {
+        for (index, news) in self.news.iter_mut().enumerate() {
+            let weight = network.layer_mut(index).0;
+            if let Some(Some(marks)) = self.marks.get(index) {
+                zero_where(weight.gradient_mut(), marks)?;
+            }
+            if std::mem::take(news) {
+                let live = weight.live().cloned();
+                weight.set_live(live)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Zeroes the gradient of what is not live in layer `index`, after a dense product.
     pub(crate) fn mask_gradient(&self, index: usize, weight: &mut Parameter) -> Result<()> {
         match self.marks.get(index) {
@@ -117,38 +137,57 @@ impl Sparse {
         }
     }
 
-    /// Takes the batch `[rows, inputs]`, feature by feature.
+    /// Takes the batch `[rows, inputs]`, feature by feature, where the first layer is sparse.
     pub(crate) fn set_inputs(&mut self, batch: ArrayView2<'_, f32>) {
+        if self.layer(0).is_none() {
+            return;
+        }
         let (rows, inputs) = batch.dim();
         self.inputs.resize(rows * inputs, 0.0);
-        let sparse = self.layers.first().is_some_and(Option::is_some);
         let values = batch.as_slice().unwrap_or_default();
-        if sparse {
-            let columns = self.columns.iter().map(|&c| c as usize);
-            transpose(values, inputs, columns, rows, &mut self.inputs);
-        } else {
-            transpose(values, inputs, 0..inputs, rows, &mut self.inputs);
+        transpose(values, inputs, &self.columns, rows, &mut self.inputs);
+    }
+
+    /// The batch as `[inputs, rows]`: what [`Self::set_inputs`] took of it, or a view of all.
+    pub(crate) fn inputs<'a>(&'a self, batch: ArrayView2<'a, f32>) -> Result<ArrayView2<'a, f32>> {
+        match self.layer(0) {
+            Some(_) => {
+                let shape = (batch.ncols(), batch.nrows());
+                ArrayView2::from_shape(shape, &self.inputs).map_err(Error::other)
+            }
+            None => Ok(batch.reversed_axes()),
         }
     }
 
-    /// What [`Self::set_inputs`] took: `[inputs of the first layer, rows]`.
-    pub(crate) fn inputs(&self, rows: usize) -> Result<ArrayView2<'_, f32>> {
-        matrix(&self.inputs, rows)
+    /// Writes the gradient of the weight of the first layer, from that of its outputs `[n, rows]`
+    /// and the batch `[rows, inputs]`.
+    pub(crate) fn backward_first_weights(
+        &mut self,
+        dy: ArrayView2<'_, f32>,
+        batch: ArrayView2<'_, f32>,
+        weight: &mut Parameter,
+    ) -> Result<()> {
+        // Its values are borrowed while the layer's gradient is written.
+        let inputs = std::mem::take(&mut self.inputs);
+        let x = match self.layer(0) {
+            Some(_) => ArrayView2::from_shape((batch.ncols(), batch.nrows()), &inputs),
+            None => Ok(batch.reversed_axes()),
+        };
+        let done = x.map_err(Error::other);
+        let done = done.and_then(|x| self.backward_weights(0, dy, x, weight));
+        self.inputs = inputs;
+        done
     }
 
     /// Writes the gradient of the weight of layer `index`, from that of its outputs `[n, rows]`
-    /// and its inputs `[k, rows]`, where they are not the batch.
+    /// and its inputs `[k, rows]`.
     pub(crate) fn backward_weights(
         &mut self,
         index: usize,
         dy: ArrayView2<'_, f32>,
-        x: Option<ArrayView2<'_, f32>>,
+        x: ArrayView2<'_, f32>,
         weight: &mut Parameter,
     ) -> Result<()> {
-        let x = match x {
-            Some(x) => x,
-            None => matrix(&self.inputs, dy.ncols())?,
-        };
         match &mut self.layers[index] {
             Some(layer) => {
                 sparse_layer::backward_weights(&layer.live, dy, x, &mut layer.gradient)?;
@@ -166,25 +205,14 @@ impl Sparse {
     }
 }
 
-fn matrix(values: &[f32], rows: usize) -> Result<ArrayView2<'_, f32>> {
-    let features = values.len() / rows.max(1);
-    ArrayView2::from_shape((features, rows), values).map_err(Error::other)
-}
-
 /// Writes some columns of `from` `[rows, width]` as rows of `to` `[width, rows]`.
-pub(crate) fn transpose(
-    from: &[f32],
-    width: usize,
-    columns: impl Iterator<Item = usize> + Clone,
-    rows: usize,
-    to: &mut [f32],
-) {
+fn transpose(from: &[f32], width: usize, columns: &[u32], rows: usize, to: &mut [f32]) {
     /// Rows at a time, whose lines stay in the first cache while all columns pass.
     const BLOCK: usize = 16;
     let whole = rows / BLOCK * BLOCK;
     for first in (0..whole).step_by(BLOCK) {
         let from = &from[first * width..][..BLOCK * width];
-        for column in columns.clone() {
+        for column in columns.iter().map(|&c| c as usize) {
             let to = &mut to[column * rows + first..][..BLOCK];
             for (row, to) in to.iter_mut().enumerate() {
                 *to = from[row * width + column];
@@ -192,7 +220,7 @@ pub(crate) fn transpose(
         }
     }
     for row in whole..rows {
-        for column in columns.clone() {
+        for column in columns.iter().map(|&c| c as usize) {
             to[column * rows + row] = from[row * width + column];
         }
     }

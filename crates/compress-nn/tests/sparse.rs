@@ -7,9 +7,13 @@ use compress_core::Result;
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::{Activation, Network, Role};
 use compress_core::rng;
-use compress_core::train::{ArraySamples, Fit, Step, TrainHook};
+use compress_core::train::{ArraySamples, Batch, Fit, Loss, Step, TrainHook};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+fn start() -> Mlp {
+    Mlp::new(&[40, 30, 20, 3], Activation::Relu, Init::HeUniform, 3, "t").unwrap()
+}
 
 /// Keeps of each weight what `keep` says, more of it until step `halfway`, and counts how often
 /// a weight that is dead has a gradient or a value.
@@ -195,16 +199,184 @@ fn comes_to_what_a_mask_on_dense_training_comes_to() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
+    // Sparse, dense, sparse, and large enough to be shared.
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build().unwrap().install(|| {
-            let mut pruner = Pruner::new(CASES[1].0, CASES[1].1, true);
-            train(Optimizer::adam(), Activation::Relu, &mut pruner)
+            let widths = [40, 1200, 300, 3];
+            let network = Mlp::new(&widths, Activation::Relu, Init::HeUniform, 3, "test");
+            let settings = Settings {
+                epochs: 2,
+                batch_size: 256,
+                ..settings(Optimizer::adam())
+            };
+            let mut trainer = Trainer::new(network.unwrap(), settings).unwrap();
+            let mut pruner = Pruner::new([10, 40, 11], 0, true);
+            let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruner];
+            trainer.fit(&data(400), &CrossEntropy, hooks).unwrap();
+            values(trainer.network())
         })
     };
     let one = run(1);
     assert_eq!(one, run(2));
     assert_eq!(one, run(3));
+}
+
+/// Has the weights in keeping from before a forward pass until after the backward pass, as fake
+/// quantization does, and pushes on all of them.
+#[derive(Default)]
+struct Keeper(Vec<Vec<f32>>);
+
+impl TrainHook for Keeper {
+    fn before_forward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
+        let parameters = network.parameters();
+        self.0 = parameters.iter().map(|p| p.values().to_vec()).collect();
+        Ok(())
+    }
+
+    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
+        for (parameter, values) in network.parameters_mut().into_iter().zip(&self.0) {
+            parameter.values_mut().copy_from_slice(values);
+            parameter.gradient_mut().iter_mut().for_each(|g| *g += 0.01);
+        }
+        Ok(())
+    }
+}
+
+/// A pruner that looks after each step whether all that is dead is zero.
+struct Dead(Pruner);
+
+impl TrainHook for Dead {
+    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        self.0.before_forward(network, step)
+    }
+
+    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        let weights = network.parameters();
+        let weights = weights.into_iter().filter(|p| p.role() == Role::Weight);
+        for (layer, weight) in weights.enumerate() {
+            let marks = self.0.marks(layer, weight.values().len(), step.step);
+            for (value, live) in weight.values().iter().zip(marks) {
+                assert!(live || *value == 0.0, "step {}, layer {layer}", step.step);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_dead_stays_dead_in_either_order_of_hooks() {
+    for keep in [[5, 60, 9], [70, 90, 80]] {
+        for keeper_first in [true, false] {
+            let mut trainer = Trainer::new(start(), settings(Optimizer::adam())).unwrap();
+            let mut pruner = Dead(Pruner::new(keep, 9, true));
+            let mut keeper = Keeper::default();
+            let hooks: &mut [&mut dyn TrainHook] = match keeper_first {
+                true => &mut [&mut keeper, &mut pruner],
+                false => &mut [&mut pruner, &mut keeper],
+            };
+            trainer.fit(&data(300), &CrossEntropy, hooks).unwrap();
+        }
+    }
+}
+
+/// Prunes from step 3 on, and lets all live again from step 12 on.
+struct Revival(Pruner);
+
+impl Revival {
+    /// Whether it masks by itself in this step.
+    fn masks(&self, step: &Step) -> bool {
+        !self.0.live && (3..12).contains(&step.step)
+    }
+}
+
+impl TrainHook for Revival {
+    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        match step.step {
+            0..3 => Ok(()),
+            3..12 => self.0.before_forward(network, step),
+            _ => {
+                let weights = network.parameters_mut();
+                weights.into_iter().try_for_each(|p| p.set_live(None))
+            }
+        }
+    }
+
+    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        if self.masks(step) {
+            self.0.zero(network, step.step, true);
+        }
+        Ok(())
+    }
+
+    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        if self.masks(step) {
+            self.0.zero(network, step.step, false);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn weights_that_live_again_are_trained_again() {
+    let run = |live| {
+        // Without moments, dying and living again leave nothing else behind.
+        let mut trainer = Trainer::new(start(), settings(Optimizer::sgd(0.0))).unwrap();
+        let mut revival = Revival(Pruner::new([5, 60, 9], 0, live));
+        trainer
+            .fit(&data(300), &CrossEntropy, &mut [&mut revival])
+            .unwrap();
+        values(trainer.network())
+    };
+    let (dense, sparse) = (run(false), run(true));
+    let nonzero = sparse.iter().filter(|v| **v != 0.0).count();
+    assert!(nonzero > 1600, "{nonzero} of {}", sparse.len());
+    for (a, b) in dense.iter().zip(&sparse) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+}
+
+/// Sees the logits and changes nothing.
+#[derive(Default)]
+struct Outputs(std::sync::Mutex<Vec<f32>>);
+
+impl Loss for Outputs {
+    fn evaluate(
+        &self,
+        logits: ArrayView2<'_, f32>,
+        _: &Batch<'_>,
+        mut gradient: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32> {
+        self.0.lock().unwrap().extend(logits.iter());
+        gradient.fill(0.0);
+        Ok(0.0)
+    }
+}
+
+#[test]
+fn dropout_drops_as_much_feature_by_feature() {
+    // The logit is the sum of 1,000 hidden neurons that are all 1, so it tells how many stay.
+    let mut network = Mlp::new(&[40, 1000, 1], Activation::Relu, Init::HeUniform, 3, "t").unwrap();
+    let none = Live::new(1000, 40, &[false; 40_000]).unwrap();
+    let mut parameters = network.parameters_mut();
+    parameters[0].set_live(Some(Arc::new(none))).unwrap();
+    parameters[1].values_mut().fill(1.0);
+    parameters[2].values_mut().fill(1.0);
+    let settings = Settings {
+        epochs: 1,
+        dropout_hidden: 0.25,
+        ..settings(Optimizer::sgd(0.0))
+    };
+    let seen = Outputs::default();
+    let mut trainer = Trainer::new(network, settings).unwrap();
+    trainer.fit(&data(280), &seen, &mut []).unwrap();
+    let found = seen.0.into_inner().unwrap();
+    assert_eq!(found.len(), 280);
+    let mean = found.iter().sum::<f32>() / 280.0;
+    // Five standard deviations of 1,000 times the mean of 280,000 draws, each 4/3 or 0.
+    let most = 5.0 * 1000.0 * 0.577 / 280_000_f32.sqrt();
+    assert!((mean - 1000.0).abs() < most, "{mean}");
+    assert!(found.iter().any(|v| *v != found[0]));
 }
 
 /// Fails in the fourth epoch, if asked to.
@@ -224,10 +396,7 @@ fn goes_on_from_a_checkpoint_with_the_same_bits() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sparse.ckpt");
     let (keep, halfway) = CASES[1];
-    let trainer = || {
-        let start = Mlp::new(&[40, 30, 20, 3], Activation::Relu, Init::HeUniform, 3, "t");
-        Trainer::new(start.unwrap(), settings(Optimizer::adam())).unwrap()
-    };
+    let trainer = || Trainer::new(start(), settings(Optimizer::adam())).unwrap();
     let run = |mut trainer: Trainer<'_>, cut| {
         let mut pruner = Pruner::new(keep, halfway, true);
         let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruner, &mut CutOff(cut)];
@@ -238,4 +407,30 @@ fn goes_on_from_a_checkpoint_with_the_same_bits() {
     let whole = run(trainer(), false);
     run(trainer().checkpoint(&path, 3), true);
     assert_eq!(whole, run(trainer().resume(&path), false));
+}
+
+#[test]
+fn a_checkpoint_knows_what_was_live_before_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("thin.ckpt");
+    let thin = || {
+        let mut network = start();
+        for (layer, weight) in network.parameters_mut().into_iter().step_by(2).enumerate() {
+            let (n, k) = weight.matrix().dim();
+            let marks = Pruner::new([5, 60, 9], 0, true).marks(layer, n * k, 0);
+            let live = Live::new(n, k, &marks).unwrap();
+            weight.set_live(Some(Arc::new(live))).unwrap();
+        }
+        network
+    };
+    let trainer = |network| Trainer::new(network, settings(Optimizer::adam())).unwrap();
+    let run = |mut trainer: Trainer<'_>, cut| {
+        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut CutOff(cut)];
+        assert_eq!(trainer.fit(&data(300), &CrossEntropy, hooks).is_err(), cut);
+        values(trainer.network())
+    };
+    let whole = run(trainer(thin()), false);
+    run(trainer(thin()).checkpoint(&path, 3), true);
+    assert_eq!(whole, run(trainer(start()).resume(&path), false));
+    assert!(whole.iter().filter(|v| **v == 0.0).count() > 1000);
 }

@@ -80,7 +80,8 @@ impl Chain {
         let wanted = [inputs.nrows(), self.architecture.features];
         Error::check_shape("inputs", &wanted, inputs.shape())?;
         let mut first = Array2::zeros((inputs.nrows(), self.architecture.inputs()));
-        self.architecture.read_into(inputs, first.view_mut())?;
+        self.architecture
+            .read_into(inputs, first.view_mut(), &mut Vec::new())?;
         let mut all = vec![first];
         for (layer, pair) in self
             .architecture

@@ -1,12 +1,12 @@
 //! A fixed linear function of the features, in front of the first layer.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Architecture;
 use crate::ops::tent_pool::{pooled, tent_pool};
-use crate::train::{ArraySamples, Samples};
+use crate::train::{ArraySamples, Samples, in_batches};
 use crate::{Error, Result};
 
 #[cfg(test)]
@@ -74,22 +74,12 @@ impl Front {
     /// # Errors
     /// Where the samples have other features, are none, or fail.
     pub fn samples(&self, samples: &dyn Samples) -> Result<ArraySamples> {
-        /// Samples that are held as they were, beside the result.
-        const BATCH: usize = 1024;
-        let (count, inputs) = (samples.len(), self.inputs());
+        let inputs = self.inputs();
         Error::check_shape("features of the samples", &[inputs], &[samples.features()])?;
         self.validate()?;
-        let mut out = Array2::zeros((count, self.outputs()));
-        let mut rows = Array2::zeros((BATCH.min(count), inputs));
-        let indices: Vec<usize> = (0..count).collect();
-        for (indices, mut out) in indices
-            .chunks(BATCH)
-            .zip(out.axis_chunks_iter_mut(Axis(0), BATCH))
-        {
-            let mut rows = rows.slice_mut(s![..indices.len(), ..]);
-            samples.fill(0, indices, rows.view_mut())?;
-            self.apply_rows(rows.view(), out.view_mut())?;
-        }
+        let apply =
+            |_, rows: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>| self.apply_rows(rows, out);
+        let out = in_batches::<Error>(samples, 0, self.outputs(), apply)?;
         ArraySamples::new(out, samples.labels().to_vec())
     }
 
@@ -150,7 +140,8 @@ impl Architecture {
     }
 
     /// Writes what the first layer reads of `inputs` `[batch, features]` into `out`
-    /// `[batch, inputs()]`, which must be contiguous and row-major where there is a front.
+    /// `[batch, inputs()]`, which must be contiguous and row-major where there is a front. What the
+    /// front gives before a selection goes into `scratch`, so that it is allocated once.
     ///
     /// # Errors
     /// Where a shape or layout is another, or the architecture is not valid.
@@ -158,6 +149,7 @@ impl Architecture {
         &self,
         inputs: ArrayView2<'_, f32>,
         mut out: ArrayViewMut2<'_, f32>,
+        scratch: &mut Vec<f32>,
     ) -> Result<()> {
         let batch = inputs.nrows();
         Error::check_shape("inputs", &[batch, self.features], inputs.shape())?;
@@ -168,7 +160,9 @@ impl Architecture {
             (None, Some(selected)) => choose(inputs, selected, out)?,
             (Some(front), None) => front.apply_rows(inputs, out)?,
             (Some(front), Some(selected)) => {
-                let mut given = Array2::zeros((batch, front.outputs()));
+                let shape = (batch, front.outputs());
+                scratch.resize(shape.0 * shape.1, 0.0);
+                let mut given = ArrayViewMut2::from_shape(shape, scratch).map_err(Error::other)?;
                 front.apply_rows(inputs, given.view_mut())?;
                 choose(given.view(), selected, out)?;
             }
@@ -187,38 +181,22 @@ impl Architecture {
         let wanted = [weight.nrows(), self.inputs()];
         Error::check_shape("the first layer's weight", &wanted, weight.shape())?;
         let mut plain = Array2::<f64>::zeros((weight.nrows(), self.features));
-        for (column, weights) in weight.columns().into_iter().enumerate() {
-            let selected = self.selected.as_ref();
-            let given = selected.map_or(column, |selected| selected[column] as usize);
-            for (feature, factor) in self.parts(given) {
-                for (plain, &weight) in plain.column_mut(feature).iter_mut().zip(weights) {
-                    *plain += factor * f64::from(weight);
+        let mut unit = Array2::zeros((1, self.features));
+        let mut read = Array2::zeros((1, self.inputs()));
+        let mut scratch = Vec::new();
+        for (feature, mut plain) in plain.columns_mut().into_iter().enumerate() {
+            // What the first layer reads of a sample that has this feature alone.
+            unit.fill(0.0);
+            unit[(0, feature)] = 1.0;
+            self.read_into(unit.view(), read.view_mut(), &mut scratch)?;
+            let used = read.iter().zip(weight.columns());
+            for (&factor, weights) in used.filter(|(factor, _)| **factor != 0.0) {
+                for (plain, &weight) in plain.iter_mut().zip(weights) {
+                    *plain += f64::from(factor) * f64::from(weight);
                 }
             }
         }
         Ok(plain.mapv(|x| x as f32))
-    }
-
-    /// The features, and their factors, that selectable feature `index` is made of.
-    fn parts(&self, index: usize) -> Vec<(usize, f64)> {
-        let Some(Front::TentPool { height, width }) = self.front else {
-            return vec![(index, 1.0)];
-        };
-        let (height, width) = (height as usize, width as usize);
-        let columns = pooled(width);
-        let taps = |at: usize, size: usize| {
-            let taps = (0..4).zip([1.0, 3.0, 3.0, 1.0]);
-            taps.filter_map(move |(tap, factor)| {
-                let place = (2 * at + tap).checked_sub(1).filter(|&place| place < size);
-                place.map(|place| (place, factor / 8.0))
-            })
-        };
-        taps(index / columns, height)
-            .flat_map(|(y, by_row)| {
-                taps(index % columns, width)
-                    .map(move |(x, factor)| (y * width + x, by_row * factor))
-            })
-            .collect()
     }
 }
 

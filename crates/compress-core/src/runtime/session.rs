@@ -64,6 +64,8 @@ pub struct Session<'m> {
 /// What one block of rows is computed in.
 #[derive(Debug, Default)]
 struct Block {
+    /// A row of inputs for the front, where those are strided.
+    row: Vec<f32>,
     /// What the front gives.
     fronted: Vec<f32>,
     selected: Vec<f32>,
@@ -235,10 +237,13 @@ impl Block {
                 grow(&mut self.fronted, rows * front.outputs());
                 let to = self.fronted.chunks_exact_mut(front.outputs().max(1));
                 for (to, row) in to.zip(inputs.rows()) {
-                    match row.to_slice() {
-                        Some(row) => front.apply(row, to)?,
-                        None => front.apply(&row.to_vec(), to)?,
-                    }
+                    let Some(row) = row.to_slice() else {
+                        self.row.clear();
+                        self.row.extend(row);
+                        front.apply(&self.row, to)?;
+                        continue;
+                    };
+                    front.apply(row, to)?;
                 }
                 view(&self.fronted, (rows, front.outputs()))?
             }

@@ -165,7 +165,9 @@ impl Mlp {
         let mut x = None;
         if !self.architecture.reads_features() {
             let mut read = Array2::zeros((batch, self.architecture.inputs()));
-            self.architecture.read_into(inputs, read.view_mut())?;
+            let scratch = &mut Vec::new();
+            self.architecture
+                .read_into(inputs, read.view_mut(), scratch)?;
             x = Some(read);
         }
         for (index, layer) in self.layers().iter().enumerate() {

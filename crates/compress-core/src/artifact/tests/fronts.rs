@@ -32,6 +32,25 @@ fn another_image_takes_its_height() {
         let mut reader = Reader::new(&bytes, 0);
         assert_eq!(header::read(&mut reader, 1000).unwrap(), fronted);
         assert_eq!(reader.remaining(), 0);
+        let mut plain = fronted.clone();
+        (plain.front, plain.features) = (None, fronted.selectable());
+        let mut without = Vec::new();
+        header::write(&mut without, &plain);
+        let Some(Front::TentPool { height, width }) = fronted.front else {
+            panic!("no front")
+        };
+        let varint = |number: usize| if number < 128 { 1 } else { 2 };
+        let height = if height == width {
+            0
+        } else {
+            varint(height as usize)
+        };
+        let features = varint(fronted.features) - varint(plain.features);
+        assert_eq!(
+            bytes.len(),
+            without.len() + height + features,
+            "{fronted:?}"
+        );
     }
 }
 

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::isa::Isa;
 use crate::{Error, Result};
 
-pub(crate) use reference::{absmax_bits, min_max_keys, of_key, sum_chunk};
+pub(crate) use reference::{absmax_bits, dot_in, min_max_keys, of_key, sum_chunk};
 
 /// Values of a chunk.
 pub const CHUNK: usize = 4096;

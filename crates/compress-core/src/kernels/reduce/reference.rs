@@ -26,10 +26,16 @@ pub(crate) fn sum_chunk(x: &[f32]) -> f32 {
 
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (mut a, mut b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    dot_in::<LANES>(a, b)
+}
+
+/// The sum of products in `N` lanes, a power of two.
+#[inline(always)]
+pub(crate) fn dot_in<const N: usize>(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; N];
+    let (mut a, mut b) = (a.chunks_exact(N), b.chunks_exact(N));
     for (a, b) in a.by_ref().zip(b.by_ref()) {
-        for j in 0..LANES {
+        for j in 0..N {
             lanes[j] = a[j].mul_add(b[j], lanes[j]);
         }
     }
@@ -109,10 +115,10 @@ fn by_lanes(x: &[f32], mut add: impl FnMut(usize, f32)) {
     }
 }
 
-/// Combines lane j with lane j + 16, then with j + 8, and so on.
+/// Combines lane j with the one half of all lanes behind it, then a quarter, and so on.
 #[inline(always)]
-fn fold<T: Copy>(mut lanes: [T; LANES], combine: impl Fn(T, T) -> T) -> T {
-    let mut width = LANES / 2;
+fn fold<T: Copy, const N: usize>(mut lanes: [T; N], combine: impl Fn(T, T) -> T) -> T {
+    let mut width = N / 2;
     while width > 0 {
         for j in 0..width {
             lanes[j] = combine(lanes[j], lanes[j + width]);

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::{Error, Result};
 
+/// The most rows or columns, which take memory though none is marked.
+const MOST: usize = 1 << 24;
+
 /// The live weights of a matrix `[n, k]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
@@ -25,8 +28,12 @@ impl Live {
     /// The positions of a row-major matrix `[n, k]` that are marked.
     ///
     /// # Errors
-    /// Where there are not `n·k` marks, or 2³² of them or more.
+    /// Where there are not `n·k` marks, 2³² of them or more, or more than 2²⁴ rows or columns.
     pub fn new(n: usize, k: usize, marks: &[bool]) -> Result<Self> {
+        if n.max(k) > MOST {
+            let what = "rows or columns of a sparse layer";
+            return Err(Error::invalid(what, n.max(k), format!("at most {MOST}")));
+        }
         let expected = n.saturating_mul(k);
         Error::check_shape("marks of live weights", &[expected], &[marks.len()])?;
         if u32::try_from(expected).is_err() {

@@ -36,6 +36,7 @@ use self::live::Index;
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
+use crate::kernels::reduce::dot_in;
 use crate::{Error, Result};
 
 /// Samples that are worked on at a time, and partial sums of a gradient.
@@ -267,26 +268,7 @@ fn chain_body(
 fn products_body(sources: &[u32], dy: &[f32], x: &[f32], dw: &mut [f32]) {
     let batch = dy.len();
     for (&source, dw) in sources.iter().zip(dw) {
-        let x = &x[source as usize * batch..][..batch];
-        let mut sums = [0.0f32; LANES];
-        let (whole, rest) = x.as_chunks::<LANES>();
-        let (dy_whole, dy_rest) = dy.as_chunks::<LANES>();
-        for (x, dy) in whole.iter().zip(dy_whole) {
-            for lane in 0..LANES {
-                sums[lane] = dy[lane].mul_add(x[lane], sums[lane]);
-            }
-        }
-        for ((sum, &x), &dy) in sums.iter_mut().zip(rest).zip(dy_rest) {
-            *sum = dy.mul_add(x, *sum);
-        }
-        let mut half = LANES / 2;
-        while half > 0 {
-            for lane in 0..half {
-                sums[lane] += sums[lane + half];
-            }
-            half /= 2;
-        }
-        *dw = sums[0];
+        *dw = dot_in::<LANES>(dy, &x[source as usize * batch..][..batch]);
     }
 }
 

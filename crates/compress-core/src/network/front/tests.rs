@@ -68,7 +68,9 @@ fn samples_pass_through_once_in_the_same_bits() {
     let samples = ArraySamples::new(inputs.clone(), labels.clone()).unwrap();
     let passed = chain.front.unwrap().samples(&samples).unwrap();
     let mut read = Array2::zeros((2050, 12));
-    chain.read_into(inputs.view(), read.view_mut()).unwrap();
+    chain
+        .read_into(inputs.view(), read.view_mut(), &mut Vec::new())
+        .unwrap();
     assert_eq!(passed.inputs(), read);
     assert_eq!(passed.labels(), labels);
     assert!(chain.front.unwrap().samples(&passed).is_err());
@@ -86,15 +88,27 @@ fn read_into_refuses_other_shapes() {
         long.view_mut(),
         strided.slice_mut(s![.., ..4]),
     ] {
-        assert!(chain.read_into(inputs.view(), out).is_err());
+        assert!(
+            chain
+                .read_into(inputs.view(), out, &mut Vec::new())
+                .is_err()
+        );
     }
     let mut out = Array2::zeros((2, 4));
     let narrow = inputs.slice(s![.., ..15]);
-    assert!(chain.read_into(narrow, out.view_mut()).is_err());
+    assert!(
+        chain
+            .read_into(narrow, out.view_mut(), &mut Vec::new())
+            .is_err()
+    );
     let mut invalid = chain.clone();
     invalid.selected = Some(vec![0, 4]);
     let mut out = Array2::zeros((2, 2));
-    assert!(invalid.read_into(inputs.view(), out.view_mut()).is_err());
+    assert!(
+        invalid
+            .read_into(inputs.view(), out.view_mut(), &mut Vec::new())
+            .is_err()
+    );
 }
 
 #[test]
@@ -134,7 +148,7 @@ proptest! {
         let weight = matrix(3, chain.inputs(), 1);
         let inputs = matrix(5, chain.features, 2);
         let mut read = Array2::zeros((5, chain.inputs()));
-        chain.read_into(inputs.view(), read.view_mut()).unwrap();
+        chain.read_into(inputs.view(), read.view_mut(), &mut Vec::new()).unwrap();
         let found = product(&read, &weight);
         let plain = chain.plain_first_weight(weight.view()).unwrap();
         let expected = product(&inputs, &plain);
