@@ -60,7 +60,8 @@ impl<'a> Ensemble<'a> {
     /// The mean logits `[batch, classes]` of `inputs` `[batch, features]`.
     ///
     /// # Errors
-    /// Where a network fails or a logit is not finite; [`Error::TeacherLogit`] names the row.
+    /// Where a network fails or a logit is not finite; [`Error::TeacherLogit`] names the
+    /// network and the row.
     pub fn logits(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let each = self.networks.iter().map(|network| network.forward(inputs));
         average_logits(&each.collect::<compress_core::Result<Vec<_>>>()?)
@@ -88,10 +89,12 @@ impl<'a> Ensemble<'a> {
 fn at(error: Error, first: usize) -> Error {
     match error {
         Error::TeacherLogit {
+            teacher,
             sample,
             class,
             value,
         } => Error::TeacherLogit {
+            teacher,
             sample: first + sample,
             class,
             value,

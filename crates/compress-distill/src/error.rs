@@ -47,9 +47,11 @@ pub enum Error {
     },
     /// A logit of the teacher that is NaN or infinite, or becomes so at a temperature below 1.
     #[error(
-        "the teacher's logit of class {class} for sample {sample} is {value}; it must be finite, also divided by the temperature"
+        "the logit of teacher {teacher} of class {class} for sample {sample} is {value}; it must be finite, also divided by the temperature"
     )]
     TeacherLogit {
+        /// Which of the teachers, from 1.
+        teacher: usize,
         /// The row.
         sample: usize,
         /// The column.

@@ -51,7 +51,7 @@ impl Teacher<'_> {
 pub fn teacher_logits(teacher: &dyn Network, samples: &dyn Samples) -> Result<Array2<f32>> {
     check_features("teacher", teacher, samples)?;
     let logits = predict(teacher, samples, 0)?;
-    check_finite(logits.view(), 1.0)?;
+    check_finite(1, logits.view(), 1.0)?;
     Ok(logits)
 }
 
@@ -78,9 +78,9 @@ pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
         return Err(compress_core::Error::Empty { what }.into());
     };
     let mut sum = Array2::<f64>::zeros(first.raw_dim());
-    for one in logits {
+    for (teacher, one) in (1..).zip(logits) {
         compress_core::Error::check_shape("logits to average", first.shape(), one.shape())?;
-        check_finite(one.view(), 1.0)?;
+        check_finite(teacher, one.view(), 1.0)?;
         sum.zip_mut_with(one, |sum, &x| *sum += f64::from(x));
     }
     let count = logits.len() as f64;
@@ -98,7 +98,7 @@ impl SoftLabels {
     /// The soft labels of `logits`, which must be finite, also after division by the temperature.
     pub(crate) fn new(logits: ArrayView2<'_, f32>, temperature: f32) -> Result<Self> {
         check_temperature(temperature)?;
-        check_finite(logits, temperature)?;
+        check_finite(1, logits, temperature)?;
         let mut logarithms = Array2::zeros(logits.raw_dim());
         softmax::log_softmax(logits, temperature, logarithms.view_mut())?;
         Ok(SoftLabels { logarithms })
@@ -147,13 +147,14 @@ pub(crate) fn check_features(
 }
 
 /// Fails at the first logit that is not finite once it is divided by the temperature.
-fn check_finite(logits: ArrayView2<'_, f32>, temperature: f32) -> Result<()> {
+fn check_finite(teacher: usize, logits: ArrayView2<'_, f32>, temperature: f32) -> Result<()> {
     match logits
         .indexed_iter()
         .find(|(_, x)| !(**x / temperature).is_finite())
     {
         None => Ok(()),
         Some(((sample, class), &value)) => Err(Error::TeacherLogit {
+            teacher,
             sample,
             class,
             value,

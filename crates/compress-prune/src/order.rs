@@ -15,8 +15,7 @@ use crate::compact::check;
 /// now neuron `i`.
 ///
 /// The rows of a sorted matrix grow sparser from the first to the last, and so do, by and large,
-/// the columns of the next: an adaptive coder then finds the density of a row near that of the
-/// row before. The order of neurons carries no information, and says so by costing none.
+/// the columns of the next, so that the density of a row is near that of the row before.
 ///
 /// Outputs are those of before up to rounding: the next layer adds the same products in another
 /// order. Where all sums are exact, as with small integers, they have the same bits. Gradients

@@ -65,12 +65,12 @@ fn take_step(weight: &mut Tensor) -> Result<f32> {
     {
         return Ok(std::mem::replace(step, 1.0));
     }
-    let expected = "a symmetric linear one with one scale";
-    Err(Error::invalid(
-        format!("grid of {name}"),
-        "another",
-        expected,
-    ))
+    let found = match weight {
+        Tensor::Float { .. } => "none".into(),
+        Tensor::Quantized(tensor) => format!("{:?}", tensor.grid),
+    };
+    let expected = "a symmetric linear one with one scale: quantize with `LearnedStep`";
+    Err(Error::invalid(format!("grid of {name}"), found, expected))
 }
 
 /// Rounds the biases of a network to whole multiples of a power of √2 for each layer, the
@@ -127,17 +127,18 @@ fn coarsest(name: &str, values: &[f32], fine: impl Fn(&Tensor) -> Result<bool>) 
     // Twice the largest rounds all of them to zero.
     let start = (-120..=120).find(|&e| sqrt2_power(e) > 2.0 * largest);
     let start = start.unwrap_or(120);
-    // Sixteen bits are 30 half steps of a power of two.
-    for exponent in (start - 30..=start).rev() {
+    // From a code of at most 0.5 up to one below 2^15: 16 bits with the sign.
+    for exponent in (start - 31..=start).rev() {
         let tensor = Tensor::Quantized(on_grid(name, values, sqrt2_power(exponent)));
         if fine(&tensor)? {
             return Ok(tensor);
         }
     }
-    let expected = "a tolerance that 16 bits of a bias can keep";
+    let reason = "no step within 16 bits keeps the logits within the tolerance";
+    let expected = "a larger tolerance, or samples whose logits differ";
     Err(Error::invalid(
-        format!("tolerance for {name}"),
-        "too small",
+        format!("rounding of {name}"),
+        reason,
         expected,
     ))
 }

@@ -19,7 +19,7 @@ use super::Fisher;
 /// by it comes to use fewer neurons and features.
 ///
 /// # Errors
-/// Those of the other criterion, and where it scores another shape than a weight has.
+/// Where a field is not finite or `least` not positive, and those of the other criterion, and where it scores another shape than a weight has.
 ///
 /// # References
 /// The trade of distortion against rate for each decision: Sullivan, Wiegand 1998,
@@ -63,7 +63,7 @@ impl RateAware {
             let expected = in_row[position / columns] as f32 * in_column[position % columns] as f32;
             if expected > 0.0 {
                 let bits = self.base - ln(expected / all as f32) * std::f32::consts::LOG2_E;
-                *score = (*score / self.power(bits.max(self.least))).min(f32::MAX);
+                *score /= self.power(bits.max(self.least));
             }
         }
     }
@@ -93,6 +93,11 @@ impl Criterion for RateAware {
     }
 
     fn scores(&self, network: &dyn Network) -> Result<Scores> {
+        let rates = [self.base, self.least, self.exponent];
+        Error::check_finite("bits of a rate-aware score", &rates)?;
+        if self.least <= 0.0 {
+            return Err(Error::invalid("least bits", self.least, "positive"));
+        }
         let mut scores = self.inner.scores(network)?;
         for tensor in &mut scores.tensors {
             let parameter = network.parameter(&tensor.name)?;

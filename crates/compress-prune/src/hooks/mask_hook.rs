@@ -11,7 +11,9 @@ use super::masking::{self, LiveWeights};
 /// Holds pruned weights at zero while the others are fine-tuned: their gradients are zeroed
 /// after each backward pass, so that they move nothing (not even a norm that gradients are
 /// clipped by), and their values after each step, since momentum or weight decay may move a
-/// weight whose gradient is zero.
+/// weight whose gradient is zero. A loop that leaves alone what is not live
+/// ([`Step::live_only`]) is told once instead; the mask then stays on the network after the run,
+/// until [`compress_core::network::Parameter::set_live`] takes it off.
 ///
 /// # Errors
 /// Every call fails, before anything is changed, where a tensor of the mask is unknown to the

@@ -134,8 +134,7 @@ impl<'a> Lab<'a> {
         };
         let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut steps];
         let (mut network, epochs) = self.train(network, &plan, hooks)?;
-        // What was rounded to zero may have left neurons without effect, and sorted ones take
-        // fewer bytes.
+        // What was rounded to zero may have left neurons without effect.
         steps.round(&mut network)?;
         compact(&mut network)?;
         order_neurons(&mut network)?;

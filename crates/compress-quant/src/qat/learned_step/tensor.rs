@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compress_core::codec::{Granularity, Grid, QuantizedTensor};
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::Parameter;
+use compress_core::ops::optimizer::Adam;
 use compress_core::ops::scalar::{exp, ln};
 use compress_core::{Error, Result};
 
@@ -149,12 +150,20 @@ impl Learned {
 
     /// One step of Adam.
     pub(super) fn update(&mut self, gradient: f32, rate: f32, powers: [f32; 2]) -> Result<()> {
-        let [first, second] = &mut self.moments;
-        *first += (1.0 - BETAS[0]) * (gradient - *first);
-        *second += (1.0 - BETAS[1]) * (gradient * gradient - *second);
-        let mean = *first / (1.0 - powers[0]);
-        let size = (*second / (1.0 - powers[1])).sqrt();
-        self.log_step -= rate * (mean / (size + EPSILON));
+        let adam = Adam {
+            factor: 1.0,
+            coupled_decay: 0.0,
+            shrink: 1.0,
+            first_share: 1.0 - BETAS[0],
+            beta2: BETAS[1],
+            second_share: 1.0 - BETAS[1],
+            step: rate / (1.0 - powers[0]),
+            correction: (1.0 - powers[1]).sqrt(),
+            epsilon: EPSILON,
+        };
+        let value = std::slice::from_mut(&mut self.log_step);
+        let [first, second] = self.moments.each_mut().map(std::slice::from_mut);
+        adam.step(value, &[gradient], first, second)?;
         let (step, expected) = (self.step(), "finite and positive");
         if step.is_finite() && step > 0.0 {
             return Ok(());
@@ -200,6 +209,15 @@ mod tests {
         let expected = of_step * 0.5 / (4.0_f32 * 3.0).sqrt();
         assert!((found - expected).abs() < 1e-5, "{found}, {expected}");
         assert_eq!(gradient, [1.0, 2.0, 3.0, 0.0, 5.0, 6.0]);
+        // Of the penalty 2·Σ log2(1 + |w| / s) by ln s: −2 / ln 2 · Σ |w| / (s + |w|).
+        let slopes = [0.9_f32, 0.2, 7.0, 0.45].map(|w| w / (0.5 + w));
+        let of_penalty = -2.0 * std::f32::consts::LOG2_E * slopes.iter().sum::<f32>();
+        let penalized = learned.backward(&mut [0.0; 6], 3.0, 2.0);
+        let expected = of_penalty / (4.0_f32 * 3.0).sqrt();
+        assert!(
+            (penalized - expected).abs() < 1e-5,
+            "{penalized}, {expected}"
+        );
     }
 
     #[test]
