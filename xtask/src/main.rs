@@ -63,7 +63,7 @@ struct ExperimentArgs {
     /// All random numbers follow from it
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Of the record: how many seeds, from --seed on [default: 5]
+    /// Of the record: how many seeds, from --seed on [default: 5, with --quick 2]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     seeds: Option<u8>,
     /// Of the record: what a student may read [default: pixels]
@@ -81,7 +81,7 @@ struct ExperimentArgs {
     /// Go on after the last finished stage of an interrupted run
     #[arg(long)]
     resume: bool,
-    /// Leave the test set unread: for tuning
+    /// Leave the test set unread: for tuning. The record opens it for seeds 1 to 5 alone
     #[arg(long)]
     validation_only: bool,
     /// The folder of the four MNIST files [default: xtask/data/mnist]

@@ -52,8 +52,12 @@ pub(crate) enum RunError {
     UnknownExperiment { name: String, known: String },
     #[error("the experiment {name} takes no --seeds, --track or --target-bytes")]
     NoOptions { name: &'static str },
-    #[error("the track {track} has no target of that many bytes; its targets are: {known}")]
-    NoTarget { track: &'static str, known: String },
+    #[error("the track {track} has no target of {bytes} bytes; its targets are: {known}")]
+    NoTarget {
+        track: &'static str,
+        bytes: usize,
+        known: String,
+    },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
     Unwritable {
         path: PathBuf,
@@ -205,8 +209,32 @@ impl Run {
     where
         T: Serialize + serde::de::DeserializeOwned,
     {
+        self.stage_in(&self.store, name, work)
+    }
+
+    /// A store of what other runs of this profile and seed may take up, in the folder `name`:
+    /// of `settings` that are but a part of all.
+    pub(crate) fn kept(&self, name: &str, settings: &str) -> Result<Store, RunError> {
+        let (profile, seed) = (self.profile.name(), self.seed);
+        let key = format!(
+            "{} {name} {profile} seed {seed}: {settings}",
+            self.experiment
+        );
+        Store::kept(&self.out.join(name), &key)
+    }
+
+    /// [`Run::stage`] in another store.
+    pub(crate) fn stage_in<T>(
+        &self,
+        store: &Store,
+        name: &str,
+        work: impl FnOnce() -> Result<T, Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<T, RunError>
+    where
+        T: Serialize + serde::de::DeserializeOwned,
+    {
         let started = Instant::now();
-        let stored = self.store.load(name)?;
+        let stored = store.load(name)?;
         let resumed = stored.is_some();
         let value = match stored {
             Some(value) => value,
@@ -215,18 +243,37 @@ impl Run {
                     stage: name.to_owned(),
                     source,
                 })?;
-                self.store.save(name, &value)?;
+                store.save(name, &value)?;
                 value
             }
         };
-        let seconds = started.elapsed().as_secs_f64();
+        self.done(name, resumed, started.elapsed().as_secs_f64());
+        Ok(value)
+    }
+
+    /// Says that a stage is done, and remembers how long it took.
+    fn done(&self, name: &str, resumed: bool, seconds: f64) {
         self.progress.finished(name, seconds, resumed);
         self.times.borrow_mut().push(StageTime {
             stage: name.to_owned(),
             seconds,
             resumed,
         });
-        Ok(value)
+    }
+
+    /// Removes files of earlier runs from the folder of the report, by their names.
+    pub(crate) fn remove(&self, stale: impl Fn(&str) -> bool) -> Result<(), RunError> {
+        let unwritable = |source| RunError::Unwritable {
+            path: self.out.clone(),
+            source,
+        };
+        for entry in std::fs::read_dir(&self.out).map_err(unwritable)? {
+            let entry = entry.map_err(unwritable)?;
+            if entry.file_name().to_str().is_some_and(&stale) {
+                std::fs::remove_file(entry.path()).map_err(unwritable)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether all these stages are in the store.
@@ -266,7 +313,14 @@ impl Run {
         let worker = || {
             let mut done = Vec::new();
             while let Some(&i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((i, run_one(i)?));
+                match run_one(i) {
+                    Ok(seconds) => done.push((i, seconds)),
+                    Err(error) => {
+                        // Nobody begins another stage.
+                        next.store(missing.len(), Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
             }
             Ok::<_, RunError>(done)
         };
@@ -291,14 +345,14 @@ impl Run {
                 path: self.out.clone(),
                 reason: format!("stage {name:?} has gone"),
             })?);
-            if seconds.is_none() {
-                progress.finished(name, 0.0, true);
+            match seconds {
+                Some(seconds) => self.times.borrow_mut().push(StageTime {
+                    stage: name.clone(),
+                    seconds,
+                    resumed: false,
+                }),
+                None => self.done(name, true, 0.0),
             }
-            self.times.borrow_mut().push(StageTime {
-                stage: name.clone(),
-                seconds: seconds.unwrap_or(0.0),
-                resumed: seconds.is_none(),
-            });
         }
         Ok(values)
     }

@@ -49,6 +49,13 @@ impl Store {
         })
     }
 
+    /// Opens the folder of results that later runs may take up without being asked to, as long as
+    /// `settings` are theirs. Those of other settings go.
+    pub(crate) fn kept(dir: &Path, settings: &str) -> Result<Self, RunError> {
+        let found = std::fs::read_to_string(dir.join("settings.txt"));
+        Store::open(dir, settings, found.is_ok_and(|found| found == settings))
+    }
+
     /// The result of stage `name`, where it is finished.
     pub(crate) fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RunError> {
         let path = self.path(name);
@@ -119,6 +126,17 @@ mod tests {
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), Some(vec![1, 2]));
         let store = Store::open(&path, "a", false).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
+    }
+
+    #[test]
+    fn kept_stages_are_found_again_while_their_settings_are_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kept");
+        Store::kept(&path, "a").unwrap().save("x", &7u32).unwrap();
+        let again = Store::kept(&path, "a").unwrap();
+        assert_eq!(again.load::<u32>("x").unwrap(), Some(7));
+        let other = Store::kept(&path, "b").unwrap();
+        assert_eq!(other.load::<u32>("x").unwrap(), None);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use compress_core::isa::Isa;
+
 const FILES: [&str; 5] = [
     "pooled-seed101.cmp",
     "pooled-seed102.cmp",
@@ -12,22 +14,25 @@ const FILES: [&str; 5] = [
     "report.md",
 ];
 
-fn record(out: &Path, more: &[&str]) -> Output {
+fn record(out: &Path, isa: &str, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args([
-            "experiment",
-            "record",
-            "--quick",
-            "--seed",
-            "101",
-            "--track",
-            "pooled",
-            "--out",
-        ])
+        .args(["experiment", "record", "--quick", "--out"])
         .arg(out)
         .args(more)
+        .env("COMPRESS_ISA", isa)
         .output()
         .expect("the binary runs")
+}
+
+/// On the track `pooled`, with seeds that cannot open the test set.
+fn pooled(out: &Path, isa: &str, more: &[&str]) {
+    let more = [&["--track", "pooled", "--seed", "101"], more].concat();
+    let done = record(out, isa, &more);
+    assert!(done.status.success(), "{}", text(&done));
+}
+
+fn best() -> &'static str {
+    Isa::available().last().expect("a level").name()
 }
 
 fn text(output: &Output) -> String {
@@ -48,25 +53,25 @@ fn without_test_images(dir: &Path) {
 }
 
 #[test]
-fn threads_and_interruptions_change_no_bit() {
+fn threads_levels_and_interruptions_change_no_bit() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));
-    let done = record(&one, &["--validation-only", "--threads", "1"]);
-    assert!(done.status.success(), "{}", text(&done));
-    let done = record(&two, &["--validation-only", "--threads", "3"]);
-    assert!(done.status.success(), "{}", text(&done));
+    pooled(&one, best(), &["--threads", "1"]);
     let expected = files(&one);
-    assert!(files(&two) == expected);
     assert!(expected[2].starts_with(b"# Track `pooled`"));
+    for (isa, threads) in Isa::available().map(Isa::name).zip(["3", "1", "2", "1"]) {
+        let out = dir.path().join(isa);
+        pooled(&out, isa, &["--threads", threads]);
+        assert!(files(&out) == expected, "{isa}");
+    }
 
     // As if it had been interrupted in the last stage but one.
+    std::fs::rename(dir.path().join(best()), &two).unwrap();
     let stages = two.join("stages");
     for name in ["quantized--seed-102.stage", "pruned--seed-102.stage"] {
         std::fs::remove_file(stages.join(name)).expect(name);
     }
-    let done = record(&two, &["--validation-only", "--resume"]);
-    assert!(done.status.success(), "{}", text(&done));
-    assert!(text(&done).contains("taken from the earlier run"));
+    pooled(&two, best(), &["--resume"]);
     assert!(files(&two) == expected);
 }
 
@@ -76,33 +81,73 @@ fn the_test_set_is_opened_after_every_stage_and_only_then() {
     without_test_images(dir.path());
     let data = dir.path().to_str().unwrap();
     let out = dir.path().join("out");
-    let failed = record(&out, &["--data", data]);
+    let failed = record(&out, best(), &["--data", data]);
     assert!(!failed.status.success());
     assert!(
         text(&failed).contains("t10k-images-idx3-ubyte.gz"),
         "{}",
         text(&failed)
     );
-    for stage in ["teacher-2", "pruned--seed-101", "quantized--seed-102"] {
+    for stage in ["pruned--seed-1", "quantized--seed-2"] {
         let path = out.join("stages").join(format!("{stage}.stage"));
         assert!(path.exists(), "{stage}");
     }
     assert!(!out.join("record.md").exists());
-    let done = record(&out, &["--data", data, "--validation-only", "--resume"]);
+    let done = record(
+        &out,
+        best(),
+        &["--data", data, "--validation-only", "--resume"],
+    );
     assert!(done.status.success(), "{}", text(&done));
+    assert!(text(&done).contains("taken from the earlier run"));
+}
+
+#[test]
+fn other_seeds_than_those_reported_cannot_open_the_test_set() {
+    let dir = tempfile::tempdir().unwrap();
+    without_test_images(dir.path());
+    let data = dir.path().to_str().unwrap();
+    // One of them is beyond 5.
+    let out = dir.path().join("out");
+    let done = record(
+        &out,
+        best(),
+        &["--data", data, "--seed", "5", "--seeds", "2"],
+    );
+    assert!(done.status.success(), "{}", text(&done));
+
+    // Another track takes up the teachers, and leaves no file of the earlier one.
+    assert!(out.join("pixels-seed6.cmp").exists());
+    let more = [
+        "--data", data, "--seed", "5", "--seeds", "2", "--track", "pooled",
+    ];
+    let done = record(&out, best(), &more);
+    assert!(done.status.success(), "{}", text(&done));
+    assert!(text(&done).contains("teacher 1"), "{}", text(&done));
+    let teacher = text(&done);
+    let teacher = teacher.lines().find(|line| line.starts_with("teacher 1"));
+    assert!(teacher.unwrap().ends_with("taken from the earlier run"));
+    assert!(!out.join("pixels-seed6.cmp").exists());
+    assert!(out.join("pooled-seed6.cmp").exists());
 }
 
 #[test]
 fn what_it_does_not_know_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let failed = record(dir.path(), &["--target-bytes", "7"]);
+    let failed = record(dir.path(), best(), &["--target-bytes", "7"]);
     assert!(!failed.status.success());
-    assert!(text(&failed).contains("1000"), "{}", text(&failed));
+    for part in ["7 bytes", "1000"] {
+        assert!(text(&failed).contains(part), "{}", text(&failed));
+    }
     let pipeline = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["experiment", "pipeline", "--quick", "--seeds", "3", "--out"])
         .arg(dir.path())
         .output()
         .unwrap();
     assert!(!pipeline.status.success());
-    assert!(text(&pipeline).contains("--seeds"), "{}", text(&pipeline));
+    assert!(
+        text(&pipeline).contains("takes no --seeds"),
+        "{}",
+        text(&pipeline)
+    );
 }

@@ -2,14 +2,15 @@
 
 use compress_core::network::{Network, Role};
 use compress_core::train::Samples;
+use compress_distill::{average_logits, teacher_logits};
 use compress_nn::data::ImageSet;
-use compress_nn::evaluate;
+use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
 use super::settings::{Settings, Track};
 use super::summary::Summary;
-use super::teachers::{Teacher, ensemble};
-use super::{Finished, file_name};
+use super::teachers::Teacher;
+use super::{Finished, REPORTED, file_name, is_file_name};
 use crate::data::hexadecimal;
 use crate::evaluate::count_errors;
 use crate::experiments::decoded::{Decoded, failed, nonzero, percent, pixel_use, published};
@@ -55,7 +56,10 @@ pub(super) fn report(
         test: None,
     };
     // The test set is opened here, when every stage is finished, and not before.
-    let test = run.test_images(settings.test_limit)?;
+    let test = match finished.iter().all(|f| REPORTED.contains(&f.seed)) {
+        true => run.test_images(settings.test_limit)?,
+        false => None,
+    };
     if let Some(test) = &test {
         for student in &mut students {
             student.test_errors = Some(count_errors(&student.decoded.runtime, test)?);
@@ -104,6 +108,7 @@ pub(super) fn report(
     for (student, finished) in students.iter().zip(finished) {
         files.push((file_name(settings, finished.seed), &student.file));
     }
+    run.remove(is_file_name)?;
     run.finish_with(&report, &files)
 }
 
@@ -131,19 +136,26 @@ fn decode(finished: &Finished, validation: &ImageSet) -> Result<Measured, RunErr
 
 /// Errors of each teacher, then of all together.
 fn teacher_errors(teachers: &[Teacher], images: &ImageSet) -> Result<Vec<usize>, RunError> {
-    let mut errors = Vec::new();
+    let failed = |error: compress_distill::Error| RunError::measure(error.into());
+    let mut logits = Vec::new();
     for teacher in teachers {
-        errors.push(evaluate(&teacher.network, images)?.errors);
+        logits.push(teacher_logits(&teacher.network, images).map_err(failed)?);
     }
-    let together = ensemble(teachers).and_then(|e| e.teacher_logits(images));
-    let logits = together.map_err(|error| RunError::measure(error.into()))?;
-    let wrong = logits.rows().into_iter().zip(images.labels());
-    let wrong = wrong.filter(|(row, label)| {
+    let together = average_logits(&logits).map_err(failed)?;
+    let errors = logits.iter().chain([&together]);
+    Ok(errors
+        .map(|logits| wrong(logits, images.labels()))
+        .collect())
+}
+
+/// Rows whose first largest logit is not their label's.
+fn wrong(logits: &Array2<f32>, labels: &[u32]) -> usize {
+    let rows = logits.rows().into_iter().zip(labels);
+    let wrong = rows.filter(|(row, label)| {
         let best = (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
         best != **label as usize
     });
-    errors.push(wrong.count());
-    Ok(errors)
+    wrong.count()
 }
 
 fn row(student: &Measured, validation: &ImageSet) -> Stage {

@@ -6,8 +6,9 @@
 //! assumes nothing; `pooled` has a fixed linear pooling in front, which the decoder knows and
 //! which counts as a byte of the file.
 //!
-//! No stage reads the test set; [`measure`] opens it once, after the last, unless it is to stay
-//! shut (`--validation-only`), as it does in every search for settings.
+//! No stage reads the test set; [`measure`] opens it once, after the last, and only for the seeds
+//! that are reported, 1 to 5: settings are searched with others, which cannot open it, nor can
+//! any with `--validation-only`.
 
 mod measure;
 mod settings;
@@ -18,6 +19,8 @@ mod teachers;
 
 use crate::run::{Options, Profile, Run, RunError};
 pub(crate) use settings::Track;
+
+use std::ops::RangeInclusive;
 
 use settings::Settings;
 use student::{Lab, Student};
@@ -64,6 +67,18 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
         })
         .collect();
     measure::report(run, &settings, &validation, &teachers, &finished)
+}
+
+/// The seeds that are reported.
+const REPORTED: RangeInclusive<u64> = 1..=5;
+
+/// Whether `name` is what [`file_name`] gives for some track and seed.
+fn is_file_name(name: &str) -> bool {
+    [Track::Pixels, Track::Pooled].iter().any(|track| {
+        let seed = name.strip_prefix(track.name());
+        let seed = seed.and_then(|rest| rest.strip_prefix("-seed")?.strip_suffix(".cmp"));
+        seed.is_some_and(|seed| seed.parse::<u64>().is_ok())
+    })
 }
 
 /// The file of one seed beside the report.

@@ -1,5 +1,5 @@
-//! The settings of each track and target. They were chosen with `--validation-only` on seeds
-//! from 101 on, and committed before the test set was opened.
+//! The settings of each track and target. They are being chosen on validation images and seeds
+//! from 101 on; the test set has not been opened for any of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +46,8 @@ pub(super) struct Target {
     pub(super) bits: u8,
     /// What a bit of magnitude costs.
     pub(super) penalty: f32,
-    /// The largest change of the logits, as a share of their spread, that rounding the biases of
-    /// a layer may make.
+    /// The largest change of the logits, as a share of their spread, that rounding all biases may
+    /// make.
     pub(super) bias_tolerance: f32,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Settings {
     pub(super) temperature: f32,
     pub(super) batch: usize,
     pub(super) prune_interval: usize,
-    /// The share of pruning after which the number of weights stays.
+    /// The share of the dense and the pruning passes after which the number of weights stays.
     pub(super) prune_end: f64,
     /// Training images by which biases are rounded.
     pub(super) rounding_samples: usize,
@@ -96,6 +96,7 @@ impl Settings {
             rounding_samples: if quick { 500 } else { 2_000 },
             target: *target.ok_or_else(|| RunError::NoTarget {
                 track: track.name(),
+                bytes: options.target_bytes.unwrap_or(0),
                 known: targets
                     .iter()
                     .map(|t| t.bytes.to_string())
@@ -129,13 +130,13 @@ impl Settings {
                     target.dense_passes, target.prune_passes, target.quantize_passes
                 ),
             ),
+            ("pruned by", format!("{} of those passes", self.prune_end)),
             ("learning rate of pruning", target.prune_rate.describe()),
             (
                 "learning rate of quantizing",
                 target.quantize_rate.describe(),
             ),
             ("steps between prunings", self.prune_interval.to_string()),
-            ("pruned by", format!("{} of pruning", self.prune_end)),
             ("bits of a weight's code", target.bits.to_string()),
             ("cost of a bit in the loss", format!("{:e}", target.penalty)),
             ("tolerance of biases", target.bias_tolerance.to_string()),

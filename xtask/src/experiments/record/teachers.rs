@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::teacher_settings::TeacherSettings;
 use crate::experiments::network::StoredNetwork;
 use crate::run::{Run, RunError};
+use crate::store::Store;
 
 type StageError = Box<dyn Error + Send + Sync>;
 
@@ -41,16 +42,19 @@ struct Stored {
     epochs: Vec<EpochReport>,
 }
 
-/// Trains each teacher, or takes it from the run's store. The test set is not needed.
+/// Trains each teacher, or takes it from their store. The test set is not needed.
 pub(super) fn teachers(
     run: &Run,
     settings: &TeacherSettings,
     training: &ImageSet,
     validation: &ImageSet,
 ) -> Result<Vec<Teacher>, RunError> {
+    let store = store(run, settings)?;
     let train = |number: usize| {
         let name = format!("teacher {number}");
-        let stored = run.stage(&name, || train(run, settings, &name, training, validation))?;
+        let stored = run.stage_in(&store, &name, || {
+            train(run, settings, &name, training, validation)
+        })?;
         let network = stored.network.network();
         Ok(Teacher {
             network: network.map_err(|source| RunError::Stage {
@@ -63,8 +67,7 @@ pub(super) fn teachers(
     (1..=settings.count).map(train).collect()
 }
 
-/// Draws the transfer set and asks the teachers, or takes what they said from the run's store:
-/// the images are drawn in seconds, the answers take a minute.
+/// Draws the transfer set and asks the teachers, or takes what they said from their store.
 pub(super) fn transfer(
     run: &Run,
     settings: &TeacherSettings,
@@ -75,12 +78,18 @@ pub(super) fn transfer(
     let images = augmented.materialize(settings.copies)?;
     let ensemble = ensemble(teachers)?;
     let shape = (images.len(), ensemble.outputs());
-    let logits: Vec<f32> = run.stage("teachers' logits", || {
+    let store = store(run, settings)?;
+    let logits: Vec<f32> = run.stage_in(&store, "teachers' logits", || {
         let logits = ensemble.teacher_logits(&images)?;
         Ok(logits.into_iter().collect())
     })?;
     let logits = Array2::from_shape_vec(shape, logits)?;
     Ok(Transfer { images, logits })
+}
+
+/// What later runs, of other tracks and targets too, take up.
+fn store(run: &Run, settings: &TeacherSettings) -> Result<Store, RunError> {
+    run.kept("teachers", &format!("{settings:?}"))
 }
 
 /// The teachers as one.
