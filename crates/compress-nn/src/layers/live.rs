@@ -8,7 +8,8 @@ use compress_core::network::Parameter;
 use crate::optim;
 
 /// Below this density, training on the live weights alone takes less time than the dense
-/// products (`cargo xtask bench sparse_epoch` measures epochs on both sides of it).
+/// products (`cargo run --release -p compress-core --example break_even_training`: 14 to 18 % of
+/// layers from 100×300 to 1200×1200, on one thread and on two).
 const BREAK_EVEN: f64 = 0.14;
 
 /// The live weights of one layer, in the order of [`Live::positions`]. The parameter's dense
