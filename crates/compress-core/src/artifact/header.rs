@@ -33,7 +33,7 @@ const TENT_POOL_SQUARE: u8 = 1;
 const TENT_POOL: u8 = 2;
 
 /// Each activation's number is its position.
-const ACTIVATION_CODES: [Activation; 4] = [
+pub(super) const ACTIVATION_CODES: [Activation; 4] = [
     Activation::Identity,
     Activation::Relu,
     Activation::Gelu,
@@ -224,7 +224,7 @@ fn read_activations(reader: &mut Reader<'_>, flags: u8, layers: &mut [LayerSpec]
 }
 
 /// The activation of all layers but the last, where they share one and the last has none.
-fn usual_activation(layers: &[LayerSpec]) -> Option<Activation> {
+pub(super) fn usual_activation(layers: &[LayerSpec]) -> Option<Activation> {
     let (last, hidden) = layers.split_last()?;
     let usual = hidden
         .first()
@@ -233,7 +233,7 @@ fn usual_activation(layers: &[LayerSpec]) -> Option<Activation> {
     (same && last.activation == Activation::Identity).then_some(usual)
 }
 
-fn activation_code(activation: Activation) -> u8 {
+pub(super) fn activation_code(activation: Activation) -> u8 {
     match activation {
         Activation::Identity => 0,
         Activation::Relu => 1,
@@ -242,7 +242,7 @@ fn activation_code(activation: Activation) -> u8 {
     }
 }
 
-fn default_name(layer: usize) -> String {
+pub(super) fn default_name(layer: usize) -> String {
     format!("layers.{layer}")
 }
 

@@ -13,11 +13,15 @@
 //! width; values without the zero bits that all end in), `sparse` (gaps between non-zeros, then
 //! those) or `entropy` (an adaptive model and a range coder, see [`crate::coding::matrix`]).
 //! Every coding returns the same bits that it was given.
+//!
+//! A small model of integers becomes one `solid` stream instead, where that is shorter: 3 bytes,
+//! then the range coder's, in which the architecture, grids and codes follow one another.
 
 mod codes;
 mod floats;
 mod grid;
 mod header;
+mod solid;
 mod stream;
 mod tensor;
 #[cfg(test)]
@@ -26,6 +30,7 @@ mod tests;
 use std::path::Path;
 
 use crate::codec::QuantizedTensor;
+use crate::coding::meter::Part;
 use crate::coding::reader::Reader;
 use crate::network::Architecture;
 use crate::{Error, Result, file};
@@ -36,7 +41,7 @@ use header::{expected, names_and_shapes};
 const MAGIC: [u8; 3] = *b"CMP";
 
 /// The version of the format that is written, and the only one that is read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Where the checksum is, and where what follows it begins.
 const CHECKSUM: std::ops::Range<usize> = 4..8;
@@ -118,15 +123,16 @@ pub struct Artifact {
 pub struct StoredTensor {
     /// The parameter's name.
     pub name: String,
-    /// `dense`, `packed`, `sparse` or `entropy`.
+    /// `dense`, `packed`, `sparse` or `entropy`; `solid` in a file that is one stream.
     pub coding: &'static str,
-    /// Bytes that it takes in the file, its own header included.
+    /// Bytes that it takes in the file, its own header included; rounded where it shares bytes
+    /// with others.
     pub bytes: usize,
 }
 
 impl Artifact {
     /// The bytes of the file, and how each tensor is stored in them. The file is as long as the
-    /// tensors, the architecture and 8 bytes.
+    /// tensors, the architecture and 8 bytes; or shorter, as one stream.
     ///
     /// # Errors
     /// Where the architecture is not a chain, has more than [`MOST_PARAMETERS`], or a tensor does
@@ -134,6 +140,32 @@ impl Artifact {
     /// infinite.
     pub fn to_bytes(&self) -> Result<(Vec<u8>, Vec<StoredTensor>)> {
         self.validate()?;
+        let (mut bytes, mut stored) = self.tensor_by_tensor();
+        if let Some(solid) = solid::write(self)
+            && solid.bytes.len() < bytes.len()
+        {
+            (bytes, stored) = (solid.bytes, solid.stored);
+        }
+        if cfg!(debug_assertions) {
+            self.check_same(&Self::from_bytes_with_limit(&bytes, MOST_PARAMETERS)?)?;
+        }
+        Ok((bytes, stored))
+    }
+
+    /// The bytes that each part of the file takes where it is one stream; `None` of other models.
+    ///
+    /// # Errors
+    /// As [`Artifact::to_bytes`].
+    pub fn parts(&self) -> Result<Option<Vec<(Part, f64)>>> {
+        self.validate()?;
+        let solid = solid::write(self);
+        Ok(solid.map(|solid| {
+            let bytes = solid.parts.map(|bits| bits / 8.0);
+            Part::ALL.into_iter().zip(bytes).collect()
+        }))
+    }
+
+    fn tensor_by_tensor(&self) -> (Vec<u8>, Vec<StoredTensor>) {
         let mut bytes = MAGIC.to_vec();
         bytes.push(VERSION);
         bytes.extend([0; CHECKSUM.end - CHECKSUM.start]);
@@ -143,10 +175,7 @@ impl Artifact {
             .map(|((_, _, arrangements), t)| tensor::write(&mut bytes, t, &arrangements))
             .collect();
         Self::repair_checksum(&mut bytes);
-        if cfg!(debug_assertions) {
-            self.check_same(&Self::from_bytes_with_limit(&bytes, MOST_PARAMETERS)?)?;
-        }
-        Ok((bytes, stored))
+        (bytes, stored)
     }
 
     /// Reads the bytes of a file, as [`Artifact::from_bytes_with_limit`] does, of at most 2^26
@@ -168,9 +197,13 @@ impl Artifact {
     /// [`Error::Format`] where the bytes are cut off, changed (the checksum differs), not of this
     /// format or of another version, or describe more than the limit or [`MOST_PARAMETERS`].
     pub fn from_bytes_with_limit(bytes: &[u8], most_parameters: usize) -> Result<Self> {
+        let most_parameters = most_parameters.min(MOST_PARAMETERS);
+        if bytes.first() == Some(&solid::MAGIC) {
+            return solid::read(bytes, most_parameters);
+        }
         let mut reader = Reader::new(bytes, 0);
         check_beginning(&mut reader, bytes)?;
-        let architecture = header::read(&mut reader, most_parameters.min(MOST_PARAMETERS))?;
+        let architecture = header::read(&mut reader, most_parameters)?;
         let tensors = expected(&architecture)
             .map(|(name, shape, arrangements)| {
                 tensor::read(&mut reader, name, shape, &arrangements)
@@ -223,7 +256,9 @@ impl Artifact {
     /// behind it. Does nothing to bytes too short to have one.
     #[doc(hidden)]
     pub fn repair_checksum(bytes: &mut [u8]) {
-        if bytes.len() >= CHECKSUM.end {
+        if bytes.first() == Some(&solid::MAGIC) {
+            solid::repair_checksum(bytes);
+        } else if bytes.len() >= CHECKSUM.end {
             let checksum = checksum(bytes);
             bytes[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
         }

@@ -9,6 +9,8 @@ pub mod bits;
 pub mod gaps;
 mod logistic;
 pub mod matrix;
+pub mod meter;
+pub(crate) mod numbers;
 pub(crate) mod predictor;
 pub mod range_coder;
 pub mod reader;

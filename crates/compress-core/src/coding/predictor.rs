@@ -7,7 +7,7 @@
 //! Mahoney, *Adaptive weighing of context models for lossless data compression* (Florida Tech
 //! CS-2005-16), section 3: the logistic mixing and its update.
 
-use super::logistic::{squash, stretch};
+use super::logistic::{log2, squash, stretch};
 use super::range_coder::BitCoder;
 
 #[cfg(test)]
@@ -58,6 +58,29 @@ impl Counter {
         let step = (error * i64::from(RATE[self.seen as usize])) >> 16;
         self.probability = (i64::from(self.probability) + step) as u32;
         self.seen = (self.seen + 1).min(MEMORY);
+    }
+}
+
+/// How often a bit was set in one context against how often it was expected to be: evidence that
+/// adds to that of the expectation, and is none before anything was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ratio {
+    set: u32,
+    /// In units of 2⁻¹⁶.
+    expected: u64,
+}
+
+impl Ratio {
+    /// The stretch by which the odds are to be raised, after `prior` (in units of 2⁻¹⁶) set bits
+    /// more of as many expected.
+    pub(crate) fn evidence(self, prior: u64) -> i32 {
+        log2((u64::from(self.set) << 16) + prior) - log2(self.expected + prior)
+    }
+
+    /// Has seen `bit` where its probability was taken to be `expected`.
+    pub(crate) fn update(&mut self, expected: u16, bit: bool) {
+        self.set = self.set.saturating_add(u32::from(bit));
+        self.expected += u64::from(expected);
     }
 }
 

@@ -8,6 +8,8 @@
 //! Martin, *Range encoding: an algorithm for removing redundancy from a digitised message*
 //! (1979), in the binary form, with carries, that LZMA made common.
 
+use super::meter::Part;
+
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,9 @@ pub trait BitCoder {
     /// Codes one bit whose probability of being set is `probability / 65536`; 0 counts as 1.
     /// An encoder returns `bit`; a decoder ignores it and returns the bit that it read.
     fn code(&mut self, bit: bool, probability: u16) -> bool;
+
+    /// Says what is coded from now on; only a [`Meter`](super::meter) listens.
+    fn begin(&mut self, _: Part) {}
 
     /// Codes the lowest `count` bits of `value`, highest first, each as likely set as not.
     fn code_bits(&mut self, value: u32, count: u32) -> u32 {

@@ -1,7 +1,7 @@
 //! The models that the tests of the file format share.
 
 use super::*;
-use crate::codec::{Granularity, Grid};
+use crate::codec::{Granularity, Grid, sqrt2_power};
 use crate::network::Activation;
 use crate::network::Front;
 use crate::rng::{self, Stream};
@@ -13,6 +13,7 @@ mod pinned;
 mod refusals;
 mod round_trip;
 mod size;
+mod stream;
 
 /// Every kind of grid, each linear one with each granularity.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +139,38 @@ fn small_models() -> Vec<Artifact> {
             ]
         })
         .chain(fronted().map(|fronted| model(fronted, Kind::SparseFloat, Kind::Float, 500)))
+        .chain(solid_models())
         .collect()
+}
+
+/// Models that are written as one stream: of all features, of those that are read, and behind
+/// fronts.
+fn solid_models() -> impl Iterator<Item = Artifact> {
+    let kind = |bits| Kind::Linear(bits, Granularity::Tensor, false);
+    let plain = Architecture::mlp(&[16, 5, 2], Activation::Relu).unwrap();
+    let keep: Vec<bool> = (0..16).map(|i| i % 5 != 1).collect();
+    let selected = plain.without_inputs(&keep).unwrap();
+    [plain, selected]
+        .into_iter()
+        .chain(fronted())
+        .flat_map(move |architecture| {
+            [(4, 8, 1000), (5, 2, 700), (2, 16, 1000)].map(|(weight, bias, per_mille)| {
+                let mut artifact = model(architecture.clone(), kind(weight), kind(bias), per_mille);
+                for tensor in &mut artifact.tensors {
+                    let Tensor::Quantized(tensor) = tensor else {
+                        continue;
+                    };
+                    if let Grid::Linear { scales, .. } = &mut tensor.grid {
+                        scales[0] = [1.0, sqrt2_power(-5), 0.3][usize::from(weight) % 3];
+                    }
+                    // Each selected feature is read by some weight.
+                    if let [_, columns] = tensor.shape[..] {
+                        tensor.codes[..columns].fill(1);
+                    }
+                }
+                artifact
+            })
+        })
 }
 
 /// Chains behind a front of a square image and of another, with and without a selection.
@@ -156,6 +188,13 @@ fn fronted() -> impl Iterator<Item = Architecture> {
 
 /// Puts the right checksum into bytes that were changed.
 fn seal(bytes: &mut [u8]) {
-    let sum = checksum(bytes);
-    bytes[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
+    Artifact::repair_checksum(bytes);
+}
+
+/// Where what follows the checksum begins.
+fn content(bytes: &[u8]) -> usize {
+    match bytes.first() {
+        Some(&solid::MAGIC) => solid::CHECKSUM.end,
+        _ => CHECKSUM.end,
+    }
 }

@@ -5,36 +5,74 @@ mod tests;
 
 /// An image of more pixels is coded as a plain row: its table of neighbours would take too much
 /// memory of a reader.
-pub const MOST_PIXELS: usize = 1 << 16;
+pub const MOST_PIXELS: usize = 1 << 13;
 
-/// The neighbours of a column, from [`Geometry::neighbours`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbours {
-    /// Those before it: west, north, north-west, north-east, two to the west, two to the north.
-    pub before: [u32; 6],
-    /// Those after it: east, south, south-west, south-east.
-    pub after: [u32; 4],
+/// How many neighbours come before a column: all within three steps of it.
+pub const BEFORE: usize = 24;
+
+/// How many are next to it on all sides.
+pub const AROUND: usize = 8;
+
+/// The steps (right, down) to those before, the nearest first.
+const STEPS_BEFORE: [(i64, i64); BEFORE] = [
+    (-1, 0),
+    (0, -1),
+    (-1, -1),
+    (1, -1),
+    (-2, 0),
+    (0, -2),
+    (-2, -1),
+    (-1, -2),
+    (1, -2),
+    (2, -1),
+    (-2, -2),
+    (2, -2),
+    (-3, 0),
+    (0, -3),
+    (-3, -1),
+    (-1, -3),
+    (1, -3),
+    (3, -1),
+    (-3, -2),
+    (-2, -3),
+    (2, -3),
+    (3, -2),
+    (-3, -3),
+    (3, -3),
+];
+
+/// The steps to those next to a column on all sides.
+const STEPS_AROUND: [(i64, i64); AROUND] = [
+    (-1, 0),
+    (0, -1),
+    (1, 0),
+    (0, 1),
+    (-1, -1),
+    (1, -1),
+    (-1, 1),
+    (1, 1),
+];
+
+/// Which columns are near one: [`Geometry::columns`] stands for none.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    before: [u32; BEFORE],
+    around: [u32; AROUND],
 }
-
-/// The steps (right, down) to [`Neighbours::before`] and to [`Neighbours::after`].
-const BEFORE: [(i64, i64); 6] = [(-1, 0), (0, -1), (-1, -1), (1, -1), (-2, 0), (0, -2)];
-const AFTER: [(i64, i64); 4] = [(1, 0), (0, 1), (-1, 1), (1, 1)];
 
 /// How the columns of a matrix are arranged: in a line, or as the pixels of an image.
 #[derive(Clone, Debug)]
 pub struct Geometry {
     columns: usize,
     /// Empty where the columns form a line.
-    table: Vec<Neighbours>,
+    table: Vec<Near>,
 }
 
 impl Geometry {
     /// Columns in a line.
     pub fn line(columns: usize) -> Self {
-        Geometry {
-            columns,
-            table: Vec::new(),
-        }
+        let table = Vec::new();
+        Geometry { columns, table }
     }
 
     /// Columns that are pixels of an image `width` pixels wide, which has `features` pixels.
@@ -62,9 +100,9 @@ impl Geometry {
         let table = (0..columns)
             .map(|column| {
                 let pixel = selected.map_or(column, |s| s[column] as usize);
-                Neighbours {
-                    before: BEFORE.map(|step| at(pixel, step)),
-                    after: AFTER.map(|step| at(pixel, step)),
+                Near {
+                    before: STEPS_BEFORE.map(|step| at(pixel, step)),
+                    around: STEPS_AROUND.map(|step| at(pixel, step)),
                 }
             })
             .collect();
@@ -76,23 +114,27 @@ impl Geometry {
         self.columns
     }
 
-    /// The neighbours of `column`; [`Geometry::columns`] stands for none.
-    pub fn neighbours(&self, column: usize) -> Neighbours {
+    /// The neighbours of `column` that come before it, the nearest first; [`Geometry::columns`]
+    /// stands for none.
+    pub fn before(&self, column: usize) -> [u32; BEFORE] {
         match self.table.get(column) {
-            Some(neighbours) => *neighbours,
-            None => {
-                let none = self.columns as u32;
-                let before = |n| column.checked_sub(n).map_or(none, |c| c as u32);
-                Neighbours {
-                    before: [before(1), none, none, none, before(2), none],
-                    after: [
-                        column.saturating_add(1).min(self.columns) as u32,
-                        none,
-                        none,
-                        none,
-                    ],
-                }
-            }
+            Some(near) => near.before,
+            None => STEPS_BEFORE.map(|step| self.in_line(column, step)),
+        }
+    }
+
+    /// Those next to it on all sides.
+    pub fn around(&self, column: usize) -> [u32; AROUND] {
+        match self.table.get(column) {
+            Some(near) => near.around,
+            None => STEPS_AROUND.map(|step| self.in_line(column, step)),
+        }
+    }
+
+    fn in_line(&self, column: usize, (right, down): (i64, i64)) -> u32 {
+        match column.checked_add_signed(right as isize) {
+            Some(there) if down == 0 => there.min(self.columns) as u32,
+            _ => self.columns as u32,
         }
     }
 }

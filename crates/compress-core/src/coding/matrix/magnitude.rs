@@ -1,10 +1,13 @@
 //! The sign and the magnitude of a value that is known not to be zero.
 //!
-//! The sign is predicted from the neighbours' signs; the magnitude by a tree of yes-or-no
-//! questions, each with its own adaptive probabilities. Small ranges ask "larger than 1? than
+//! The sign is predicted from the signs around it and from how they are balanced in the row, the
+//! column and the matrix; the magnitude by a tree of yes-or-no questions, each with its own
+//! adaptive probabilities, and by the magnitudes around it. Small ranges ask "larger than 1? than
 //! 2? …"; large ones ask for the number of digits in the same way, and then for the digits.
 
-use super::geometry::Geometry;
+use super::geometry::{BEFORE, Geometry};
+use crate::coding::logistic::{log2, odds, squash};
+use crate::coding::meter::Part;
 use crate::coding::predictor::{Counter, Mixer, code_mixed};
 use crate::coding::range_coder::BitCoder;
 
@@ -34,37 +37,62 @@ const NEAR: usize = 2 * QUESTIONS;
 const ABOVE: usize = NEAR + CLASSES * QUESTIONS;
 const COUNTERS: usize = ABOVE + CLASSES * QUESTIONS;
 
+/// Weights of the values before, by the square of their distance; in the order of
+/// [`Geometry::before`].
+const FIELD: [u32; BEFORE] = [
+    36, 36, 18, 18, 9, 9, 7, 7, 7, 7, 5, 5, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 2, 2,
+];
+
+/// Pretended weight of values of either sign around one, in its row and column, and in all.
+const SIGN_PRIORS: [u32; 4] = [8, 3, 2, 4];
+/// Pretended weight of values of the mean magnitude around one.
+const MAGNITUDE_PRIOR: u32 = 38;
+
+/// Initial weights of the evidence for a sign: around it, in its row, in its column, in all.
+const SIGN_WEIGHTS: [i32; 4] = [32_000, -24_000, 16_000, 60_000];
+/// Of that for a magnitude: those of the tables, then that of the magnitudes around it.
+const MAGNITUDE_WEIGHTS: [i32; 4] = [48_000, 6_000, 6_000, 60_000];
+
+/// How often values were negative and positive.
+type Signs = [u32; 2];
+
 /// Predicts values, row by row.
 #[derive(Clone, Debug)]
 pub(crate) struct Magnitude<'a> {
     geometry: &'a Geometry,
     /// The values of the present row so far; the last is always 0.
     row: Vec<i32>,
-    /// For each column how many values the rows above have, and the sum of their magnitudes.
+    /// For each column how many values the rows above have, and the sum of their magnitudes; the
+    /// last is of all columns.
     above: Vec<(u32, u32)>,
-    sign_counters: Vec<Counter>,
-    sign_mixer: Mixer<2>,
+    /// The same of their signs.
+    signs: Vec<Signs>,
+    signs_in_row: Signs,
+    sign_mixer: Mixer<4>,
     counters: Vec<Counter>,
-    mixer: Mixer<3>,
+    mixer: Mixer<4>,
 }
 
 impl<'a> Magnitude<'a> {
     /// Before the first row of a matrix whose columns are arranged as `geometry`.
     pub(crate) fn new(geometry: &'a Geometry) -> Self {
+        let columns = geometry.columns();
         Magnitude {
             geometry,
-            row: vec![0; geometry.columns() + 1],
-            above: vec![(0, 0); geometry.columns()],
-            sign_counters: vec![Counter::default(); 9 + 9],
-            sign_mixer: Mixer::new(1, [20_000; 2], 16),
+            row: vec![0; columns + 1],
+            above: vec![(0, 0); columns + 1],
+            signs: vec![[0; 2]; columns + 1],
+            signs_in_row: [0; 2],
+            sign_mixer: Mixer::new(1, SIGN_WEIGHTS, 40),
             counters: vec![Counter::default(); COUNTERS],
-            mixer: Mixer::new(COUNTED as usize + 2, [16_000; 3], 16),
+            mixer: Mixer::new(COUNTED as usize + 2, MAGNITUDE_WEIGHTS, 16),
         }
     }
 
     /// Starts a row; call it before the first value of each.
     pub(crate) fn begin_row(&mut self) {
         self.row.fill(0);
+        self.signs_in_row = [0; 2];
     }
 
     /// Codes the value in `column` of the present row, which is not 0 and lies between
@@ -76,64 +104,104 @@ impl<'a> Magnitude<'a> {
         value: i32,
         (lowest, highest): (u32, u32),
     ) -> i32 {
-        let near = self.geometry.neighbours(column).before;
-        let near = [0, 1, 2, 3].map(|i| self.row[near[i] as usize]);
+        let before = self.geometry.before(column).map(|c| self.row[c as usize]);
+        coder.begin(Part::Signs);
         let negative = if lowest == 0 || highest == 0 {
             highest == 0
         } else {
-            self.code_sign(coder, &near, value < 0)
+            self.code_sign(coder, column, &before, value < 0)
         };
+        coder.begin(Part::Magnitudes);
         let most = if negative { lowest } else { highest };
         let (count, sum) = self.above[column];
+        let around = self.magnitude_around(&before);
         let mut questions = Questions {
             counters: &mut self.counters,
             mixer: &mut self.mixer,
             bases: [
                 usize::from(negative) * QUESTIONS,
-                NEAR + class(mean_magnitude(&near)) * QUESTIONS,
+                NEAR + class(mean_magnitude(&before[..4])) * QUESTIONS,
                 ABOVE + class((2 * sum).checked_div(count).unwrap_or(0)) * QUESTIONS,
             ],
+            around,
         };
         let magnitude = if most <= COUNTED {
             questions.count(coder, 0, value.unsigned_abs(), most)
         } else {
             questions.digits(coder, value.unsigned_abs(), most)
         };
-        let value = if negative {
+        self.row[column] = if negative {
             -(magnitude as i32)
         } else {
             magnitude as i32
         };
-        self.row[column] = value;
-        // Halved before it can overflow, which also lets it follow a drift.
-        let (count, sum) = if sum > 1 << 24 {
-            (count / 2, sum / 2)
-        } else {
-            (count, sum)
-        };
-        self.above[column] = (count + 1, sum + magnitude);
-        value
+        for seen in [column, self.geometry.columns()] {
+            let (count, sum) = &mut self.above[seen];
+            if *sum > 1 << 24 {
+                // Before it can overflow, which also lets it follow a drift.
+                (*count, *sum) = (*count / 2, *sum / 2);
+            }
+            *count += 1;
+            *sum += magnitude;
+        }
+        self.row[column]
     }
 
-    fn code_sign(&mut self, coder: &mut impl BitCoder, near: &[i32; 4], negative: bool) -> bool {
-        let of = |value: i32| (value.signum() + 1) as usize;
-        let vote: i32 = near.iter().map(|value| value.signum()).sum();
-        let contexts = [3 * of(near[0]) + of(near[1]), 9 + (vote + 4) as usize];
-        code_mixed(
-            coder,
-            negative,
-            (&mut self.sign_counters, &contexts),
-            &[],
-            (&mut self.sign_mixer, 0),
-        )
+    fn code_sign(
+        &mut self,
+        coder: &mut impl BitCoder,
+        column: usize,
+        before: &[i32; BEFORE],
+        negative: bool,
+    ) -> bool {
+        let mut around = [0; 2];
+        for (&weight, &value) in FIELD.iter().zip(before) {
+            around[usize::from(value > 0)] += weight * value.unsigned_abs().min(1);
+        }
+        let all = self.geometry.columns();
+        let seen = [
+            around,
+            self.signs_in_row,
+            self.signs[column],
+            self.signs[all],
+        ];
+        let evidence = std::array::from_fn(|i| {
+            let [negative, positive] = seen[i].map(|n| u64::from(n + SIGN_PRIORS[i]));
+            odds(negative, positive)
+        });
+        let probability = squash(self.sign_mixer.mix(0, &evidence));
+        let negative = coder.code(negative, probability);
+        self.sign_mixer.update(0, &evidence, probability, negative);
+        let sign = usize::from(!negative);
+        self.signs_in_row[sign] += 1;
+        self.signs[column][sign] += 1;
+        self.signs[all][sign] += 1;
+        negative
+    }
+
+    /// How much larger than all values those around this one are.
+    fn magnitude_around(&self, before: &[i32; BEFORE]) -> i32 {
+        let (mut weight, mut sum) = (0, 0);
+        for (&near, &value) in FIELD.iter().zip(before) {
+            weight += u64::from(near) * u64::from(value.unsigned_abs().min(1));
+            sum += u64::from(near) * u64::from(value.unsigned_abs());
+        }
+        let (count, total) = self.above[self.geometry.columns()];
+        // A mean of 1.5 before there is any, as if of two values.
+        let (count, total) = (u64::from(count) + 2, u64::from(total) + 3);
+        let prior = u64::from(MAGNITUDE_PRIOR);
+        let (sum, weight) = (sum * count + prior * total, weight + prior);
+        log2(sum) - log2(weight) - log2(total)
     }
 }
 
 /// The tree of questions in one situation.
 struct Questions<'a> {
     counters: &'a mut [Counter],
-    mixer: &'a mut Mixer<3>,
+    mixer: &'a mut Mixer<4>,
     bases: [usize; 3],
+    /// The evidence of the magnitudes around.
+    around: i32,
 }
 
 impl Questions<'_> {
@@ -144,7 +212,7 @@ impl Questions<'_> {
             coder,
             answer,
             (self.counters, &contexts),
-            &[],
+            &[self.around],
             (self.mixer, situation),
         )
     }

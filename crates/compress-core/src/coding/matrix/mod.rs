@@ -1,16 +1,17 @@
 //! Sparse matrices of small integers in close to their entropy.
 //!
-//! For each position whether it is zero, and for the others sign and magnitude, by an adaptive
-//! model and the range coder. The model is written once for both directions: [`code_integers`]
+//! For each row how many of its values are not zero and which, and of those sign and magnitude,
+//! by an adaptive model and the range coder. The model is written once for both directions: [`code_integers`]
 //! writes with an encoder and reads with a decoder.
 
+mod counts;
 pub mod geometry;
 mod magnitude;
-mod significance;
+mod positions;
 
 use geometry::Geometry;
 use magnitude::Magnitude;
-use significance::Significance;
+use positions::Positions;
 
 use super::range_coder::BitCoder;
 
@@ -29,27 +30,26 @@ pub fn code_integers(
     values: &mut [i32],
     range: impl Fn(usize) -> (u32, u32),
 ) {
-    let columns = geometry.columns();
-    if columns == 0 {
-        // No row holds a value.
-        return values.fill(0);
+    let columns = geometry.columns().max(1);
+    let range = |position| {
+        let (lowest, highest) = range(position);
+        (lowest.min(LARGEST), highest.min(LARGEST))
+    };
+    for (position, value) in values.iter_mut().enumerate() {
+        *value *= i32::from(range(position) != (0, 0));
     }
-    let mut significance = Significance::new(geometry);
     let mut magnitude = Magnitude::new(geometry);
-    for (i, row) in values.chunks_mut(columns).enumerate() {
-        significance.begin_row();
-        magnitude.begin_row();
-        for (column, value) in row.iter_mut().enumerate() {
-            let (lowest, highest) = range(i * columns + column);
-            let range = (lowest.min(LARGEST), highest.min(LARGEST));
-            let possible = range != (0, 0);
-            *value = if possible && significance.code(coder, column, *value != 0) {
-                magnitude.code(coder, column, *value, range)
-            } else {
-                0
-            };
+    let mut row = usize::MAX;
+    code_nonzeros(coder, geometry, values, |coder, position, value| {
+        if position / columns != row {
+            row = position / columns;
+            magnitude.begin_row();
         }
-    }
+        match range(position) {
+            (0, 0) => 0,
+            range => magnitude.code(coder, position % columns, value, range),
+        }
+    });
 }
 
 /// Codes a matrix of which only the zeros are predicted: `other` codes each value that is not 0.
@@ -59,18 +59,32 @@ pub fn code_sparse<C: BitCoder>(
     values: &mut [u32],
     mut other: impl FnMut(&mut C, u32) -> u32,
 ) {
-    let columns = geometry.columns();
+    code_nonzeros(coder, geometry, values, |coder, _, value| {
+        other(coder, value)
+    });
+}
+
+/// Row by row, where the non-zeros are, then each of them by `other`, which is given its flat
+/// position.
+fn code_nonzeros<C: BitCoder, T: Copy + Default + PartialEq>(
+    coder: &mut C,
+    geometry: &Geometry,
+    values: &mut [T],
+    mut other: impl FnMut(&mut C, usize, T) -> T,
+) {
+    let (columns, zero) = (geometry.columns(), T::default());
     if columns == 0 {
-        return values.fill(0);
+        // No row holds a value.
+        return values.fill(zero);
     }
-    let mut significance = Significance::new(geometry);
-    for row in values.chunks_mut(columns) {
-        significance.begin_row();
-        for (column, value) in row.iter_mut().enumerate() {
-            *value = if significance.code(coder, column, *value != 0) {
-                other(coder, *value)
-            } else {
-                0
+    let mut positions = Positions::new(geometry);
+    for (row, values) in values.chunks_mut(columns).enumerate() {
+        let nonzero: Vec<bool> = values.iter().map(|value| *value != zero).collect();
+        let nonzero = positions.code_row(coder, nonzero);
+        for (column, (value, nonzero)) in values.iter_mut().zip(nonzero).enumerate() {
+            *value = match nonzero {
+                true => other(coder, row * columns + column, *value),
+                false => zero,
             };
         }
     }

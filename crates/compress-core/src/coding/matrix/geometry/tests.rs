@@ -2,13 +2,18 @@
 
 use super::*;
 
+/// The first six of those before.
+fn six(geometry: &Geometry, column: usize) -> [u32; 6] {
+    std::array::from_fn(|i| geometry.before(column)[i])
+}
+
 #[test]
 fn a_line_has_neighbours_on_both_sides() {
     let line = Geometry::line(3);
-    assert_eq!(line.neighbours(0).before, [3; 6]);
-    assert_eq!(line.neighbours(2).before, [1, 3, 3, 3, 0, 3]);
-    assert_eq!(line.neighbours(1).after, [2, 3, 3, 3]);
-    assert_eq!(line.neighbours(2).after, [3; 4]);
+    assert_eq!(line.before(0), [3; BEFORE]);
+    assert_eq!(six(&line, 2), [1, 3, 3, 3, 0, 3]);
+    assert_eq!(line.around(1), [0, 3, 2, 3, 3, 3, 3, 3]);
+    assert_eq!(line.around(2), [1, 3, 3, 3, 3, 3, 3, 3]);
 }
 
 #[test]
@@ -17,18 +22,27 @@ fn an_image_wraps_at_its_width() {
     // 3 4 5
     // 6 7 8
     let image = Geometry::image(9, None, 3).unwrap();
-    assert_eq!(image.neighbours(4).before, [3, 1, 0, 2, 9, 9]);
-    assert_eq!(image.neighbours(4).after, [5, 7, 6, 8]);
-    assert_eq!(image.neighbours(3).before, [9, 0, 9, 1, 9, 9]);
-    assert_eq!(image.neighbours(8).before, [7, 5, 4, 9, 6, 2]);
+    assert_eq!(six(&image, 4), [3, 1, 0, 2, 9, 9]);
+    assert_eq!(image.around(4), [3, 1, 5, 7, 0, 2, 6, 8]);
+    assert_eq!(six(&image, 3), [9, 0, 9, 1, 9, 9]);
+    assert_eq!(six(&image, 8), [7, 5, 4, 9, 6, 2]);
+}
+
+#[test]
+fn those_before_come_before_and_none_twice() {
+    let image = Geometry::image(100, None, 10).unwrap();
+    let before = image.before(66);
+    assert!(before.iter().all(|&column| column < 66));
+    let distinct: std::collections::BTreeSet<u32> = before.into_iter().collect();
+    assert_eq!(distinct.len(), BEFORE);
 }
 
 #[test]
 fn unselected_pixels_are_nobodys_neighbours() {
     let image = Geometry::image(9, Some(&[1, 3, 4, 8]), 3).unwrap();
     assert_eq!(image.columns(), 4);
-    assert_eq!(image.neighbours(2).before, [1, 0, 4, 4, 4, 4]);
-    assert_eq!(image.neighbours(2).after, [4, 4, 4, 3]);
+    assert_eq!(six(&image, 2), [1, 0, 4, 4, 4, 4]);
+    assert_eq!(image.around(2), [1, 0, 4, 4, 4, 4, 4, 3]);
 }
 
 #[test]
