@@ -66,10 +66,10 @@ struct ExperimentArgs {
     /// Of the record: how many seeds, from --seed on [default: 5, with --quick 2]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     seeds: Option<u8>,
-    /// Of the record: what a student may read [default: pixels]
+    /// Of the record: what is shown, and what a student may read [default: pixels]
     #[arg(long)]
     track: Option<experiments::Track>,
-    /// Of the record: the target, by its bytes [default: the one at 1.60 %]
+    /// Of the record's tracks pixels and pooled: the target, by its bytes [default: the one at 1.60 %]
     #[arg(long, value_name = "N")]
     target_bytes: Option<usize>,
     /// Worker threads; the result is the same for any number [default: all cores]

@@ -58,6 +58,8 @@ pub(crate) enum RunError {
         bytes: usize,
         known: String,
     },
+    #[error("the track {track} takes no --target-bytes: one run makes all of its files")]
+    NoTargets { track: &'static str },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
     Unwritable {
         path: PathBuf,

@@ -1,6 +1,7 @@
 //! The quick record: the same bits with any number of threads and after an interruption, and a
-//! test set that stays shut until every stage is finished.
+//! test set that stays shut until every stage is finished; all of it on each track.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -131,9 +132,128 @@ fn other_seeds_than_those_reported_cannot_open_the_test_set() {
     assert!(out.join("pooled-seed6.cmp").exists());
 }
 
+/// Everything in the folder but the times and the kept stages, by name.
+fn all_files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let files = entries.filter(|e| e.path().is_file() && e.file_name() != "timing.json");
+    files
+        .map(|e| {
+            let name = e.file_name().into_string().unwrap();
+            (name, std::fs::read(e.path()).unwrap())
+        })
+        .collect()
+}
+
+/// Runs a track with one and with two threads, for seeds that cannot open the test set and
+/// without its files; then once more from the stages, of which `lost` is missing. Gives the files.
+fn same_bits(track: &str, lost: &str) -> BTreeMap<String, Vec<u8>> {
+    let data = tempfile::tempdir().unwrap();
+    without_test_images(data.path());
+    let data = data.path().to_str().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let run = |out: &Path, more: &[&str]| {
+        let these = ["--data", data, "--track", track, "--seed", "101"];
+        let done = record(out, best(), &[&these, more].concat());
+        assert!(done.status.success(), "{}", text(&done));
+        all_files(out)
+    };
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let expected = run(&one, &["--threads", "1"]);
+    assert!(run(&two, &["--threads", "2"]) == expected);
+    std::fs::remove_file(two.join("stages").join(lost)).expect(lost);
+    assert!(run(&two, &["--resume"]) == expected);
+    expected
+}
+
+/// The page of a run, and the names of its models.
+fn page(files: &BTreeMap<String, Vec<u8>>) -> (String, Vec<&str>) {
+    let models = files.keys().filter(|name| name.ends_with(".cmp"));
+    let page = String::from_utf8(files["record.md"].clone()).unwrap();
+    (page, models.map(String::as_str).collect())
+}
+
+#[test]
+fn density_is_the_same_with_any_number_of_threads_and_leaves_the_test_set_shut() {
+    let files = same_bits("density", "pruned-to-2-%--seed-102.stage");
+    let (page, models) = page(&files);
+    let expected = [
+        "density-1-percent-seed101.cmp",
+        "density-1-percent-seed102.cmp",
+        "density-2-percent-seed101.cmp",
+        "density-2-percent-seed102.cmp",
+        "density-5-percent-seed101.cmp",
+        "density-5-percent-seed102.cmp",
+    ];
+    assert_eq!(models, expected);
+    for part in [
+        "the test set stayed shut",
+        "| 1 % | 244 |",
+        "2.36",
+        "## 5 %",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    // Fewer weights, and so fewer bytes.
+    let bytes = |level: usize| files[expected[level]].len();
+    assert!(bytes(0) < bytes(2) && bytes(2) < bytes(4));
+}
+
+#[test]
+fn dense_is_the_same_with_any_number_of_threads_and_leaves_the_test_set_shut() {
+    let files = same_bits("dense", "dense--seed-102.stage");
+    let (page, models) = page(&files);
+    let expected = [
+        "dense-f32-seed101.cmp",
+        "dense-f32-seed102.cmp",
+        "dense-int4-seed101.cmp",
+        "dense-int4-seed102.cmp",
+        "dense-int8-seed101.cmp",
+        "dense-int8-seed102.cmp",
+    ];
+    assert_eq!(models, expected);
+    for part in ["the test set stayed shut", "within 12 of f32", "| 4 bits |"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let bytes = |model: usize| files[expected[model]].len();
+    assert!(bytes(2) < bytes(4) && bytes(4) < bytes(0));
+}
+
+#[test]
+fn the_new_tracks_open_the_test_set_after_every_stage() {
+    let dir = tempfile::tempdir().unwrap();
+    without_test_images(dir.path());
+    let data = dir.path().to_str().unwrap();
+    for (track, last) in [
+        ("density", "pruned-to-1-%--seed-1.stage"),
+        ("dense", "dense--seed-1.stage"),
+    ] {
+        let out = dir.path().join(track);
+        let these = ["--data", data, "--track", track, "--seeds", "1"];
+        let failed = record(&out, best(), &these);
+        assert!(!failed.status.success());
+        let said = text(&failed);
+        assert!(said.contains("t10k-images-idx3-ubyte.gz"), "{said}");
+        assert!(out.join("stages").join(last).exists(), "{last}");
+        assert!(!out.join("record.md").exists());
+        let shut = [&these[..], &["--validation-only", "--resume"]].concat();
+        let done = record(&out, best(), &shut);
+        assert!(done.status.success(), "{}", text(&done));
+    }
+}
+
 #[test]
 fn what_it_does_not_know_is_refused() {
     let dir = tempfile::tempdir().unwrap();
+    for track in ["density", "dense"] {
+        let more = ["--track", track, "--target-bytes", "1000"];
+        let failed = record(dir.path(), best(), &more);
+        assert!(!failed.status.success());
+        let said = text(&failed);
+        assert!(
+            said.contains(&format!("{track} takes no --target-bytes")),
+            "{said}"
+        );
+    }
     let failed = record(dir.path(), best(), &["--target-bytes", "7"]);
     assert!(!failed.status.success());
     for part in ["7 bytes", "1000"] {

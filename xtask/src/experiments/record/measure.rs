@@ -7,6 +7,7 @@ use compress_nn::data::ImageSet;
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
+use super::lab::Student;
 use super::settings::{Settings, Track};
 use super::summary::Summary;
 use super::teachers::Teacher;
@@ -39,25 +40,35 @@ pub(super) struct TeacherErrors {
     pub(super) test: Option<Vec<usize>>,
 }
 
-/// Decodes and measures all files, then writes them and the report.
-pub(super) fn report(
+/// What was measured.
+pub(super) struct Results {
+    /// In the order of their files.
+    pub(super) students: Vec<Measured>,
+    pub(super) teachers: TeacherErrors,
+    /// How many images errors are counted on; `None` where the test set stayed shut.
+    pub(super) validation: usize,
+    pub(super) test: Option<usize>,
+}
+
+/// Decodes and measures files, each with its seed, and the teachers.
+pub(super) fn measure<'f>(
     run: &Run,
-    settings: &Settings,
+    test_limit: Option<usize>,
     validation: &ImageSet,
     teachers: &[Teacher],
-    finished: &[Finished],
-) -> Result<(), RunError> {
+    files: impl IntoIterator<Item = (u64, &'f [u8])>,
+) -> Result<Results, RunError> {
     let mut students = Vec::new();
-    for student in finished {
-        students.push(decode(student, validation)?);
+    for (seed, file) in files {
+        students.push(decode(seed, file, validation)?);
     }
     let mut of_teachers = TeacherErrors {
         validation: teacher_errors(teachers, validation)?,
         test: None,
     };
     // The test set is opened here, when every stage is finished, and not before.
-    let test = match finished.iter().all(|f| REPORTED.contains(&f.seed)) {
-        true => run.test_images(settings.test_limit)?,
+    let test = match students.iter().all(|s| REPORTED.contains(&s.seed)) {
+        true => run.test_images(test_limit)?,
         false => None,
     };
     if let Some(test) = &test {
@@ -66,20 +77,41 @@ pub(super) fn report(
         }
         of_teachers.test = Some(teacher_errors(teachers, test)?);
     }
-    let stages: Vec<Stage> = students.iter().map(|s| row(s, validation)).collect();
+    Ok(Results {
+        students,
+        teachers: of_teachers,
+        validation: validation.len(),
+        test: test.map(|images| images.len()),
+    })
+}
+
+/// Decodes and measures all files, then writes them and the report.
+pub(super) fn report(
+    run: &Run,
+    settings: &Settings,
+    validation: &ImageSet,
+    teachers: &[Teacher],
+    finished: &[Finished],
+) -> Result<(), RunError> {
+    let files = finished.iter().map(|f| (f.seed, &f.quantized.file[..]));
+    let results = measure(run, settings.test_limit, validation, teachers, files)?;
+    let Results { students, test, .. } = &results;
+    let rows = students.iter();
+    let stages: Vec<Stage> = rows
+        .map(|s| row(s, format!("seed {}", s.seed), results.validation))
+        .collect();
     let all: Vec<u8> = students.iter().flat_map(|s| s.file.clone()).collect();
     let Some(first) = students.first() else {
         return Err(failed("there are no seeds"));
     };
     let summary = Summary {
         settings,
-        teachers: &of_teachers,
-        students: &students,
-        validation: validation.len(),
-        test: test.as_ref().map(|t| t.len()),
+        results: &results,
         command: run.command(),
     };
     let text = summary.render();
+    let of_first = finished.iter().take(1);
+    let of_first = of_first.flat_map(|f| [("pruned", &f.pruned), ("quantized", &f.quantized)]);
     let report = Report {
         headline: Some(summary.headline()),
         experiment: format!("{} {}", run.experiment, settings.track.name()),
@@ -87,10 +119,10 @@ pub(super) fn report(
         seed: run.seed,
         model_hash: hexadecimal(&Sha256::digest(&all)),
         settings: settings.describe(),
-        frontier: frontier(settings, &stages, test.as_ref()),
-        validation_samples: validation.len(),
-        test_samples: test.as_ref().map(|images| images.len()),
-        curves: curves(teachers, finished),
+        frontier: frontier(settings, &stages, *test),
+        validation_samples: results.validation,
+        test_samples: *test,
+        curves: curves(teachers, of_first),
         histograms: Vec::new(),
         densities: Vec::new(),
         tensors: first.decoded.stored.clone(),
@@ -106,14 +138,15 @@ pub(super) fn report(
     println!("\n{text}");
     let mut files: Vec<(String, &[u8])> = vec![("record.md".into(), text.as_bytes())];
     for (student, finished) in students.iter().zip(finished) {
-        files.push((file_name(settings, finished.seed), &student.file));
+        let name = file_name(settings.track, None, finished.seed);
+        files.push((name, &student.file));
     }
     run.remove(is_file_name)?;
     run.finish_with(&report, &files)
 }
 
-fn decode(finished: &Finished, validation: &ImageSet) -> Result<Measured, RunError> {
-    let decoded = Decoded::of(&finished.quantized.file)?;
+fn decode(seed: u64, file: &[u8], validation: &ImageSet) -> Result<Measured, RunError> {
+    let decoded = Decoded::of(file)?;
     let network = &decoded.network;
     let parameters = network.parameters();
     let weights = parameters.iter().filter(|p| p.role() == Role::Weight);
@@ -124,8 +157,8 @@ fn decode(finished: &Finished, validation: &ImageSet) -> Result<Measured, RunErr
     let plain = network.architecture().plain_first_weight(first.matrix())?;
     let plain = plain.iter().filter(|w| **w != 0.0).count();
     Ok(Measured {
-        seed: finished.seed,
-        file: finished.quantized.file.clone(),
+        seed,
+        file: file.to_vec(),
         weights,
         plain_weights: weights - nonzero(first) + plain,
         validation_errors: count_errors(&decoded.runtime, validation)?,
@@ -158,40 +191,50 @@ fn wrong(logits: &Array2<f32>, labels: &[u32]) -> usize {
     wrong.count()
 }
 
-fn row(student: &Measured, validation: &ImageSet) -> Stage {
+/// A student's line in the report, of errors on so many validation images.
+pub(super) fn row(student: &Measured, stage: String, validation: usize) -> Stage {
     let bytes = student.file.len();
     Stage {
-        stage: format!("seed {}", student.seed),
+        stage,
         parameters: student.decoded.network.architecture().parameter_count(),
         nonzero: student.weights,
         bytes,
         ratio: ORIGINAL_BYTES as f64 / bytes as f64,
-        validation_error_percent: percent(student.validation_errors, validation.len()),
+        validation_error_percent: percent(student.validation_errors, validation),
         test_errors: student.test_errors,
     }
 }
 
 /// The students, and on the track `pixels` what others published.
-fn frontier(settings: &Settings, rows: &[Stage], test: Option<&ImageSet>) -> Vec<FrontierPoint> {
-    let ours = rows.iter().map(|row| FrontierPoint {
+fn frontier(settings: &Settings, rows: &[Stage], test: Option<usize>) -> Vec<FrontierPoint> {
+    let beside = published().filter(|_| settings.track == Track::Pixels);
+    rows.iter()
+        .map(|row| point(row, test))
+        .chain(beside)
+        .collect()
+}
+
+/// A row as a point, by its error on so many test images where they are open.
+pub(super) fn point(row: &Stage, test: Option<usize>) -> FrontierPoint {
+    FrontierPoint {
         label: row.stage.clone(),
         bytes: row.bytes,
         error_percent: match (row.test_errors, test) {
-            (Some(errors), Some(images)) => percent(errors, images.len()),
+            (Some(errors), Some(images)) => percent(errors, images),
             _ => row.validation_error_percent,
         },
         published: false,
-    });
-    let beside = published().filter(|_| settings.track == Track::Pixels);
-    ours.chain(beside).collect()
+    }
 }
 
-/// How training went: of the teachers, and of the first seed.
-fn curves(teachers: &[Teacher], finished: &[Finished]) -> Vec<Curve> {
+/// How training went: of the teachers, and of these students, each by its stage.
+pub(super) fn curves<'s>(
+    teachers: &[Teacher],
+    students: impl IntoIterator<Item = (&'s str, &'s Student)>,
+) -> Vec<Curve> {
     let of_teachers = (1..).zip(teachers);
     let of_teachers = of_teachers.map(|(i, teacher)| (format!("teacher {i}"), &teacher.epochs));
-    let first = finished.iter().take(1);
-    let of_students = first.flat_map(|f| [("pruned", &f.pruned), ("quantized", &f.quantized)]);
+    let of_students = students.into_iter();
     let of_students = of_students.map(|(stage, student)| (stage.to_owned(), &student.epochs));
     let all = of_teachers.chain(of_students);
     all.map(|(stage, epochs)| Curve {

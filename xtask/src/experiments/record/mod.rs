@@ -2,16 +2,23 @@
 //! each seed a student that is pruned while it learns, quantized with learned steps, folded into
 //! whole numbers, coded, decoded from its file and measured.
 //!
-//! Two tracks, which must not be compared with each other: `pixels` reads the 784 pixels and
-//! assumes nothing; `pooled` has a fixed linear pooling in front, which the decoder knows and
-//! which counts as a byte of the file.
+//! Two tracks for that, which must not be compared with each other: `pixels` reads the 784 pixels
+//! and assumes nothing; `pooled` has a fixed linear pooling in front, which the decoder knows and
+//! which counts as a byte of the file. Two more show one technique alone, with the same teachers:
+//! `density` prunes and leaves the weights in full precision; `dense` does not prune, and rounds.
 //!
 //! No stage reads the test set; [`measure`] opens it once, after the last, and only for the seeds
 //! that are reported, 1 to 5: settings are searched with others, which cannot open it, nor can
 //! any with `--validation-only`.
 
+mod alone;
+mod alone_settings;
+mod dense;
+mod density;
+mod lab;
 mod measure;
 mod settings;
+mod setup;
 mod student;
 mod summary;
 mod teacher_settings;
@@ -22,12 +29,27 @@ pub(crate) use settings::Track;
 
 use std::ops::RangeInclusive;
 
+use alone_settings::{DenseSettings, DensitySettings};
+use lab::Student;
 use settings::Settings;
-use student::{Lab, Student};
+use setup::Setup;
 
 /// The settings of a profile and the options in full, or why they are none.
 pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
-    Ok(format!("{:?}", Settings::of(profile, options)?))
+    Ok(match Track::of(options) {
+        Track::Pixels | Track::Pooled => format!("{:?}", Settings::of(profile, options)?),
+        Track::Density => format!("{:?}", DensitySettings::of(profile, options)?),
+        Track::Dense => format!("{:?}", DenseSettings::of(profile, options)?),
+    })
+}
+
+/// Runs the track that the options name.
+pub(super) fn run(run: &Run) -> Result<(), RunError> {
+    match Track::of(&run.options) {
+        Track::Pixels | Track::Pooled => smallest(run),
+        Track::Density => density::run(run),
+        Track::Dense => dense::run(run),
+    }
 }
 
 /// A finished student: its seed, what pruning left, and its file.
@@ -38,50 +60,49 @@ struct Finished {
 }
 
 /// Trains the teachers, then the students of all seeds, then measures.
-pub(super) fn run(run: &Run) -> Result<(), RunError> {
+fn smallest(run: &Run) -> Result<(), RunError> {
     let settings = Settings::of(run.profile, &run.options)?;
-    let of_teachers = &settings.teachers;
-    let (training, validation) = run.training_images(of_teachers.limit, of_teachers.validation)?;
-    let teachers = teachers::teachers(run, of_teachers, &training, &validation)?;
-    let seeds = (0..settings.seeds as u64).map(|i| run.seed.wrapping_add(i));
-    let seeds: Vec<u64> = seeds.collect();
-    let label = |stage: &str| {
-        let named = seeds.iter().map(|seed| format!("{stage}, seed {seed}"));
-        named.collect::<Vec<String>>()
-    };
-    let (prune, quantize) = (label("pruned"), label("quantized"));
-    let done = run.finished(&quantize) && run.finished(&prune);
-    let lab = match done {
-        true => None,
-        false => Some(Lab::new(run, &settings, &training, &validation, &teachers)?),
-    };
-    let lab = || lab.as_ref().ok_or("the samples are missing");
-    let pruned = run.stages(&prune, |i| lab()?.pruned(seeds[i]))?;
-    let quantized = run.stages(&quantize, |i| lab()?.quantized(seeds[i], &pruned[i]))?;
-    let finished = seeds.into_iter().zip(pruned.into_iter().zip(quantized));
+    let setup = Setup::new(run, settings.lessons(), settings.seeds)?;
+    let (prune, quantize) = (setup.names("pruned"), setup.names("quantized"));
+    let seeds = &setup.seeds;
+    let pruned = setup.stages(&prune, |lab, i| student::pruned(lab, &settings, seeds[i]))?;
+    let quantized = setup.stages(&quantize, |lab, i| {
+        student::quantized(lab, &settings, seeds[i], &pruned[i])
+    })?;
+    let finished = seeds.iter().zip(pruned.into_iter().zip(quantized));
     let finished: Vec<Finished> = finished
-        .map(|(seed, (pruned, quantized))| Finished {
+        .map(|(&seed, (pruned, quantized))| Finished {
             seed,
             pruned,
             quantized,
         })
         .collect();
-    measure::report(run, &settings, &validation, &teachers, &finished)
+    measure::report(
+        run,
+        &settings,
+        &setup.validation,
+        &setup.teachers,
+        &finished,
+    )
 }
 
 /// The seeds that are reported.
 const REPORTED: RangeInclusive<u64> = 1..=5;
 
-/// Whether `name` is what [`file_name`] gives for some track and seed.
+/// Whether `name` is what [`file_name`] gives for some track, variant and seed.
 fn is_file_name(name: &str) -> bool {
-    [Track::Pixels, Track::Pooled].iter().any(|track| {
-        let seed = name.strip_prefix(track.name());
-        let seed = seed.and_then(|rest| rest.strip_prefix("-seed")?.strip_suffix(".cmp"));
-        seed.is_some_and(|seed| seed.parse::<u64>().is_ok())
-    })
+    let stem = name.strip_suffix(".cmp");
+    stem.and_then(|stem| stem.rsplit_once("-seed"))
+        .is_some_and(|(kind, seed)| {
+            let mut tracks = Track::all()
+                .iter()
+                .filter_map(|t| kind.strip_prefix(t.name()));
+            seed.parse::<u64>().is_ok() && tracks.any(|v| v.is_empty() || v.starts_with('-'))
+        })
 }
 
-/// The file of one seed beside the report.
-fn file_name(settings: &Settings, seed: u64) -> String {
-    format!("{}-seed{seed}.cmp", settings.track.name())
+/// The file of one seed beside the report; `variant` where a track makes several of each.
+fn file_name(track: Track, variant: Option<&str>, seed: u64) -> String {
+    let variant = variant.map_or_else(String::new, |variant| format!("-{variant}"));
+    format!("{}{variant}-seed{seed}.cmp", track.name())
 }

@@ -1,28 +1,54 @@
-//! The settings of each track and target. They are being chosen on validation images and seeds
+//! The tracks, and the settings of each target of `pixels` and `pooled`. They are being chosen on validation images and seeds
 //! from 101 on; the test set has not been opened for any of them.
 
+use compress_core::network::Front;
 use serde::{Deserialize, Serialize};
 
+use super::lab::{Lessons, Pruning};
 use super::teacher_settings::TeacherSettings;
 use crate::experiments::rate::Rate;
 use crate::run::{Options, Profile, RunError};
 
-/// What a student may read.
+/// What is to be shown, and what a student may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 pub(crate) enum Track {
-    /// The 784 pixels as they are.
+    /// The smallest file that reads the 784 pixels as they are.
     Pixels,
-    /// A fixed linear pooling of them to 14 × 14, which is a part of the decoder.
+    /// The smallest behind a fixed linear pooling of them to 14 × 14, a part of the decoder.
     Pooled,
+    /// Pruning alone: few weights in full precision.
+    Density,
+    /// No pruning: a dense student, then rounded without training.
+    Dense,
 }
 
 impl Track {
+    /// That of the command line.
+    pub(crate) fn of(options: &Options) -> Self {
+        options.track.unwrap_or(Track::Pixels)
+    }
+
+    /// All of them.
+    pub(super) fn all() -> &'static [Self] {
+        <Self as clap::ValueEnum>::value_variants()
+    }
+
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Track::Pixels => "pixels",
             Track::Pooled => "pooled",
+            Track::Density => "density",
+            Track::Dense => "dense",
         }
+    }
+
+    /// What stands before the first layer.
+    pub(super) fn front(self) -> Option<Front> {
+        (self == Track::Pooled).then_some(Front::TentPool {
+            height: 28,
+            width: 28,
+        })
     }
 }
 
@@ -72,11 +98,12 @@ pub(super) struct Settings {
 impl Settings {
     /// Those of a profile and a command line.
     pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
-        let track = options.track.unwrap_or(Track::Pixels);
+        let track = Track::of(options);
         let targets = match (profile, track) {
             (Profile::Full, Track::Pixels) => PIXELS,
             (Profile::Full, Track::Pooled) => POOLED,
-            (Profile::Quick, _) => QUICK,
+            (Profile::Quick, Track::Pixels | Track::Pooled) => QUICK,
+            (_, Track::Density | Track::Dense) => &[],
         };
         let target = match options.target_bytes {
             None => targets.first(),
@@ -104,6 +131,29 @@ impl Settings {
                     .join(", "),
             })?,
         })
+    }
+
+    /// What students learn from.
+    pub(super) fn lessons(&self) -> Lessons {
+        Lessons {
+            teachers: self.teachers,
+            temperature: self.temperature,
+            batch: self.batch,
+            front: self.track.front(),
+        }
+    }
+
+    /// How they are pruned.
+    pub(super) fn pruning(&self) -> Pruning {
+        Pruning {
+            hidden: self.target.hidden,
+            weights: self.target.weights,
+            dense_passes: self.target.dense_passes,
+            prune_passes: self.target.prune_passes,
+            end: self.prune_end,
+            interval: self.prune_interval,
+            rate: self.target.prune_rate,
+        }
     }
 
     /// For the report.

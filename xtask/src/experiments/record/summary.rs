@@ -2,61 +2,37 @@
 
 use std::fmt::Write;
 
-use super::measure::{Measured, TeacherErrors};
+use super::measure::{Measured, Results, TeacherErrors};
 use super::settings::{Settings, Track};
 use crate::experiments::decoded::{PUBLISHED, percent};
 
 /// What the page is made of.
 pub(super) struct Summary<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) teachers: &'a TeacherErrors,
-    pub(super) students: &'a [Measured],
-    /// How many images errors are counted on.
-    pub(super) validation: usize,
-    pub(super) test: Option<usize>,
+    pub(super) results: &'a Results,
     pub(super) command: String,
 }
 
 impl Summary<'_> {
     /// The result in a sentence: means over the seeds.
     pub(super) fn headline(&self) -> String {
-        let bytes: Vec<f64> = self.students.iter().map(|s| s.file.len() as f64).collect();
-        let of = |errors: &dyn Fn(&Measured) -> Option<usize>, images: usize| {
-            let errors = self.students.iter().map(errors);
-            let percents = errors.map(|errors| Some(percent(errors?, images)));
-            Some(mean(&percents.collect::<Option<Vec<f64>>>()?))
-        };
-        let test = self.test.and_then(|images| of(&|s| s.test_errors, images));
-        let error = match test {
-            Some(error) => format!("{error:.3} % test error"),
-            None => {
-                let error = of(&|s| Some(s.validation_errors), self.validation);
-                let error = error.unwrap_or(f64::NAN);
-                format!("{error:.3} % validation error (the test set stayed shut)")
-            }
-        };
-        let seeds = self.students.len();
-        format!(
-            "{:.1} bytes and {error}, means of {seeds} seeds",
-            mean(&bytes)
-        )
+        let students = &self.results.students;
+        let bytes: Vec<f64> = students.iter().map(|s| s.file.len() as f64).collect();
+        let (error, of) = mean_error(self.results, students);
+        let (bytes, seeds) = (mean(&bytes), students.len());
+        format!("{bytes:.1} bytes and {error:.3} % {of}, means of {seeds} seeds")
     }
 
     /// The page, as markdown.
     pub(super) fn render(&self) -> String {
-        let mut out = format!(
-            "# Track `{}`\n\n**{}.**\n\n```sh\n{}\n```\n\n",
-            self.settings.track.name(),
-            self.headline(),
-            self.command
-        );
+        let mut out = head(self.settings.track, &self.headline(), &self.command);
         self.students(&mut out);
         self.parts(&mut out);
-        self.teachers(&mut out);
+        teachers(&self.results.teachers, &mut out);
         if self.settings.track == Track::Pixels {
             published(&mut out);
         }
-        self.of_settings(&mut out);
+        settings(&self.settings.describe(), &mut out);
         out
     }
 
@@ -65,47 +41,23 @@ impl Summary<'_> {
             out,
             "## Seeds\n\nThe whole file is counted, and the error is that of the decoded file. The spread is the standard deviation of a seed.\n\n",
         );
-        push(
-            out,
-            "| seed | bytes | weights | as a plain MLP | validation errors | % | test errors | % |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
-        );
-        let columns: Vec<[Option<f64>; 7]> =
-            self.students.iter().map(|s| self.columns(s)).collect();
-        for (student, columns) in self.students.iter().zip(&columns) {
-            push_row(
-                out,
-                &student.seed.to_string(),
-                columns,
-                &[0, 0, 0, 0, 2, 0, 2],
-            );
-        }
-        let gather = |i: usize| columns.iter().map(|c| c[i]).collect::<Option<Vec<f64>>>();
-        let statistic = |of: fn(&[f64]) -> f64| -> [Option<f64>; 7] {
-            std::array::from_fn(|i| gather(i).map(|values| of(&values)))
+        let students = &self.results.students;
+        let of = |value: &dyn Fn(&Measured) -> usize| {
+            students.iter().map(|s| Some(value(s) as f64)).collect()
         };
-        let digits = &[1, 1, 1, 1, 3, 1, 3];
-        push_row(out, "mean", &statistic(mean), digits);
-        push_row(out, "spread", &statistic(spread), digits);
-    }
-
-    fn columns(&self, student: &Measured) -> [Option<f64>; 7] {
-        [
-            Some(student.file.len() as f64),
-            Some(student.weights as f64),
-            Some(student.plain_weights as f64),
-            Some(student.validation_errors as f64),
-            Some(percent(student.validation_errors, self.validation)),
-            student.test_errors.map(|errors| errors as f64),
-            student
-                .test_errors
-                .zip(self.test)
-                .map(|(errors, of)| percent(errors, of)),
-        ]
+        let mut columns = vec![
+            Column::of("bytes", 0, of(&|s| s.file.len())),
+            Column::of("weights", 0, of(&|s| s.weights)),
+            Column::of("as a plain MLP", 0, of(&|s| s.plain_weights)),
+        ];
+        columns.extend(errors(self.results, students));
+        let seeds: Vec<u64> = students.iter().map(|s| s.seed).collect();
+        seed_table(&seeds, &columns, out);
     }
 
     fn parts(&self, out: &mut String) {
         push(out, "\n## Bytes by part\n\n| seed |");
-        let Some(first) = self.students.first() else {
+        let Some(first) = self.results.students.first() else {
             return;
         };
         for part in &first.decoded.stored {
@@ -113,7 +65,7 @@ impl Summary<'_> {
         }
         push(out, " the rest |\n| ---: |");
         push(out, &" ---: |".repeat(first.decoded.stored.len() + 1));
-        for student in self.students {
+        for student in &self.results.students {
             push(out, &format!("\n| {} |", student.seed));
             for part in &student.decoded.stored {
                 push(out, &format!(" {} |", part.bytes));
@@ -123,29 +75,70 @@ impl Summary<'_> {
         }
         push(out, "\n");
     }
+}
 
-    fn teachers(&self, out: &mut String) {
-        push(
-            out,
-            "\n## Teachers\n\n| | validation errors | test errors |\n| --- | ---: | ---: |\n",
-        );
-        let count = self.teachers.validation.len();
-        for (i, errors) in self.teachers.validation.iter().enumerate() {
-            let name = match i + 1 < count {
-                true => format!("teacher {}", i + 1),
-                false => "all together".into(),
-            };
-            let test = self.teachers.test.as_ref().and_then(|test| test.get(i));
-            let test = test.map_or_else(|| "-".into(), usize::to_string);
-            push(out, &format!("| {name} | {errors} | {test} |\n"));
-        }
+/// How a page begins.
+pub(super) fn head(track: Track, headline: &str, command: &str) -> String {
+    format!(
+        "# Track `{}`\n\n**{headline}.**\n\n```sh\n{command}\n```\n\n",
+        track.name()
+    )
+}
+
+/// The mean error of some students in percent, and of what: of the test set where it is open.
+pub(super) fn mean_error(results: &Results, students: &[Measured]) -> (f64, &'static str) {
+    let [_, validation, _, test] = errors(results, students).map(|column| column.statistic(mean));
+    match (test, validation) {
+        (Some(error), _) => (error, "test error"),
+        (None, error) => (
+            error.unwrap_or(f64::NAN),
+            "validation error (the test set stayed shut)",
+        ),
     }
+}
 
-    fn of_settings(&self, out: &mut String) {
-        push(out, "\n## Settings\n\n| | |\n| --- | --- |\n");
-        for (name, value) in self.settings.describe() {
-            push(out, &format!("| {name} | {value} |\n"));
-        }
+/// The columns of errors on validation and test images, counted and in percent.
+pub(super) fn errors(results: &Results, students: &[Measured]) -> [Column; 4] {
+    let counts = |of: &dyn Fn(&Measured) -> Option<usize>| -> Vec<Option<usize>> {
+        students.iter().map(of).collect()
+    };
+    let columns = |name, counts: Vec<Option<usize>>, images: Option<usize>| {
+        let count = counts.iter().map(|n| n.map(|n| n as f64)).collect();
+        let share = counts.iter().map(|n| Some(percent((*n)?, images?)));
+        [
+            Column::of(name, 0, count),
+            Column::of("%", 2, share.collect()),
+        ]
+    };
+    let validation = counts(&|s| Some(s.validation_errors));
+    let [v, v_percent] = columns("validation errors", validation, Some(results.validation));
+    let [t, t_percent] = columns("test errors", counts(&|s| s.test_errors), results.test);
+    [v, v_percent, t, t_percent]
+}
+
+/// The errors of each teacher, and of all together.
+pub(super) fn teachers(errors: &TeacherErrors, out: &mut String) {
+    push(
+        out,
+        "\n## Teachers\n\n| | validation errors | test errors |\n| --- | ---: | ---: |\n",
+    );
+    let count = errors.validation.len();
+    for (i, validation) in errors.validation.iter().enumerate() {
+        let name = match i + 1 < count {
+            true => format!("teacher {}", i + 1),
+            false => "all together".into(),
+        };
+        let test = errors.test.as_ref().and_then(|test| test.get(i));
+        let test = test.map_or_else(|| "-".into(), usize::to_string);
+        push(out, &format!("| {name} | {validation} | {test} |\n"));
+    }
+}
+
+/// All settings.
+pub(super) fn settings(rows: &[(String, String)], out: &mut String) {
+    push(out, "\n## Settings\n\n| | |\n| --- | --- |\n");
+    for (name, value) in rows {
+        push(out, &format!("| {name} | {value} |\n"));
     }
 }
 
@@ -159,21 +152,69 @@ fn published(out: &mut String) {
     }
 }
 
-fn push_row(out: &mut String, head: &str, columns: &[Option<f64>; 7], digits: &[usize; 7]) {
+/// A column of numbers by seed.
+pub(super) struct Column {
+    name: String,
+    /// After the point; one more of the mean and the spread.
+    digits: usize,
+    values: Vec<Option<f64>>,
+}
+
+impl Column {
+    pub(super) fn of(name: impl Into<String>, digits: usize, values: Vec<Option<f64>>) -> Self {
+        Column {
+            name: name.into(),
+            digits,
+            values,
+        }
+    }
+
+    /// Of all values, where none is missing.
+    pub(super) fn statistic(&self, of: fn(&[f64]) -> f64) -> Option<f64> {
+        let values: Option<Vec<f64>> = self.values.iter().copied().collect();
+        values.map(|values| of(&values))
+    }
+}
+
+/// A row for each seed, then mean and spread.
+pub(super) fn seed_table(seeds: &[u64], columns: &[Column], out: &mut String) {
+    push(out, "| seed |");
+    for column in columns {
+        push(out, &format!(" {} |", column.name));
+    }
+    push(out, "\n| ---: |");
+    push(out, &" ---: |".repeat(columns.len()));
+    push(out, "\n");
+    for (i, seed) in seeds.iter().enumerate() {
+        let cells = columns.iter().map(|c| cell(c.values[i], c.digits));
+        push_row(out, &seed.to_string(), cells);
+    }
+    for (name, of) in [("mean", mean as fn(&[f64]) -> f64), ("spread", spread)] {
+        let cells = columns.iter().map(|c| cell(c.statistic(of), c.digits + 1));
+        push_row(out, name, cells);
+    }
+}
+
+/// A number, or a dash where there is none.
+pub(super) fn cell(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
+}
+
+/// A row of a table.
+pub(super) fn push_row(out: &mut String, head: &str, cells: impl Iterator<Item = String>) {
     push(out, &format!("| {head} |"));
-    for (column, &digits) in columns.iter().zip(digits) {
-        let cell = column.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"));
+    for cell in cells {
         push(out, &format!(" {cell} |"));
     }
     push(out, "\n");
 }
 
-fn push(out: &mut String, text: &str) {
+pub(super) fn push(out: &mut String, text: &str) {
     // Writing to a string cannot fail.
     let _ = out.write_str(text);
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 

@@ -1,0 +1,283 @@
+//! The settings of the tracks that show one technique alone, `density` and `dense`. As those of
+//! the others they are chosen on validation images and seeds from 101 on.
+
+use compress_quant::schemes::Range;
+
+use super::lab::{Lessons, Pruning};
+use super::settings::Track;
+use super::teacher_settings::TeacherSettings;
+use crate::experiments::rate::Rate;
+use crate::run::{Options, Profile, RunError};
+
+/// What both tracks have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common {
+    pub(super) track: Track,
+    pub(super) seeds: usize,
+    /// The first test images; all where `None`.
+    pub(super) test_limit: Option<usize>,
+    /// Widths of a student's hidden layers.
+    pub(super) hidden: [usize; 2],
+    pub(super) lessons: Lessons,
+}
+
+/// Of the track `density`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DensitySettings {
+    pub(super) common: Common,
+    /// The sparsest last.
+    pub(super) levels: [Level; 3],
+}
+
+/// A share of the weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level {
+    /// Of all weights and biases of the dense student.
+    pub(super) percent: usize,
+    /// The mean test error to be reached, in percent.
+    pub(super) goal: f64,
+    /// What [`PUBLISHED_BY`] reached, in percent.
+    pub(super) published: f64,
+    /// Passes over as many samples as there are training images, before the first weight goes
+    /// and after it.
+    pub(super) dense_passes: usize,
+    pub(super) prune_passes: usize,
+    /// The share of all passes after which the number of weights stays.
+    pub(super) end: f64,
+    /// Steps between two prunings.
+    pub(super) interval: usize,
+    pub(super) rate: Rate,
+}
+
+/// Of the track `dense`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DenseSettings {
+    pub(super) common: Common,
+    /// Passes over as many samples as there are training images.
+    pub(super) passes: usize,
+    pub(super) rate: Rate,
+    /// What the student is rounded to afterwards.
+    pub(super) roundings: [Rounding; 2],
+}
+
+/// Codes of so many bits, with a scale for each channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounding {
+    pub(super) name: &'static str,
+    pub(super) bits: u8,
+    pub(super) range: Range,
+    /// Within how many test errors of the student it is to stay, in the mean.
+    pub(super) goal: usize,
+}
+
+/// Whom [`Level::published`] is of.
+pub(super) const PUBLISHED_BY: &str = "Sparse Momentum (Dettmers and Zettlemoyer 2019, 1907.04840)";
+
+/// The mean test errors that a dense student is to have at most.
+pub(super) const DENSE_GOAL: usize = 75;
+
+const LEVELS: [Level; 3] = [
+    LEVEL,
+    Level {
+        percent: 2,
+        goal: 1.20,
+        published: 1.80,
+        ..LEVEL
+    },
+    Level {
+        percent: 1,
+        goal: 1.45,
+        published: 2.36,
+        ..LEVEL
+    },
+];
+
+const LEVEL: Level = Level {
+    percent: 5,
+    goal: 1.00,
+    published: 1.47,
+    dense_passes: 10,
+    prune_passes: 400,
+    end: 0.8,
+    interval: 100,
+    rate: Rate::new(4e-3, 0.02, 300),
+};
+
+const DENSE_PASSES: usize = 200;
+const DENSE_RATE: Rate = Rate::new(1.5e-3, 0.01, 300);
+
+const ROUNDINGS: [Rounding; 2] = [
+    Rounding {
+        name: "int8",
+        bits: 8,
+        range: Range::AbsMax,
+        goal: 3,
+    },
+    Rounding {
+        name: "4 bits",
+        bits: 4,
+        range: Range::LeastSquares,
+        goal: 12,
+    },
+];
+
+impl Common {
+    fn of(track: Track, profile: Profile, options: &Options) -> Result<Self, RunError> {
+        if options.target_bytes.is_some() {
+            return Err(RunError::NoTargets {
+                track: track.name(),
+            });
+        }
+        let quick = profile == Profile::Quick;
+        let seeds = if quick { 2 } else { 5 };
+        Ok(Common {
+            track,
+            seeds: options.seeds.map_or(seeds, usize::from),
+            test_limit: quick.then_some(1_000),
+            hidden: if quick { [30, 20] } else { [300, 100] },
+            lessons: Lessons {
+                teachers: TeacherSettings::of(profile),
+                temperature: 1.0,
+                batch: 256,
+                front: track.front(),
+            },
+        })
+    }
+
+    /// The dense student, as in 784-300-100-10.
+    pub(super) fn student(&self) -> String {
+        let [first, second] = self.hidden;
+        format!("784-{first}-{second}-10")
+    }
+
+    /// Its weights and biases.
+    pub(super) fn parameters(&self) -> usize {
+        let [first, second] = self.hidden;
+        (784 + 1) * first + (first + 1) * second + (second + 1) * 10
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let Lessons {
+            teachers,
+            temperature,
+            batch,
+            ..
+        } = &self.lessons;
+        let rows = [
+            ("track", self.track.name().to_owned()),
+            ("teachers", teachers.describe()),
+            (
+                "transfer set: augmented copies",
+                teachers.copies.to_string(),
+            ),
+            ("temperature", temperature.to_string()),
+            ("batch", batch.to_string()),
+            ("student", self.student()),
+        ];
+        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+}
+
+impl DensitySettings {
+    /// Those of a profile and a command line.
+    pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
+        let quick = |level: Level| Level {
+            dense_passes: 4,
+            prune_passes: 16,
+            interval: 10,
+            rate: Rate::new(4e-3, 0.02, 20),
+            ..level
+        };
+        Ok(DensitySettings {
+            common: Common::of(Track::Density, profile, options)?,
+            levels: match profile {
+                Profile::Full => LEVELS,
+                Profile::Quick => LEVELS.map(quick),
+            },
+        })
+    }
+
+    /// How a student is pruned to a level.
+    pub(super) fn pruning(&self, level: &Level) -> Pruning {
+        let parameters = self.common.parameters();
+        Pruning {
+            hidden: self.common.hidden,
+            // To the nearest.
+            weights: (parameters * level.percent + 50) / 100,
+            dense_passes: level.dense_passes,
+            prune_passes: level.prune_passes,
+            end: level.end,
+            interval: level.interval,
+            rate: level.rate,
+        }
+    }
+
+    /// For the report.
+    pub(super) fn describe(&self) -> Vec<(String, String)> {
+        let mut rows = self.common.describe();
+        rows.extend(self.levels.iter().map(|level| {
+            let Level {
+                percent,
+                dense_passes,
+                prune_passes,
+                end,
+                interval,
+                rate,
+                ..
+            } = level;
+            let (weights, rate) = (self.pruning(level).weights, rate.describe());
+            let how = format!(
+                "{weights} weights; {dense_passes} passes dense, {prune_passes} pruning, by {end} of them, every {interval} steps; learning rate {rate}"
+            );
+            (format!("{percent} %"), how)
+        }));
+        rows
+    }
+}
+
+impl DenseSettings {
+    /// Those of a profile and a command line.
+    pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
+        let (passes, rate) = match profile {
+            Profile::Full => (DENSE_PASSES, DENSE_RATE),
+            Profile::Quick => (8, Rate::new(4e-3, 0.01, 20)),
+        };
+        Ok(DenseSettings {
+            common: Common::of(Track::Dense, profile, options)?,
+            passes,
+            rate,
+            roundings: ROUNDINGS,
+        })
+    }
+
+    /// For the report.
+    pub(super) fn describe(&self) -> Vec<(String, String)> {
+        let mut rows = self.common.describe();
+        rows.push(("passes".into(), self.passes.to_string()));
+        rows.push(("learning rate".into(), self.rate.describe()));
+        rows.extend(self.roundings.iter().map(|rounding| {
+            let range = match rounding.range {
+                Range::LeastSquares => "clipped by least squares",
+                _ => "nothing clipped",
+            };
+            let how = format!("{} bits per channel, {range}", rounding.bits);
+            (rounding.name.to_owned(), how)
+        }));
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_of_all_weights_and_biases() {
+        let settings = DensitySettings::of(Profile::Full, &Options::default()).unwrap();
+        assert_eq!(settings.common.parameters(), 266_610);
+        let weights = settings
+            .levels
+            .map(|level| settings.pruning(&level).weights);
+        assert_eq!(weights, [13_331, 5_332, 2_666]);
+    }
+}

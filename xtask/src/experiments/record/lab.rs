@@ -1,0 +1,200 @@
+//! What the students of all tracks share: the samples, the teachers' logits of them, and the
+//! training on those logits alone, pruned meanwhile or not.
+
+use std::error::Error;
+
+use compress_core::mask::Criterion;
+use compress_core::network::{Activation, Front, Network, Role};
+use compress_core::train::{ArraySamples, EpochReport, Fit, Samples, TrainHook};
+use compress_distill::{SoftTargets, Teacher};
+use compress_nn::data::ImageSet;
+use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
+use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, compact};
+use serde::{Deserialize, Serialize};
+
+use super::teacher_settings::TeacherSettings;
+use super::teachers;
+use crate::experiments::rate::Rate;
+use crate::progress::Progress;
+use crate::run::{Run, RunError};
+
+pub(super) type StageError = Box<dyn Error + Send + Sync>;
+
+/// What the students of a track learn from, and in which portions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lessons {
+    pub(super) teachers: TeacherSettings,
+    pub(super) temperature: f32,
+    pub(super) batch: usize,
+    /// What a student's first layer reads the images through.
+    pub(super) front: Option<Front>,
+}
+
+/// What a stage leaves: a file, and how training went.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Student {
+    pub(super) file: Vec<u8>,
+    pub(super) epochs: Vec<EpochReport>,
+}
+
+/// One training run.
+pub(super) struct Plan {
+    /// Its name, and that of its random stream.
+    pub(super) stage: String,
+    /// Passes over as many samples as there are training images.
+    pub(super) passes: usize,
+    pub(super) rate: Rate,
+    pub(super) seed: u64,
+}
+
+/// How far and when a student is pruned while it learns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pruning {
+    /// Widths of the hidden layers before pruning.
+    pub(super) hidden: [usize; 2],
+    /// Weights that stay.
+    pub(super) weights: usize,
+    /// Passes before the first weight goes, and after it.
+    pub(super) dense_passes: usize,
+    pub(super) prune_passes: usize,
+    /// The share of all passes after which the number of weights stays.
+    pub(super) end: f64,
+    /// Steps between two prunings.
+    pub(super) interval: usize,
+    pub(super) rate: Rate,
+}
+
+/// The samples as a student's first layer reads them, and the teachers' logits.
+pub(super) struct Lab<'a> {
+    progress: &'a Progress,
+    pub(super) data: Box<dyn Samples + Send>,
+    validation: Box<dyn Samples + Send>,
+    loss: SoftTargets<'static>,
+    batch: usize,
+    /// Passes over the training images that one epoch over the transfer set is.
+    passes: usize,
+}
+
+impl<'a> Lab<'a> {
+    pub(super) fn new(
+        run: &'a Run,
+        lessons: &Lessons,
+        training: &ImageSet,
+        validation: &ImageSet,
+        teachers: &[teachers::Teacher],
+    ) -> Result<Self, RunError> {
+        let transfer = teachers::transfer(run, &lessons.teachers, training, teachers);
+        let transfer = transfer.map_err(|source| RunError::Stage {
+            stage: "transfer set".into(),
+            source,
+        })?;
+        let teacher = Teacher::Cached(transfer.logits);
+        let loss = SoftTargets::new(teacher, lessons.temperature)
+            .map_err(|error| RunError::Core(compress_core::Error::other(error)))?;
+        Ok(Lab {
+            progress: &run.progress,
+            data: as_read(lessons.front, transfer.images)?,
+            validation: as_read(lessons.front, validation.clone())?,
+            loss,
+            batch: lessons.batch,
+            passes: lessons.teachers.copies + 1,
+        })
+    }
+
+    /// An untrained student.
+    pub(super) fn untrained(&self, hidden: [usize; 2], seed: u64) -> Result<Mlp, StageError> {
+        let [first, second] = hidden;
+        let widths = [self.data.features(), first, second, 10];
+        let (activation, init) = (Activation::Relu, Init::HeUniform);
+        Ok(Mlp::new(&widths, activation, init, seed, "student")?)
+    }
+
+    /// From untrained to as few weights as asked for, all layers ranked together by `criterion`,
+    /// without what is dead; in full precision.
+    pub(super) fn pruned(
+        &self,
+        stage: &str,
+        seed: u64,
+        pruning: &Pruning,
+        criterion: Box<dyn Criterion>,
+    ) -> Result<Student, StageError> {
+        let network = self.untrained(pruning.hidden, seed)?;
+        let weights = network.parameters().into_iter();
+        let weights = weights.filter(|p| p.role() == Role::Weight);
+        let total: usize = weights.map(|p| p.values().len()).sum();
+        let passes = pruning.dense_passes + pruning.prune_passes;
+        let options = GradualOptions {
+            target: pruning.weights as f64 / total as f64,
+            begin: pruning.dense_passes as f64 / passes as f64,
+            end: pruning.end,
+            interval: pruning.interval,
+            ..GradualOptions::default()
+        };
+        let structure = Box::new(Global::default());
+        let mut hook = GradualPruning::new(criterion, structure, Box::new(Cubic), options)?;
+        let plan = Plan {
+            stage: stage.to_owned(),
+            passes,
+            rate: pruning.rate,
+            seed,
+        };
+        let (mut network, epochs) = self.train(network, &plan, &mut [&mut hook])?;
+        compact(&mut network)?;
+        Student::of(&network, epochs)
+    }
+
+    /// Trains on the teachers' logits.
+    pub(super) fn train(
+        &self,
+        network: Mlp,
+        plan: &Plan,
+        hooks: &mut [&mut dyn TrainHook],
+    ) -> Result<(Mlp, Vec<EpochReport>), StageError> {
+        let epochs = (plan.passes / self.passes).max(1);
+        let settings = compress_nn::Settings {
+            epochs,
+            batch_size: self.batch,
+            learning_rate: plan.rate.peak,
+            optimizer: Optimizer::adam(),
+            schedule: Schedule::Cosine {
+                floor: plan.rate.floor,
+            },
+            warm_up_steps: plan.rate.warm_up_steps,
+            seed: plan.seed,
+            stream: plan.stage.clone(),
+            ..compress_nn::Settings::default()
+        };
+        // Ten looks at the validation images are enough for a curve.
+        let every = epochs.div_ceil(10);
+        let bar = self
+            .progress
+            .bar(&format!("{}, seed {}", plan.stage, plan.seed), 1);
+        let mut trainer = Trainer::new(network, settings)?
+            .validation(&*self.validation, every)
+            .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
+        let report = trainer.fit(&*self.data, &self.loss, hooks)?;
+        Ok((trainer.into_network(), report.epochs))
+    }
+}
+
+impl Student {
+    /// A network in full precision.
+    pub(super) fn of(network: &Mlp, epochs: Vec<EpochReport>) -> Result<Self, StageError> {
+        let (file, _) = network.to_artifact().to_bytes()?;
+        Ok(Student { file, epochs })
+    }
+}
+
+/// The images as students read them.
+fn as_read(
+    front: Option<Front>,
+    images: ImageSet,
+) -> compress_core::Result<Box<dyn Samples + Send>> {
+    Ok(match front {
+        None => Box::new(images),
+        Some(front) => {
+            let seen: ArraySamples = front.samples(&images)?;
+            Box::new(seen)
+        }
+    })
+}
