@@ -1,6 +1,6 @@
 //! Measures every student's decoded file, the test set last, and makes the report of it.
 
-use compress_core::network::{Network, Role};
+use compress_core::network::Network;
 use compress_core::train::Samples;
 use compress_distill::{average_logits, teacher_logits};
 use compress_nn::data::ImageSet;
@@ -10,11 +10,13 @@ use sha2::{Digest, Sha256};
 use super::settings::{Settings, Track};
 use super::summary::Summary;
 use super::teachers::Teacher;
-use super::{Finished, REPORTED, file_name, is_file_name};
+use super::{Finished, REPORTED, file_name, is_file_name, picture_name};
 use crate::data::hexadecimal;
 use crate::evaluate::count_errors;
-use crate::experiments::decoded::{Decoded, failed, nonzero, percent, pixel_use, published};
-use crate::report::{Curve, FrontierPoint, Report, Stage};
+use crate::experiments::decoded::{
+    Decoded, failed, layer_weights, nonzero, nonzero_weights, percent, pixel_use, published,
+};
+use crate::report::{Curve, FrontierPoint, Report, Stage, weights_picture};
 use crate::run::{Run, RunError};
 
 /// Of the network that all students are compared with: 784-300-100-10 in f32.
@@ -71,6 +73,7 @@ pub(super) fn report(
     let Some(first) = students.first() else {
         return Err(failed("there are no seeds"));
     };
+    let weights = layer_weights(&first.decoded.network);
     let summary = Summary {
         settings,
         teachers: &of_teachers,
@@ -99,12 +102,17 @@ pub(super) fn report(
         } else {
             28
         },
-        pixel_use: pixel_use(&first.decoded.network),
+        pixel_use: pixel_use(&weights),
+        weights,
         command: run.command(),
         stages,
     };
     println!("\n{text}");
-    let mut files: Vec<(String, &[u8])> = vec![("record.md".into(), text.as_bytes())];
+    let picture = weights_picture(&report).unwrap_or_default();
+    let mut files: Vec<(String, &[u8])> = vec![
+        ("record.md".into(), text.as_bytes()),
+        (picture_name(settings.track, first.seed), picture.as_bytes()),
+    ];
     for (student, finished) in students.iter().zip(finished) {
         files.push((file_name(settings, finished.seed), &student.file));
     }
@@ -115,9 +123,8 @@ pub(super) fn report(
 fn decode(finished: &Finished, validation: &ImageSet) -> Result<Measured, RunError> {
     let decoded = Decoded::of(&finished.quantized.file)?;
     let network = &decoded.network;
+    let weights = nonzero_weights(network);
     let parameters = network.parameters();
-    let weights = parameters.iter().filter(|p| p.role() == Role::Weight);
-    let weights: usize = weights.map(|p| nonzero(p)).sum();
     let first = parameters
         .first()
         .ok_or_else(|| failed("there are no layers"))?;

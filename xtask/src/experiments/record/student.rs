@@ -84,18 +84,18 @@ impl<'a> Lab<'a> {
         })
     }
 
-    /// From untrained to as few weights as the target has, without what is dead.
-    pub(super) fn pruned(&self, seed: u64) -> Result<Student, StageError> {
+    /// From untrained to so many weights, without what is dead.
+    pub(super) fn pruned(&self, seed: u64, weights: usize) -> Result<Student, StageError> {
         let target = &self.settings.target;
         let [first, second] = target.hidden;
         let widths = [self.data.features(), first, second, 10];
         let network = Mlp::new(&widths, Activation::Relu, Init::HeUniform, seed, "student")?;
-        let weights = network.parameters().into_iter();
-        let weights = weights.filter(|p| p.role() == Role::Weight);
-        let total: usize = weights.map(|p| p.values().len()).sum();
+        let all = network.parameters().into_iter();
+        let all = all.filter(|p| p.role() == Role::Weight);
+        let total: usize = all.map(|p| p.values().len()).sum();
         let passes = target.dense_passes + target.prune_passes;
         let options = GradualOptions {
-            target: target.weights as f64 / total as f64,
+            target: weights as f64 / total as f64,
             begin: target.dense_passes as f64 / passes as f64,
             end: self.settings.prune_end,
             interval: self.settings.prune_interval,

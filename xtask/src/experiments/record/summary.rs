@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::measure::{Measured, TeacherErrors};
+use super::picture_name;
 use super::settings::{Settings, Track};
 use crate::experiments::decoded::{PUBLISHED, percent};
 
@@ -52,6 +53,7 @@ impl Summary<'_> {
         );
         self.students(&mut out);
         self.parts(&mut out);
+        self.picture(&mut out);
         self.teachers(&mut out);
         if self.settings.track == Track::Pixels {
             published(&mut out);
@@ -124,6 +126,20 @@ impl Summary<'_> {
         push(out, "\n");
     }
 
+    fn picture(&self, out: &mut String) {
+        let Some(first) = self.students.first() else {
+            return;
+        };
+        let name = picture_name(self.settings.track, first.seed);
+        push(
+            out,
+            &format!(
+                "\n## Weights and the inputs they read\n\nOf seed {}: red is positive, blue is negative.\n\n![The weights of each neuron and layer]({name})\n",
+                first.seed
+            ),
+        );
+    }
+
     fn teachers(&self, out: &mut String) {
         push(
             out,
@@ -168,12 +184,12 @@ fn push_row(out: &mut String, head: &str, columns: &[Option<f64>; 7], digits: &[
     push(out, "\n");
 }
 
-fn push(out: &mut String, text: &str) {
+pub(super) fn push(out: &mut String, text: &str) {
     // Writing to a string cannot fail.
     let _ = out.write_str(text);
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
