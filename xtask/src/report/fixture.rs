@@ -32,6 +32,7 @@ pub(super) fn report() -> Report {
             histogram("layers.2", 480),
         ],
         densities: densities(),
+        file_bytes: 2_820,
         tensors: vec![
             row("layers.0.weight", "entropy", 2_021),
             row("layers.0.bias", "packed", 72),

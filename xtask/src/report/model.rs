@@ -30,6 +30,9 @@ pub(crate) struct Report {
     pub histograms: Vec<Histogram>,
     /// The density of each layer after each stage that changed it.
     pub densities: Vec<LayerDensity>,
+    /// Length of the final file, all of it. Where there are several, `settings` say which one is
+    /// shown in detail.
+    pub file_bytes: usize,
     /// How the final file stores each tensor.
     pub tensors: Vec<StoredRow>,
     /// Pixels in a row of the input image; 0 where the input is no image.

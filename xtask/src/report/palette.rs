@@ -56,18 +56,18 @@ pub(super) const RAMP: [Colour; 6] = [
 
 /// Above zero, from near to far.
 pub(super) const POSITIVE: [Colour; 5] = [
-    Colour::new(0xF6C4BC, 0x572523),
-    Colour::new(0xEE9A8E, 0x85342F),
-    Colour::new(0xE06355, 0xB94A40),
+    Colour::new(0xF3B3A9, 0x572523),
+    Colour::new(0xEA8C7F, 0x85342F),
+    Colour::new(0xDE5D50, 0xB94A40),
     Colour::new(0xC0312D, 0xE77A6A),
     Colour::new(0x86101A, 0xFFB9AC),
 ];
 
 /// Below zero, from near to far.
 pub(super) const NEGATIVE: [Colour; 5] = [
-    Colour::new(0xC3D3F7, 0x22315C),
-    Colour::new(0x96B2EF, 0x304A8E),
-    Colour::new(0x6288DF, 0x4669C4),
+    Colour::new(0xB0C4F4, 0x22315C),
+    Colour::new(0x87A7EC, 0x304A8E),
+    Colour::new(0x5A81DC, 0x4669C4),
     Colour::new(0x345BC2, 0x7696EA),
     Colour::new(0x142F88, 0xB4CAFF),
 ];

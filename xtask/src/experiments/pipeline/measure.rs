@@ -66,6 +66,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
             .collect(),
         histograms: histograms(distilled, &shipped)?,
         densities: layer_densities,
+        file_bytes: last.outcome.file.len(),
         tensors: shipped.stored,
         image_width: 28,
         pixel_use: pixel_use(&layer_weights(&shipped.network)),

@@ -74,6 +74,8 @@ pub(super) fn report(
         return Err(failed("there are no seeds"));
     };
     let weights = layer_weights(&first.decoded.network);
+    let mut described = settings.describe();
+    described.push(("shown in detail".into(), format!("seed {}", first.seed)));
     let summary = Summary {
         settings,
         teachers: &of_teachers,
@@ -89,13 +91,14 @@ pub(super) fn report(
         profile: run.profile.name().to_owned(),
         seed: run.seed,
         model_hash: hexadecimal(&Sha256::digest(&all)),
-        settings: settings.describe(),
+        settings: described,
         frontier: frontier(settings, &stages, test.as_ref()),
         validation_samples: validation.len(),
         test_samples: test.as_ref().map(|images| images.len()),
         curves: curves(teachers, finished),
         histograms: Vec::new(),
         densities: Vec::new(),
+        file_bytes: first.file.len(),
         tensors: first.decoded.stored.clone(),
         image_width: if settings.track == Track::Pooled {
             14

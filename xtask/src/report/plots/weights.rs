@@ -91,8 +91,7 @@ fn draw_key(sheet: &mut Sheet, (left, y): (i32, i32)) {
         sheet.square((x, y - KEY / 2), KEY, colour);
         x += KEY + 2;
     }
-    let about = "positive; the colours change at 1/2, 1/4, 1/8 and 1/16 of the largest weight of a \
-                 layer, zero is blank";
+    let about = "positive, in fifths of the largest weight of the layer; zero is blank";
     sheet.note((x + 8, y), about);
     sheet.reach(left + WIDTH, y);
 }
@@ -145,15 +144,14 @@ fn largest(layer: &LayerWeights) -> f32 {
     finite.fold(0.0, |largest, w| largest.max(w.abs()))
 }
 
-/// By sign, and by how often the magnitude can be doubled below the largest; none of what is zero
-/// or no number.
+/// By sign, and by the fifth of the largest magnitude; none of what is zero or no number.
 fn colour(weight: f32, largest: f32) -> Option<Colour> {
     if weight == 0.0 || !weight.is_finite() {
         return None;
     }
     let ramp = if weight > 0.0 { &POSITIVE } else { &NEGATIVE };
+    let edges = [0.2, 0.4, 0.6, 0.8];
     let share = weight.abs() / largest;
-    let edges = [1.0 / 16.0, 1.0 / 8.0, 1.0 / 4.0, 1.0 / 2.0];
     Some(ramp[edges.iter().filter(|&&edge| share > edge).count()])
 }
 
@@ -167,13 +165,14 @@ mod tests {
         for (weight, expected) in [
             (0.0, None),
             (f32::NAN, None),
-            (16.0, Some(POSITIVE[4])),
-            (8.0, Some(POSITIVE[3])),
-            (-8.1, Some(NEGATIVE[4])),
-            (-1.0, Some(NEGATIVE[0])),
+            (15.0, Some(POSITIVE[4])),
+            (12.0, Some(POSITIVE[3])),
+            (-13.0, Some(NEGATIVE[4])),
+            (-3.0, Some(NEGATIVE[0])),
+            (-4.0, Some(NEGATIVE[1])),
             (1e-30, Some(POSITIVE[0])),
         ] {
-            assert_eq!(colour(weight, 16.0), expected, "{weight}");
+            assert_eq!(colour(weight, 15.0), expected, "{weight}");
         }
     }
 
