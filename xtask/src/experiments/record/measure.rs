@@ -22,6 +22,9 @@ use crate::run::{Run, RunError};
 /// Of the network that all students are compared with: 784-300-100-10 in f32.
 const ORIGINAL_BYTES: usize = 4 * 266_610;
 
+/// The most weights of which there is a picture: each takes about 20 bytes of it.
+const DRAWN: usize = 7_000;
+
 /// One student as its file says it is.
 pub(super) struct Measured {
     pub(super) seed: u64,
@@ -74,6 +77,8 @@ pub(super) fn report(
         return Err(failed("there are no seeds"));
     };
     let weights = layer_weights(&first.decoded.network);
+    let pixel_use = pixel_use(&weights);
+    let drawn = first.weights <= DRAWN;
     let mut described = settings.describe();
     described.push(("shown in detail".into(), format!("seed {}", first.seed)));
     let summary = Summary {
@@ -83,6 +88,7 @@ pub(super) fn report(
         validation: validation.len(),
         test: test.as_ref().map(|t| t.len()),
         command: run.command(),
+        picture: drawn.then(|| picture_name(settings.track, first.seed)),
     };
     let text = summary.render();
     let report = Report {
@@ -105,17 +111,18 @@ pub(super) fn report(
         } else {
             28
         },
-        pixel_use: pixel_use(&weights),
-        weights,
+        pixel_use,
+        weights: if drawn { weights } else { Vec::new() },
         command: run.command(),
         stages,
     };
     println!("\n{text}");
-    let picture = weights_picture(&report).unwrap_or_default();
-    let mut files: Vec<(String, &[u8])> = vec![
-        ("record.md".into(), text.as_bytes()),
-        (picture_name(settings.track, first.seed), picture.as_bytes()),
-    ];
+    let picture = summary.picture.clone().zip(weights_picture(&report));
+    let picture = picture
+        .iter()
+        .map(|(name, svg)| (name.clone(), svg.as_bytes()));
+    let mut files: Vec<(String, &[u8])> = vec![("record.md".into(), text.as_bytes())];
+    files.extend(picture);
     for (student, finished) in students.iter().zip(finished) {
         files.push((file_name(settings, finished.seed), &student.file));
     }

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use super::measure::{Measured, TeacherErrors};
-use super::picture_name;
 use super::settings::{Settings, Track};
 use crate::experiments::decoded::{PUBLISHED, percent};
 
@@ -16,6 +15,8 @@ pub(super) struct Summary<'a> {
     pub(super) validation: usize,
     pub(super) test: Option<usize>,
     pub(super) command: String,
+    /// The file with the picture of the first student's weights, where there is one.
+    pub(super) picture: Option<String>,
 }
 
 impl Summary<'_> {
@@ -127,10 +128,9 @@ impl Summary<'_> {
     }
 
     fn picture(&self, out: &mut String) {
-        let Some(first) = self.students.first() else {
+        let Some((first, name)) = self.students.first().zip(self.picture.as_ref()) else {
             return;
         };
-        let name = picture_name(self.settings.track, first.seed);
         push(
             out,
             &format!(
