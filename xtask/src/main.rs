@@ -60,10 +60,10 @@ struct ExperimentArgs {
     /// A small network on a subset of the data: seconds instead of minutes
     #[arg(long)]
     quick: bool,
-    /// All random numbers follow from it
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Of the record: how many seeds, from --seed on [default: 5, with --quick 2]
+    /// All random numbers follow from it [default: 1, of a sweep 101]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Of the record: how many seeds, from --seed on [default: 5, with --quick or --sweep 2]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     seeds: Option<u8>,
     /// Of the record: what is shown, and what a student may read [default: pixels]
@@ -72,6 +72,10 @@ struct ExperimentArgs {
     /// Of the record's tracks pixels and pooled: the target, by its bytes [default: the one at 1.60 %]
     #[arg(long, value_name = "N")]
     target_bytes: Option<usize>,
+    /// Of the record: the frontier, error against bytes over several numbers of weights; never
+    /// opens the test set
+    #[arg(long, conflicts_with = "target_bytes")]
+    sweep: bool,
     /// Worker threads; the result is the same for any number [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -141,11 +145,12 @@ fn experiment(args: ExperimentArgs) -> Result<ExitCode, Box<dyn Error>> {
         } else {
             Profile::Full
         },
-        args.seed,
+        args.seed.unwrap_or(if args.sweep { 101 } else { 1 }),
         Options {
             seeds: args.seeds,
             track: args.track,
             target_bytes: args.target_bytes,
+            sweep: args.sweep,
         },
         args.validation_only,
         args.data.unwrap_or_else(data::default_dir),

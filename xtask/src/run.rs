@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use compress_core::file;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) track: Option<Track>,
     /// Which of its targets.
     pub(crate) target_bytes: Option<usize>,
+    /// Whether it sweeps over several sizes, which it does with a test set that stays shut.
+    pub(crate) sweep: bool,
 }
 
 /// What can go wrong in an experiment.
@@ -50,7 +53,7 @@ pub(crate) struct Options {
 pub(crate) enum RunError {
     #[error("there is no experiment named {name:?}; the experiments are: {known}")]
     UnknownExperiment { name: String, known: String },
-    #[error("the experiment {name} takes no --seeds, --track or --target-bytes")]
+    #[error("the experiment {name} takes no --seeds, --track, --target-bytes or --sweep")]
     NoOptions { name: &'static str },
     #[error("the track {track} has no target of {bytes} bytes; its targets are: {known}")]
     NoTarget {
@@ -60,6 +63,8 @@ pub(crate) enum RunError {
     },
     #[error("the track {track} takes no --target-bytes: one run makes all of its files")]
     NoTargets { track: &'static str },
+    #[error("the track {track} has no --sweep; the tracks pixels and pooled have")]
+    NoSweep { track: &'static str },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
     Unwritable {
         path: PathBuf,
@@ -193,7 +198,7 @@ impl Run {
 
     /// The test images, the first `limit` of them; `None` where the test set stays shut.
     pub(crate) fn test_images(&self, limit: Option<usize>) -> Result<Option<ImageSet>, RunError> {
-        if self.validation_only {
+        if self.validation_only || self.options.sweep {
             return Ok(None);
         }
         let files = data::load_test(&self.data)?;
@@ -375,12 +380,14 @@ impl Run {
             seeds,
             track,
             target_bytes,
+            sweep,
         } = self.options;
         let seeds = seeds.map_or_else(String::new, |n| format!(" --seeds {n}"));
         let track = track.map_or_else(String::new, |t| format!(" --track {}", t.name()));
         let bytes = target_bytes.map_or_else(String::new, |n| format!(" --target-bytes {n}"));
+        let sweep = if sweep { " --sweep" } else { "" };
         format!(
-            "cargo xtask experiment {}{quick}{track}{bytes} --seed {}{seeds}{shut}",
+            "cargo xtask experiment {}{quick}{track}{bytes}{sweep} --seed {}{seeds}{shut}",
             self.experiment, self.seed
         )
     }
@@ -396,10 +403,37 @@ impl Run {
         report: &Report,
         files: &[(String, &[u8])],
     ) -> Result<(), RunError> {
-        let unwritable = |source| RunError::Unwritable {
-            path: self.out.clone(),
-            source,
-        };
+        let (seconds, timing) = self.timing()?;
+        let files = files.iter().map(|(name, bytes)| (name.as_str(), *bytes));
+        let others: Vec<(&str, &[u8])> = files.chain([("timing.json", &timing[..])]).collect();
+        report::write(report, &others, &self.out)?;
+        print_stages(report);
+        println!(
+            "\n{seconds:.0} s; model hash {}\nreport: {}",
+            &report.model_hash[..16],
+            self.out.join("report.html").display()
+        );
+        Ok(())
+    }
+
+    /// Writes these files alone and the times, all or none, and says where the first is.
+    pub(crate) fn finish_without_report(&self, files: &[(String, &[u8])]) -> Result<(), RunError> {
+        let (seconds, timing) = self.timing()?;
+        let named = files
+            .iter()
+            .map(|(name, bytes)| (self.out.join(name), *bytes));
+        let all: Vec<_> = named
+            .chain([(self.out.join("timing.json"), &timing[..])])
+            .collect();
+        file::write_all(&all)?;
+        if let Some((path, _)) = all.first() {
+            println!("\n{seconds:.0} s; written to {}", path.display());
+        }
+        Ok(())
+    }
+
+    /// How long the run took in seconds, and `timing.json`.
+    fn timing(&self) -> Result<(f64, Vec<u8>), RunError> {
         let times = self.times.borrow();
         let timing = Timing {
             total_seconds: self.started.elapsed().as_secs_f64(),
@@ -407,20 +441,11 @@ impl Run {
             isa: compress_core::isa::Isa::active()?.name(),
             stages: &times,
         };
-        let json = serde_json::to_vec_pretty(&timing)
-            .map_err(std::io::Error::from)
-            .map_err(unwritable)?;
-        let files = files.iter().map(|(name, bytes)| (name.as_str(), *bytes));
-        let others: Vec<(&str, &[u8])> = files.chain([("timing.json", &json[..])]).collect();
-        report::write(report, &others, &self.out)?;
-        print_stages(report);
-        println!(
-            "\n{:.0} s; model hash {}\nreport: {}",
-            timing.total_seconds,
-            &report.model_hash[..16],
-            self.out.join("report.html").display()
-        );
-        Ok(())
+        let json = serde_json::to_vec_pretty(&timing).map_err(|error| RunError::Unwritable {
+            path: self.out.clone(),
+            source: error.into(),
+        })?;
+        Ok((timing.total_seconds, json))
     }
 }
 

@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 
 use compress_core::isa::Isa;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
+    "pooled-seed101-weights.svg",
     "pooled-seed101.cmp",
     "pooled-seed102.cmp",
     "record.md",
@@ -59,7 +60,7 @@ fn threads_levels_and_interruptions_change_no_bit() {
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));
     pooled(&one, best(), &["--threads", "1"]);
     let expected = files(&one);
-    assert!(expected[2].starts_with(b"# Track `pooled`"));
+    assert!(expected[3].starts_with(b"# Track `pooled`"));
     for (isa, threads) in Isa::available().map(Isa::name).zip(["3", "1", "2", "1"]) {
         let out = dir.path().join(isa);
         pooled(&out, isa, &["--threads", threads]);
@@ -118,7 +119,9 @@ fn other_seeds_than_those_reported_cannot_open_the_test_set() {
     assert!(done.status.success(), "{}", text(&done));
 
     // Another track takes up the teachers, and leaves no file of the earlier one.
-    assert!(out.join("pixels-seed6.cmp").exists());
+    for name in ["pixels-seed6.cmp", "pixels-seed5-weights.svg"] {
+        assert!(out.join(name).exists(), "{name}");
+    }
     let more = [
         "--data", data, "--seed", "5", "--seeds", "2", "--track", "pooled",
     ];
@@ -128,7 +131,9 @@ fn other_seeds_than_those_reported_cannot_open_the_test_set() {
     let teacher = text(&done);
     let teacher = teacher.lines().find(|line| line.starts_with("teacher 1"));
     assert!(teacher.unwrap().ends_with("taken from the earlier run"));
-    assert!(!out.join("pixels-seed6.cmp").exists());
+    for name in ["pixels-seed6.cmp", "pixels-seed5-weights.svg"] {
+        assert!(!out.join(name).exists(), "{name}");
+    }
     assert!(out.join("pooled-seed6.cmp").exists());
 }
 
@@ -241,6 +246,70 @@ fn the_new_tracks_open_the_test_set_after_every_stage() {
     }
 }
 
+fn sweep(out: &Path, more: &[&str]) -> Output {
+    let done = record(out, best(), &[&["--sweep"], more].concat());
+    assert!(done.status.success(), "{}", text(&done));
+    done
+}
+
+/// The files of a sweep by the end of their names.
+fn frontier(out: &Path, track: &str) -> [Vec<u8>; 3] {
+    ["md", "json", "svg"].map(|end| {
+        let name = format!("frontier-{track}.{end}");
+        std::fs::read(out.join(&name)).expect(&name)
+    })
+}
+
+#[test]
+fn a_sweep_cannot_open_the_test_set_whatever_the_seeds() {
+    let dir = tempfile::tempdir().unwrap();
+    without_test_images(dir.path());
+    let data = dir.path().to_str().unwrap();
+    for (track, more) in [("pixels", &["--seed", "1"][..]), ("pooled", &[])] {
+        let out = dir.path().join(track);
+        sweep(&out, &[&["--data", data, "--track", track], more].concat());
+        let [page, json, plot] = frontier(&out, track);
+        let (page, json) = (
+            String::from_utf8(page).unwrap(),
+            String::from_utf8(json).unwrap(),
+        );
+        assert!(page.contains("the test set stayed shut"), "{page}");
+        assert!(
+            page.contains(&format!("--track {track} --sweep --seed")),
+            "{page}"
+        );
+        let seed = if more.is_empty() { 102 } else { 2 };
+        assert_eq!(
+            json.matches(&format!("\"seed\": {seed},")).count(),
+            3,
+            "{json}"
+        );
+        assert!(plot.starts_with(b"<svg "));
+        assert!(!out.join("record.md").exists() && !out.join("report.md").exists());
+    }
+}
+
+#[test]
+fn a_sweep_gives_the_same_bits_again_and_after_an_interruption() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    sweep(&one, &["--seeds", "1", "--threads", "1"]);
+    let expected = frontier(&one, "pixels");
+    sweep(&two, &["--seeds", "1", "--threads", "3"]);
+    assert!(frontier(&two, "pixels") == expected);
+
+    let stage = one.join("stages/500-weights--seed-101.stage");
+    std::fs::remove_file(stage).expect("a stage for each student");
+    let done = sweep(&one, &["--seeds", "1", "--resume"]);
+    let said = text(&done);
+    assert!(
+        said.lines()
+            .any(|l| l.starts_with("300 weights, seed 101") && l.ends_with("earlier run")),
+        "{said}"
+    );
+    assert!(frontier(&one, "pixels") == expected);
+}
+
 #[test]
 fn what_it_does_not_know_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -259,6 +328,9 @@ fn what_it_does_not_know_is_refused() {
     for part in ["7 bytes", "1000"] {
         assert!(text(&failed).contains(part), "{}", text(&failed));
     }
+    let both = record(dir.path(), best(), &["--target-bytes", "1000", "--sweep"]);
+    assert!(!both.status.success());
+    assert!(text(&both).contains("--sweep"), "{}", text(&both));
     let pipeline = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["experiment", "pipeline", "--quick", "--seeds", "3", "--out"])
         .arg(dir.path())

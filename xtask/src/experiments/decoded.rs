@@ -1,11 +1,13 @@
 //! A model as its file says it is, which is what experiments measure.
 
 use compress_core::artifact::Artifact;
-use compress_core::network::{Network, Parameter};
+use compress_core::coding::meter::Part;
+use compress_core::network::{Network, Parameter, Role};
 use compress_core::runtime::Runtime;
 use compress_nn::Mlp;
+use ndarray::Array2;
 
-use crate::report::{FrontierPoint, StoredRow};
+use crate::report::{FrontierPoint, LayerWeights, StoredRow};
 use crate::run::RunError;
 
 /// A file, decoded.
@@ -13,6 +15,8 @@ pub(super) struct Decoded {
     pub(super) runtime: Runtime,
     pub(super) network: Mlp,
     pub(super) stored: Vec<StoredRow>,
+    /// Bytes by what they are spent on, where the file is one stream.
+    pub(super) parts: Option<Vec<(Part, f64)>>,
 }
 
 impl Decoded {
@@ -24,6 +28,7 @@ impl Decoded {
                 "a decoded file is not encoded to the same bytes again",
             ));
         }
+        let parts = artifact.parts()?;
         let network = Mlp::from_artifact(&artifact)?;
         let runtime = Runtime::new(artifact)?;
         // A layer is a weight and a bias.
@@ -44,23 +49,51 @@ impl Decoded {
             network,
             runtime,
             stored,
+            parts,
         })
     }
 }
 
+/// The weights of each layer, the first over all features that may be selected (each pixel, or
+/// each value of a front).
+pub(super) fn layer_weights(network: &Mlp) -> Vec<LayerWeights> {
+    let architecture = network.architecture();
+    let parameters = network.parameters().into_iter();
+    let weights = parameters.filter(|p| p.role() == Role::Weight);
+    let layers = architecture.layers.iter().zip(weights).enumerate();
+    let layers = layers.map(|(i, (layer, weight))| {
+        let matrix = weight.matrix();
+        let selected = architecture.selected.as_ref().filter(|_| i == 0);
+        let values = match selected {
+            None => matrix.to_owned(),
+            Some(selected) => {
+                let mut all = Array2::zeros((matrix.nrows(), architecture.selectable()));
+                for (column, &feature) in matrix.columns().into_iter().zip(selected) {
+                    all.column_mut(feature as usize).assign(&column);
+                }
+                all
+            }
+        };
+        LayerWeights {
+            layer: layer.name.clone(),
+            inputs: values.ncols(),
+            values: values.into_iter().collect(),
+        }
+    });
+    layers.collect()
+}
+
 /// For each feature that may be selected (each pixel, or each value of a front) how many weights
 /// read it.
-pub(super) fn pixel_use(network: &Mlp) -> Vec<f32> {
-    let architecture = network.architecture();
-    let mut counts = vec![0.0; architecture.selectable()];
-    let parameters = network.parameters();
-    let Some(first) = parameters.first() else {
-        return counts;
+pub(super) fn pixel_use(layers: &[LayerWeights]) -> Vec<f32> {
+    let Some(first) = layers.first() else {
+        return Vec::new();
     };
-    for (column, weights) in first.matrix().columns().into_iter().enumerate() {
-        let selected = architecture.selected.as_ref();
-        let feature = selected.map_or(column, |s| s[column] as usize);
-        counts[feature] = weights.iter().filter(|w| **w != 0.0).count() as f32;
+    let mut counts = vec![0.0; first.inputs];
+    for neuron in first.values.chunks_exact(first.inputs.max(1)) {
+        for (count, weight) in counts.iter_mut().zip(neuron) {
+            *count += if *weight == 0.0 { 0.0 } else { 1.0 };
+        }
     }
     counts
 }
@@ -68,6 +101,13 @@ pub(super) fn pixel_use(network: &Mlp) -> Vec<f32> {
 /// How many values of a parameter are not zero.
 pub(super) fn nonzero(parameter: &Parameter) -> usize {
     parameter.values().iter().filter(|v| **v != 0.0).count()
+}
+
+/// How many weights of a network are not zero.
+pub(super) fn nonzero_weights(network: &Mlp) -> usize {
+    let parameters = network.parameters().into_iter();
+    let weights = parameters.filter(|p| p.role() == Role::Weight);
+    weights.map(nonzero).sum()
 }
 
 /// What others published for LeNet-300-100 on MNIST: name, bytes, error in percent.

@@ -2,7 +2,9 @@
 
 use compress_core::train::EpochReport;
 
-use super::model::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage, StoredRow};
+use super::model::{
+    Curve, FrontierPoint, Histogram, LayerDensity, LayerWeights, Report, Stage, StoredRow,
+};
 
 /// A report of five stages. Its text holds what must be escaped.
 pub(super) fn report() -> Report {
@@ -30,6 +32,7 @@ pub(super) fn report() -> Report {
             histogram("layers.2", 480),
         ],
         densities: densities(),
+        file_bytes: 2_820,
         tensors: vec![
             row("layers.0.weight", "entropy", 2_021),
             row("layers.0.bias", "packed", 72),
@@ -37,6 +40,7 @@ pub(super) fn report() -> Report {
         ],
         image_width: 28,
         pixel_use: pixel_use(),
+        weights: weights(),
         frontier: frontier(),
         command: "cargo xtask experiment pixels --profile full --seed 7".into(),
     }
@@ -152,6 +156,22 @@ fn pixel_use() -> Vec<f32> {
             .round()
     };
     (0..784).map(use_of).collect()
+}
+
+fn weights() -> Vec<LayerWeights> {
+    let layer = |layer: &str, outputs: usize, inputs: usize| {
+        // One in thirty, of both signs.
+        let value = |i: usize| match i * 7 % 30 {
+            0 => ((i * 13) % 31) as f32 - 15.0,
+            _ => 0.0,
+        };
+        LayerWeights {
+            layer: layer.into(),
+            inputs,
+            values: (0..outputs * inputs).map(value).collect(),
+        }
+    };
+    vec![layer("layers.0", 20, 784), layer("layers.1", 10, 20)]
 }
 
 fn frontier() -> Vec<FrontierPoint> {

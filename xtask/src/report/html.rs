@@ -80,7 +80,12 @@ fn figures(report: &Report) -> Result<String, ReportError> {
     out += &figure_section(
         "Input pixels in use",
         &pixel_note(report),
-        plots::pixels(report)?.into_iter().collect(),
+        plots::pixels(report).into_iter().collect(),
+    );
+    out += &figure_section(
+        "Weights left",
+        "Every weight of the final model that is not zero, where it belongs.",
+        plots::weights(report).into_iter().collect(),
     );
     Ok(out)
 }
@@ -148,7 +153,7 @@ fn section(table: &Table) -> String {
 }
 
 /// `text` as HTML that shows it, also inside of a quoted attribute.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -21,7 +21,10 @@ use std::path::{Path, PathBuf};
 
 use compress_core::file;
 
-pub(crate) use model::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage, StoredRow};
+pub(crate) use model::{
+    Curve, FrontierPoint, Histogram, LayerDensity, LayerWeights, Report, Stage, StoredRow, Sweep,
+};
+pub(crate) use number::rounded;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,20 @@ pub(crate) enum ReportError {
         /// The drawing library's reason.
         reason: String,
     },
+}
+
+/// The final model's weights, and how many of them read each pixel, as a file of SVG; `None` where
+/// the report holds no weights.
+pub(crate) fn weights_picture(report: &Report) -> Option<String> {
+    plots::picture(report)
+}
+
+/// The plot of a sweep as a file of SVG; `None` where it has no models.
+///
+/// # Errors
+/// Where it cannot be drawn.
+pub(crate) fn sweep_plot(sweep: &Sweep) -> Result<Option<String>, ReportError> {
+    plots::sweep(sweep)
 }
 
 /// Writes `report.md`, `report.json`, `report.html` and `others` (names and bytes) into `dir`, which

@@ -30,12 +30,17 @@ pub(crate) struct Report {
     pub histograms: Vec<Histogram>,
     /// The density of each layer after each stage that changed it.
     pub densities: Vec<LayerDensity>,
+    /// Length of the final file, all of it. Where there are several, `settings` say which one is
+    /// shown in detail.
+    pub file_bytes: usize,
     /// How the final file stores each tensor.
     pub tensors: Vec<StoredRow>,
     /// Pixels in a row of the input image; 0 where the input is no image.
     pub image_width: usize,
     /// For each input pixel, row-major, how many non-zero weights read it; 0 means unused.
     pub pixel_use: Vec<f32>,
+    /// The weights of each layer of the final model, to be drawn.
+    pub weights: Vec<LayerWeights>,
     /// Points of the plot of error against bytes.
     pub frontier: Vec<FrontierPoint>,
     /// The command that reproduces the report.
@@ -109,6 +114,17 @@ pub(crate) struct StoredRow {
     pub kernel: String,
 }
 
+/// The weights of one layer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LayerWeights {
+    /// The layer's name.
+    pub layer: String,
+    /// How many values it reads; the first layer counts those too that nothing reads.
+    pub inputs: usize,
+    /// `[outputs, inputs]`, row-major.
+    pub values: Vec<f32>,
+}
+
 /// A model as a point: how large and how wrong.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FrontierPoint {
@@ -120,4 +136,17 @@ pub(crate) struct FrontierPoint {
     pub error_percent: f64,
     /// Whether the figure is another's, taken from a publication.
     pub published: bool,
+}
+
+/// Error against bytes where one setting was changed from model to model, for several seeds.
+#[derive(Clone, Debug)]
+pub(crate) struct Sweep {
+    /// What the errors are, as in "validation error".
+    pub error: &'static str,
+    /// Bytes and error in percent of each model of each seed.
+    pub models: Vec<(f64, f64)>,
+    /// Means over the seeds, in the order of the setting.
+    pub means: Vec<(f64, f64)>,
+    /// What others published.
+    pub published: Vec<FrontierPoint>,
 }

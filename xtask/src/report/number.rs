@@ -34,7 +34,7 @@ pub(super) fn error_percent(errors: usize, samples: usize) -> String {
 }
 
 /// `x` rounded to `decimals` decimals, ties away from zero.
-pub(super) fn rounded(x: f64, decimals: i32) -> f64 {
+pub(crate) fn rounded(x: f64, decimals: i32) -> f64 {
     let unit = (0..decimals).fold(1.0, |unit, _| unit * 10.0);
     (x * unit).round() / unit
 }

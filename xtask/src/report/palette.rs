@@ -2,6 +2,8 @@
 //!
 //! Plots are drawn once, in the light colours; the page's style sheet swaps them by value.
 
+use std::fmt::{self, Display, Formatter};
+
 use plotters::style::RGBColor;
 
 /// A colour on light and on dark ground.
@@ -52,15 +54,48 @@ pub(super) const RAMP: [Colour; 6] = [
     Colour::new(0x0E3F70, 0xC4DFF8),
 ];
 
+/// Above zero, from near to far.
+pub(super) const POSITIVE: [Colour; 5] = [
+    Colour::new(0xF3B3A9, 0x572523),
+    Colour::new(0xEA8C7F, 0x85342F),
+    Colour::new(0xDE5D50, 0xB94A40),
+    Colour::new(0xC0312D, 0xE77A6A),
+    Colour::new(0x86101A, 0xFFB9AC),
+];
+
+/// Below zero, from near to far.
+pub(super) const NEGATIVE: [Colour; 5] = [
+    Colour::new(0xB0C4F4, 0x22315C),
+    Colour::new(0x87A7EC, 0x304A8E),
+    Colour::new(0x5A81DC, 0x4669C4),
+    Colour::new(0x345BC2, 0x7696EA),
+    Colour::new(0x142F88, 0xB4CAFF),
+];
+
+/// All of them, as each is there but once.
+fn all() -> impl Iterator<Item = Colour> {
+    let single = [GROUND, INK, MUTED, GRID, UNUSED].into_iter();
+    let ramps = SERIES.into_iter().chain(RAMP);
+    single.chain(ramps).chain(POSITIVE).chain(NEGATIVE)
+}
+
 /// The rules that swap every colour of the plots on a dark page.
 pub(super) fn dark_rules() -> String {
-    let single = [GROUND, INK, MUTED, GRID, UNUSED];
-    let all = single.iter().chain(&SERIES).chain(&RAMP);
-    all.map(|colour| {
-        let (light, dark) = (hexadecimal(colour.light), hexadecimal(colour.dark));
-        format!("svg [fill=\"{light}\"]{{fill:{dark}}}svg [stroke=\"{light}\"]{{stroke:{dark}}}\n")
-    })
-    .collect()
+    all()
+        .map(|colour| {
+            let (light, dark) = (hexadecimal(colour.light), hexadecimal(colour.dark));
+            format!(
+                "svg [fill=\"{light}\"]{{fill:{dark}}}svg [stroke=\"{light}\"]{{stroke:{dark}}}\n"
+            )
+        })
+        .collect()
+}
+
+impl Display for Colour {
+    /// As plots write it.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&hexadecimal(self.light))
+    }
 }
 
 fn hexadecimal((r, g, b): (u8, u8, u8)) -> String {
@@ -78,8 +113,7 @@ mod tests {
     #[test]
     fn light_colours_are_distinct() {
         // The style sheet swaps by value, so two equal ones could not be told apart.
-        let single = [GROUND, INK, MUTED, GRID, UNUSED];
-        let all: Vec<_> = single.iter().chain(&SERIES).chain(&RAMP).collect();
+        let all: Vec<_> = all().collect();
         for (i, a) in all.iter().enumerate() {
             let others = all[i + 1..].iter().filter(|b| b.light == a.light);
             assert!(others.count() == 0, "{a:?} is there twice");

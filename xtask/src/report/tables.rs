@@ -88,7 +88,7 @@ fn storage(report: &Report) -> Table {
         })
         .collect();
     let stored: usize = report.tensors.iter().map(|t| t.bytes).sum();
-    let file = report.stages.last().map_or(0, |stage| stage.bytes);
+    let file = report.file_bytes;
     if let (false, Some(rest)) = (rows.is_empty(), file.checked_sub(stored)) {
         let row = |name: &str, bytes| {
             let bytes = thousands(bytes as u64);

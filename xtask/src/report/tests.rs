@@ -160,6 +160,7 @@ fn html_holds_every_section() {
         "<h2>Weights</h2>",
         "<h2>Density by layer</h2>",
         "<h2>Input pixels in use</h2>",
+        "<h2>Weights left</h2>",
         "<h2>Storage</h2>",
         "<h2>Density</h2>",
         "<h2>Settings</h2>",
@@ -167,8 +168,8 @@ fn html_holds_every_section() {
     ] {
         assert!(html.contains(text), "{text} is missing");
     }
-    // One of points, three of curves, three of weights, one of densities, one of pixels.
-    assert_eq!(html.matches("<svg ").count(), 9);
+    // One of points, three of curves, three of histograms, one of densities, pixels and weights.
+    assert_eq!(html.matches("<svg ").count(), 10);
     for point in fixture::report().frontier {
         assert!(
             html.contains(&format!("\n{}\n</text>", point.label)),
@@ -224,6 +225,7 @@ fn empty() -> Report {
         tensors: Vec::new(),
         image_width: 0,
         pixel_use: Vec::new(),
+        weights: Vec::new(),
         frontier: Vec::new(),
         ..fixture::report()
     }

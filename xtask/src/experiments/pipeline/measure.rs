@@ -10,7 +10,9 @@ use super::Finished;
 use super::lab::{Lab, densities};
 use crate::data::hexadecimal;
 use crate::evaluate::count_errors;
-use crate::experiments::decoded::{Decoded, failed, nonzero, percent, pixel_use, published};
+use crate::experiments::decoded::{
+    Decoded, failed, layer_weights, nonzero, percent, pixel_use, published,
+};
 use crate::report::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage};
 use crate::run::RunError;
 
@@ -64,9 +66,11 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
             .collect(),
         histograms: histograms(distilled, &shipped)?,
         densities: layer_densities,
+        file_bytes: last.outcome.file.len(),
         tensors: shipped.stored,
         image_width: 28,
-        pixel_use: pixel_use(&shipped.network),
+        pixel_use: pixel_use(&layer_weights(&shipped.network)),
+        weights: Vec::new(),
         command: lab.run.command(),
     };
     lab.run.finish(&report, &last.outcome.file)

@@ -10,7 +10,7 @@ use super::setup::Setup;
 use super::summary::{head, mean_error, settings, teachers};
 use super::{file_name, is_file_name};
 use crate::data::hexadecimal;
-use crate::experiments::decoded::{failed, pixel_use};
+use crate::experiments::decoded::{failed, layer_weights, pixel_use};
 use crate::report::{Report, Stage};
 use crate::run::RunError;
 
@@ -110,7 +110,10 @@ impl<'s, 'r> Alone<'s, 'r> {
             densities: Vec::new(),
             tensors: last.decoded.stored.clone(),
             image_width: 28,
-            pixel_use: pixel_use(&last.decoded.network),
+            pixel_use: pixel_use(&layer_weights(&last.decoded.network)),
+            // Thousands of weights in full precision are no picture.
+            weights: Vec::new(),
+            file_bytes: last.file.len(),
             frontier: stages
                 .iter()
                 .map(|row| measure::point(row, results.test))

@@ -1,6 +1,6 @@
 //! Measures every student's decoded file, the test set last, and makes the report of it.
 
-use compress_core::network::{Network, Role};
+use compress_core::network::Network;
 use compress_core::train::Samples;
 use compress_distill::{average_logits, teacher_logits};
 use compress_nn::data::ImageSet;
@@ -11,15 +11,20 @@ use super::lab::Student;
 use super::settings::{Settings, Track};
 use super::summary::Summary;
 use super::teachers::Teacher;
-use super::{Finished, REPORTED, file_name, is_file_name};
+use super::{Finished, REPORTED, file_name, is_file_name, picture_name};
 use crate::data::hexadecimal;
 use crate::evaluate::count_errors;
-use crate::experiments::decoded::{Decoded, failed, nonzero, percent, pixel_use, published};
-use crate::report::{Curve, FrontierPoint, Report, Stage};
+use crate::experiments::decoded::{
+    Decoded, failed, layer_weights, nonzero, nonzero_weights, percent, pixel_use, published,
+};
+use crate::report::{Curve, FrontierPoint, Report, Stage, weights_picture};
 use crate::run::{Run, RunError};
 
 /// Of the network that all students are compared with: 784-300-100-10 in f32.
 const ORIGINAL_BYTES: usize = 4 * 266_610;
+
+/// The most weights of which there is a picture: each takes about 20 bytes of it.
+const DRAWN: usize = 7_000;
 
 /// One student as its file says it is.
 pub(super) struct Measured {
@@ -104,10 +109,16 @@ pub(super) fn report(
     let Some(first) = students.first() else {
         return Err(failed("there are no seeds"));
     };
+    let weights = layer_weights(&first.decoded.network);
+    let pixel_use = pixel_use(&weights);
+    let drawn = first.weights <= DRAWN;
+    let mut described = settings.describe();
+    described.push(("shown in detail".into(), format!("seed {}", first.seed)));
     let summary = Summary {
         settings,
         results: &results,
         command: run.command(),
+        picture: drawn.then(|| picture_name(settings.track, first.seed)),
     };
     let text = summary.render();
     let of_first = finished.iter().take(1);
@@ -118,25 +129,32 @@ pub(super) fn report(
         profile: run.profile.name().to_owned(),
         seed: run.seed,
         model_hash: hexadecimal(&Sha256::digest(&all)),
-        settings: settings.describe(),
+        settings: described,
         frontier: frontier(settings, &stages, *test),
         validation_samples: results.validation,
         test_samples: *test,
         curves: curves(teachers, of_first),
         histograms: Vec::new(),
         densities: Vec::new(),
+        file_bytes: first.file.len(),
         tensors: first.decoded.stored.clone(),
         image_width: if settings.track == Track::Pooled {
             14
         } else {
             28
         },
-        pixel_use: pixel_use(&first.decoded.network),
+        pixel_use,
+        weights: if drawn { weights } else { Vec::new() },
         command: run.command(),
         stages,
     };
     println!("\n{text}");
+    let picture = summary.picture.clone().zip(weights_picture(&report));
+    let picture = picture
+        .iter()
+        .map(|(name, svg)| (name.clone(), svg.as_bytes()));
     let mut files: Vec<(String, &[u8])> = vec![("record.md".into(), text.as_bytes())];
+    files.extend(picture);
     for (student, finished) in students.iter().zip(finished) {
         let name = file_name(settings.track, None, finished.seed);
         files.push((name, &student.file));
@@ -148,9 +166,8 @@ pub(super) fn report(
 fn decode(seed: u64, file: &[u8], validation: &ImageSet) -> Result<Measured, RunError> {
     let decoded = Decoded::of(file)?;
     let network = &decoded.network;
+    let weights = nonzero_weights(network);
     let parameters = network.parameters();
-    let weights = parameters.iter().filter(|p| p.role() == Role::Weight);
-    let weights: usize = weights.map(|p| nonzero(p)).sum();
     let first = parameters
         .first()
         .ok_or_else(|| failed("there are no layers"))?;

@@ -7,9 +7,11 @@
 //! which counts as a byte of the file. Two more show one technique alone, with the same teachers:
 //! `density` prunes and leaves the weights in full precision; `dense` does not prune, and rounds.
 //!
+//! With `--sweep` a frontier instead, error against bytes over several numbers of weights.
+//!
 //! No stage reads the test set; [`measure`] opens it once, after the last, and only for the seeds
 //! that are reported, 1 to 5: settings are searched with others, which cannot open it, nor can
-//! any with `--validation-only`.
+//! any with `--validation-only`, nor can a sweep.
 
 mod alone;
 mod alone_settings;
@@ -21,6 +23,7 @@ mod settings;
 mod setup;
 mod student;
 mod summary;
+mod sweep;
 mod teacher_settings;
 mod teachers;
 
@@ -36,16 +39,31 @@ use setup::Setup;
 
 /// The settings of a profile and the options in full, or why they are none.
 pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
-    Ok(match Track::of(options) {
-        Track::Pixels | Track::Pooled => format!("{:?}", Settings::of(profile, options)?),
+    let track = Track::of(options);
+    let smallest = matches!(track, Track::Pixels | Track::Pooled);
+    if options.sweep && !smallest {
+        return Err(RunError::NoSweep {
+            track: track.name(),
+        });
+    }
+    Ok(match track {
         Track::Density => format!("{:?}", DensitySettings::of(profile, options)?),
         Track::Dense => format!("{:?}", DenseSettings::of(profile, options)?),
+        Track::Pixels | Track::Pooled => {
+            let settings = Settings::of(profile, options)?;
+            let weights = sweep::weights(profile, track);
+            match options.sweep {
+                true => format!("{weights:?} of {settings:?}"),
+                false => format!("{settings:?}"),
+            }
+        }
     })
 }
 
 /// Runs the track that the options name.
 pub(super) fn run(run: &Run) -> Result<(), RunError> {
     match Track::of(&run.options) {
+        Track::Pixels | Track::Pooled if run.options.sweep => sweep::run(run),
         Track::Pixels | Track::Pooled => smallest(run),
         Track::Density => density::run(run),
         Track::Dense => dense::run(run),
@@ -89,9 +107,14 @@ fn smallest(run: &Run) -> Result<(), RunError> {
 /// The seeds that are reported.
 const REPORTED: RangeInclusive<u64> = 1..=5;
 
-/// Whether `name` is what [`file_name`] gives for some track, variant and seed.
+/// What is behind the seed in the name of a picture of weights.
+const PICTURE: &str = "-weights.svg";
+
+/// Whether `name` is what [`file_name`] or [`picture_name`] gives for some track, variant and
+/// seed.
 fn is_file_name(name: &str) -> bool {
     let stem = name.strip_suffix(".cmp");
+    let stem = stem.or_else(|| name.strip_suffix(PICTURE));
     stem.and_then(|stem| stem.rsplit_once("-seed"))
         .is_some_and(|(kind, seed)| {
             let mut tracks = Track::all()
@@ -99,6 +122,11 @@ fn is_file_name(name: &str) -> bool {
                 .filter_map(|t| kind.strip_prefix(t.name()));
             seed.parse::<u64>().is_ok() && tracks.any(|v| v.is_empty() || v.starts_with('-'))
         })
+}
+
+/// The picture of the weights of one seed.
+fn picture_name(track: Track, seed: u64) -> String {
+    format!("{}-seed{seed}{PICTURE}", track.name())
 }
 
 /// The file of one seed beside the report; `variant` where a track makes several of each.

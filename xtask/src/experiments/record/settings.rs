@@ -110,7 +110,7 @@ impl Settings {
             Some(bytes) => targets.iter().find(|target| target.bytes == bytes),
         };
         let quick = profile == Profile::Quick;
-        let default_seeds = if quick { 2 } else { 5 };
+        let default_seeds = if quick || options.sweep { 2 } else { 5 };
         Ok(Settings {
             track,
             seeds: options.seeds.map_or(default_seeds, usize::from),

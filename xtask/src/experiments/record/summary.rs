@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use compress_core::coding::meter::Part;
+
 use super::measure::{Measured, Results, TeacherErrors};
 use super::settings::{Settings, Track};
 use crate::experiments::decoded::{PUBLISHED, percent};
@@ -11,6 +13,8 @@ pub(super) struct Summary<'a> {
     pub(super) settings: &'a Settings,
     pub(super) results: &'a Results,
     pub(super) command: String,
+    /// The file with the picture of the first student's weights, where there is one.
+    pub(super) picture: Option<String>,
 }
 
 impl Summary<'_> {
@@ -28,6 +32,7 @@ impl Summary<'_> {
         let mut out = head(self.settings.track, &self.headline(), &self.command);
         self.students(&mut out);
         self.parts(&mut out);
+        self.picture(&mut out);
         teachers(&self.results.teachers, &mut out);
         if self.settings.track == Track::Pixels {
             published(&mut out);
@@ -55,25 +60,57 @@ impl Summary<'_> {
         seed_table(&seeds, &columns, out);
     }
 
+    /// What the bytes are spent on, where files are one stream; and the tensors they belong to.
     fn parts(&self, out: &mut String) {
-        push(out, "\n## Bytes by part\n\n| seed |");
-        let Some(first) = self.results.students.first() else {
+        push(out, "\n## Bytes by part\n\n");
+        let students = &self.results.students;
+        let spent: Option<Vec<&Vec<(Part, f64)>>> =
+            students.iter().map(|s| s.decoded.parts.as_ref()).collect();
+        if let Some(spent) = spent {
+            let heads: Vec<&str> = Part::ALL.iter().map(|part| part.name()).collect();
+            let rows = spent
+                .iter()
+                .map(|parts| parts.iter().map(|(_, bytes)| *bytes).collect());
+            self.shares(&heads, rows.collect(), out);
+            push(out, "\n");
+        }
+        let Some(first) = students.first() else {
             return;
         };
-        for part in &first.decoded.stored {
-            push(out, &format!(" {} |", part.name));
+        let names = first.decoded.stored.iter().map(|part| &part.name[..]);
+        let heads: Vec<&str> = names.chain(["the rest"]).collect();
+        let rows = students.iter().map(|student| {
+            let bytes = student.decoded.stored.iter().map(|part| part.bytes);
+            let rest = student.file.len().saturating_sub(bytes.clone().sum());
+            bytes.chain([rest]).map(|bytes| bytes as f64).collect()
+        });
+        self.shares(&heads, rows.collect(), out);
+    }
+
+    /// A row of bytes for each seed.
+    fn shares(&self, heads: &[&str], rows: Vec<Vec<f64>>, out: &mut String) {
+        push(out, &format!("| seed | {} |\n", heads.join(" | ")));
+        push(out, &format!("| ---: |{}\n", " ---: |".repeat(heads.len())));
+        for (student, row) in self.results.students.iter().zip(rows) {
+            let cells: Vec<String> = row.iter().map(|bytes| format!("{bytes:.0}")).collect();
+            push(
+                out,
+                &format!("| {} | {} |\n", student.seed, cells.join(" | ")),
+            );
         }
-        push(out, " the rest |\n| ---: |");
-        push(out, &" ---: |".repeat(first.decoded.stored.len() + 1));
-        for student in &self.results.students {
-            push(out, &format!("\n| {} |", student.seed));
-            for part in &student.decoded.stored {
-                push(out, &format!(" {} |", part.bytes));
-            }
-            let stored: usize = student.decoded.stored.iter().map(|part| part.bytes).sum();
-            push(out, &format!(" {} |", student.file.len() - stored));
-        }
-        push(out, "\n");
+    }
+
+    fn picture(&self, out: &mut String) {
+        let Some((first, name)) = self.results.students.first().zip(self.picture.as_ref()) else {
+            return;
+        };
+        push(
+            out,
+            &format!(
+                "\n## Weights and the inputs they read\n\nOf seed {}: red is positive, blue is negative.\n\n![The weights of each neuron and layer]({name})\n",
+                first.seed
+            ),
+        );
     }
 }
 

@@ -1,14 +1,18 @@
 //! Places labels beside points so that they cover neither each other nor a point.
 
-use super::canvas::{TEXT, text_width};
+use plotters::prelude::{Color, PathElement};
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::canvas::{self, Area, Chart, Drawn, TEXT, text_width};
+use crate::report::palette::{Colour, MUTED};
 
 /// A rectangle of pixels: left, top, right, bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Box {
-    pub(super) left: i32,
-    pub(super) top: i32,
-    pub(super) right: i32,
-    pub(super) bottom: i32,
+struct Box {
+    left: i32,
+    top: i32,
+    right: i32,
+    bottom: i32,
 }
 
 impl Box {
@@ -39,9 +43,62 @@ impl Box {
 /// Half the size of a point's mark, and some air.
 const RADIUS: i32 = 8;
 
+/// How far from its point a label may be without a line that leads to it.
+const LEAD: i32 = 14;
+
+/// Draws the labels, with their colours, of the first of `points`, all inside of the frame. Those
+/// of earlier points are placed first, and one without room is left out.
+pub(super) fn draw(
+    area: &Area<'_>,
+    chart: &Chart<'_>,
+    points: &[(i32, i32)],
+    labels: &[(&str, Colour)],
+) -> Drawn {
+    let (columns, rows) = chart.plotting_area().get_pixel_range();
+    let bounds = Box {
+        left: columns.start,
+        top: rows.start,
+        right: columns.end,
+        bottom: rows.end,
+    };
+    let texts: Vec<&str> = labels.iter().map(|(text, _)| *text).collect();
+    let places = place(points, &texts, bounds);
+    for ((place, &(text, colour)), &point) in places.iter().zip(labels).zip(points) {
+        if let Some(place) = place {
+            draw_label(area, place, point, text, colour)?;
+        }
+    }
+    Ok(())
+}
+
+fn draw_label(
+    area: &Area<'_>,
+    place: &Box,
+    point: (i32, i32),
+    text: &str,
+    colour: Colour,
+) -> Drawn {
+    let middle = (place.top + place.bottom) / 2;
+    let near_x = point.0.clamp(place.left, place.right);
+    let near_y = point.1.clamp(place.top, place.bottom);
+    let distance = (near_x - point.0).abs() + (near_y - point.1).abs();
+    if distance > LEAD {
+        let line = vec![point, (near_x, near_y)];
+        area.draw(&PathElement::new(line, MUTED.rgb().mix(0.6)))?;
+    }
+    let (at, anchor) = if place.left >= point.0 {
+        (place.left, HPos::Left)
+    } else if place.right <= point.0 {
+        (place.right, HPos::Right)
+    } else {
+        ((place.left + place.right) / 2, HPos::Center)
+    };
+    canvas::text(area, (at, middle), text, colour, (anchor, VPos::Center))
+}
+
 /// For each point the box of its label inside of `bounds`, or `None` where no place is free.
 /// The labels of earlier points are placed first.
-pub(super) fn place(points: &[(i32, i32)], labels: &[&str], bounds: Box) -> Vec<Option<Box>> {
+fn place(points: &[(i32, i32)], labels: &[&str], bounds: Box) -> Vec<Option<Box>> {
     let marks: Vec<Box> = points.iter().map(|&p| Box::around(p, RADIUS - 1)).collect();
     let mut placed: Vec<Option<Box>> = Vec::with_capacity(points.len());
     for (&point, label) in points.iter().zip(labels) {

@@ -9,9 +9,14 @@ mod frontier;
 mod histograms;
 mod labels;
 mod pixels;
+mod sheet;
+mod sweep;
+mod weights;
 
 pub(super) use curves::curve;
 pub(super) use densities::densities;
 pub(super) use frontier::frontier;
 pub(super) use histograms::histogram;
 pub(super) use pixels::pixels;
+pub(super) use sweep::sweep;
+pub(super) use weights::{picture, weights};

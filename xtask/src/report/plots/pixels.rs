@@ -1,30 +1,36 @@
 //! Which pixels of the input image the network still reads, as a heat map.
 
-use plotters::prelude::{Color, Rectangle};
-use plotters::style::text_anchor::{HPos, VPos};
-
-use super::canvas::{self, Area, Drawn};
-use crate::report::ReportError;
+use super::sheet::Sheet;
 use crate::report::model::Report;
 use crate::report::number::thousands;
-use crate::report::palette::{Colour, INK, RAMP, UNUSED};
+use crate::report::palette::{Colour, RAMP, UNUSED};
 
 /// Width of the whole image on the page.
 const IMAGE: i32 = 392;
 
 /// The plot; `None` where the input is no image.
-pub(in crate::report) fn pixels(report: &Report) -> Result<Option<String>, ReportError> {
+pub(in crate::report) fn pixels(report: &Report) -> Option<String> {
+    let mut sheet = Sheet::default();
+    draw(&mut sheet, report, (0, 0))?;
+    Some(sheet.finish())
+}
+
+/// Draws it from a corner on.
+pub(super) fn draw(sheet: &mut Sheet, report: &Report, (left, top): (i32, i32)) -> Option<()> {
     let width = report.image_width;
     if width == 0 || report.pixel_use.is_empty() {
-        return Ok(None);
+        return None;
     }
     let cell = (IMAGE / width as i32).max(1);
-    let height = report.pixel_use.len().div_ceil(width) as i32 * cell;
-    let size = (width as i32 * cell + 200, height.max(190));
-    canvas::svg("pixels", (size.0 as u32, size.1 as u32), |area| {
-        draw(area, &counts(report), width, cell)
-    })
-    .map(Some)
+    let gap = if cell > 4 { 1 } else { 0 };
+    let counts = counts(report);
+    let bands = bands(counts.iter().copied().max().unwrap_or(0));
+    for (i, &count) in counts.iter().enumerate() {
+        let (x, y) = ((i % width) as i32 * cell, (i / width) as i32 * cell);
+        sheet.square((left + x, top + y), cell - gap, colour(&bands, count));
+    }
+    draw_key(sheet, &bands, (left + width as i32 * cell + 24, top));
+    Some(())
 }
 
 /// Whole numbers of weights; what is not a number of anything counts as none.
@@ -32,23 +38,9 @@ fn counts(report: &Report) -> Vec<u64> {
     report.pixel_use.iter().map(|&n| n.round() as u64).collect()
 }
 
-fn draw(area: &Area<'_>, counts: &[u64], width: usize, cell: i32) -> Drawn {
-    let bands = bands(counts.iter().copied().max().unwrap_or(0));
-    let gap = if cell > 4 { 1 } else { 0 };
-    for (i, &count) in counts.iter().enumerate() {
-        let (x, y) = ((i % width) as i32 * cell, (i / width) as i32 * cell);
-        let corners = [(x, y), (x + cell - gap, y + cell - gap)];
-        area.draw(&Rectangle::new(
-            corners,
-            colour(&bands, count).rgb().filled(),
-        ))?;
-    }
-    draw_key(area, &bands, width as i32 * cell + 24)
-}
-
-fn draw_key(area: &Area<'_>, bands: &[(u64, u64)], x: i32) -> Drawn {
-    let heading = (HPos::Left, VPos::Center);
-    canvas::text(area, (x, 10), "weights per pixel", INK, heading)?;
+fn draw_key(sheet: &mut Sheet, bands: &[(u64, u64)], (x, top): (i32, i32)) {
+    sheet.reach(x + 176, top);
+    sheet.text((x, top + 10), "weights per pixel");
     let unused = std::iter::once((UNUSED, "unused".to_owned()));
     let used = bands.iter().map(|&(low, high)| {
         let text = match low == high {
@@ -58,12 +50,10 @@ fn draw_key(area: &Area<'_>, bands: &[(u64, u64)], x: i32) -> Drawn {
         (colour(bands, low), text)
     });
     for (row, (colour, text)) in unused.chain(used).enumerate() {
-        let y = 34 + row as i32 * 22;
-        let corners = [(x, y - 7), (x + 14, y + 7)];
-        area.draw(&Rectangle::new(corners, colour.rgb().filled()))?;
-        canvas::text(area, (x + 24, y), &text, INK, heading)?;
+        let y = top + 34 + row as i32 * 22;
+        sheet.square((x, y - 7), 14, colour);
+        sheet.text((x + 24, y), &text);
     }
-    Ok(())
 }
 
 /// Cuts 1 to `max` into at most as many bands as there are colours, first and last included.
