@@ -1,5 +1,5 @@
-//! Loads a `.cmp` file and prints what it is: bytes, architecture, errors on the test set, time
-//! per image.
+//! Loads a `.cmp` file and prints what it is: bytes, architecture, weights that are not zero, errors
+//! on the test set, time per image on one thread.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,6 +12,8 @@ use ndarray::{Array2, Axis};
 
 use crate::data;
 
+/// How often a time is taken; the median counts.
+const REPETITIONS: usize = 15;
 /// Predictions timed for one image at a time.
 const SINGLE: usize = 2_000;
 /// Images of a batch when timed in batches.
@@ -35,6 +37,8 @@ pub(crate) enum EvaluateError {
     #[error(transparent)]
     Data(#[from] data::DataError),
     #[error(transparent)]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    #[error(transparent)]
     Images(#[from] compress_nn::Error),
 }
 
@@ -49,6 +53,7 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         source,
     };
     let artifact = Artifact::from_bytes(&bytes).map_err(model)?;
+    let weights = nonzeros(&artifact).map_err(model)?;
     let exact = Runtime::new(artifact.clone()).map_err(model)?;
     let integer = Runtime::with(artifact, Arithmetic::Integer).map_err(model)?;
     let files = data::load_test(data)?;
@@ -69,12 +74,28 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         widths.join("-"),
         architecture.features
     );
-    print_run(&exact, &images).map_err(model)?;
-    if !exact.kernels().eq(integer.kernels()) {
-        println!("  with inputs of layers rounded to 8 bits:");
-        print_run(&integer, &images).map_err(model)?;
-    }
-    Ok(())
+    let total: usize = weights.iter().sum();
+    let by_layer: Vec<String> = weights.iter().map(usize::to_string).collect();
+    println!(
+        "  weights       {total} not zero ({})",
+        by_layer.join(" + ")
+    );
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    one_thread.install(|| {
+        print_run(&exact, &images).map_err(model)?;
+        if !exact.kernels().eq(integer.kernels()) {
+            println!("  with inputs of layers rounded to 8 bits:");
+            print_run(&integer, &images).map_err(model)?;
+        }
+        Ok(())
+    })
+}
+
+/// How many weights of each layer are not zero.
+fn nonzeros(artifact: &Artifact) -> compress_core::Result<Vec<usize>> {
+    let weights = artifact.tensors.iter().step_by(2);
+    let count = |values: Vec<f32>| values.iter().filter(|value| **value != 0.0).count();
+    weights.map(|weight| weight.values().map(count)).collect()
 }
 
 /// Prints what a loaded model runs on, how often it is wrong and how long it takes.
@@ -98,8 +119,8 @@ fn print_run(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<()> 
         }
         Ok(images.len())
     })?;
-    println!("  one by one    {single:.2} µs per image");
-    println!("  batches       {batched:.2} µs per image ({BATCH} at a time)");
+    println!("  one by one    {single:.2} µs per image, on one thread");
+    println!("  batches       {batched:.2} µs per image ({BATCH} at a time), on one thread");
     Ok(())
 }
 
@@ -120,10 +141,10 @@ fn all_inputs(images: &ImageSet) -> compress_core::Result<Array2<f32>> {
     Ok(inputs)
 }
 
-/// Microseconds per image: the median of five repetitions of `work`, which says how many it did.
+/// Microseconds per image: the median of some repetitions of `work`, which says how many it did.
 fn time(mut work: impl FnMut() -> compress_core::Result<usize>) -> compress_core::Result<f64> {
     let mut times = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..REPETITIONS {
         let started = Instant::now();
         let images = work()?;
         times.push(started.elapsed().as_secs_f64() * 1e6 / images.max(1) as f64);

@@ -67,8 +67,6 @@ pub enum Arithmetic {
 #[derive(Clone, Debug)]
 pub struct Runtime {
     architecture: Architecture,
-    /// The features that feed the first layer, where not all do.
-    selected: Option<Vec<usize>>,
     layers: Vec<Layer>,
 }
 
@@ -106,9 +104,7 @@ impl Runtime {
             .zip(tensors.chunks_exact(2))
             .map(|(spec, pair)| Layer::new(spec, &pair[0], &pair[1], arithmetic))
             .collect::<Result<_>>()?;
-        let selected = architecture.selected.as_ref();
         Ok(Runtime {
-            selected: selected.map(|s| s.iter().map(|&i| i as usize).collect()),
             architecture,
             layers,
         })

@@ -7,6 +7,7 @@ use super::layer::Scratch;
 use super::{Runtime, largest};
 use crate::isa::Isa;
 use crate::kernels::Threads;
+use crate::kernels::columns::select_at;
 use crate::kernels::reduce;
 use crate::{Error, Result};
 
@@ -248,15 +249,19 @@ impl Block {
                 view(&self.fronted, (rows, front.outputs()))?
             }
         };
-        let x = match &model.selected {
+        let x = match &model.architecture.selected {
             None => inputs,
             Some(selected) => {
                 grow(&mut self.selected, rows * selected.len());
                 let to = self.selected.chunks_exact_mut(selected.len().max(1));
                 for (to, row) in to.zip(inputs.rows()) {
-                    to.iter_mut()
-                        .zip(selected)
-                        .for_each(|(to, &i)| *to = row[i]);
+                    match row.to_slice() {
+                        Some(row) => select_at(isa, row, selected, to),
+                        None => to
+                            .iter_mut()
+                            .zip(selected)
+                            .for_each(|(to, &i)| *to = row[i as usize]),
+                    }
                 }
                 view(&self.selected, (rows, selected.len()))?
             }

@@ -64,6 +64,8 @@ mod buffer;
 mod build;
 mod column;
 mod decode;
+#[cfg(target_arch = "x86_64")]
+mod gather;
 mod lanes;
 mod panels;
 mod product;
@@ -125,6 +127,9 @@ pub enum Values<'a> {
         /// A scale for each row.
         scales: &'a [f32],
     },
+    /// Integers that are the values: each is turned into f32 as it is multiplied, and the chains
+    /// start from the bias, so that the bits are those of the same values in f32.
+    Whole(&'a [i8]),
 }
 
 /// What a product does beside multiplying.
