@@ -4,6 +4,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 use super::layer::Scratch;
+use super::one_row::{Buffers, OneRow};
 use super::{Runtime, largest};
 use crate::isa::Isa;
 use crate::kernels::Threads;
@@ -15,6 +16,8 @@ use crate::{Error, Result};
 const BLOCK: usize = 64;
 /// Rows of a block where there would be fewer than [`ENOUGH`] of the larger ones.
 const SMALL_BLOCK: usize = 16;
+/// Rows that go one by one through a small model.
+const FEW: usize = 3;
 /// Blocks that keep a few threads busy.
 const ENOUGH: usize = 4;
 
@@ -60,6 +63,7 @@ pub struct Session<'m> {
     width: usize,
     blocks: Vec<Block>,
     logits: Vec<f32>,
+    row: Buffers,
 }
 
 /// What one block of rows is computed in.
@@ -84,6 +88,11 @@ impl<'m> Session<'m> {
             width: widths.max().unwrap_or(0),
             blocks: Vec::new(),
             logits: Vec::new(),
+            row: model
+                .one_row
+                .as_ref()
+                .map(OneRow::buffers)
+                .unwrap_or_default(),
         }
     }
 
@@ -152,6 +161,12 @@ impl<'m> Session<'m> {
         let blocks = batch.div_ceil(rows);
         if self.blocks.len() < blocks {
             self.blocks.resize_with(blocks, Block::default);
+        }
+        if let (Some(one_row), Some(values), 1..=FEW) = (&model.one_row, inputs.as_slice(), batch) {
+            let rows = values.chunks_exact(inputs.ncols().max(1));
+            if one_row.predict(isa, rows, logits.chunks_exact_mut(outputs), &mut self.row)? {
+                return Ok(());
+            }
         }
         // A single block leaves it to its layers to be shared.
         let share = blocks > 1 && Threads::Pool.share(batch.saturating_mul(model.multiply_adds()));

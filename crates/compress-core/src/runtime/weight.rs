@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use super::Arithmetic;
 use crate::artifact::Tensor;
 use crate::codec::{Granularity, Grid, QuantizedTensor};
+use crate::kernels::code_rows::Form;
 use crate::kernels::gemm_f32::PackedB;
 use crate::kernels::gemm_i4::{Activations, PackedI4};
 use crate::kernels::gemm_i8::{INTEGER_GAIN, PackedI8};
@@ -14,11 +15,8 @@ use crate::{Error, Result};
 /// Bytes that stay in a core's second cache. Weights that do not are read from farther away in
 /// each call, and then fewer bytes are worth more than fewer instructions.
 const CACHED: usize = 1 << 20;
-/// Weights of a layer so small that it stays in a core's first cache beside the others of its model.
-const SMALL: usize = 1 << 14;
-/// Of as many integer weights at least one that is not zero makes blocks of 16 outputs faster, zeros
-/// and all, than the single ones: measured for one row, by the example `predict_small`.
-const SCATTERED: usize = 7;
+/// Codes of a layer so small that it stays in a core's first cache beside the others of its model.
+pub(super) const SMALL: usize = 1 << 14;
 /// Groups of 4-bit weights are multiples of this.
 const GROUP: usize = 32;
 
@@ -89,9 +87,7 @@ impl Weight {
         {
             return Ok(weight);
         }
-        if let Tensor::Quantized(tensor) = tensor
-            && let Some(weight) = whole(tensor, (n, k), kept)?
-        {
+        if let Some(weight) = whole(tensor, (n, k), kept)? {
             return Ok(weight);
         }
         if sparse(kept) {
@@ -126,28 +122,39 @@ impl Weight {
 }
 
 /// The codes, where they are the weights and few are not zero, or few altogether.
-fn whole(tensor: &QuantizedTensor, (n, k): (usize, usize), kept: usize) -> Result<Option<Weight>> {
-    let Grid::Linear {
-        scales,
-        zero_points,
-        ..
-    } = &tensor.grid
-    else {
-        return Ok(None);
-    };
-    let few = n.saturating_mul(k) <= SMALL || prefers_sparse(n, k, kept, 1);
-    if !few || scales.iter().any(|&scale| scale != 1.0) || zero_points.iter().any(|&z| z != 0) {
+fn whole(tensor: &Tensor, (n, k): (usize, usize), kept: usize) -> Result<Option<Weight>> {
+    let form = Form::of(n, k, kept);
+    if form.stored(n, k, kept) > SMALL && !prefers_sparse(n, k, kept, 1) {
         return Ok(None);
     }
-    let Some(codes) = narrow(tensor, |code, _| i8::try_from(code).ok(), k) else {
+    let Some(codes) = whole_codes(tensor) else {
         return Ok(None);
     };
-    let layout = match kept.saturating_mul(SCATTERED) < n.saturating_mul(k) {
-        true => Layout::Csr,
-        false => Layout::Blocks,
+    let layout = match form {
+        Form::Scattered => Layout::Csr,
+        Form::Dense => Layout::Blocks,
     };
     let weight = Sparse::from_dense(layout, n, k, Values::Whole(&codes))?;
     Ok(Some(Weight::SparseI8(weight)))
+}
+
+/// The codes of a tensor, where they are its values and fit into 8 bits.
+pub(super) fn whole_codes(tensor: &Tensor) -> Option<Vec<i8>> {
+    let Tensor::Quantized(QuantizedTensor {
+        grid: Grid::Linear {
+            scales,
+            zero_points,
+            ..
+        },
+        codes,
+        ..
+    }) = tensor
+    else {
+        return None;
+    };
+    let whole = scales.iter().all(|&s| s == 1.0) && zero_points.iter().all(|&z| z == 0);
+    let codes = codes.iter().map(|&code| i8::try_from(code).ok());
+    whole.then(|| codes.collect()).flatten()
 }
 
 /// The weights as integers, where a kernel can multiply them.

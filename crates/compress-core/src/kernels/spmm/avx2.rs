@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::lanes::{Lanes, level};
 
-level!(Avx2, __m256, "avx2,fma", super::column::chains, one: 8 by 1, two: 4 by 2, four: 2 by 4);
+level!(Avx2, __m256, "avx2,fma", one: 8 by 1, two: 4 by 2, four: 2 by 4);
 
 impl Lanes for __m256 {
     const COUNT: usize = 8;
@@ -19,12 +19,6 @@ impl Lanes for __m256 {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: as above, and the pointer is valid by the same contract.
         unsafe { _mm256_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_codes(from: *const i8) -> Self {
-        // SAFETY: as above.
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::lanes::{Lanes, level};
 
-level!(Avx512, __m512, "avx512f", super::gather::chains, one: 8 by 1, two: 8 by 2, four: 4 by 4);
+level!(Avx512, __m512, "avx512f", one: 8 by 1, two: 8 by 2, four: 4 by 4);
 
 impl Lanes for __m512 {
     const COUNT: usize = 16;
@@ -19,12 +19,6 @@ impl Lanes for __m512 {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: as above, and the pointer is valid by the same contract.
         unsafe { _mm512_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_codes(from: *const i8) -> Self {
-        // SAFETY: as above.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
     }
 
     #[inline(always)]

@@ -1,12 +1,12 @@
 //! A window of rows of W times one column of X.
 //!
 //! Scattered non-zeros go one by one: 8 chains, one for each row of a slice, hide the latency of
-//! the additions. At AVX-512 the chains are the lanes of a vector instead.
+//! the additions.
 
 use super::decode::{Decoded, decode_values};
 use super::product::Product;
 use super::storage::{BLOCK, Columns, Form, SLICE, Stored, WINDOW};
-use super::tile::{BlockColumn, BlockValues, Ends, GroupColumn, Index};
+use super::tile::{BlockColumn, Ends, GroupColumn, Index};
 
 /// Rows `window·WINDOW..` of W times `x`, into their rows of Y.
 pub(super) fn window_column(p: &Product<'_>, window: usize, x: &[f32], y: &mut [f32]) {
@@ -23,7 +23,6 @@ fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32], decoded: &mut
     let (Form::Csr { order, .. } | Form::Bitmask { order, .. }) = &p.w.form else {
         return;
     };
-    let (floats, codes) = (p.level.float_chains, p.level.code_chains);
     for slice in (first / SLICE)..(first + y.len()).div_ceil(SLICE) {
         let mut ends = p.ends(first, order.slice_rows(slice));
         let lengths = &order.lengths[slice];
@@ -34,11 +33,11 @@ fn slices(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32], decoded: &mut
         let sums = unsafe {
             match (&p.w.form, &p.w.values) {
                 (Form::Csr { columns, .. }, Stored::F32(v)) => match columns {
-                    Columns::Narrow(c) => floats(&c[range.clone()], &v[range], lengths, x, start),
+                    Columns::Narrow(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
                     Columns::Wide(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
                 },
                 (Form::Csr { columns, .. }, Stored::I8(v)) => match columns {
-                    Columns::Narrow(c) => codes(&c[range.clone()], &v[range], lengths, x, start),
+                    Columns::Narrow(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
                     Columns::Wide(c) => chains(&c[range.clone()], &v[range], lengths, x, start),
                 },
                 _ => {
@@ -68,10 +67,7 @@ fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32], decoded: &mut
             let tile = BlockColumn {
                 starts,
                 columns: &columns[range],
-                values: match &p.w.values {
-                    Stored::F32(v) => BlockValues::Floats(&v[values]),
-                    Stored::I8(v) => BlockValues::Codes(&v[values]),
-                },
+                values: decode_values(&p.w.values, values, &mut decoded.values),
                 x,
                 ends,
             };
@@ -103,7 +99,7 @@ fn blocks(p: &Product<'_>, first: usize, x: &[f32], y: &mut [f32], decoded: &mut
 /// # Safety
 /// Every column is below the length of `x`, and the processor has FMA, as at every level.
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "fma"))]
-pub(super) unsafe fn chains<I: Index, T: Copy + Into<f32>>(
+unsafe fn chains<I: Index, T: Copy + Into<f32>>(
     columns: &[I],
     values: &[T],
     lengths: &[u32; SLICE],

@@ -1,6 +1,5 @@
 //! What an instruction set level brings: vectors of f32, and the tiles compiled with them.
 
-use super::storage::SLICE;
 use super::tile::{BlockColumn, BlockTile, GroupColumn, SliceTile};
 use crate::Result;
 use crate::isa::Isa;
@@ -14,8 +13,6 @@ pub(super) trait Lanes: Copy {
     const COUNT: usize;
     unsafe fn splat(x: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
-    /// Of integers.
-    unsafe fn load_codes(from: *const i8) -> Self;
     unsafe fn store(self, to: *mut f32);
     /// `self·b + c`, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
@@ -45,19 +42,17 @@ pub(super) struct Width {
 }
 
 /// The constant `LEVEL` of a level, with all of its tiles compiled for vectors `$lanes` with
-/// `$features`, and with its `$chains`: a module `$name` each for panels of `$vectors` vectors, `$rows` rows at a time.
+/// `$features`: a module `$name` each for panels of `$vectors` vectors, `$rows` rows at a time.
 #[cfg(target_arch = "x86_64")]
 macro_rules! level {
     (
-        $isa:ident, $lanes:ty, $features:literal, $chains:path,
+        $isa:ident, $lanes:ty, $features:literal,
         $($name:ident: $rows:literal by $vectors:literal),+
     ) => {
         pub(super) const LEVEL: $crate::kernels::spmm::lanes::Level =
             $crate::kernels::spmm::lanes::Level {
                 isa: $crate::isa::Isa::$isa,
                 widths: &[$($name::WIDTH),+],
-                float_chains: $chains,
-                code_chains: $chains,
                 block_column: column::blocks,
                 group_column: column::groups,
             };
@@ -129,11 +124,6 @@ macro_rules! level {
 #[cfg(target_arch = "x86_64")]
 pub(super) use level;
 
-/// From columns and values of a slice, the lengths of its rows, X, and what the chains start from,
-/// what they end with.
-pub(super) type Chains<T> =
-    unsafe fn(&[u16], &[T], &[u32; SLICE], &[f32], [f32; SLICE]) -> [f32; SLICE];
-
 /// An instruction set level that the processor has: there is no other way to one than
 /// [`Level::of`].
 #[derive(Clone, Copy)]
@@ -141,13 +131,6 @@ pub(super) struct Level {
     pub isa: Isa,
     /// What multiplies panels of X, the narrowest first.
     pub widths: &'static [Width],
-    /// A slice of floats with columns of 16 bits, for one column.
-    ///
-    /// # Safety
-    /// The processor has the level, and every column is an element of X; so too below.
-    pub float_chains: Chains<f32>,
-    /// A slice of integers, likewise.
-    pub code_chains: Chains<i8>,
     /// Blocks, for one column.
     ///
     /// # Safety

@@ -64,8 +64,6 @@ mod buffer;
 mod build;
 mod column;
 mod decode;
-#[cfg(target_arch = "x86_64")]
-mod gather;
 mod lanes;
 mod panels;
 mod product;

@@ -51,39 +51,10 @@ pub(super) struct BlockColumn<'a> {
     /// from the same place.
     pub starts: &'a [usize],
     pub columns: &'a [u32],
-    pub values: BlockValues<'a>,
+    /// `BLOCK` for each column.
+    pub values: &'a [f32],
     pub x: *const f32,
     pub ends: Ends<'a, WINDOW>,
-}
-
-/// [`BLOCK`] values for each column.
-pub(super) enum BlockValues<'a> {
-    Floats(&'a [f32]),
-    /// Integers, each turned into a float where it is multiplied.
-    Codes(&'a [i8]),
-}
-
-/// A value that [`Lanes`] load as floats.
-trait Value: Copy {
-    /// # Safety
-    /// As [`Lanes::load`].
-    unsafe fn load<S: Lanes>(from: *const Self) -> S;
-}
-
-impl Value for f32 {
-    #[inline(always)]
-    unsafe fn load<S: Lanes>(from: *const f32) -> S {
-        // SAFETY: passed on from the caller; so too below.
-        unsafe { S::load(from) }
-    }
-}
-
-impl Value for i8 {
-    #[inline(always)]
-    unsafe fn load<S: Lanes>(from: *const i8) -> S {
-        // SAFETY: as above.
-        unsafe { S::load_codes(from) }
-    }
 }
 
 /// Some rows, [`BLOCK`] at a time, of groups of 2 of 4, and one column of X.
@@ -200,24 +171,11 @@ pub(super) unsafe fn blocks<S: Lanes, const R: usize, const V: usize>(t: &BlockT
 pub(super) unsafe fn block_column<S: Lanes, const V: usize>(t: &BlockColumn<'_>) {
     // SAFETY: passed on from the caller; the number of rows of blocks is the one matched.
     unsafe {
-        match t.values {
-            BlockValues::Floats(values) => block_column_with::<S, f32, V>(t, values),
-            BlockValues::Codes(values) => block_column_with::<S, i8, V>(t, values),
-        }
-    }
-}
-
-/// # Safety
-/// As [`block_column`].
-#[inline(always)]
-unsafe fn block_column_with<S: Lanes, T: Value, const V: usize>(t: &BlockColumn<'_>, values: &[T]) {
-    // SAFETY: as above.
-    unsafe {
         match t.starts.len() {
-            2 => block_column_of::<S, T, V, 1>(t, values),
-            3 => block_column_of::<S, T, V, 2>(t, values),
-            4 => block_column_of::<S, T, V, 3>(t, values),
-            _ => block_column_of::<S, T, V, 4>(t, values),
+            2 => block_column_of::<S, V, 1>(t),
+            3 => block_column_of::<S, V, 2>(t),
+            4 => block_column_of::<S, V, 3>(t),
+            _ => block_column_of::<S, V, 4>(t),
         }
     }
 }
@@ -225,15 +183,12 @@ unsafe fn block_column_with<S: Lanes, T: Value, const V: usize>(t: &BlockColumn<
 /// # Safety
 /// As [`block_column`]; there are `B` rows of blocks.
 #[inline(always)]
-unsafe fn block_column_of<S: Lanes, T: Value, const V: usize, const B: usize>(
-    t: &BlockColumn<'_>,
-    values: &[T],
-) {
+unsafe fn block_column_of<S: Lanes, const V: usize, const B: usize>(t: &BlockColumn<'_>) {
     let from: [usize; B] = std::array::from_fn(|b| t.starts[b] - t.starts[0]);
     let columns: [&[u32]; B] =
         std::array::from_fn(|b| &t.columns[from[b]..][..t.starts[b + 1] - t.starts[b]]);
     let shared = columns.iter().map(|c| c.len()).min().unwrap_or(0);
-    let all = &values[..t.columns.len() * BLOCK];
+    let all = &t.values[..t.columns.len() * BLOCK];
     // SAFETY: by the contract each column is an element of X; each has `BLOCK` values.
     unsafe {
         let mut acc: [[S; V]; B] = t.ends.begin_column();
@@ -241,7 +196,7 @@ unsafe fn block_column_of<S: Lanes, T: Value, const V: usize, const B: usize>(
             let value = all.as_ptr().add((from[b] + i) * BLOCK);
             let x = S::splat(*t.x.add(columns[b][i] as usize));
             for (v, acc) in acc.iter_mut().enumerate() {
-                *acc = T::load::<S>(value.add(v * S::COUNT)).mul_add(x, *acc);
+                *acc = S::load(value.add(v * S::COUNT)).mul_add(x, *acc);
             }
         };
         for i in 0..shared {
