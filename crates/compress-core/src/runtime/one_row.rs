@@ -152,3 +152,129 @@ fn overflows(codes: &[i8], bias: &[f32], bound: &mut f64) -> bool {
     let negative_zero = |b: &f32| *b == 0.0 && b.is_sign_negative();
     *bound > LARGEST_SUM || bias.iter().any(negative_zero)
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, Axis, s};
+
+    use super::*;
+    use crate::artifact::Tensor;
+    use crate::codec::{Granularity, Grid, QuantizedTensor};
+    use crate::rng;
+    use crate::runtime::Runtime;
+
+    /// Whole numbers, one of `one_of` not zero.
+    fn whole(name: String, shape: Vec<usize>, one_of: usize) -> Tensor {
+        let code = |i: usize| match (i * 37 + i / 64).is_multiple_of(one_of) {
+            true => 7 - (i % 16) as i32,
+            false => 0,
+        };
+        Tensor::Quantized(QuantizedTensor {
+            name,
+            codes: (0..shape.iter().product()).map(code).collect(),
+            shape,
+            grid: Grid::Linear {
+                bits: 5,
+                granularity: Granularity::Tensor,
+                scales: vec![1.0],
+                zero_points: vec![],
+            },
+        })
+    }
+
+    /// Scattered, dense, and scattered weights again at the end.
+    fn artifact(selected: bool, front: bool) -> Artifact {
+        let pooled = Front::TentPool {
+            height: 12,
+            width: 12,
+        };
+        let features = if front { pooled.outputs() } else { 144 };
+        let inputs = if selected { features / 2 } else { features };
+        let widths = [inputs, 50, 24, 10];
+        let mut architecture = Architecture::mlp(&widths, Activation::Relu).unwrap();
+        architecture.features = features;
+        if selected {
+            architecture.selected = Some((0..inputs as u32).map(|i| 2 * i + i % 2).collect());
+        }
+        if front {
+            architecture = architecture.behind(pooled).unwrap();
+        }
+        let pairs = widths.windows(2).zip([11, 3, 9]).enumerate();
+        let tensors = pairs.flat_map(|(i, (pair, one_of))| {
+            let weight = whole(format!("layers.{i}.weight"), vec![pair[1], pair[0]], one_of);
+            [weight, whole(format!("layers.{i}.bias"), vec![pair[1]], 1)]
+        });
+        Artifact {
+            tensors: tensors.collect(),
+            architecture,
+        }
+    }
+
+    fn images() -> Array2<f32> {
+        let mut stream = rng::stream(1, "one row");
+        Array2::from_shape_simple_fn((20, 144), || rng::uniform(&mut stream) - 0.3)
+    }
+
+    #[test]
+    fn rows_alone_have_the_bits_of_a_batch() {
+        for (selected, front) in [(false, false), (true, false), (false, true), (true, true)] {
+            let artifact = artifact(selected, front);
+            assert!(OneRow::new(&artifact).unwrap().is_some());
+            let model = Runtime::new(artifact).unwrap();
+            // Some too large for the short way, and some whose sums overflow.
+            for scale in [1.0, 3e5, 1e37, 1e38] {
+                let images = images() * scale;
+                let together = model.predict(images.view()).unwrap();
+                for count in [1, 2, 3] {
+                    for first in 0..20 - count {
+                        let rows = s![first..first + count, ..];
+                        let found = model.predict(images.slice(rows)).unwrap();
+                        let found = found.mapv(f32::to_bits);
+                        let expected = together.slice(rows).mapv(f32::to_bits);
+                        assert_eq!(found, expected, "{selected} {front} {scale} {first}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_named_as_ever() {
+        let model = Runtime::new(artifact(true, true)).unwrap();
+        let mut images = images().slice_axis(Axis(0), (..2).into()).to_owned();
+        images[(1, 143)] = f32::NAN;
+        let error = model.predict(images.view()).unwrap_err().to_string();
+        assert!(error.contains("row 1 of the inputs"), "{error}");
+    }
+
+    #[test]
+    fn other_models_go_the_general_way() {
+        let has = |edit: &dyn Fn(&mut Artifact)| {
+            let mut artifact = artifact(true, false);
+            edit(&mut artifact);
+            OneRow::new(&artifact).unwrap().is_some()
+        };
+        assert!(has(&|_| {}));
+        assert!(!has(
+            &|a| a.architecture.layers[0].activation = Activation::Tanh
+        ));
+        let float = |values: Vec<f32>| Tensor::Float {
+            name: "layers.2.bias".into(),
+            shape: vec![10],
+            values,
+        };
+        assert!(has(&|a| a.tensors[5] = float(vec![0.5; 10])));
+        assert!(!has(&|a| a.tensors[5] = float(vec![-0.0; 10])));
+        assert!(!has(&|a| a.tensors[5] = float(vec![1e38; 10])));
+        let scaled = |a: &mut Artifact| {
+            if let Tensor::Quantized(QuantizedTensor {
+                grid: Grid::Linear { scales, .. },
+                ..
+            }) = &mut a.tensors[0]
+            {
+                scales[0] = 0.5;
+            }
+        };
+        assert!(!has(&scaled));
+    }
+}

@@ -397,7 +397,7 @@ fn whole_numbers_run_as_they_are_and_give_the_same_values() {
             zero_points: vec![],
         };
         let code = |i: usize| match (i * 37 + i / 100).is_multiple_of(one_of) {
-            true => i as i32 % 256 - 128,
+            true => i as i32 % 255 - 127,
             false => 0,
         };
         let artifact = one_layer(n, k, grid(1.0), (0..n * k).map(code).collect());
