@@ -16,15 +16,35 @@ fn scattered(rows: &CodeRows, x: &[f32], relu: bool, y: &mut [f32]) {
     let (bias, _) = rows.bias.as_chunks::<LANES>();
     let (y, _) = y.as_chunks_mut::<LANES>();
     let mut counts = rows.counts.iter();
-    let mut entries = rows.codes.iter().zip(&rows.inputs);
+    let (mut codes, mut inputs) = (&rows.codes[..], &rows.inputs[..]);
     for ((bias, y), &slots) in bias.iter().zip(y).zip(&rows.slots) {
         let mut sums = *bias;
         for &count in counts.by_ref().take(slots) {
-            for (sum, (&code, &input)) in sums[..count.into()].iter_mut().zip(&mut entries) {
-                *sum = f32::from(code).mul_add(x[usize::from(input)], *sum);
+            let slot;
+            (slot, codes) = codes.split_at(count.into());
+            let read;
+            (read, inputs) = inputs.split_at(count.into());
+            // Most slots are whole: a loop of known length.
+            match (slot.try_into(), read.try_into()) {
+                (Ok(slot), Ok(read)) => add::<[i8; LANES], [u16; LANES]>(slot, read, x, &mut sums),
+                _ => add(slot, read, x, &mut sums),
             }
         }
         *y = ended(sums, relu);
+    }
+}
+
+/// A slot.
+#[inline(always)]
+fn add<C: AsRef<[i8]> + ?Sized, I: AsRef<[u16]> + ?Sized>(
+    codes: &C,
+    inputs: &I,
+    x: &[f32],
+    sums: &mut [f32; LANES],
+) {
+    let entries = codes.as_ref().iter().zip(inputs.as_ref());
+    for (sum, (&code, &input)) in sums.iter_mut().zip(entries) {
+        *sum = f32::from(code).mul_add(x[usize::from(input)], *sum);
     }
 }
 
