@@ -8,16 +8,19 @@ use compress_core::artifact::Artifact;
 use compress_core::runtime::{Arithmetic, Runtime};
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::data;
 
-/// How often a time is taken; the median counts.
+/// Images whose predictions are timed.
+const TIMED: usize = 2_000;
+/// How often they are.
 const REPETITIONS: usize = 15;
-/// Predictions timed for one image at a time.
-const SINGLE: usize = 2_000;
 /// Images of a batch when timed in batches.
 const BATCH: usize = 1_000;
+/// Images between two looks at the clock when timed one by one: so few that what else the machine
+/// does seldom comes between.
+const SINGLES: usize = 50;
 
 /// What can go wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -105,19 +108,17 @@ fn print_run(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<()> 
     let errors = count_errors(runtime, images)?;
     println!("  test errors   {errors} of {}", images.len());
     let inputs = all_inputs(images)?;
+    let (inputs, _) = inputs.view().split_at(Axis(0), TIMED.min(images.len()));
     let mut session = runtime.session();
     let mut classes = vec![0; BATCH];
-    let single = time(|| {
-        for image in inputs.axis_chunks_iter(Axis(0), 1).take(SINGLE) {
+    let single = time(inputs, SINGLES, |images| {
+        for image in images.axis_chunks_iter(Axis(0), 1) {
             session.predict_classes_into(image, &mut classes[..1])?;
         }
-        Ok(SINGLE.min(images.len()))
+        Ok(())
     })?;
-    let batched = time(|| {
-        for batch in inputs.axis_chunks_iter(Axis(0), BATCH) {
-            session.predict_classes_into(batch, &mut classes[..batch.nrows()])?;
-        }
-        Ok(images.len())
+    let batched = time(inputs, BATCH, |images| {
+        session.predict_classes_into(images, &mut classes[..images.nrows()])
     })?;
     println!("  one by one    {single:.2} µs per image, on one thread");
     println!("  batches       {batched:.2} µs per image ({BATCH} at a time), on one thread");
@@ -141,14 +142,20 @@ fn all_inputs(images: &ImageSet) -> compress_core::Result<Array2<f32>> {
     Ok(inputs)
 }
 
-/// Microseconds per image: the median of some repetitions of `work`, which says how many it did.
-fn time(mut work: impl FnMut() -> compress_core::Result<usize>) -> compress_core::Result<f64> {
+/// Microseconds per image: the median over pieces of `count` images and repetitions.
+fn time(
+    images: ArrayView2<'_, f32>,
+    count: usize,
+    mut work: impl FnMut(ArrayView2<'_, f32>) -> compress_core::Result<()>,
+) -> compress_core::Result<f64> {
     let mut times = Vec::new();
     for _ in 0..REPETITIONS {
-        let started = Instant::now();
-        let images = work()?;
-        times.push(started.elapsed().as_secs_f64() * 1e6 / images.max(1) as f64);
+        for images in images.axis_chunks_iter(Axis(0), count) {
+            let started = Instant::now();
+            work(images)?;
+            times.push(started.elapsed().as_secs_f64() * 1e6 / images.nrows() as f64);
+        }
     }
     times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }
