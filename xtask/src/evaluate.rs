@@ -1,5 +1,5 @@
-//! Loads a `.cmp` file and prints what it is: bytes, architecture, errors on the test set, time
-//! per image.
+//! Loads a `.cmp` file and prints what it is: bytes, architecture, weights that are not zero, errors
+//! on the test set, time per image on one thread.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,14 +8,19 @@ use compress_core::artifact::Artifact;
 use compress_core::runtime::{Arithmetic, Runtime};
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::data;
 
-/// Predictions timed for one image at a time.
-const SINGLE: usize = 2_000;
+/// Images whose predictions are timed.
+const TIMED: usize = 2_000;
+/// How often they are.
+const REPETITIONS: usize = 15;
 /// Images of a batch when timed in batches.
 const BATCH: usize = 1_000;
+/// Images between two looks at the clock when timed one by one: so few that what else the machine
+/// does seldom comes between.
+const SINGLES: usize = 50;
 
 /// What can go wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,8 @@ pub(crate) enum EvaluateError {
     #[error(transparent)]
     Data(#[from] data::DataError),
     #[error(transparent)]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    #[error(transparent)]
     Images(#[from] compress_nn::Error),
 }
 
@@ -49,6 +56,7 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         source,
     };
     let artifact = Artifact::from_bytes(&bytes).map_err(model)?;
+    let weights = nonzeros(&artifact).map_err(model)?;
     let exact = Runtime::new(artifact.clone()).map_err(model)?;
     let integer = Runtime::with(artifact, Arithmetic::Integer).map_err(model)?;
     let files = data::load_test(data)?;
@@ -69,12 +77,28 @@ pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
         widths.join("-"),
         architecture.features
     );
-    print_run(&exact, &images).map_err(model)?;
-    if !exact.kernels().eq(integer.kernels()) {
-        println!("  with inputs of layers rounded to 8 bits:");
-        print_run(&integer, &images).map_err(model)?;
-    }
-    Ok(())
+    let total: usize = weights.iter().sum();
+    let by_layer: Vec<String> = weights.iter().map(usize::to_string).collect();
+    println!(
+        "  weights       {total} not zero ({})",
+        by_layer.join(" + ")
+    );
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    one_thread.install(|| {
+        print_run(&exact, &images).map_err(model)?;
+        if !exact.kernels().eq(integer.kernels()) {
+            println!("  with inputs of layers rounded to 8 bits:");
+            print_run(&integer, &images).map_err(model)?;
+        }
+        Ok(())
+    })
+}
+
+/// How many weights of each layer are not zero.
+fn nonzeros(artifact: &Artifact) -> compress_core::Result<Vec<usize>> {
+    let weights = artifact.tensors.iter().step_by(2);
+    let count = |values: Vec<f32>| values.iter().filter(|value| **value != 0.0).count();
+    weights.map(|weight| weight.values().map(count)).collect()
 }
 
 /// Prints what a loaded model runs on, how often it is wrong and how long it takes.
@@ -84,22 +108,20 @@ fn print_run(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<()> 
     let errors = count_errors(runtime, images)?;
     println!("  test errors   {errors} of {}", images.len());
     let inputs = all_inputs(images)?;
+    let (inputs, _) = inputs.view().split_at(Axis(0), TIMED.min(images.len()));
     let mut session = runtime.session();
     let mut classes = vec![0; BATCH];
-    let single = time(|| {
-        for image in inputs.axis_chunks_iter(Axis(0), 1).take(SINGLE) {
+    let single = time(inputs, SINGLES, |images| {
+        for image in images.axis_chunks_iter(Axis(0), 1) {
             session.predict_classes_into(image, &mut classes[..1])?;
         }
-        Ok(SINGLE.min(images.len()))
+        Ok(())
     })?;
-    let batched = time(|| {
-        for batch in inputs.axis_chunks_iter(Axis(0), BATCH) {
-            session.predict_classes_into(batch, &mut classes[..batch.nrows()])?;
-        }
-        Ok(images.len())
+    let batched = time(inputs, BATCH, |images| {
+        session.predict_classes_into(images, &mut classes[..images.nrows()])
     })?;
-    println!("  one by one    {single:.2} µs per image");
-    println!("  batches       {batched:.2} µs per image ({BATCH} at a time)");
+    println!("  one by one    {single:.2} µs per image, on one thread");
+    println!("  batches       {batched:.2} µs per image ({BATCH} at a time), on one thread");
     Ok(())
 }
 
@@ -120,14 +142,20 @@ fn all_inputs(images: &ImageSet) -> compress_core::Result<Array2<f32>> {
     Ok(inputs)
 }
 
-/// Microseconds per image: the median of five repetitions of `work`, which says how many it did.
-fn time(mut work: impl FnMut() -> compress_core::Result<usize>) -> compress_core::Result<f64> {
+/// Microseconds per image: the median over pieces of `count` images and repetitions.
+fn time(
+    images: ArrayView2<'_, f32>,
+    count: usize,
+    mut work: impl FnMut(ArrayView2<'_, f32>) -> compress_core::Result<()>,
+) -> compress_core::Result<f64> {
     let mut times = Vec::new();
-    for _ in 0..5 {
-        let started = Instant::now();
-        let images = work()?;
-        times.push(started.elapsed().as_secs_f64() * 1e6 / images.max(1) as f64);
+    for _ in 0..REPETITIONS {
+        for images in images.axis_chunks_iter(Axis(0), count) {
+            let started = Instant::now();
+            work(images)?;
+            times.push(started.elapsed().as_secs_f64() * 1e6 / images.nrows() as f64);
+        }
     }
     times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }

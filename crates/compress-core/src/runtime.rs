@@ -3,9 +3,11 @@
 //! A layer's weights are laid out once, when the model is loaded, for the kernel that suits them
 //! ([`LayerKernel`]). In between lie no copies of whole batches: rows are cut into blocks, by
 //! their number alone, and a block passes through all layers in buffers that a [`Session`] keeps,
-//! so that a thread works in its own cache and a call allocates nothing.
+//! so that a thread works in its own cache and a call allocates nothing. Up to three rows through a
+//! small model of whole numbers have a shorter way (`one_row.rs`), to the same bits.
 
 mod layer;
+mod one_row;
 mod session;
 mod weight;
 
@@ -18,6 +20,7 @@ pub use self::session::Session;
 pub use self::weight::LayerKernel;
 
 use self::layer::Layer;
+use self::one_row::OneRow;
 use crate::artifact::Artifact;
 use crate::network::Architecture;
 use crate::{Error, Result};
@@ -67,9 +70,9 @@ pub enum Arithmetic {
 #[derive(Clone, Debug)]
 pub struct Runtime {
     architecture: Architecture,
-    /// The features that feed the first layer, where not all do.
-    selected: Option<Vec<usize>>,
     layers: Vec<Layer>,
+    /// The same layers for single rows, where they are small and of whole numbers.
+    one_row: Option<OneRow>,
 }
 
 impl Runtime {
@@ -96,6 +99,10 @@ impl Runtime {
     /// As [`Runtime::new`].
     pub fn with(artifact: Artifact, arithmetic: Arithmetic) -> Result<Self> {
         artifact.validate()?;
+        let one_row = match arithmetic {
+            Arithmetic::Exact => OneRow::new(&artifact)?,
+            Arithmetic::Integer => None,
+        };
         let Artifact {
             architecture,
             tensors,
@@ -106,11 +113,10 @@ impl Runtime {
             .zip(tensors.chunks_exact(2))
             .map(|(spec, pair)| Layer::new(spec, &pair[0], &pair[1], arithmetic))
             .collect::<Result<_>>()?;
-        let selected = architecture.selected.as_ref();
         Ok(Runtime {
-            selected: selected.map(|s| s.iter().map(|&i| i as usize).collect()),
             architecture,
             layers,
+            one_row,
         })
     }
 

@@ -44,7 +44,7 @@ struct Case {
     kernel: LayerKernel,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         arithmetic: Arithmetic::Exact,
         bits: 8,
@@ -73,9 +73,24 @@ const CASES: [Case; 4] = [
         one_of: 50,
         kernel: LayerKernel::SparseF32,
     },
+    Case {
+        arithmetic: Arithmetic::Exact,
+        bits: 8,
+        granularity: Granularity::Tensor,
+        one_of: 50,
+        kernel: LayerKernel::SparseI8,
+    },
 ];
 
 impl Case {
+    /// Codes are the weights where it is 1.
+    fn scale(&self) -> f32 {
+        match self.kernel {
+            LayerKernel::SparseI8 => 1.0,
+            _ => 0.01,
+        }
+    }
+
     /// Of images, or of what a front gives of them.
     fn model(&self, front: Option<Front>) -> Runtime {
         let widths = [front.map_or(784, |front| front.outputs()), 300, 100, 10];
@@ -94,7 +109,7 @@ impl Case {
                 grid: Grid::Linear {
                     bits: self.bits,
                     granularity: self.granularity,
-                    scales: vec![0.01; self.granularity.sets(&shape)],
+                    scales: vec![self.scale(); self.granularity.sets(&shape)],
                     zero_points: vec![],
                 },
                 codes: (0..pair[0] * pair[1]).map(code).collect(),
@@ -150,7 +165,8 @@ fn predictions_allocate_nothing_once_the_buffers_are_there() {
         [(one, None), (two, None), (one, Some(front))].map(|(pool, front)| (case, pool, front))
     }) {
         let threads = pool.current_num_threads();
-        if threads > 1 && case.kernel == LayerKernel::SparseF32 {
+        let sparse = [LayerKernel::SparseF32, LayerKernel::SparseI8];
+        if threads > 1 && sparse.contains(&case.kernel) {
             continue;
         }
         pool.install(|| {

@@ -6,6 +6,8 @@
 //! what the machine lacks) beside what its own errors say.
 
 pub mod block_format;
+pub(crate) mod code_rows;
+pub(crate) mod columns;
 pub mod gemm_f32;
 pub mod gemm_i4;
 pub mod gemm_i8;

@@ -6,6 +6,13 @@ use crate::{Error, Result};
 
 /// Columns of the result that are worked on at once.
 const TILE: usize = 16;
+/// Rows of the result that are worked on at once. What one pass stores is read by the next only
+/// when it has passed over all of them, so that no load waits for a store.
+const STRIP: usize = 14;
+/// Columns of the image that a tile reads: two before its first pixel and two behind its last.
+const WINDOW: usize = 2 * TILE + 4;
+/// Those of them that are even.
+const HALF: usize = WINDOW / 2;
 
 /// Rows or columns of the pooled image for `size` of them: half as many, rounded up.
 pub const fn pooled(size: usize) -> usize {
@@ -46,39 +53,50 @@ by_level! {
 
 #[inline(always)]
 fn tent_pool_body(images: &[f32], height: usize, width: usize, out: &mut [f32]) {
+    // MNIST's images: the same loops, of lengths that the compiler knows.
+    match (height, width) {
+        (28, 28) => pool(images, 28, 28, out),
+        _ => pool(images, height, width, out),
+    }
+}
+
+#[inline(always)]
+fn pool(images: &[f32], height: usize, width: usize, out: &mut [f32]) {
     let (rows, columns) = (pooled(height), pooled(width));
     let images = images.chunks_exact(height * width);
     for (image, out) in images.zip(out.chunks_exact_mut(rows * columns)) {
-        for (row, out) in out.chunks_exact_mut(columns).enumerate() {
-            for (tile, out) in out.chunks_mut(TILE).enumerate() {
-                let sums = column_sums(image, height, width, row, tile);
-                let mut values = [0.0; TILE];
-                for (i, value) in values.iter_mut().enumerate() {
-                    let [a, b, c, d] = [0, 1, 2, 3].map(|tap| sums[2 * i + tap]);
-                    *value = ((a + d) + 3.0 * (b + c)) * (1.0 / 64.0);
+        for (strip, out) in out.chunks_mut(STRIP * columns).enumerate() {
+            for tile in 0..columns.div_ceil(TILE) {
+                let mut sums = [[0.0; WINDOW]; STRIP];
+                for (row, sums) in sums.iter_mut().enumerate().take(out.len() / columns) {
+                    add_rows(image, height, width, strip * STRIP + row, tile, sums);
                 }
-                out.copy_from_slice(&values[..out.len()]);
+                let values = add_columns(&sums);
+                let rows = values.chunks_exact(HALF).zip(out.chunks_exact_mut(columns));
+                for (values, out) in rows {
+                    let out = &mut out[tile * TILE..columns.min((tile + 1) * TILE)];
+                    out.copy_from_slice(&values[..out.len()]);
+                }
             }
         }
     }
 }
 
-/// The weighted sums of four rows at the columns that a tile reads, from the one before its first
-/// pixel on.
+/// The weighted sums of four rows at the columns of a tile's window, onto zeros.
 #[inline(always)]
-fn column_sums(
+fn add_rows(
     image: &[f32],
     height: usize,
     width: usize,
     row: usize,
     tile: usize,
-) -> [f32; 2 * TILE + 2] {
+    sums: &mut [f32; WINDOW],
+) {
     let first = 2 * TILE * tile;
     // The first tile has nothing to its left.
-    let (left, at) = if first == 0 { (0, 1) } else { (first - 1, 0) };
-    let right = width.min(first + 2 * TILE + 1);
+    let (left, at) = if first == 0 { (0, 2) } else { (first - 2, 0) };
+    let right = width.min(first + 2 * TILE + 2);
     let pixels = |y: usize| &image[y * width + left..y * width + right];
-    let mut sums = [0.0; 2 * TILE + 2];
     let inside = &mut sums[at..at + right - left];
     // Rows 2·row − 1 to 2·row + 2, of which the first and the last rows of the result miss some.
     let y = 2 * row;
@@ -88,7 +106,7 @@ fn column_sums(
         for (sum, ((a, d), (b, c))) in inside.iter_mut().zip(outer.zip(inner)) {
             *sum = (a + d) + 3.0 * (b + c);
         }
-        return sums;
+        return;
     }
     for tap in 0..4 {
         let factor = if tap % 3 == 0 { 1.0 } else { 3.0 };
@@ -99,5 +117,21 @@ fn column_sums(
             }
         }
     }
-    sums
+}
+
+/// The weighted sums of four columns, [`HALF`] for each row: a tile, and two that mean nothing. All
+/// rows as one, since those two are what would reach from one row into the next.
+#[inline(always)]
+fn add_columns(sums: &[[f32; WINDOW]; STRIP]) -> [f32; STRIP * HALF] {
+    let (mut even, mut odd) = ([0.0; STRIP * HALF + 2], [0.0; STRIP * HALF + 2]);
+    let (pairs, _) = sums.as_flattened().as_chunks::<2>();
+    for ((even, odd), &[first, second]) in even.iter_mut().zip(&mut odd).zip(pairs) {
+        (*even, *odd) = (first, second);
+    }
+    let mut values = [0.0; STRIP * HALF];
+    for (i, value) in values.iter_mut().enumerate() {
+        let (outer, inner) = (odd[i] + even[i + 2], even[i + 1] + odd[i + 1]);
+        *value = (outer + 3.0 * inner) * (1.0 / 64.0);
+    }
+    values
 }

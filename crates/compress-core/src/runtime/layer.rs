@@ -77,7 +77,7 @@ impl Layer {
                 gemm_packed_on(isa, threads, x, weight, Init::Bias(bias), y.view_mut())?;
                 false
             }
-            Weight::SparseF32(weight) => {
+            Weight::SparseF32(weight) | Weight::SparseI8(weight) => {
                 let bias = Some(bias);
                 let epilogue = spmm::Epilogue { bias, relu };
                 spmm::spmm_rows_on(isa, threads, weight, x, epilogue, y.view_mut())?;

@@ -4,9 +4,11 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 use super::layer::Scratch;
+use super::one_row::{Buffers, OneRow};
 use super::{Runtime, largest};
 use crate::isa::Isa;
 use crate::kernels::Threads;
+use crate::kernels::columns::select_at;
 use crate::kernels::reduce;
 use crate::{Error, Result};
 
@@ -14,6 +16,8 @@ use crate::{Error, Result};
 const BLOCK: usize = 64;
 /// Rows of a block where there would be fewer than [`ENOUGH`] of the larger ones.
 const SMALL_BLOCK: usize = 16;
+/// Rows that go one by one through a small model.
+const FEW: usize = 3;
 /// Blocks that keep a few threads busy.
 const ENOUGH: usize = 4;
 
@@ -59,6 +63,7 @@ pub struct Session<'m> {
     width: usize,
     blocks: Vec<Block>,
     logits: Vec<f32>,
+    row: Buffers,
 }
 
 /// What one block of rows is computed in.
@@ -83,6 +88,11 @@ impl<'m> Session<'m> {
             width: widths.max().unwrap_or(0),
             blocks: Vec::new(),
             logits: Vec::new(),
+            row: model
+                .one_row
+                .as_ref()
+                .map(OneRow::buffers)
+                .unwrap_or_default(),
         }
     }
 
@@ -151,6 +161,12 @@ impl<'m> Session<'m> {
         let blocks = batch.div_ceil(rows);
         if self.blocks.len() < blocks {
             self.blocks.resize_with(blocks, Block::default);
+        }
+        if let (Some(one_row), Some(values), 1..=FEW) = (&model.one_row, inputs.as_slice(), batch) {
+            let rows = values.chunks_exact(inputs.ncols().max(1));
+            if one_row.predict(isa, rows, logits.chunks_exact_mut(outputs), &mut self.row)? {
+                return Ok(());
+            }
         }
         // A single block leaves it to its layers to be shared.
         let share = blocks > 1 && Threads::Pool.share(batch.saturating_mul(model.multiply_adds()));
@@ -248,15 +264,19 @@ impl Block {
                 view(&self.fronted, (rows, front.outputs()))?
             }
         };
-        let x = match &model.selected {
+        let x = match &model.architecture.selected {
             None => inputs,
             Some(selected) => {
                 grow(&mut self.selected, rows * selected.len());
                 let to = self.selected.chunks_exact_mut(selected.len().max(1));
                 for (to, row) in to.zip(inputs.rows()) {
-                    to.iter_mut()
-                        .zip(selected)
-                        .for_each(|(to, &i)| *to = row[i]);
+                    match row.to_slice() {
+                        Some(row) => select_at(isa, row, selected, to),
+                        None => to
+                            .iter_mut()
+                            .zip(selected)
+                            .for_each(|(to, &i)| *to = row[i as usize]),
+                    }
                 }
                 view(&self.selected, (rows, selected.len()))?
             }

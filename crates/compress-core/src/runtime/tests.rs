@@ -381,6 +381,47 @@ fn few_weights_run_without_the_zeros_and_give_the_same_values() {
 }
 
 #[test]
+fn whole_numbers_run_as_they_are_and_give_the_same_values() {
+    // Scattered and in blocks, in a small layer and in a large one.
+    for (n, k, one_of, expected) in [
+        (80, 200, 20, LayerKernel::SparseI8),
+        (40, 80, 4, LayerKernel::SparseI8),
+        (10, 40, 1, LayerKernel::SparseI8),
+        (130, 200, 11, LayerKernel::SparseI8),
+        (130, 200, 4, LayerKernel::DenseF32),
+    ] {
+        let grid = |scale: f32| Grid::Linear {
+            bits: 8,
+            granularity: Granularity::Tensor,
+            scales: vec![scale],
+            zero_points: vec![],
+        };
+        let code = |i: usize| match (i * 37 + i / 100).is_multiple_of(one_of) {
+            true => i as i32 % 255 - 127,
+            false => 0,
+        };
+        let artifact = one_layer(n, k, grid(1.0), (0..n * k).map(code).collect());
+        let model = Runtime::new(artifact.clone()).unwrap();
+        assert_eq!(only_kernel(&model), expected);
+        let weight = artifact.tensors[0].values().unwrap();
+        let weight = Array2::from_shape_vec((n, k), weight).unwrap();
+        let bias = artifact.tensors[1].values().unwrap();
+        for rows in [1, 2, 7, 64, 150] {
+            let inputs = random("runtime.whole", rows, k);
+            let mut dense = Array2::zeros((rows, n));
+            let init = Init::Bias(&bias);
+            gemm(inputs.view(), weight.t(), init, dense.view_mut()).unwrap();
+            let found = model.predict(inputs.view()).unwrap();
+            assert_eq!(found, dense, "{n} {k} {rows}");
+        }
+        // With another scale they are not the weights.
+        let scaled = one_layer(n, k, grid(0.5), (0..n * k).map(code).collect());
+        let scaled = Runtime::new(scaled).unwrap();
+        assert_ne!(only_kernel(&scaled), LayerKernel::SparseI8);
+    }
+}
+
+#[test]
 fn integers_give_way_to_few_weights_alone() {
     let (n, k) = (130, 200);
     for (one_of, expected) in [

@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use super::Arithmetic;
 use crate::artifact::Tensor;
 use crate::codec::{Granularity, Grid, QuantizedTensor};
+use crate::kernels::code_rows::Form;
 use crate::kernels::gemm_f32::PackedB;
 use crate::kernels::gemm_i4::{Activations, PackedI4};
 use crate::kernels::gemm_i8::{INTEGER_GAIN, PackedI8};
@@ -14,6 +15,8 @@ use crate::{Error, Result};
 /// Bytes that stay in a core's second cache. Weights that do not are read from farther away in
 /// each call, and then fewer bytes are worth more than fewer instructions.
 const CACHED: usize = 1 << 20;
+/// Codes of a layer so small that it stays in a core's first cache beside the others of its model.
+pub(super) const SMALL: usize = 1 << 14;
 /// Groups of 4-bit weights are multiples of this.
 const GROUP: usize = 32;
 
@@ -25,6 +28,11 @@ pub enum LayerKernel {
     /// The weights that are not zero, in f32: where they are so few that one row of inputs takes
     /// less time than with all of them ([`prefers_sparse`]).
     SparseF32,
+    /// The integers of the file, which are the weights, as their scale is 1: each is turned into
+    /// f32 where it is multiplied, with the bits that f32 weights would give. Those that are zero
+    /// are left out; or, where more than one in 7 is not, those alone which are zero in 16 outputs
+    /// at once. For layers of few weights, or few that are not zero.
+    SparseI8,
     /// All weights in 8 bits, activations in 8 bits.
     DenseI8,
     /// All weights in 4 bits, packed; activations in 8 bits, or in f32 where the codes are those
@@ -37,6 +45,7 @@ impl std::fmt::Display for LayerKernel {
         f.write_str(match self {
             LayerKernel::DenseF32 => "dense f32",
             LayerKernel::SparseF32 => "sparse f32",
+            LayerKernel::SparseI8 => "sparse int8",
             LayerKernel::DenseI8 => "dense int8",
             LayerKernel::PackedI4 => "packed int4",
         })
@@ -48,6 +57,7 @@ impl std::fmt::Display for LayerKernel {
 pub(super) enum Weight {
     DenseF32(PackedB),
     SparseF32(Sparse),
+    SparseI8(Sparse),
     DenseI8 {
         codes: PackedI8,
         /// One for each output.
@@ -77,6 +87,9 @@ impl Weight {
         {
             return Ok(weight);
         }
+        if let Some(weight) = whole(tensor, (n, k), kept)? {
+            return Ok(weight);
+        }
         if sparse(kept) {
             let weight = Sparse::from_dense(Layout::Csr, n, k, Values::F32(&values))?;
             return Ok(Weight::SparseF32(weight));
@@ -90,7 +103,7 @@ impl Weight {
         let all = |(k, n): (usize, usize)| k.saturating_mul(n);
         match self {
             Weight::DenseF32(weight) => all(weight.dim()),
-            Weight::SparseF32(weight) => weight.kept(),
+            Weight::SparseF32(weight) | Weight::SparseI8(weight) => weight.kept(),
             Weight::DenseI8 { codes, .. } => all(codes.dim()) / INTEGER_GAIN,
             Weight::PackedI4(weight, Activations::I8) => all(weight.dim()) / INTEGER_GAIN,
             Weight::PackedI4(weight, Activations::F32) => all(weight.dim()),
@@ -101,10 +114,47 @@ impl Weight {
         match self {
             Weight::DenseF32(_) => LayerKernel::DenseF32,
             Weight::SparseF32(_) => LayerKernel::SparseF32,
+            Weight::SparseI8(_) => LayerKernel::SparseI8,
             Weight::DenseI8 { .. } => LayerKernel::DenseI8,
             Weight::PackedI4(..) => LayerKernel::PackedI4,
         }
     }
+}
+
+/// The codes, where they are the weights and few are not zero, or few altogether.
+fn whole(tensor: &Tensor, (n, k): (usize, usize), kept: usize) -> Result<Option<Weight>> {
+    let form = Form::of(n, k, kept);
+    if form.stored(n, k, kept) > SMALL && !prefers_sparse(n, k, kept, 1) {
+        return Ok(None);
+    }
+    let Some(codes) = whole_codes(tensor) else {
+        return Ok(None);
+    };
+    let layout = match form {
+        Form::Scattered => Layout::Csr,
+        Form::Dense => Layout::Blocks,
+    };
+    let weight = Sparse::from_dense(layout, n, k, Values::Whole(&codes))?;
+    Ok(Some(Weight::SparseI8(weight)))
+}
+
+/// The codes of a tensor, where they are its values and fit into 8 bits.
+pub(super) fn whole_codes(tensor: &Tensor) -> Option<Vec<i8>> {
+    let Tensor::Quantized(QuantizedTensor {
+        grid: Grid::Linear {
+            scales,
+            zero_points,
+            ..
+        },
+        codes,
+        ..
+    }) = tensor
+    else {
+        return None;
+    };
+    let whole = scales.iter().all(|&s| s == 1.0) && zero_points.iter().all(|&z| z == 0);
+    let codes = codes.iter().map(|&code| i8::try_from(code).ok());
+    whole.then(|| codes.collect()).flatten()
 }
 
 /// The weights as integers, where a kernel can multiply them.

@@ -125,6 +125,9 @@ pub enum Values<'a> {
         /// A scale for each row.
         scales: &'a [f32],
     },
+    /// Integers that are the values: each is turned into f32 as it is multiplied, and the chains
+    /// start from the bias, so that the bits are those of the same values in f32.
+    Whole(&'a [i8]),
 }
 
 /// What a product does beside multiplying.

@@ -20,7 +20,7 @@ pub struct Sparse {
     pub(super) k: usize,
     kept: usize,
     pub(super) values: Stored,
-    /// For int8 values a scale for each row.
+    /// For int8 values a scale for each row, unless they are the values themselves.
     pub(super) scales: Option<Vec<f32>>,
     pub(super) form: Form,
 }
@@ -85,12 +85,14 @@ impl Sparse {
         check_values("values of a sparse matrix", n, k, n.checked_mul(k), &values)?;
         let kept = match values {
             Values::F32(v) => Kept::new(n, k, |i| v[i] != 0.0),
-            Values::I8 { codes, .. } => Kept::new(n, k, |i| codes[i] != 0),
+            Values::I8 { codes, .. } | Values::Whole(codes) => Kept::new(n, k, |i| codes[i] != 0),
         };
         let positions = kept.positions(k);
         let stored = match values {
             Values::F32(v) => Stored::F32(positions.map(|i| v[i]).collect()),
-            Values::I8 { codes, .. } => Stored::I8(positions.map(|i| codes[i]).collect()),
+            Values::I8 { codes, .. } | Values::Whole(codes) => {
+                Stored::I8(positions.map(|i| codes[i]).collect())
+            }
         };
         Self::arrange(layout, n, k, kept, stored, &values)
     }
@@ -114,7 +116,7 @@ impl Sparse {
         check_values("kept values of a sparse matrix", n, k, Some(kept), &values)?;
         let stored = match values {
             Values::F32(v) => Stored::F32(v.to_vec()),
-            Values::I8 { codes, .. } => Stored::I8(codes.to_vec()),
+            Values::I8 { codes, .. } | Values::Whole(codes) => Stored::I8(codes.to_vec()),
         };
         let kept = Kept::new(n, k, |i| mask[i]);
         Self::arrange(layout, n, k, kept, stored, &values)
@@ -145,7 +147,7 @@ impl Sparse {
             kept: count,
             values: values_in_order,
             scales: match values {
-                Values::F32(_) => None,
+                Values::F32(_) | Values::Whole(_) => None,
                 Values::I8 { scales, .. } => Some(scales.to_vec()),
             },
             form,
@@ -360,6 +362,7 @@ fn check_values(
     let (length, scales) = match values {
         Values::F32(v) => (v.len(), n),
         Values::I8 { codes, scales } => (codes.len(), scales.len()),
+        Values::Whole(codes) => (codes.len(), n),
     };
     if length >= FILLER as usize {
         return Err(Error::invalid(

@@ -16,6 +16,14 @@ struct Dense {
     scales: Vec<f32>,
 }
 
+/// What values are stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    F32,
+    I8,
+    Whole,
+}
+
 /// Numbers of mixed magnitude whose sums round at every step.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -94,26 +102,25 @@ impl Dense {
     fn product(
         &self,
         layout: Layout,
-        int8: bool,
+        kind: Kind,
         x: ArrayView2<'_, f32>,
         epilogue: Epilogue<'_>,
     ) -> Array2<f32> {
         let stored = self.stored(layout);
         Array2::from_shape_fn((self.n, x.ncols()), |(row, b)| {
             let bias = epilogue.bias.map_or(0.0, |bias| bias[row]);
-            let mut sum = if int8 { 0.0 } else { bias };
+            let mut sum = if kind == Kind::I8 { 0.0 } else { bias };
             for column in 0..self.k {
                 let i = row * self.k + column;
                 if stored[i] {
-                    let w = if int8 {
-                        self.codes[i].into()
-                    } else {
-                        self.values[i]
+                    let w = match kind {
+                        Kind::F32 => self.values[i],
+                        Kind::I8 | Kind::Whole => self.codes[i].into(),
                     };
                     sum = w.mul_add(x[(column, b)], sum);
                 }
             }
-            if int8 {
+            if kind == Kind::I8 {
                 sum = self.scales[row].mul_add(sum, bias);
             }
             if epilogue.relu && sum <= 0.0 {
@@ -124,19 +131,19 @@ impl Dense {
         })
     }
 
-    fn sparse(&self, layout: Layout, int8: bool) -> Sparse {
-        let values = self.values(int8);
+    fn sparse(&self, layout: Layout, kind: Kind) -> Sparse {
+        let values = self.values(kind);
         Sparse::from_dense(layout, self.n, self.k, values).unwrap()
     }
 
-    fn values(&self, int8: bool) -> Values<'_> {
-        if int8 {
-            Values::I8 {
+    fn values(&self, kind: Kind) -> Values<'_> {
+        match kind {
+            Kind::F32 => Values::F32(&self.values),
+            Kind::I8 => Values::I8 {
                 codes: &self.codes,
                 scales: &self.scales,
-            }
-        } else {
-            Values::F32(&self.values)
+            },
+            Kind::Whole => Values::Whole(&self.codes),
         }
     }
 }
@@ -150,7 +157,7 @@ fn assert_same(found: &Array2<f32>, expected: ArrayView2<'_, f32>, what: &dyn Fn
     }
 }
 
-/// Every layout, both kinds of values, both forms, every level, and every epilogue in turn.
+/// Every layout, all kinds of values, both forms, every level, and every epilogue in turn.
 fn check_all(dense: &Dense, x: ArrayView2<'_, f32>) {
     let bias = numbers(dense.n, 77);
     let (n, batch) = (dense.n, x.ncols());
@@ -159,22 +166,23 @@ fn check_all(dense: &Dense, x: ArrayView2<'_, f32>) {
         if layout == Layout::TwoOfFour && !dense.k.is_multiple_of(4) {
             continue;
         }
-        for (int8, with_bias, relu) in [
-            (false, true, false),
-            (false, false, true),
-            (true, true, true),
-            (true, false, false),
+        for (kind, with_bias, relu) in [
+            (Kind::F32, true, false),
+            (Kind::F32, false, true),
+            (Kind::I8, true, true),
+            (Kind::I8, false, false),
+            (Kind::Whole, true, true),
         ] {
-            let w = dense.sparse(layout, int8);
+            let w = dense.sparse(layout, kind);
             let epilogue = Epilogue {
                 bias: with_bias.then_some(&bias[..]),
                 relu,
             };
-            let expected = dense.product(layout, int8, x, epilogue);
+            let expected = dense.product(layout, kind, x, epilogue);
             for isa in Isa::available() {
                 let what = || {
                     let k = dense.k;
-                    format!("{isa:?} {layout:?} int8 {int8} {n}x{k}x{batch} {with_bias} {relu}")
+                    format!("{isa:?} {layout:?} {kind:?} {n}x{k}x{batch} {with_bias} {relu}")
                 };
                 let mut y = Array2::from_elem((n, batch), 9.0);
                 spmm_at(isa, &w, x, epilogue, y.view_mut()).unwrap();
@@ -246,7 +254,7 @@ fn one_and_two_threads_give_the_same_bits() {
     let dense = Dense::random(513, 400, 0.2, 8);
     let x = input(400, 150);
     for layout in Layout::ALL {
-        let w = dense.sparse(layout, false);
+        let w = dense.sparse(layout, Kind::F32);
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let mut y = Array2::zeros((513, 150));
@@ -274,7 +282,7 @@ fn what_is_skipped_does_not_meet_what_is_not_finite() {
     x[(3, 4)] = 1e-45;
     x[(3, 5)] = f32::MAX;
     check_all(&dense, x.view());
-    let w = dense.sparse(Layout::Csr, false);
+    let w = dense.sparse(Layout::Csr, Kind::F32);
     let mut y = Array2::zeros((20, 6));
     spmm(&w, x.view(), Epilogue::default(), y.view_mut()).unwrap();
     assert!(y.row(1).iter().all(|v| *v == 0.0));
@@ -337,7 +345,7 @@ proptest! {
         let dense = Dense::random(n, k, d, seed.into());
         let kept = dense.mask.iter().filter(|m| **m).count();
         for layout in Layout::ALL {
-            let w = dense.sparse(layout, false);
+            let w = dense.sparse(layout, Kind::F32);
             prop_assert_eq!(&w.to_dense(), &dense.values);
             prop_assert_eq!((w.dim(), w.layout()), ((n, k), layout));
             let values: Vec<f32> = dense.values.iter().copied().filter(|v| *v != 0.0).collect();
@@ -349,7 +357,7 @@ proptest! {
             let scaled: Vec<f32> = (0..n * k)
                 .map(|i| f32::from(dense.codes[i]) * dense.scales[i / k])
                 .collect();
-            prop_assert_eq!(&dense.sparse(layout, true).to_dense(), &scaled);
+            prop_assert_eq!(&dense.sparse(layout, Kind::I8).to_dense(), &scaled);
         }
     }
 }
