@@ -7,6 +7,9 @@ use crate::coding::numbers::Numbers;
 use crate::coding::predictor::{Counter, code_plain};
 use crate::coding::range_coder::BitCoder;
 
+#[cfg(test)]
+mod tests;
+
 /// Predicts each row's number from that of the row before.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {

@@ -63,3 +63,18 @@ fn weights_stay_bounded_under_the_worst_evidence() {
             .all(|w| i64::from(w.abs()) <= HEAVIEST)
     );
 }
+
+#[test]
+fn a_ratio_is_evidence_for_what_is_seen_more_often_than_expected() {
+    let mut ratio = Ratio::default();
+    assert_eq!(ratio.evidence(4 << 16), 0);
+    // Expected once in eight, seen every second time: four times as often.
+    for i in 0..4_000 {
+        ratio.update(1 << 13, i % 2 == 0);
+    }
+    assert!((ratio.evidence(4 << 16) - 2 * 256).abs() < 8);
+    for _ in 0..40_000 {
+        ratio.update(1 << 13, false);
+    }
+    assert!(ratio.evidence(4 << 16) < 0);
+}

@@ -1,0 +1,63 @@
+//! The adaptive coder of sparse matrices of integers, in both directions, on one thread.
+//!
+//! Throughput is that of symbols: positions of the matrix, zeros too.
+
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+
+use compress_core::coding::matrix::code_integers;
+use compress_core::coding::matrix::geometry::Geometry;
+use compress_core::coding::range_coder::{Decoder, Encoder};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const ROWS: usize = 300;
+const SIDE: usize = 28;
+const RANGE: (u32, u32) = (15, 15);
+
+/// Codes of which `percent` are not zero.
+fn codes(percent: u32) -> Vec<i32> {
+    let hash = |i: u32| {
+        i.wrapping_mul(2_654_435_761)
+            .rotate_left(11)
+            .wrapping_mul(0x9e37_79b1)
+    };
+    let code = |i: u32| match hash(i) >> 8 {
+        kept if kept % 100 < percent => ((kept >> 8) % 15) as i32 - 15 * (kept as i32 & 1) + 1,
+        _ => 0,
+    };
+    (0..(ROWS * SIDE * SIDE) as u32).map(code).collect()
+}
+
+fn encode(geometry: &Geometry, codes: &[i32]) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    code_integers(&mut encoder, geometry, &mut codes.to_vec(), |_| RANGE);
+    encoder.finish()
+}
+
+fn matrices(criterion: &mut Criterion) {
+    let Some(geometry) = Geometry::image(SIDE * SIDE, None, SIDE) else {
+        return;
+    };
+    for percent in [1, 5, 50] {
+        let codes = codes(percent);
+        let bytes = encode(&geometry, &codes);
+        let mut decoded = codes.clone();
+        let mut group = criterion.benchmark_group(format!("coding, {percent} % of 300x784"));
+        group.sample_size(10);
+        group.throughput(Throughput::Elements(codes.len() as u64));
+        group.bench_function("encode", |bencher| {
+            bencher.iter(|| encode(&geometry, black_box(&codes)));
+        });
+        group.bench_function("decode", |bencher| {
+            bencher.iter(|| {
+                let mut decoder = Decoder::new(black_box(&bytes));
+                code_integers(&mut decoder, &geometry, &mut decoded, |_| RANGE);
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, matrices);
+criterion_main!(benches);
