@@ -22,9 +22,14 @@ fn codes(percent: u32) -> Vec<i32> {
             .rotate_left(11)
             .wrapping_mul(0x9e37_79b1)
     };
-    let code = |i: u32| match hash(i) >> 8 {
-        kept if kept % 100 < percent => ((kept >> 8) % 15) as i32 - 15 * (kept as i32 & 1) + 1,
-        _ => 0,
+    let code = |i: u32| {
+        let random = hash(i) >> 8;
+        let magnitude = 1 + (random >> 8) as i32 % 15;
+        match (random % 100 < percent, random & 128 == 0) {
+            (false, _) => 0,
+            (true, true) => magnitude,
+            (true, false) => -magnitude,
+        }
     };
     (0..(ROWS * SIDE * SIDE) as u32).map(code).collect()
 }
