@@ -15,6 +15,8 @@ use crate::{Error, Result};
 /// Bytes that stay in a core's second cache. Weights that do not are read from farther away in
 /// each call, and then fewer bytes are worth more than fewer instructions.
 const CACHED: usize = 1 << 20;
+/// Rows of a block, for which whole numbers are laid out.
+const BATCH: usize = 64;
 /// Codes of a layer so small that it stays in a core's first cache beside the others of its model.
 pub(super) const SMALL: usize = 1 << 14;
 /// Groups of 4-bit weights are multiples of this.
@@ -30,8 +32,8 @@ pub enum LayerKernel {
     SparseF32,
     /// The integers of the file, which are the weights, as their scale is 1: each is turned into
     /// f32 where it is multiplied, with the bits that f32 weights would give. Those that are zero
-    /// are left out; or, where more than one in 7 is not, those alone which are zero in 16 outputs
-    /// at once. For layers of few weights, or few that are not zero.
+    /// are left out; or, where that pays, those alone which are zero in a block of outputs. For
+    /// layers of few weights, or few that are not zero.
     SparseI8,
     /// All weights in 8 bits, activations in 8 bits.
     DenseI8,
@@ -130,9 +132,10 @@ fn whole(tensor: &Tensor, (n, k): (usize, usize), kept: usize) -> Result<Option<
     let Some(codes) = whole_codes(tensor) else {
         return Ok(None);
     };
-    let layout = match form {
-        Form::Scattered => Layout::Csr,
-        Form::Dense => Layout::Blocks,
+    // For blocks of rows: single ones have a layout of their own.
+    let layout = match prefers_sparse(n, k, kept, BATCH) {
+        true => Layout::Csr,
+        false => Layout::Blocks,
     };
     let weight = Sparse::from_dense(layout, n, k, Values::Whole(&codes))?;
     Ok(Some(Weight::SparseI8(weight)))

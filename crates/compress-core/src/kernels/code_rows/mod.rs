@@ -42,8 +42,8 @@ use crate::{Error, Result};
 const LANES: usize = 16;
 /// Vectors of outputs that go side by side in a dense form.
 const VECTORS: usize = 4;
-/// Of as many weights one must not be zero for a dense form to be the faster one.
-const SCATTERED: usize = 7;
+/// As many codes of a dense form, whole vectors of them, take the time of one that is scattered.
+const SCATTERED: usize = 9;
 
 /// How the weights lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,8 @@ pub(crate) enum Form {
 impl Form {
     /// The faster one for one row, where `kept` of W `[n, k]` are not zero.
     pub(crate) fn of(n: usize, k: usize, kept: usize) -> Self {
-        match kept.saturating_mul(SCATTERED) < n.saturating_mul(k) {
+        let dense = n.next_multiple_of(LANES).saturating_mul(k);
+        match kept.saturating_mul(SCATTERED) < dense {
             true => Form::Scattered,
             false => Form::Dense,
         }
