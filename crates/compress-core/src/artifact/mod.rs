@@ -14,8 +14,9 @@
 //! those) or `entropy` (an adaptive model and a range coder, see [`crate::coding::matrix`]).
 //! Every coding returns the same bits that it was given.
 //!
-//! A small model of integers becomes one `solid` stream instead, where that is shorter: 3 bytes,
-//! then the range coder's, in which the architecture, grids and codes follow one another.
+//! A model of integers that fits 4 KiB is one `solid` stream instead, where that is shorter: 0xD1,
+//! 2 bytes of checksum, then the range coder's, in which architecture, grids and codes follow one
+//! another.
 
 mod codes;
 mod floats;
@@ -37,10 +38,10 @@ use crate::{Error, Result, file};
 
 use header::{expected, names_and_shapes};
 
-/// What a file begins with.
+/// What a file begins with, unless it is one stream ([`solid::MAGIC`]).
 const MAGIC: [u8; 3] = *b"CMP";
 
-/// The version of the format that is written, and the only one that is read.
+/// The version of the format tensor by tensor that is written, and the only one that is read.
 const VERSION: u8 = 2;
 
 /// Where the checksum is, and where what follows it begins.
@@ -130,6 +131,14 @@ pub struct StoredTensor {
     pub bytes: usize,
 }
 
+/// A file, and what is where in it.
+struct Written {
+    bytes: Vec<u8>,
+    stored: Vec<StoredTensor>,
+    /// What the bytes are spent on, where that can be said.
+    parts: Option<Vec<(Part, f64)>>,
+}
+
 impl Artifact {
     /// The bytes of the file, and how each tensor is stored in them. The file is as long as the
     /// tensors, the architecture and 8 bytes; or shorter, as one stream.
@@ -139,33 +148,35 @@ impl Artifact {
     /// not fit it or its own grid; [`Error::NonFinite`] where one has a value that is NaN or
     /// infinite.
     pub fn to_bytes(&self) -> Result<(Vec<u8>, Vec<StoredTensor>)> {
-        self.validate()?;
-        let (mut bytes, mut stored) = self.tensor_by_tensor();
-        if let Some(solid) = solid::write(self)
-            && solid.bytes.len() < bytes.len()
-        {
-            (bytes, stored) = (solid.bytes, solid.stored);
-        }
+        let Written { bytes, stored, .. } = self.smallest()?;
         if cfg!(debug_assertions) {
-            self.check_same(&Self::from_bytes_with_limit(&bytes, MOST_PARAMETERS)?)?;
+            self.check_same(&Self::from_bytes(&bytes)?)?;
         }
         Ok((bytes, stored))
     }
 
-    /// The bytes that each part of the file takes where it is one stream; `None` of other models.
+    /// What the bytes of the file are spent on, where it is one stream; `None` of others.
     ///
     /// # Errors
     /// As [`Artifact::to_bytes`].
     pub fn parts(&self) -> Result<Option<Vec<(Part, f64)>>> {
-        self.validate()?;
-        let solid = solid::write(self);
-        Ok(solid.map(|solid| {
-            let bytes = solid.parts.map(|bits| bits / 8.0);
-            Part::ALL.into_iter().zip(bytes).collect()
-        }))
+        Ok(self.smallest()?.parts)
     }
 
-    fn tensor_by_tensor(&self) -> (Vec<u8>, Vec<StoredTensor>) {
+    /// The shorter of both forms of the file.
+    fn smallest(&self) -> Result<Written> {
+        self.validate()?;
+        let by_tensor = self.tensor_by_tensor();
+        // One stream saves some tens of bytes: of a longer file it is not tried.
+        if by_tensor.bytes.len() > solid::LONGEST + solid::LONGEST / 4 {
+            return Ok(by_tensor);
+        }
+        let solid = solid::write(self);
+        let solid = solid.filter(|solid| solid.bytes.len() < by_tensor.bytes.len());
+        Ok(solid.unwrap_or(by_tensor))
+    }
+
+    fn tensor_by_tensor(&self) -> Written {
         let mut bytes = MAGIC.to_vec();
         bytes.push(VERSION);
         bytes.extend([0; CHECKSUM.end - CHECKSUM.start]);
@@ -175,7 +186,11 @@ impl Artifact {
             .map(|((_, _, arrangements), t)| tensor::write(&mut bytes, t, &arrangements))
             .collect();
         Self::repair_checksum(&mut bytes);
-        (bytes, stored)
+        Written {
+            bytes,
+            stored,
+            parts: None,
+        }
     }
 
     /// Reads the bytes of a file, as [`Artifact::from_bytes_with_limit`] does, of at most 2^26
@@ -190,7 +205,8 @@ impl Artifact {
     }
 
     /// Reads the bytes of a file that has at most `most_parameters` parameters and as many
-    /// features. Never panics. Never allocates more than 64 bytes for each parameter, feature
+    /// features; where it is one stream, the weights of features that are not selected count too.
+    /// Never panics. Never allocates more than 64 bytes for each parameter, feature
     /// and byte of the file together, 512 more for each layer, and a megabyte.
     ///
     /// # Errors
@@ -303,7 +319,9 @@ impl Artifact {
 fn check_beginning(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<()> {
     let start = reader.clone();
     if reader.take(MAGIC.len(), "the magic number")? != MAGIC {
-        return Err(start.error("this is not a compressed model: it does not begin with CMP"));
+        return Err(
+            start.error("this is not a compressed model: it begins neither with CMP nor with 0xD1")
+        );
     }
     let at_version = reader.clone();
     let version = reader.byte("the version")?;

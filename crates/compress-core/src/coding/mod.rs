@@ -3,7 +3,7 @@
 //! Each reads what it wrote and never panics on anything else. From the plainest to the most
 //! compact: [`varint`] for single numbers, [`bits`] for codes of a fixed width, [`gaps`] for the
 //! positions of few among many, [`matrix`] for whole matrices, through an adaptive model
-//! and the binary [`range_coder`].
+//! and the binary [`range_coder`]. [`meter`] says what its bits are spent on.
 
 pub mod bits;
 pub mod gaps;

@@ -8,9 +8,7 @@
 //! | rest | the architecture, then each layer's weight and bias |
 //!
 //! For models whose layers have the usual names and activations, and whose tensors all are on
-//! symmetric linear grids of one scale: what [`compress-quant`'s folding] leaves.
-//!
-//! [`compress-quant`'s folding]: https://docs.rs/compress-quant
+//! symmetric linear grids of one scale: what folding in `compress-quant` leaves.
 
 mod architecture;
 mod selection;
@@ -20,7 +18,7 @@ use crc::{CRC_16_IBM_3740, Crc};
 
 use super::header::{check_size, expected};
 use super::stream::Arrangements;
-use super::{Artifact, MOST_PARAMETERS, StoredTensor, Tensor};
+use super::{Artifact, StoredTensor, Tensor, Written};
 use crate::coding::matrix::geometry::Geometry;
 use crate::coding::meter::{Meter, Part};
 use crate::coding::range_coder::{BitCoder, Decoder};
@@ -29,19 +27,21 @@ use crate::{Error, Result};
 /// What such a file begins with, and the version of the format at once.
 pub(super) const MAGIC: u8 = 0xd1;
 
-/// Where the checksum is.
+/// Where the checksum is. It notices any two bits that are flipped in a file of up to [`LONGEST`].
 pub(super) const CHECKSUM: std::ops::Range<usize> = 1..3;
+const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_3740);
 
-/// What such a file is made of.
-pub(super) struct Solid {
-    pub(super) bytes: Vec<u8>,
-    pub(super) stored: Vec<StoredTensor>,
-    /// Bits spent on each of [`Part::ALL`], the beginning of the file counted as header.
-    pub(super) parts: [f64; Part::ALL.len()],
-}
+/// The longest such file.
+pub(super) const LONGEST: usize = 4096;
+
+/// No such file may have more parameters, those of features that are not selected counted.
+const MOST: usize = 1 << 19;
 
 /// The file of a valid model; `None` where it is of another kind.
-pub(super) fn write(artifact: &Artifact) -> Option<Solid> {
+pub(super) fn write(artifact: &Artifact) -> Option<Written> {
+    if !is_of_this_kind(artifact) {
+        return None;
+    }
     let wide;
     let (all, selects) = match artifact.architecture.selected {
         None => (artifact, false),
@@ -50,28 +50,35 @@ pub(super) fn write(artifact: &Artifact) -> Option<Solid> {
             (&wide, true)
         }
     };
-    if !architecture::is_usual(&all.architecture)
-        || check_size(&all.architecture, MOST_PARAMETERS).is_err()
-    {
-        return None;
-    }
     let line = write_as(all, selects, false)?;
     let is_image = expected(&all.architecture).any(|(_, _, a)| a.image.is_some());
-    Some(
-        match is_image.then(|| write_as(all, selects, true)).flatten() {
-            Some(image) if image.bytes.len() <= line.bytes.len() => image,
-            _ => line,
-        },
-    )
+    let image = is_image.then(|| write_as(all, selects, true)).flatten();
+    let smallest = match image {
+        Some(image) if image.bytes.len() < line.bytes.len() => image,
+        _ => line,
+    };
+    (smallest.bytes.len() <= LONGEST).then_some(smallest)
+}
+
+/// Whether one stream can hold the model.
+fn is_of_this_kind(artifact: &Artifact) -> bool {
+    let wide = selection::unselected(&artifact.architecture);
+    let mut tensors = artifact.tensors.iter();
+    architecture::is_usual(&wide)
+        && check_size(&wide, MOST).is_ok()
+        && tensors.all(|tensor| match tensor {
+            Tensor::Quantized(tensor) => tensor::linear(&tensor.grid).is_some(),
+            Tensor::Float { .. } => false,
+        })
 }
 
 /// With the first layer's columns in a line, or as pixels of an `image`; `selects` where those
 /// that no weight reads are not selected.
-fn write_as(all: &Artifact, selects: bool, image: bool) -> Option<Solid> {
+fn write_as(all: &Artifact, selects: bool, image: bool) -> Option<Written> {
     let mut meter = Meter::default();
     meter.code(image, 1 << 15);
     meter.code(selects, 1 << 15);
-    architecture::code(&mut meter, Some(&all.architecture), MOST_PARAMETERS).ok()?;
+    architecture::code(&mut meter, Some(&all.architecture), MOST).ok()?;
     let mut stored = Vec::new();
     for ((name, shape, arrangements), tensor) in expected(&all.architecture).zip(&all.tensors) {
         let Tensor::Quantized(given) = tensor else {
@@ -83,19 +90,26 @@ fn write_as(all: &Artifact, selects: bool, image: bool) -> Option<Solid> {
         stored.push(StoredTensor {
             name,
             coding: "solid",
-            bytes: ((meter.bits() - before) / 8.0).round() as usize,
+            // So rounded, they add up to what they take together.
+            bytes: whole_bytes(meter.bits()) - whole_bytes(before),
         });
     }
     let (coded, mut parts) = meter.finish();
     let mut bytes = vec![MAGIC, 0, 0];
+    // The beginning of the file is header.
     parts[0] += 8.0 * bytes.len() as f64;
     bytes.extend(coded);
     repair_checksum(&mut bytes);
-    Some(Solid {
+    let parts = Part::ALL.into_iter().zip(parts.map(|bits| bits / 8.0));
+    Some(Written {
         bytes,
         stored,
-        parts,
+        parts: Some(parts.collect()),
     })
+}
+
+fn whole_bytes(bits: f64) -> usize {
+    (bits / 8.0).round() as usize
 }
 
 /// Reads what [`write`] wrote, with at most `most` features, and as many parameters, all of the
@@ -108,28 +122,41 @@ pub(super) fn read(bytes: &[u8], most: usize) -> Result<Artifact> {
         let reason = "the checksum is not that of the content: the file is damaged";
         return Err(error(CHECKSUM.start, reason));
     }
-    if coded.last() == Some(&0) {
-        return Err(error(bytes.len() - 1, "zeros follow the end of the model"));
+    if bytes.len() > LONGEST {
+        return Err(error(LONGEST, "the file is longer than one stream may be"));
     }
     let mut decoder = Decoder::new(coded);
     let image = decoder.code(false, 1 << 15);
     let selects = decoder.code(false, 1 << 15);
-    let architecture = architecture::code(&mut decoder, None, most)
+    let architecture = architecture::code(&mut decoder, None, most.min(MOST))
         .map_err(|reason| error(CHECKSUM.end, &reason))?;
+    if image && !expected(&architecture).any(|(_, _, a)| a.image.is_some()) {
+        let reason = "columns that are no image are coded as one";
+        return Err(error(CHECKSUM.end, reason));
+    }
     let mut tensors = Vec::new();
     for (name, shape, arrangements) in expected(&architecture) {
         let geometry = geometry(&arrangements, image);
         let tensor = tensor::code(&mut decoder, (name, shape), geometry, None);
         tensors.extend(tensor.map(Tensor::Quantized));
     }
-    let mut artifact = Artifact {
+    let all = Artifact {
         architecture,
         tensors,
     };
-    if selects {
-        artifact = selection::read_features_alone(artifact)
-            .ok_or_else(|| error(CHECKSUM.end, "there is no layer"))?;
+    all.validate()
+        .map_err(|e| error(CHECKSUM.end, &e.to_string()))?;
+    // Any bytes decode to something. Only those are read that are written.
+    let written = write_as(&all, selects, image);
+    if written.is_none_or(|written| written.bytes != bytes) {
+        let reason = "the bytes are not those that the model is written as";
+        return Err(error(CHECKSUM.end, reason));
     }
+    if !selects {
+        return Ok(all);
+    }
+    let artifact = selection::read_features_alone(all)
+        .ok_or_else(|| error(CHECKSUM.end, "there is no layer"))?;
     artifact
         .validate()
         .map_err(|e| error(CHECKSUM.end, &e.to_string()))?;
@@ -155,5 +182,5 @@ pub(super) fn repair_checksum(bytes: &mut [u8]) {
 }
 
 fn checksum(coded: &[u8]) -> u16 {
-    Crc::<u16>::new(&CRC_16_IBM_3740).checksum(coded)
+    CRC.checksum(coded)
 }

@@ -2,6 +2,16 @@
 
 use crate::artifact::{Artifact, Tensor};
 use crate::codec::QuantizedTensor;
+use crate::network::Architecture;
+
+/// The architecture without a selection.
+pub(super) fn unselected(architecture: &Architecture) -> Architecture {
+    let mut all = architecture.clone();
+    if let (Some(_), Some(layer)) = (all.selected.take(), all.layers.first_mut()) {
+        layer.inputs = architecture.selectable();
+    }
+    all
+}
 
 /// The model with all features, the first layer's weights of the others zero. `None` where the
 /// selection is another one than of the features that some weight reads.
@@ -9,7 +19,8 @@ pub(super) fn all_features(artifact: &Artifact) -> Option<Artifact> {
     let selected = artifact.architecture.selected.as_ref()?;
     let features = artifact.architecture.selectable();
     let mut all = artifact.clone();
-    let layer = all.architecture.layers.first_mut()?;
+    all.architecture = unselected(&artifact.architecture);
+    let layer = artifact.architecture.layers.first()?;
     let Some(Tensor::Quantized(weight)) = all.tensors.first_mut() else {
         return None;
     };
@@ -22,8 +33,7 @@ pub(super) fn all_features(artifact: &Artifact) -> Option<Artifact> {
             }
         }
     }
-    (layer.inputs, weight.shape[1], weight.codes) = (features, features, codes);
-    all.architecture.selected = None;
+    (weight.shape[1], weight.codes) = (features, codes);
     (read_features(weight, features) == *selected).then_some(all)
 }
 

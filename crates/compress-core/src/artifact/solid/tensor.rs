@@ -47,7 +47,7 @@ pub(super) fn code(
 }
 
 /// Width and scale of a grid of the kind that can be coded.
-fn linear(grid: &Grid) -> Option<(u8, f32)> {
+pub(super) fn linear(grid: &Grid) -> Option<(u8, f32)> {
     match grid {
         Grid::Linear {
             bits,

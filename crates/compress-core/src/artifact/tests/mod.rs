@@ -9,11 +9,11 @@ use crate::rng::{self, Stream};
 mod damage;
 mod files;
 mod fronts;
+mod one_stream;
 mod pinned;
 mod refusals;
 mod round_trip;
 mod size;
-mod stream;
 
 /// Every kind of grid, each linear one with each granularity.
 #[derive(Clone, Copy, Debug)]

@@ -18,9 +18,10 @@ const POOL_PRIOR: u64 = 23;
 
 /// Pretended set positions, in units of 2⁻¹⁶, of each kind of correction.
 const PRIORS: [u64; 3] = [1 << 16, 9 << 16, 4 << 16];
+/// The same of what is around a position, where both are counted alike.
 const FIELD_PRIOR: u64 = 52_000;
 
-/// Classes of a probability: 1.5 for each factor of two, below 1/2^10.
+/// Classes of a probability: 1.5 for each factor of two from 1/2^10 on.
 const CLASSES: i32 = 16;
 
 /// Parts of a row that have a density of their own.
