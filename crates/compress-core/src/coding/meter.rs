@@ -1,6 +1,6 @@
 //! What a coder's output is spent on.
 
-use super::logistic::{UNIT, log2};
+use super::logistic::UNIT;
 use super::range_coder::{BitCoder, Encoder};
 
 #[cfg(test)]
@@ -47,33 +47,42 @@ impl Part {
     }
 }
 
-/// An encoder that adds up the ideal length of what it encodes, by part.
+/// An encoder that says what its output is spent on, by part.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter {
     encoder: Encoder,
     part: usize,
-    /// In bits over [`UNIT`].
+    /// Where the present part began.
+    since: u64,
     spent: [u64; Part::ALL.len()],
 }
 
 impl Meter {
     /// The encoded bytes, and the bits spent on each of [`Part::ALL`].
-    pub(crate) fn finish(self) -> (Vec<u8>, [f64; Part::ALL.len()]) {
-        let bits = self.spent.map(|spent| spent as f64 / f64::from(UNIT));
-        (self.encoder.finish(), bits)
+    pub(crate) fn finish(mut self) -> (Vec<u8>, [f64; Part::ALL.len()]) {
+        self.turn_to(0);
+        (self.encoder.finish(), self.spent.map(bits))
     }
 
     /// All bits so far.
     pub(crate) fn bits(&self) -> f64 {
-        self.spent.iter().sum::<u64>() as f64 / f64::from(UNIT)
+        bits(self.encoder.position())
     }
+
+    fn turn_to(&mut self, part: usize) {
+        let now = self.encoder.position();
+        self.spent[self.part] += now.saturating_sub(self.since);
+        (self.part, self.since) = (part, now);
+    }
+}
+
+/// From units of [`Encoder::position`].
+fn bits(units: u64) -> f64 {
+    units as f64 / f64::from(UNIT)
 }
 
 impl BitCoder for Meter {
     fn code(&mut self, bit: bool, probability: u16) -> bool {
-        let set = u64::from(probability.max(1));
-        let likely = if bit { set } else { (1 << 16) - set };
-        self.spent[self.part] += (16 * UNIT - log2(likely)) as u64;
         self.encoder.code(bit, probability)
     }
 
@@ -82,6 +91,6 @@ impl BitCoder for Meter {
         if Part::ALL[self.part] == Part::Biases && part != Part::Header {
             return;
         }
-        self.part = Part::ALL.iter().position(|p| *p == part).unwrap_or(0);
+        self.turn_to(Part::ALL.iter().position(|p| *p == part).unwrap_or(0));
     }
 }

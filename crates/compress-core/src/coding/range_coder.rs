@@ -8,6 +8,7 @@
 //! Martin, *Range encoding: an algorithm for removing redundancy from a digitised message*
 //! (1979), in the binary form, with carries, that LZMA made common.
 
+use super::logistic::{UNIT, log2};
 use super::meter::Part;
 
 #[cfg(test)]
@@ -76,6 +77,13 @@ impl Encoder {
             self.bytes.pop();
         }
         self.bytes
+    }
+
+    /// How much has been written, in bits over [`UNIT`]: what is still open in the range counts by
+    /// the part of it that is settled.
+    pub(crate) fn position(&self) -> u64 {
+        let settled = 32 * UNIT - log2(self.range.into());
+        8 * self.bytes.len() as u64 * UNIT as u64 + settled.max(0) as u64
     }
 
     /// Adds one to the number that the bytes so far are. It cannot overflow, as the number plus

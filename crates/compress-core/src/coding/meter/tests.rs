@@ -12,7 +12,7 @@ fn the_parts_add_up_to_the_length() {
     }
     assert!(meter.bits() > 16.0);
     let (bytes, bits) = meter.finish();
-    assert_eq!(bits[0], 16.0);
+    assert!((bits[0] - 16.0).abs() < 0.05, "{}", bits[0]);
     // The entropy of one in eight.
     let ideal = 8_000.0 * (8_f64.log2() / 8.0 + 7.0 / 8.0 * (8.0 / 7.0_f64).log2());
     assert!(
@@ -21,5 +21,5 @@ fn the_parts_add_up_to_the_length() {
         bits[3]
     );
     let length = bytes.len() as f64 * 8.0;
-    assert!((length - bits[0] - bits[3]).abs() < 0.01 * length);
+    assert!((length - bits[0] - bits[3]).abs() < 16.0);
 }
