@@ -355,28 +355,26 @@ fn few_weights_run_without_the_zeros_and_give_the_same_values() {
         (8, LayerKernel::SparseF32),
         (40, LayerKernel::DenseF32),
     ] {
-        let artifact = one_layer(n, k, grid(), codes(keep));
-        let model = Runtime::new(artifact.clone()).unwrap();
-        assert_eq!(only_kernel(&model), expected);
-        let weight = artifact.tensors[0].values().unwrap();
-        let weight = Array2::from_shape_vec((n, k), weight).unwrap();
-        let bias = artifact.tensors[1].values().unwrap();
-        for rows in [1, 2, 7, 64, 150] {
-            let inputs = random("runtime.sparse", rows, k);
-            let mut dense = Array2::zeros((rows, n));
-            gemm(
-                inputs.view(),
-                weight.t(),
-                Init::Bias(&bias),
-                dense.view_mut(),
-            )
-            .unwrap();
-            assert_eq!(
-                model.predict(inputs.view()).unwrap(),
-                dense,
-                "{keep} {rows}"
-            );
-        }
+        is_a_dense_product(one_layer(n, k, grid(), codes(keep)), expected);
+    }
+}
+
+/// Runs a model of one layer on the `expected` kernel, with the bits of a dense product in f32.
+fn is_a_dense_product(artifact: Artifact, expected: LayerKernel) {
+    let model = Runtime::new(artifact.clone()).unwrap();
+    assert_eq!(only_kernel(&model), expected);
+    let layer = &artifact.architecture.layers[0];
+    let (n, k) = (layer.outputs, layer.inputs);
+    let weight = artifact.tensors[0].values().unwrap();
+    let weight = Array2::from_shape_vec((n, k), weight).unwrap();
+    let bias = artifact.tensors[1].values().unwrap();
+    for rows in [1, 2, 7, 64, 150] {
+        let inputs = random("runtime.sparse", rows, k);
+        let mut dense = Array2::zeros((rows, n));
+        let init = Init::Bias(&bias);
+        gemm(inputs.view(), weight.t(), init, dense.view_mut()).unwrap();
+        let found = model.predict(inputs.view()).unwrap();
+        assert_eq!(found, dense, "{n} {k} {rows} on {expected}");
     }
 }
 
@@ -400,22 +398,10 @@ fn whole_numbers_run_as_they_are_and_give_the_same_values() {
             true => i as i32 % 255 - 127,
             false => 0,
         };
-        let artifact = one_layer(n, k, grid(1.0), (0..n * k).map(code).collect());
-        let model = Runtime::new(artifact.clone()).unwrap();
-        assert_eq!(only_kernel(&model), expected);
-        let weight = artifact.tensors[0].values().unwrap();
-        let weight = Array2::from_shape_vec((n, k), weight).unwrap();
-        let bias = artifact.tensors[1].values().unwrap();
-        for rows in [1, 2, 7, 64, 150] {
-            let inputs = random("runtime.whole", rows, k);
-            let mut dense = Array2::zeros((rows, n));
-            let init = Init::Bias(&bias);
-            gemm(inputs.view(), weight.t(), init, dense.view_mut()).unwrap();
-            let found = model.predict(inputs.view()).unwrap();
-            assert_eq!(found, dense, "{n} {k} {rows}");
-        }
+        let codes = || (0..n * k).map(code).collect();
+        is_a_dense_product(one_layer(n, k, grid(1.0), codes()), expected);
         // With another scale they are not the weights.
-        let scaled = one_layer(n, k, grid(0.5), (0..n * k).map(code).collect());
+        let scaled = one_layer(n, k, grid(0.5), codes());
         let scaled = Runtime::new(scaled).unwrap();
         assert_ne!(only_kernel(&scaled), LayerKernel::SparseI8);
     }

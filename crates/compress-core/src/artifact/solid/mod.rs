@@ -149,7 +149,7 @@ pub(super) fn read(bytes: &[u8], most: usize) -> Result<Artifact> {
     // Any bytes decode to something. Only those are read that are written.
     let written = write_as(&all, selects, image);
     if written.is_none_or(|written| written.bytes != bytes) {
-        let reason = "the bytes are not those that the model is written as";
+        let reason = "the bytes are not those that the model is written as: write the file anew";
         return Err(error(CHECKSUM.end, reason));
     }
     if !selects {

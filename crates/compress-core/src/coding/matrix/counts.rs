@@ -1,7 +1,7 @@
 //! How many non-zeros each row has, said before the row.
 //!
-//! A sorted matrix says it in next to nothing, and no matrix loses: what a reader knows of the
-//! number, it need not learn from the positions.
+//! What a reader knows of the number, it need not learn from the positions. Sorted rows say it in
+//! two bits or fewer each.
 
 use crate::coding::numbers::Numbers;
 use crate::coding::predictor::{Counter, code_plain};
