@@ -18,16 +18,7 @@
 //! # Speed
 //!
 //! At AVX-512 a slot costs the gathering of 16 elements, an input of a dense form the latency of a
-//! multiply-add. On one core of a Xeon with AVX-512, in microseconds, the least of many runs:
-//!
-//! | outputs × inputs, not zero | scattered, gathered | with a load for each weight | dense |
-//! | --- | --- | --- | --- |
-//! | 80×350, 1,400 | 0.47 | 0.64 | 1.29 |
-//! | 50×150, 740 | 0.31 | 0.41 | 0.44 |
-//! | 40×80, 770 | 0.32 | 0.55 | 0.18 |
-//! | 10×40, 205 | 0.14 | 0.25 | 0.05 |
-//!
-//! [`Form::of`] goes by that.
+//! multiply-add: [`Form::of`] goes by that. The example `predict_small` times whole models.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
