@@ -6,8 +6,11 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::network::Network;
 use crate::{Error, Result};
 
+mod feature_major;
 #[cfg(test)]
 mod tests;
+
+pub use feature_major::{FeatureMajor, FeatureRow, gather_by_feature};
 
 /// Labelled samples that can be read in any order, as often as wanted.
 ///
@@ -25,6 +28,11 @@ pub trait Samples: Sync {
 
     /// Writes the samples `indices` as rows of `out` `[indices.len(), features]`.
     fn fill(&self, epoch: u64, indices: &[usize], out: ArrayViewMut2<'_, f32>) -> Result<()>;
+
+    /// The same samples feature by feature, where they can be read so without being read whole.
+    fn by_feature(&self) -> Option<&dyn FeatureMajor> {
+        None
+    }
 
     /// Whether there is not a single sample.
     fn is_empty(&self) -> bool {
@@ -82,24 +90,50 @@ impl Samples for ArraySamples {
 
     fn fill(&self, _epoch: u64, indices: &[usize], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
         Error::check_shape("batch", &[indices.len(), self.features()], out.shape())?;
+        check_indices(indices, self.len())?;
         for (mut row, &index) in out.rows_mut().into_iter().zip(indices) {
-            if index >= self.len() {
-                return Err(Error::invalid(
-                    "a sample's index",
-                    index,
-                    format!("below {}", self.len()),
-                ));
-            }
             row.assign(&self.inputs.row(index));
         }
         Ok(())
+    }
+
+    fn by_feature(&self) -> Option<&dyn FeatureMajor> {
+        Some(self)
+    }
+}
+
+impl FeatureMajor for ArraySamples {
+    fn fill_by_feature(
+        &self,
+        _epoch: u64,
+        indices: &[usize],
+        wanted: &[FeatureRow],
+        out: ArrayViewMut2<'_, f32>,
+    ) -> Result<()> {
+        check_indices(indices, self.len())?;
+        let (all, features) = (self.inputs.as_slice().unwrap_or_default(), self.features());
+        let sample = |&index: &usize| &all[index * features..(index + 1) * features];
+        let samples: Vec<&[f32]> = indices.iter().map(sample).collect();
+        gather_by_feature(&samples, |value| value, wanted, out)
+    }
+}
+
+/// Fails at the first index of a sample that does not exist.
+fn check_indices(indices: &[usize], samples: usize) -> Result<()> {
+    match indices.iter().find(|&&index| index >= samples) {
+        None => Ok(()),
+        Some(index) => {
+            let expected = format!("below {samples}");
+            Err(Error::invalid("a sample's index", index, expected))
+        }
     }
 }
 
 /// What a loss may know about the batch beside the logits.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// What the network read, `[batch, features]`.
+    /// What the network read, `[batch, features]`; `[batch, 0]` for a loss that says that it does
+    /// not read it ([`Loss::reads_inputs`]).
     pub inputs: ArrayView2<'a, f32>,
     /// The class of each row; empty where the samples have none.
     pub labels: &'a [u32],
@@ -111,6 +145,12 @@ pub struct Batch<'a> {
 
 /// A loss, averaged over the batch.
 pub trait Loss: Sync {
+    /// Whether it reads [`Batch::inputs`]. Where it does not, a training loop need not keep what
+    /// the network has no use for.
+    fn reads_inputs(&self) -> bool {
+        true
+    }
+
     /// Returns the loss and writes its gradient with respect to `logits` `[batch, outputs]` into
     /// `gradient`, of the same shape.
     fn evaluate(

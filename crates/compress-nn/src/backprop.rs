@@ -5,7 +5,8 @@ use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::kernels::sparse_layer;
 use compress_core::network::Activation;
 use compress_core::ops::elementwise;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use compress_core::train::{FeatureMajor, Loss};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::layers::activation::{self, Saved, saves};
 use crate::layers::dense;
@@ -19,6 +20,8 @@ use crate::{Mlp, Settings, optim};
 pub(crate) struct Backprop {
     /// `[capacity, features]`: the batch.
     inputs: Array2<f32>,
+    /// Whether the present batch is there; else only `sparse` has what is read of it.
+    reads_batch: bool,
     /// `[capacity, inputs of the first layer]`: where that is not the batch itself.
     read: Option<Array2<f32>>,
     /// What a front gives, where the first layer reads a selection of it.
@@ -81,6 +84,7 @@ impl Backprop {
         let copies = !network.chain().reads_features() || input_dropout.is_some();
         Backprop {
             inputs: Array2::zeros((capacity, network.features())),
+            reads_batch: true,
             read: copies.then(|| Array2::zeros((capacity, reads))),
             fronted: Vec::new(),
             layers: layers.collect(),
@@ -133,7 +137,8 @@ impl Backprop {
         first(&self.inputs, rows)
     }
 
-    /// Inputs, logits and the gradient of the logits, for a loss.
+    /// Inputs, none where few features were read, logits, and the gradient of the logits, for a
+    /// loss.
     pub(crate) fn ends(
         &mut self,
         rows: usize,
@@ -150,15 +155,37 @@ impl Backprop {
             Some([logits, gradient]) => (logits, gradient),
             None => (output, gradient),
         };
+        let inputs = first(&self.inputs, rows);
+        let (whole, none) = inputs.split_at(Axis(1), inputs.ncols());
         (
-            first(&self.inputs, rows),
+            if self.reads_batch { whole } else { none },
             first(output, rows),
             first_mut(gradient, rows),
         )
     }
 
-    /// Runs the first `rows` rows through `network`; `step` chooses what dropout drops.
-    pub(crate) fn forward(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
+    /// Whether only some features of a batch are of use, and they are read as they are.
+    pub(crate) fn reads_features(&self, loss: &dyn Loss) -> bool {
+        self.sparse.reads_features() && self.input_dropout.is_none() && !loss.reads_inputs()
+    }
+
+    /// Takes just those features of the samples `indices`.
+    pub(crate) fn read_features(
+        &mut self,
+        network: &Mlp,
+        data: &dyn FeatureMajor,
+        epoch: u64,
+        indices: &[usize],
+    ) -> crate::Result<()> {
+        self.reads_batch = false;
+        let inputs = network.layers()[0].inputs;
+        self.sparse.read_inputs(data, epoch, indices, inputs)
+    }
+
+    /// Makes of the first `rows` rows of the batch what the first layer reads; `step` chooses what
+    /// dropout drops.
+    pub(crate) fn read_batch(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
+        self.reads_batch = true;
         if let Some(read) = &mut self.read {
             let inputs = first(&self.inputs, rows);
             let to = first_mut(read, rows);
@@ -167,6 +194,12 @@ impl Backprop {
                 dropout.forward(step, values_mut(read, rows));
             }
         }
+        let batch = first(self.read.as_ref().unwrap_or(&self.inputs), rows);
+        self.sparse.set_inputs(batch)
+    }
+
+    /// Runs what was read through `network`; `step` chooses what dropout drops.
+    pub(crate) fn forward(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
         if self.sparse.any() {
             return self.forward_by_feature(network, rows, step);
         }
@@ -220,7 +253,6 @@ impl Backprop {
         } = self;
         sparse.gather_values(network);
         let batch = first(read.as_ref().unwrap_or(inputs), rows);
-        sparse.set_inputs(batch);
         for index in 0..layers.len() {
             let (before, from) = layers.split_at_mut(index);
             let layer = &mut from[0];

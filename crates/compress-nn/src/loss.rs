@@ -14,6 +14,10 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 pub struct CrossEntropy;
 
 impl Loss for CrossEntropy {
+    fn reads_inputs(&self) -> bool {
+        false
+    }
+
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,

@@ -7,6 +7,7 @@ use crate::backprop::Backprop;
 use crate::fit::State;
 use crate::layers::CHUNK;
 use crate::optim::{self, Rates};
+use crate::rows::all_finite;
 use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
 
 /// One pass over the samples.
@@ -105,8 +106,18 @@ impl Pass<'_> {
         buffers: &mut Backprop,
     ) -> Result<f32> {
         let rows = indices.len();
-        self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
-        check_inputs(buffers, indices)?;
+        match self
+            .data
+            .by_feature()
+            .filter(|_| buffers.reads_features(self.loss))
+        {
+            Some(data) => buffers.read_features(network, data, epoch, indices)?,
+            None => {
+                self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
+                check_inputs(buffers, indices)?;
+                buffers.read_batch(network, rows, step.step as u64)?;
+            }
+        }
         let all = self.data.labels();
         let labels: Vec<u32> = indices
             .iter()
@@ -187,13 +198,4 @@ fn check_inputs(buffers: &Backprop, indices: &[usize]) -> Result<()> {
         feature: position % inputs.ncols(),
         value: values[position],
     })
-}
-
-/// Without a branch per value, so that it takes a vector at a time.
-fn all_finite(values: &[f32]) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    let faults = values
-        .iter()
-        .map(|v| u32::from(v.to_bits() & EXPONENT == EXPONENT));
-    faults.fold(0, |any, fault| any | fault) == 0
 }

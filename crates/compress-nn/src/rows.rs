@@ -38,3 +38,12 @@ pub(crate) fn by_feature_mut(
     let used = values_mut(buffer, rows);
     ArrayViewMut2::from_shape((features, rows), used).map_err(Error::other)
 }
+
+/// Without a branch per value, so that it takes a vector at a time.
+pub(crate) fn all_finite(values: &[f32]) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    let faults = values
+        .iter()
+        .map(|v| u32::from(v.to_bits() & EXPONENT == EXPONENT));
+    faults.fold(0, |any, fault| any | fault) == 0
+}

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::kernels::sparse_layer::{self, Live};
-use compress_core::network::Parameter;
+use compress_core::network::{Architecture, Parameter};
 use compress_core::ops::vector::zero_where;
+use compress_core::train::{FeatureMajor, FeatureRow, gather_by_feature};
 use compress_core::{Error, Result};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::layers::live::{LiveWeights, is_sparse};
+use crate::rows::all_finite;
 use crate::{Mlp, optim};
 
 /// Which layers are sparse, with their live weights; and the batch, feature by feature.
@@ -29,8 +31,10 @@ pub(crate) struct Sparse {
     news: Vec<bool>,
     /// `[inputs of the first layer, batch]`: only the rows that the first layer reads.
     inputs: Vec<f32>,
-    /// The inputs that a sparse first layer reads.
-    columns: Vec<u32>,
+    /// The inputs that a sparse first layer reads, each as the row of `inputs` that it is.
+    read: Vec<FeatureRow>,
+    /// The same, of a sample's features; empty where what the layer reads are not features.
+    features: Vec<FeatureRow>,
 }
 
 impl Sparse {
@@ -49,12 +53,13 @@ impl Sparse {
                 _ => false,
             };
             if !same {
-                self.change(index, weight, optimizer);
+                self.change(index, network, optimizer);
             }
         }
     }
 
-    fn change(&mut self, index: usize, weight: &Parameter, optimizer: &mut optim::State) {
+    fn change(&mut self, index: usize, network: &Mlp, optimizer: &mut optim::State) {
+        let weight = network.layer(index).0;
         let parameter = 2 * index;
         if let Some(layer) = self.layers[index].take() {
             layer.give_back(optimizer, parameter);
@@ -76,7 +81,9 @@ impl Sparse {
             self.marks[index] = Some(marks);
         }
         if index == 0 {
-            self.columns = live.live_columns().collect();
+            let read = live.live_columns().map(|c| (c as usize, c as usize));
+            self.read = read.collect();
+            self.features = features(network.chain(), &self.read);
         }
     }
 
@@ -138,14 +145,48 @@ impl Sparse {
     }
 
     /// Takes the batch `[rows, inputs]`, feature by feature, where the first layer is sparse.
-    pub(crate) fn set_inputs(&mut self, batch: ArrayView2<'_, f32>) {
+    pub(crate) fn set_inputs(&mut self, batch: ArrayView2<'_, f32>) -> Result<()> {
         if self.layer(0).is_none() {
-            return;
+            return Ok(());
         }
         let (rows, inputs) = batch.dim();
         self.inputs.resize(rows * inputs, 0.0);
+        let out = ArrayViewMut2::from_shape((inputs, rows), &mut self.inputs);
         let values = batch.as_slice().unwrap_or_default();
-        transpose(values, inputs, &self.columns, rows, &mut self.inputs);
+        let samples: Vec<&[f32]> = values.chunks_exact(inputs.max(1)).collect();
+        let out = out.map_err(Error::other)?;
+        gather_by_feature(&samples, |value| value, &self.read, out)
+    }
+
+    /// Whether the first layer reads few features, as they are.
+    pub(crate) fn reads_features(&self) -> bool {
+        self.layer(0).is_some() && !self.features.is_empty()
+    }
+
+    /// Takes the samples `indices` of `epoch` as a first layer of `inputs` inputs reads them.
+    pub(crate) fn read_inputs(
+        &mut self,
+        data: &dyn FeatureMajor,
+        epoch: u64,
+        indices: &[usize],
+        inputs: usize,
+    ) -> crate::Result<()> {
+        let rows = indices.len();
+        self.inputs.resize(rows * inputs, 0.0);
+        let out = ArrayViewMut2::from_shape((inputs, rows), &mut self.inputs);
+        data.fill_by_feature(epoch, indices, &self.features, out.map_err(Error::other)?)?;
+        for &(feature, row) in &self.features {
+            let values = &self.inputs[row * rows..(row + 1) * rows];
+            if !all_finite(values) {
+                let position = values.iter().position(|v| !v.is_finite()).unwrap_or(0);
+                return Err(crate::Error::Sample {
+                    sample: indices[position],
+                    feature,
+                    value: values[position],
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The batch as `[inputs, rows]`: what [`Self::set_inputs`] took of it, or a view of all.
@@ -205,23 +246,11 @@ impl Sparse {
     }
 }
 
-/// Writes some columns of `from` `[rows, width]` as rows of `to` `[width, rows]`.
-fn transpose(from: &[f32], width: usize, columns: &[u32], rows: usize, to: &mut [f32]) {
-    /// Rows at a time, whose lines stay in the first cache while all columns pass.
-    const BLOCK: usize = 16;
-    let whole = rows / BLOCK * BLOCK;
-    for first in (0..whole).step_by(BLOCK) {
-        let from = &from[first * width..][..BLOCK * width];
-        for column in columns.iter().map(|&c| c as usize) {
-            let to = &mut to[column * rows + first..][..BLOCK];
-            for (row, to) in to.iter_mut().enumerate() {
-                *to = from[row * width + column];
-            }
-        }
-    }
-    for row in whole..rows {
-        for column in columns.iter().map(|&c| c as usize) {
-            to[column * rows + row] = from[row * width + column];
-        }
-    }
+/// Of the inputs that the first layer reads, which features they are; none behind a front.
+fn features(chain: &Architecture, read: &[FeatureRow]) -> Vec<FeatureRow> {
+    let read = read.iter().map(|&(input, row)| match &chain.selected {
+        Some(selected) => (selected[input] as usize, row),
+        None => (input, row),
+    });
+    read.filter(|_| chain.front.is_none()).collect()
 }

@@ -393,6 +393,54 @@ fn rate_aware_divides_by_the_bits_of_a_place() {
 }
 
 #[test]
+fn a_place_among_others_of_its_neuron_is_cheap() {
+    // Two neurons on an image of 4 rows of 5 pixels, of which one is not read.
+    let (width, neurons) = (5, 2);
+    let mut network = Chain::random(&[20, neurons, 3], 5);
+    network
+        .remove_inputs(&(0..20).map(|i| i != 7).collect::<Vec<_>>())
+        .unwrap();
+    let weight = network.parameters_mut().swap_remove(0);
+    for i in [1, 4, 8, 9, 16, 20, 21, 22, 30, 37] {
+        weight.values_mut()[i] = 0.0;
+    }
+    let criterion = RateAware::new(Box::new(Magnitude)).of_images(width);
+    let scores = criterion.scores(&network).unwrap();
+    let plain = RateAware::new(Box::new(Magnitude))
+        .scores(&network)
+        .unwrap();
+    assert_eq!(scores.tensors[1..], plain.tensors[1..]);
+    let values = network.parameters()[0].values();
+    let pixel = |column: usize| column + usize::from(column >= 7);
+    let live = |row: usize, column: usize| f64::from(u8::from(values[row * 19 + column] != 0.0));
+    let near = |a: usize, b: usize| {
+        let (a, b) = (pixel(a), pixel(b));
+        a != b && (a % 5).abs_diff(b % 5) <= 3 && (a / 5).abs_diff(b / 5) <= 3
+    };
+    let all: f64 = values.iter().map(|v| f64::from(u8::from(*v != 0.0))).sum();
+    for row in 0..neurons {
+        let in_row: f64 = (0..19).map(|c| live(row, c)).sum();
+        for column in 0..19 {
+            let in_column = |c: usize| (0..neurons).map(|r| live(r, c)).sum::<f64>();
+            let around = (0..19).filter(|&c| near(column, c));
+            let set: f64 = around.clone().map(|c| live(row, c)).sum();
+            let likely: f64 = around.map(|c| in_column(c) * in_row / all).sum();
+            let expected = in_row * in_column(column) / all * (1.0 + set) / (1.0 + likely);
+            let bits = (5.0 - expected.log2()).max(1.0);
+            let found = f64::from(scores.tensors[0].values[row * 19 + column]);
+            let expected = f64::from(values[row * 19 + column].abs()) / bits;
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{row}, {column}: {found}, {expected}"
+            );
+        }
+    }
+    let narrow = RateAware::new(Box::new(Magnitude)).of_images(21);
+    let text = narrow.scores(&network).unwrap_err().to_string();
+    assert!(text.contains("the width of the image"), "{text}");
+}
+
+#[test]
 fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     let message = |e: Error| e.to_string();
     assert!(

@@ -35,6 +35,10 @@ use super::{check_batch, check_labels, finite};
 pub struct HardLabels;
 
 impl Loss for HardLabels {
+    fn reads_inputs(&self) -> bool {
+        false
+    }
+
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,

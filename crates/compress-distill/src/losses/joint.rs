@@ -58,6 +58,10 @@ impl<'a> Joint<'a> {
 }
 
 impl Loss for Joint<'_> {
+    fn reads_inputs(&self) -> bool {
+        self.soft_weight != 0.0 && self.soft.reads_inputs()
+    }
+
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,

@@ -83,6 +83,10 @@ impl<'a> SoftTargets<'a> {
 }
 
 impl Loss for SoftTargets<'_> {
+    fn reads_inputs(&self) -> bool {
+        !matches!(self.source, Source::Cached(_))
+    }
+
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,

@@ -1,8 +1,9 @@
 //! Labelled grey images held as bytes.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use compress_core::train::Samples;
+use compress_core::train::{FeatureMajor, FeatureRow, Samples, gather_by_feature};
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 
@@ -165,15 +166,39 @@ impl Samples for ImageSet {
             .par_chunks_mut(ROWS * size)
             .zip(indices.par_chunks(ROWS));
         tasks.for_each(|(out, indices)| {
+            let features = &*FEATURES;
             for (out, &index) in out.chunks_exact_mut(size).zip(indices) {
                 for (out, &pixel) in out.iter_mut().zip(self.image(index)) {
-                    *out = f32::from(pixel) / 255.0;
+                    *out = features[usize::from(pixel)];
                 }
             }
         });
         Ok(())
     }
+
+    fn by_feature(&self) -> Option<&dyn FeatureMajor> {
+        Some(self)
+    }
 }
+
+impl FeatureMajor for ImageSet {
+    fn fill_by_feature(
+        &self,
+        _epoch: u64,
+        indices: &[usize],
+        wanted: &[FeatureRow],
+        out: ArrayViewMut2<'_, f32>,
+    ) -> compress_core::Result<()> {
+        check_indices(indices, self.labels.len())?;
+        let images: Vec<&[u8]> = indices.iter().map(|&index| self.image(index)).collect();
+        let features = &*FEATURES;
+        gather_by_feature(&images, |pixel| features[usize::from(pixel)], wanted, out)
+    }
+}
+
+/// What each pixel is as a feature.
+static FEATURES: LazyLock<[f32; 256]> =
+    LazyLock::new(|| std::array::from_fn(|pixel| pixel as f32 / 255.0));
 
 /// The values of `out` after all that [`Samples::fill`] must check.
 pub(super) fn rows_of<'o>(

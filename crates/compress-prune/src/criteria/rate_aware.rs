@@ -1,5 +1,8 @@
 //! Importance for each bit that a weight's place costs.
 
+use std::ops::AddAssign;
+
+use compress_core::coding::matrix::geometry::Geometry;
 use compress_core::mask::{Criterion, Scores, TensorScores};
 use compress_core::network::Network;
 use compress_core::ops::scalar::{exp, ln};
@@ -18,6 +21,16 @@ use super::Fisher;
 /// row and column is cheap to say the place of; a lone one is dear. So a network that is pruned
 /// by it comes to use fewer neurons and features.
 ///
+/// Where the first layer reads an image ([`RateAware::image_width`]), a place among others of its
+/// neuron is cheaper still: its density is multiplied by
+///
+/// ```text
+/// (1 + weights of the same neuron around it) / (1 + as many as were to be expected there)
+/// ```
+///
+/// around being up to three pixels away, as the coder of the file looks
+/// ([`compress_core::coding::matrix`]). So neurons come to read connected patches.
+///
 /// # Errors
 /// Where a field is not finite or `least` not positive, and those of the other criterion, and where it scores another shape than a weight has.
 ///
@@ -34,6 +47,8 @@ pub struct RateAware {
     pub least: f32,
     /// The power of the bits that a score is divided by; 0 leaves the scores as they are.
     pub exponent: f32,
+    /// Pixels of a row of the image that the first layer reads, where it reads one.
+    pub image_width: Option<usize>,
 }
 
 impl RateAware {
@@ -44,11 +59,22 @@ impl RateAware {
             base: 5.0,
             least: 1.0,
             exponent: 1.0,
+            image_width: None,
         }
     }
 
-    /// Divides the scores of one tensor, given which of its values are not zero.
-    fn divide(&self, scores: &mut TensorScores, values: &[f32]) {
+    /// The same for a network that reads images `width` pixels wide.
+    #[must_use]
+    pub fn of_images(self, width: usize) -> Self {
+        RateAware {
+            image_width: Some(width),
+            ..self
+        }
+    }
+
+    /// Divides the scores of one tensor, given which of its values are not zero and how its
+    /// columns lie in an image, where they do.
+    fn divide(&self, scores: &mut TensorScores, values: &[f32], image: Option<&Geometry>) {
         let columns = scores.shape.last().copied().unwrap_or(0).max(1);
         let rows = (values.len() / columns).max(1);
         let mut in_row = vec![0_u32; rows];
@@ -59,13 +85,32 @@ impl RateAware {
         }
         let all: u32 = in_row.iter().sum();
         // Counts rather than densities: the number of values cancels.
+        let places = image.map(|image| Places::new(image, values, &in_column));
         for (position, score) in scores.values.iter_mut().enumerate() {
-            let expected = in_row[position / columns] as f32 * in_column[position % columns] as f32;
+            let (row, column) = (position / columns, position % columns);
+            let mut expected = in_row[row] as f32 * in_column[column] as f32;
             if expected > 0.0 {
+                if let Some(places) = &places {
+                    expected *= places.crowding(position, column, in_row[row] as f32 / all as f32);
+                }
                 let bits = self.base - ln(expected / all as f32) * std::f32::consts::LOG2_E;
                 *score /= self.power(bits.max(self.least));
             }
         }
+    }
+
+    /// How the columns of the first weight lie in the image, where they do.
+    fn image(&self, network: &dyn Network) -> Result<Option<Geometry>> {
+        let Some(width) = self.image_width else {
+            return Ok(None);
+        };
+        let architecture = network.architecture();
+        let (features, selected) = (architecture.selectable(), architecture.selected.as_deref());
+        let image = Geometry::image(features, selected, width);
+        image.map(Some).ok_or_else(|| {
+            let expected = format!("that of an image of {features} pixels");
+            Error::invalid("the width of the image", width, expected)
+        })
     }
 
     fn power(&self, bits: f32) -> f32 {
@@ -98,14 +143,60 @@ impl Criterion for RateAware {
         if self.least <= 0.0 {
             return Err(Error::invalid("least bits", self.least, "positive"));
         }
+        let image = self.image(network)?;
+        let first = network.parameters().first().map(|p| p.name().to_owned());
         let mut scores = self.inner.scores(network)?;
         for tensor in &mut scores.tensors {
+            let image = image
+                .as_ref()
+                .filter(|_| first.as_ref() == Some(&tensor.name));
             let parameter = network.parameter(&tensor.name)?;
             let (what, count) = (format!("scores of {}", tensor.name), tensor.values.len());
             Error::check_shape(&what, parameter.shape(), &tensor.shape)?;
             Error::check_shape(&what, &[parameter.values().len()], &[count])?;
-            self.divide(tensor, parameter.values());
+            self.divide(tensor, parameter.values(), image);
         }
         Ok(scores)
+    }
+}
+
+/// What lies around each weight of a layer that reads an image.
+struct Places {
+    /// Of each position, how many values around it in its row are not zero.
+    set: Vec<u16>,
+    /// The same of each column, over all rows.
+    in_all_rows: Vec<u32>,
+}
+
+impl Places {
+    fn new(image: &Geometry, values: &[f32], in_column: &[u32]) -> Self {
+        let columns = image.columns();
+        let mut set = vec![0; values.len()];
+        for (values, set) in values.chunks(columns).zip(set.chunks_mut(columns)) {
+            add_around(image, |column| u16::from(values[column] != 0.0), set);
+        }
+        let mut in_all_rows = vec![0; columns];
+        add_around(image, |column| in_column[column], &mut in_all_rows);
+        Places { set, in_all_rows }
+    }
+
+    /// By how much more than expected is set around a position, whose row has this `share` of
+    /// all.
+    fn crowding(&self, position: usize, column: usize, share: f32) -> f32 {
+        let expected = self.in_all_rows[column] as f32 * share;
+        (1.0 + f32::from(self.set[position])) / (1.0 + expected)
+    }
+}
+
+/// Adds to each of `sums` the counts of the columns around it.
+fn add_around<T: Copy + AddAssign>(image: &Geometry, count: impl Fn(usize) -> T, sums: &mut [T]) {
+    for column in 0..image.columns() {
+        let own = count(column);
+        let before = image.before(column).into_iter().map(|c| c as usize);
+        // Of each pair the one that comes first, so that both are met.
+        for other in before.filter(|&c| c < image.columns()) {
+            sums[column] += count(other);
+            sums[other] += own;
+        }
     }
 }

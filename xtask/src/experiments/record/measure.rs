@@ -138,11 +138,7 @@ pub(super) fn report(
         densities: Vec::new(),
         file_bytes: first.file.len(),
         tensors: first.decoded.stored.clone(),
-        image_width: if settings.track == Track::Pooled {
-            14
-        } else {
-            28
-        },
+        image_width: settings.track.image_width(),
         pixel_use,
         weights: if drawn { weights } else { Vec::new() },
         command: run.command(),

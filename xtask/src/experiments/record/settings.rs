@@ -43,6 +43,14 @@ impl Track {
         }
     }
 
+    /// Pixels of a row of what the first layer reads.
+    pub(super) fn image_width(self) -> usize {
+        match self {
+            Track::Pooled => 14,
+            Track::Pixels | Track::Density | Track::Dense => 28,
+        }
+    }
+
     /// What stands before the first layer.
     pub(super) fn front(self) -> Option<Front> {
         (self == Track::Pooled).then_some(Front::TentPool {

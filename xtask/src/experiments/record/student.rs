@@ -15,7 +15,8 @@ use super::settings::Settings;
 
 /// From untrained to as few weights as the target has, without what is dead.
 pub(super) fn pruned(lab: &Lab<'_>, settings: &Settings, seed: u64) -> Result<Student, StageError> {
-    let criterion = Box::new(RateAware::default());
+    let criterion = RateAware::default().of_images(settings.track.image_width());
+    let criterion = Box::new(criterion);
     lab.pruned("pruned", seed, &settings.pruning(), criterion)
 }
 
