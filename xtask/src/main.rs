@@ -69,7 +69,7 @@ struct ExperimentArgs {
     /// Of the record: what is shown, and what a student may read [default: pixels]
     #[arg(long)]
     track: Option<experiments::Track>,
-    /// Of the record's tracks pixels and pooled: the target, by its bytes [default: the one at 1.60 %]
+    /// Of the record's tracks pixels and pooled: the target, by its bytes [default: 2400 of pixels, 1250 of pooled, which are to stay at 1.60 %]
     #[arg(long, value_name = "N")]
     target_bytes: Option<usize>,
     /// Of the record: the frontier, error against bytes over several numbers of weights; never

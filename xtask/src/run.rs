@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use compress_core::file;
@@ -219,7 +219,7 @@ impl Run {
         self.stage_in(&self.store, name, work)
     }
 
-    /// A store of what other runs of this profile and seed may take up, in the folder `name`:
+    /// A store of what other runs of this profile and seed may take up, in a folder of theirs:
     /// of `settings` that are but a part of all.
     pub(crate) fn kept(&self, name: &str, settings: &str) -> Result<Store, RunError> {
         let (profile, seed) = (self.profile.name(), self.seed);
@@ -227,7 +227,8 @@ impl Run {
             "{} {name} {profile} seed {seed}: {settings}",
             self.experiment
         );
-        Store::kept(&self.out.join(name), &key)
+        let folder = self.out.join(format!("{name}-{profile}-seed{seed}"));
+        Store::kept(&folder, &key)
     }
 
     /// [`Run::stage`] in another store.
@@ -299,10 +300,54 @@ impl Run {
     where
         T: Serialize + serde::de::DeserializeOwned + Send,
     {
+        self.stages_in_order(names, |_| None, work)
+    }
+
+    /// Pairs of stages: `second` gets what `first` gave for the same number. No thread is idle
+    /// while a stage could begin.
+    pub(crate) fn pairs<T>(
+        &self,
+        names: &[Vec<String>; 2],
+        first: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
+        second: impl Fn(usize, T) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
+    ) -> Result<[Vec<T>; 2], RunError>
+    where
+        T: Serialize + serde::de::DeserializeOwned + Send,
+    {
+        let count = names[0].len();
+        let (before, store) = (|i: usize| i.checked_sub(count), &self.store);
+        let mut firsts = self.stages_in_order(&names.concat(), before, |i| match before(i) {
+            None => first(i),
+            Some(i) => second(i, store.load(&names[0][i])?.ok_or("it has gone")?),
+        })?;
+        let seconds = firsts.split_off(count);
+        Ok([firsts, seconds])
+    }
+
+    /// [`Run::stages`], of which some begin only when the one `before` them is finished.
+    fn stages_in_order<T>(
+        &self,
+        names: &[String],
+        before: impl Fn(usize) -> Option<usize> + Sync,
+        work: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
+    ) -> Result<Vec<T>, RunError>
+    where
+        T: Serialize + serde::de::DeserializeOwned + Send,
+    {
+        let (store, progress) = (&self.store, &self.progress);
         let missing: Vec<usize> = (0..names.len())
-            .filter(|&i| !self.store.holds(&names[i]))
+            .filter(|&i| !store.holds(&names[i]))
             .collect();
-        let (next, store, progress) = (AtomicUsize::new(0), &self.store, &self.progress);
+        let workers = rayon::current_num_threads().min(missing.len());
+        let waiting = Mutex::new(missing);
+        // The first that can begin. Whoever finds none may go: a stage that waits is begun by the
+        // one who finishes what it waits for.
+        let next = || {
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let can_begin = |&i: &usize| before(i).is_none_or(|i| store.holds(&names[i]));
+            let first = waiting.iter().position(can_begin);
+            first.map(|first| waiting.remove(first))
+        };
         let run_one = |i: usize| -> Result<f64, RunError> {
             let started = Instant::now();
             let failed = |source| RunError::Stage {
@@ -319,19 +364,19 @@ impl Run {
         };
         let worker = || {
             let mut done = Vec::new();
-            while let Some(&i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some(i) = next() {
                 match run_one(i) {
                     Ok(seconds) => done.push((i, seconds)),
                     Err(error) => {
                         // Nobody begins another stage.
-                        next.store(missing.len(), Ordering::Relaxed);
+                        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                        waiting.clear();
                         return Err(error);
                     }
                 }
             }
             Ok::<_, RunError>(done)
         };
-        let workers = rayon::current_num_threads().min(missing.len());
         let done = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
             let joined = handles.into_iter().map(|handle| match handle.join() {

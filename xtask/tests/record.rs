@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use compress_core::artifact::Artifact;
 use compress_core::isa::Isa;
+use compress_core::network::Network;
+use compress_core::train::Samples;
+use compress_nn::Mlp;
+use compress_nn::data::ImageSet;
+use ndarray::{Array2, ArrayView1};
 
 const FILES: [&str; 6] = [
     "pooled-seed101-weights.svg",
@@ -135,6 +141,41 @@ fn other_seeds_than_those_reported_cannot_open_the_test_set() {
         assert!(!out.join(name).exists(), "{name}");
     }
     assert!(out.join("pooled-seed6.cmp").exists());
+}
+
+#[test]
+fn an_open_test_set_is_counted_on_the_decoded_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = record(dir.path(), best(), &["--track", "pooled"]);
+    assert!(done.status.success(), "{}", text(&done));
+    let page = std::fs::read_to_string(dir.path().join("record.md")).unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
+    let part = |name: &str| data.join(format!("t10k-{name}-ubyte.gz"));
+    let (images, labels) = (part("images-idx3"), part("labels-idx1"));
+    let images = ImageSet::from_idx(images.as_path(), labels.as_path()).unwrap();
+    let images = images.subset(0..1_000).unwrap();
+    let mut pixels = Array2::zeros((1_000, 784));
+    let all: Vec<usize> = (0..1_000).collect();
+    images.fill(0, &all, pixels.view_mut()).unwrap();
+    let mut sum = 0;
+    for seed in [1, 2] {
+        let file = std::fs::read(dir.path().join(format!("pooled-seed{seed}.cmp"))).unwrap();
+        let network = Mlp::from_artifact(&Artifact::from_bytes(&file).unwrap()).unwrap();
+        let logits = network.forward(pixels.view()).unwrap();
+        let rows = logits.rows().into_iter().zip(images.labels());
+        let right = |row: ArrayView1<'_, f32>, label: usize| row.iter().all(|v| *v <= row[label]);
+        let wrong = rows
+            .filter(|(row, label)| !right(*row, **label as usize))
+            .count();
+        let percent = wrong as f64 / 10.0;
+        let row = page.lines().find(|l| l.starts_with(&format!("| {seed} |")));
+        let row = row.expect("a row for each seed");
+        let end = format!("| {wrong} | {percent:.2} |");
+        assert!(row.ends_with(&end), "{row}: {end}");
+        sum += wrong;
+    }
+    let headline = format!("{:.3} % test error", sum as f64 / 20.0);
+    assert!(page.contains(&headline), "{headline}: {page}");
 }
 
 /// Everything in the folder but the times and the kept stages, by name.

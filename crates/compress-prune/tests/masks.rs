@@ -435,9 +435,15 @@ fn a_place_among_others_of_its_neuron_is_cheap() {
             );
         }
     }
-    let narrow = RateAware::new(Box::new(Magnitude)).of_images(21);
-    let text = narrow.scores(&network).unwrap_err().to_string();
-    assert!(text.contains("the width of the image"), "{text}");
+    for width in [0, 3, 21] {
+        let narrow = RateAware::new(Box::new(Magnitude)).of_images(width);
+        let text = narrow.scores(&network).unwrap_err().to_string();
+        assert!(text.contains("the width of the image"), "{text}");
+    }
+    let wide = Chain::random(&[8_194, 1, 2], 5);
+    let images = RateAware::new(Box::new(Magnitude)).of_images(2);
+    let text = images.scores(&wide).unwrap_err().to_string();
+    assert!(text.contains("pixels of the image"), "{text}");
 }
 
 #[test]

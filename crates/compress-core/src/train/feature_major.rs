@@ -12,7 +12,8 @@ mod tests;
 pub type FeatureRow = (usize, usize);
 
 /// Samples that can be read feature by feature, as a first layer of few live weights reads them:
-/// what it does not read costs nothing, and nothing has to be transposed.
+/// what it does not read costs nothing, and nothing has to be transposed. Nor is it looked at:
+/// a value that is not finite in a feature that no live weight reads goes unnoticed.
 pub trait FeatureMajor {
     /// Writes the samples `indices` as columns of `out` `[rows, indices.len()]`: each feature of
     /// `wanted` into its row, in the very bits that [`super::Samples::fill`] writes. Other rows

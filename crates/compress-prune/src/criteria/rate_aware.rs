@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use compress_core::coding::matrix::geometry::Geometry;
+use compress_core::coding::matrix::geometry::{Geometry, MOST_PIXELS};
 use compress_core::mask::{Criterion, Scores, TensorScores};
 use compress_core::network::Network;
 use compress_core::ops::scalar::{exp, ln};
@@ -106,7 +106,12 @@ impl RateAware {
         };
         let architecture = network.architecture();
         let (features, selected) = (architecture.selectable(), architecture.selected.as_deref());
-        let image = Geometry::image(features, selected, width);
+        if features > MOST_PIXELS {
+            let most = format!("at most {MOST_PIXELS}");
+            return Err(Error::invalid("pixels of the image", features, most));
+        }
+        let divides = width > 0 && features.is_multiple_of(width);
+        let image = Geometry::image(features, selected, width).filter(|_| divides);
         image.map(Some).ok_or_else(|| {
             let expected = format!("that of an image of {features} pixels");
             Error::invalid("the width of the image", width, expected)

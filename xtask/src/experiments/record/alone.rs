@@ -83,7 +83,7 @@ impl<'s, 'r> Alone<'s, 'r> {
         run.finish_with(&report, &files)
     }
 
-    fn report(&self, settings: Vec<(String, String)>) -> Result<Report, RunError> {
+    fn report(&self, mut settings: Vec<(String, String)>) -> Result<Report, RunError> {
         let (run, results) = (self.setup.run, &self.results);
         let students = &results.students;
         let last = students
@@ -91,6 +91,9 @@ impl<'s, 'r> Alone<'s, 'r> {
             .ok_or_else(|| failed("there are no seeds"))?;
         let all: Vec<u8> = students.iter().flat_map(|s| s.file.clone()).collect();
         let stages = self.stages();
+        if let Some(stage) = stages.last() {
+            settings.push(("shown in detail".into(), stage.stage.clone()));
+        }
         let curves = self.variants.iter().filter_map(|variant| {
             let first = variant.students.first()?;
             // What was rounded has no curve.
@@ -109,7 +112,7 @@ impl<'s, 'r> Alone<'s, 'r> {
             histograms: Vec::new(),
             densities: Vec::new(),
             tensors: last.decoded.stored.clone(),
-            image_width: 28,
+            image_width: self.track.image_width(),
             pixel_use: pixel_use(&layer_weights(&last.decoded.network)),
             // Thousands of weights in full precision are no picture.
             weights: Vec::new(),

@@ -10,8 +10,8 @@
 //! With `--sweep` a frontier instead, error against bytes over several numbers of weights.
 //!
 //! No stage reads the test set; [`measure`] opens it once, after the last, and only for the seeds
-//! that are reported, 1 to 5: settings are searched with others, which cannot open it, nor can
-//! any with `--validation-only`, nor can a sweep.
+//! that are reported, 1 to 5 and in full no fewer: settings are searched with others, which cannot
+//! open it, nor can any with `--validation-only`, nor can a sweep.
 
 mod alone;
 mod alone_settings;
@@ -37,6 +37,10 @@ use lab::Student;
 use settings::Settings;
 use setup::Setup;
 
+/// Raise it where the same settings no longer give the same teachers or students, so that nothing
+/// that an earlier version has left is taken up.
+const RECIPE: u32 = 2;
+
 /// The settings of a profile and the options in full, or why they are none.
 pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
     let track = Track::of(options);
@@ -46,7 +50,7 @@ pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, Ru
             track: track.name(),
         });
     }
-    Ok(match track {
+    let settings = match track {
         Track::Density => format!("{:?}", DensitySettings::of(profile, options)?),
         Track::Dense => format!("{:?}", DenseSettings::of(profile, options)?),
         Track::Pixels | Track::Pooled => {
@@ -57,7 +61,8 @@ pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, Ru
                 false => format!("{settings:?}"),
             }
         }
-    })
+    };
+    Ok(format!("recipe {RECIPE}, {settings}"))
 }
 
 /// Runs the track that the options name.
@@ -81,12 +86,13 @@ struct Finished {
 fn smallest(run: &Run) -> Result<(), RunError> {
     let settings = Settings::of(run.profile, &run.options)?;
     let setup = Setup::new(run, settings.lessons(), settings.seeds)?;
-    let (prune, quantize) = (setup.names("pruned"), setup.names("quantized"));
     let seeds = &setup.seeds;
-    let pruned = setup.stages(&prune, |lab, i| student::pruned(lab, &settings, seeds[i]))?;
-    let quantized = setup.stages(&quantize, |lab, i| {
-        student::quantized(lab, &settings, seeds[i], &pruned[i])
-    })?;
+    let names = ["pruned", "quantized"].map(|stage| setup.names(stage));
+    let [pruned, quantized] = setup.pairs(
+        &names,
+        |lab, i| student::pruned(lab, &settings, seeds[i]),
+        |lab, i, pruned| student::quantized(lab, &settings, seeds[i], &pruned),
+    )?;
     let finished = seeds.iter().zip(pruned.into_iter().zip(quantized));
     let finished: Vec<Finished> = finished
         .map(|(&seed, (pruned, quantized))| Finished {

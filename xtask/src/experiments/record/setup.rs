@@ -49,6 +49,21 @@ impl<'a> Setup<'a> {
         named.collect()
     }
 
+    /// [`Run::pairs`], with the samples for those that are missing.
+    pub(super) fn pairs<T>(
+        &self,
+        names: &[Vec<String>; 2],
+        first: impl Fn(&Lab<'_>, usize) -> Result<T, StageError> + Sync,
+        second: impl Fn(&Lab<'_>, usize, T) -> Result<T, StageError> + Sync,
+    ) -> Result<[Vec<T>; 2], RunError>
+    where
+        T: Serialize + DeserializeOwned + Send,
+    {
+        let lab = self.lab(&names.concat())?;
+        self.run
+            .pairs(names, |i| first(lab?, i), |i, value| second(lab?, i, value))
+    }
+
     /// [`Run::stages`], with the samples for those that are missing.
     pub(super) fn stages<T>(
         &self,
@@ -58,6 +73,12 @@ impl<'a> Setup<'a> {
     where
         T: Serialize + DeserializeOwned + Send,
     {
+        let lab = self.lab(names)?;
+        self.run.stages(names, |i| work(lab?, i))
+    }
+
+    /// The samples, where one of these stages is missing or another was.
+    fn lab(&self, names: &[String]) -> Result<Result<&Lab<'a>, &'static str>, RunError> {
         if self.lab.get().is_none() && !self.run.finished(names) {
             let (training, validation) = (&self.training, &self.validation);
             let lab = Lab::new(
@@ -69,7 +90,6 @@ impl<'a> Setup<'a> {
             )?;
             let _ = self.lab.set(lab);
         }
-        let lab = self.lab.get().ok_or("the samples are missing");
-        self.run.stages(names, |i| work(lab?, i))
+        Ok(self.lab.get().ok_or("the samples are missing"))
     }
 }

@@ -6,7 +6,7 @@ use compress_core::coding::meter::Part;
 
 use super::measure::{Measured, Results, TeacherErrors};
 use super::settings::{Settings, Track};
-use crate::experiments::decoded::{PUBLISHED, percent};
+use crate::experiments::decoded::{PUBLISHED, Published, percent};
 
 /// What the page is made of.
 pub(super) struct Summary<'a> {
@@ -182,10 +182,20 @@ pub(super) fn settings(rows: &[(String, String)], out: &mut String) {
 fn published(out: &mut String) {
     push(
         out,
-        "\n## Published for this network\n\n| | bytes | % |\n| --- | ---: | ---: |\n",
+        "\n## Published for this network\n\nHere the whole file is counted, and the final checkpoint measured.\n\n| | bytes | test error % | counted |\n| --- | ---: | ---: | --- |\n",
     );
-    for (name, bytes, percent) in PUBLISHED {
-        push(out, &format!("| {name} | {bytes} | {percent} |\n"));
+    for of in PUBLISHED {
+        let Published {
+            name,
+            source,
+            bytes,
+            error_percent,
+            counts,
+        } = of;
+        push(
+            out,
+            &format!("| {name}, {source} | {bytes} | {error_percent} | {counts} |\n"),
+        );
     }
 }
 

@@ -30,8 +30,10 @@ pub(super) struct TeacherSettings {
     pub(super) augmentation: Augmentation,
     /// The largest strength in the first and in the last epochs.
     pub(super) strengths: [f32; 2],
-    /// Augmented copies of each training image in the transfer set, beside itself.
+    /// Augmented copies of each training image in the transfer set, beside itself, and what a
+    /// strength of 1 does to them.
     pub(super) copies: usize,
+    pub(super) transfer: Augmentation,
 }
 
 impl TeacherSettings {
@@ -73,6 +75,7 @@ const FULL: TeacherSettings = TeacherSettings {
     augmentation: AUGMENTATION,
     strengths: [1.3, 0.7],
     copies: 9,
+    transfer: TRANSFER,
 };
 
 const QUICK: TeacherSettings = TeacherSettings {
@@ -86,7 +89,14 @@ const QUICK: TeacherSettings = TeacherSettings {
     ..FULL
 };
 
-/// More elastic than the default: teachers see more than their students will.
+/// What students see: no more than a small one can learn beside the images as they are.
+const TRANSFER: Augmentation = Augmentation {
+    max_strength: 0.7,
+    elastic: 0.7,
+    ..AUGMENTATION
+};
+
+/// More elastic: teachers see more than their students will.
 const AUGMENTATION: Augmentation = Augmentation {
     max_strength: 1.0,
     rotation: 12.0,

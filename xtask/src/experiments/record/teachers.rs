@@ -6,11 +6,12 @@ use std::error::Error;
 use compress_core::network::{Activation, Network};
 use compress_core::train::{EpochReport, Fit, Samples};
 use compress_distill::Ensemble;
-use compress_nn::data::{Augmentation, Augmented, ImageSet};
+use compress_nn::data::{Augmented, ImageSet};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Settings, Trainer};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::RECIPE;
 use super::teacher_settings::TeacherSettings;
 use crate::experiments::network::StoredNetwork;
 use crate::run::{Run, RunError};
@@ -74,7 +75,7 @@ pub(super) fn transfer(
     training: &ImageSet,
     teachers: &[Teacher],
 ) -> Result<Transfer, StageError> {
-    let augmented = Augmented::new(training, Augmentation::default(), run.seed, "transfer")?;
+    let augmented = Augmented::new(training, settings.transfer, run.seed, "transfer")?;
     let images = augmented.materialize(settings.copies)?;
     let ensemble = ensemble(teachers)?;
     let shape = (images.len(), ensemble.outputs());
@@ -89,7 +90,7 @@ pub(super) fn transfer(
 
 /// What later runs, of other tracks and targets too, take up.
 fn store(run: &Run, settings: &TeacherSettings) -> Result<Store, RunError> {
-    run.kept("teachers", &format!("{settings:?}"))
+    run.kept("teachers", &format!("recipe {RECIPE}, {settings:?}"))
 }
 
 /// The teachers as one.

@@ -25,15 +25,20 @@ pub(in crate::report) fn frontier(report: &Report) -> Result<Option<String>, Rep
     // Ours come last so that they are drawn on top.
     points.sort_by_key(|point| !point.published);
     canvas::svg("error against bytes", (880, 460), |area| {
-        draw(area, &points)
+        draw(area, &points, report.test_samples.is_some())
     })
     .map(Some)
 }
 
-fn draw(area: &Area<'_>, points: &[&FrontierPoint]) -> Drawn {
+/// Draws the points; ours are of the test set where it was open.
+fn draw(area: &Area<'_>, points: &[&FrontierPoint], test: bool) -> Drawn {
     let (top, plot) = area.split_vertically(30);
-    let ours = (Mark::Disc(OURS), "this report");
-    let published = (Mark::Ring(PUBLISHED), "published");
+    let ours = match test {
+        true => "this report",
+        false => "this report, validation error",
+    };
+    let ours = (Mark::Disc(OURS), ours);
+    let published = (Mark::Ring(PUBLISHED), "published, test error");
     let entries = match points.iter().any(|p| p.published) {
         true => vec![ours, published],
         false => vec![ours],
@@ -46,7 +51,14 @@ fn draw(area: &Area<'_>, points: &[&FrontierPoint]) -> Drawn {
     let chart = canvas::frame(
         &plot,
         (&x, "file size in bytes, logarithmic"),
-        (&y, "error in %"),
+        (
+            &y,
+            if test {
+                "test error in %"
+            } else {
+                "error in %"
+            },
+        ),
     )?;
 
     let pixels: Vec<(i32, i32)> = points
