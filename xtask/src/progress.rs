@@ -62,8 +62,7 @@ pub(crate) struct Bar {
 impl Bar {
     /// Moves to `step` of `total`.
     pub(crate) fn at(&self, step: usize, total: usize, loss: f32) {
-        self.bar.set_length(total as u64);
-        self.bar.set_position(step as u64);
+        self.reach(step, total);
         if step.is_multiple_of(50) {
             self.bar.set_message(format!("loss {loss:.4}"));
         }
@@ -71,6 +70,12 @@ impl Bar {
 }
 
 impl Bar {
+    /// Moves to this step of so many.
+    pub(crate) fn reach(&self, step: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(step as u64);
+    }
+
     /// Says what is being done.
     pub(crate) fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());

@@ -24,6 +24,7 @@
 //! - [`optimal_kmeans`]: the globally optimal codebook, and a nearly optimal one sooner.
 //! - [`folding`]: networks of whole numbers, without scales.
 //! - [`qat`]: fake quantization as a training hook, on frozen grids or with learned steps.
+//! - [`refine`](mod@refine): codes chosen one by one, by the exact loss and the coder's prices.
 //! - [`ptq`]: a network to an artifact, and the report of errors.
 //! - [`observers`]: the ranges of activations.
 //!
@@ -37,6 +38,7 @@ pub mod observers;
 pub mod optimal_kmeans;
 pub mod ptq;
 pub mod qat;
+pub mod refine;
 pub mod schemes;
 pub mod weights;
 

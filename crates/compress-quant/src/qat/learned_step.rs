@@ -177,6 +177,26 @@ impl LearnedStep {
         })
     }
 
+    /// The codes of a weight; of one that no step was learned for, an error.
+    pub(crate) fn codes(&self, weight: &Parameter) -> Result<Vec<i32>> {
+        let known = self.tensors.iter().find(|t| t.name == weight.name());
+        let known = known.ok_or_else(|| CoreError::invalid("a step", weight.name(), "learned"))?;
+        Ok(known.encode(weight, self.options.bits)?.codes)
+    }
+
+    /// The largest code.
+    pub(crate) fn top(&self) -> i32 {
+        top(self.options.bits) as i32
+    }
+
+    /// Fails while the network holds quantized weights.
+    pub(crate) fn check_restored(&self) -> Result<()> {
+        match self.swapped {
+            true => Err(Error::Swapped.into()),
+            false => Ok(()),
+        }
+    }
+
     fn check<P: std::borrow::Borrow<Parameter>>(&self, parameters: &[P]) -> Result<()> {
         for tensor in &self.tensors {
             check_fitted(parameters, tensor.index, &tensor.name, &tensor.shape)?;

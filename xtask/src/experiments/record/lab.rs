@@ -5,11 +5,13 @@ use std::error::Error;
 
 use compress_core::mask::Criterion;
 use compress_core::network::{Activation, Front, Network, Role};
+use compress_core::ops::softmax;
 use compress_core::train::{ArraySamples, EpochReport, Fit, Samples, TrainHook};
 use compress_distill::{SoftTargets, Teacher};
 use compress_nn::data::ImageSet;
 use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
 use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, compact};
+use ndarray::{Array2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use super::teacher_settings::TeacherSettings;
@@ -66,10 +68,13 @@ pub(super) struct Pruning {
 
 /// The samples as a student's first layer reads them, and the teachers' logits.
 pub(super) struct Lab<'a> {
-    progress: &'a Progress,
+    pub(super) progress: &'a Progress,
     pub(super) data: Box<dyn Samples + Send>,
     validation: Box<dyn Samples + Send>,
     loss: SoftTargets<'static>,
+    /// The teachers' logits of the training images as they are, `[images, classes]`.
+    logits: Array2<f32>,
+    temperature: f32,
     batch: usize,
     /// Passes over the training images that one epoch over the transfer set is.
     passes: usize,
@@ -88,6 +93,10 @@ impl<'a> Lab<'a> {
             stage: "transfer set".into(),
             source,
         })?;
+        let logits = transfer
+            .logits
+            .slice_axis(Axis(0), Slice::from(..training.len()));
+        let logits = logits.to_owned();
         let teacher = Teacher::Cached(transfer.logits);
         let loss = SoftTargets::new(teacher, lessons.temperature)
             .map_err(|error| RunError::Core(compress_core::Error::other(error)))?;
@@ -96,9 +105,21 @@ impl<'a> Lab<'a> {
             data: as_read(lessons.front, transfer.images)?,
             validation: as_read(lessons.front, validation.clone())?,
             loss,
+            logits,
+            temperature: lessons.temperature,
             batch: lessons.batch,
             passes: lessons.teachers.copies + 1,
         })
+    }
+
+    /// What the teachers say of the first training images, `[images, classes]`, as probabilities:
+    /// of so many, or of all.
+    pub(super) fn targets(&self, images: usize) -> Result<Array2<f32>, StageError> {
+        let count = images.min(self.logits.nrows());
+        let logits = self.logits.slice_axis(Axis(0), Slice::from(..count));
+        let mut targets = Array2::zeros(logits.raw_dim());
+        softmax::softmax(logits, self.temperature, targets.view_mut())?;
+        Ok(targets)
     }
 
     /// An untrained student.

@@ -98,6 +98,9 @@ pub(super) struct Settings {
     pub(super) prune_interval: usize,
     /// The share of the dense and the pruning passes after which the number of weights stays.
     pub(super) prune_end: f64,
+    /// Training images by which codes are refined, and how often each code is looked at.
+    pub(super) refine_samples: usize,
+    pub(super) refine_sweeps: usize,
     /// Training images by which biases are rounded.
     pub(super) rounding_samples: usize,
     pub(super) target: Target,
@@ -128,6 +131,8 @@ impl Settings {
             batch: 256,
             prune_interval: if quick { 10 } else { 100 },
             prune_end: 0.8,
+            refine_samples: if quick { 2_000 } else { 55_000 },
+            refine_sweeps: if quick { 1 } else { 3 },
             rounding_samples: if quick { 500 } else { 2_000 },
             target: *target.ok_or_else(|| RunError::NoTarget {
                 track: track.name(),
@@ -197,6 +202,10 @@ impl Settings {
             ("steps between prunings", self.prune_interval.to_string()),
             ("bits of a weight's code", target.bits.to_string()),
             ("cost of a bit in the loss", format!("{:e}", target.penalty)),
+            (
+                "refined: sweeps, images",
+                format!("{}, {}", self.refine_sweeps, self.refine_samples),
+            ),
             ("tolerance of biases", target.bias_tolerance.to_string()),
             (
                 "training images they are rounded by",
@@ -217,7 +226,7 @@ const FIRST: Target = Target {
     prune_rate: Rate::new(4e-3, 0.1, 300),
     quantize_rate: Rate::new(6e-3, 0.02, 300),
     bits: 5,
-    penalty: 8e-6,
+    penalty: 5.5e-6,
     bias_tolerance: 0.025,
 };
 
@@ -226,7 +235,12 @@ const PIXELS: &[Target] = &[
     FIRST,
     Target {
         bytes: 2_100,
-        penalty: 1.25e-5,
+        penalty: 8e-6,
+        ..FIRST
+    },
+    Target {
+        bytes: 1_900,
+        penalty: 1e-5,
         ..FIRST
     },
 ];
@@ -238,7 +252,7 @@ const FIRST_POOLED: Target = Target {
     prune_passes: 1_600,
     quantize_passes: 800,
     prune_rate: Rate::new(6e-3, 0.1, 300),
-    penalty: 1.9e-5,
+    penalty: 1.6e-5,
     ..FIRST
 };
 
@@ -247,14 +261,12 @@ const POOLED: &[Target] = &[
     FIRST_POOLED,
     Target {
         bytes: 1_100,
-        weights: 1_350,
-        penalty: 2.6e-5,
+        penalty: 2.2e-5,
         ..FIRST_POOLED
     },
     Target {
         bytes: 1_024,
-        weights: 1_250,
-        penalty: 3e-5,
+        penalty: 2.6e-5,
         ..FIRST_POOLED
     },
 ];

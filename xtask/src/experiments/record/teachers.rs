@@ -11,13 +11,16 @@ use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Settings, Traine
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::RECIPE;
 use super::teacher_settings::TeacherSettings;
 use crate::experiments::network::StoredNetwork;
 use crate::run::{Run, RunError};
 use crate::store::Store;
 
 type StageError = Box<dyn Error + Send + Sync>;
+
+/// Raise it where the same settings no longer give the same teachers or transfer set, so that
+/// nothing that an earlier version has left is taken up.
+const RECIPE: u32 = 2;
 
 /// A trained teacher.
 pub(super) struct Teacher {

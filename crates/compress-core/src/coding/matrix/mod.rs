@@ -8,11 +8,15 @@ mod counts;
 pub mod geometry;
 mod magnitude;
 mod positions;
+mod presence;
 
 use geometry::Geometry;
 use magnitude::Magnitude;
 use positions::Positions;
 
+pub use presence::presence_bits;
+
+use super::meter::Part;
 use super::range_coder::BitCoder;
 
 /// The largest magnitude that [`code_integers`] can code.

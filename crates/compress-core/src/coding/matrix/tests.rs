@@ -206,3 +206,62 @@ fn without_columns_there_are_zeros_alone() {
     code_sparse(&mut Decoder::new(&[255; 8]), &none, &mut values, |_, v| v);
     assert_eq!(values, [0; 3]);
 }
+
+/// Bits of an encoded matrix.
+fn metered(geometry: &Geometry, values: &[i32]) -> f64 {
+    let mut meter = crate::coding::meter::Meter::default();
+    code_integers(&mut meter, geometry, &mut values.to_vec(), |_| (1, 1));
+    meter.bits()
+}
+
+#[test]
+fn presence_is_about_what_removal_saves() {
+    // Rows of clusters: what has neighbours is cheap, what is alone is dear.
+    let (rows, width) = (60, 20);
+    let geometry = Geometry::image(width * width, None, width).unwrap();
+    let mut stream = rng::stream(8, "presence");
+    let mut values = vec![0; rows * width * width];
+    for (row, values) in values.chunks_mut(width * width).enumerate() {
+        let (x, y) = (row % 13 + 2, row % 11 + 3);
+        for _ in 0..4 + rng::below(&mut stream, 25) {
+            let near = |c: usize, s: &mut rng::Stream| c + rng::below(s, 5) as usize;
+            let at = near(y, &mut stream) * width + near(x, &mut stream);
+            values[at] = 1 - 2 * i32::from(rng::below(&mut stream, 2) == 0);
+        }
+        values[rng::below(&mut stream, 400) as usize] = 1;
+    }
+    let bits = presence_bits(&geometry, &values);
+    let all = metered(&geometry, &values);
+    let set: Vec<usize> = (0..values.len()).filter(|&i| values[i] != 0).collect();
+    assert!(values.iter().zip(&bits).all(|(v, b)| *v != 0 || *b == 0.0));
+    // Pairs of a prediction and of what is saved in truth, in the order of predictions.
+    let mut pairs: Vec<(f64, f64)> = set
+        .iter()
+        .step_by(3)
+        .map(|&i| {
+            let mut without = values.clone();
+            without[i] = 0;
+            (f64::from(bits[i]), all - metered(&geometry, &without))
+        })
+        .collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mean = |pairs: &[(f64, f64)]| {
+        let sum = pairs.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        (sum.0 / pairs.len() as f64, sum.1 / pairs.len() as f64)
+    };
+    for part in [
+        &pairs[..],
+        &pairs[..pairs.len() / 4],
+        &pairs[pairs.len() * 3 / 4..],
+    ] {
+        let (predicted, saved) = mean(part);
+        // Others of its cluster become dearer without it, which is left out.
+        let share = saved / predicted;
+        assert!((0.5..1.1).contains(&share), "{predicted} {saved}");
+    }
+    let (cheap, dear) = (
+        mean(&pairs[..pairs.len() / 4]),
+        mean(&pairs[pairs.len() * 3 / 4..]),
+    );
+    assert!(dear.1 > cheap.1 + 2.0, "{cheap:?} {dear:?}");
+}

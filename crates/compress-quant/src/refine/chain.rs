@@ -1,0 +1,114 @@
+//! The layers with their weights as codes, and by column as a change goes through them.
+
+use compress_core::network::{Activation, LayerSpec};
+
+/// All layers.
+#[derive(Default)]
+pub(super) struct Chain {
+    pub(super) layers: Vec<Layer>,
+}
+
+/// One layer.
+pub(super) struct Layer {
+    pub(super) inputs: usize,
+    pub(super) activation: Activation,
+    /// `[outputs, inputs]`, each to be multiplied by `step`.
+    pub(super) codes: Vec<i32>,
+    pub(super) step: f32,
+    pub(super) bias: Vec<f32>,
+    /// For each input the rows where its weight is not zero, with that weight.
+    pub(super) columns: Vec<Vec<(usize, f32)>>,
+}
+
+/// Where a weight is.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) layer: usize,
+    /// Flat, `[outputs, inputs]`.
+    pub(super) position: usize,
+}
+
+/// A change of a weight, or where there is no column of a bias.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) layer: usize,
+    pub(super) row: usize,
+    pub(super) column: Option<usize>,
+    pub(super) delta: f32,
+}
+
+impl Layer {
+    /// The weights themselves.
+    pub(super) fn weight(&self) -> Vec<f32> {
+        self.codes.iter().map(|&c| c as f32 * self.step).collect()
+    }
+}
+
+impl Chain {
+    pub(super) fn push(&mut self, layer: &LayerSpec, codes: Vec<i32>, step: f32, bias: Vec<f32>) {
+        let inputs = layer.inputs;
+        let mut columns = vec![Vec::new(); inputs];
+        for (position, &code) in codes.iter().enumerate().filter(|(_, code)| **code != 0) {
+            columns[position % inputs].push((position / inputs, code as f32 * step));
+        }
+        self.layers.push(Layer {
+            inputs,
+            activation: layer.activation,
+            codes,
+            step,
+            bias,
+            columns,
+        });
+    }
+
+    /// All weights that are not zero.
+    pub(super) fn nonzeros(&self) -> Vec<Place> {
+        let mut places = Vec::new();
+        for (layer, of) in self.layers.iter().enumerate() {
+            let set = of.codes.iter().enumerate().filter(|(_, code)| **code != 0);
+            places.extend(set.map(|(position, _)| Place { layer, position }));
+        }
+        places
+    }
+
+    pub(super) fn code(&self, place: Place) -> i32 {
+        self.layers[place.layer].codes[place.position]
+    }
+
+    /// What adding `by` to the magnitude of a code does.
+    pub(super) fn change(&self, place: Place, by: i32) -> Change {
+        let layer = &self.layers[place.layer];
+        let code = layer.codes[place.position];
+        let after = code + by * code.signum();
+        Change {
+            layer: place.layer,
+            row: place.position / layer.inputs,
+            column: Some(place.position % layer.inputs),
+            delta: after as f32 * layer.step - code as f32 * layer.step,
+        }
+    }
+
+    pub(super) fn bias_change(layer: usize, row: usize, delta: f32) -> Change {
+        let column = None;
+        Change {
+            layer,
+            row,
+            column,
+            delta,
+        }
+    }
+
+    /// Adds `by` to the magnitude of a code.
+    pub(super) fn set(&mut self, place: Place, by: i32) {
+        let layer = &mut self.layers[place.layer];
+        let code = &mut layer.codes[place.position];
+        *code += by * code.signum();
+        let (row, weight) = (place.position / layer.inputs, *code as f32 * layer.step);
+        let column = &mut layer.columns[place.position % layer.inputs];
+        if *code == 0 {
+            column.retain(|(r, _)| *r != row);
+        } else if let Some(entry) = column.iter_mut().find(|(r, _)| *r == row) {
+            entry.1 = weight;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What codes cost in the file's coder.
+
+use compress_core::coding::matrix::geometry::Geometry;
+use compress_core::coding::matrix::presence_bits;
+use compress_core::network::Network;
+use compress_core::ops::scalar::ln;
+use compress_core::{Error, Result};
+
+use super::RefineOptions;
+use super::chain::{Chain, Place};
+
+/// The least that a step away from zero costs, in bits: where larger magnitudes are as frequent as
+/// smaller ones, that is chance.
+const LEAST: f64 = 0.3;
+
+/// How the columns of each layer are arranged.
+pub(super) struct Rates {
+    geometries: Vec<Geometry>,
+    top: i32,
+}
+
+/// The prices of the codes as they were.
+pub(super) struct Prices {
+    /// Of each layer and position, what a non-zero costs for being one.
+    presence: Vec<Vec<f32>>,
+    /// Of each layer, what a magnitude costs, from 1 on.
+    magnitudes: Vec<Vec<f64>>,
+}
+
+impl Rates {
+    pub(super) fn new(network: &dyn Network, top: i32, options: &RefineOptions) -> Result<Self> {
+        if !(options.penalty.is_finite() && options.penalty >= 0.0) {
+            let expected = "finite and not negative";
+            return Err(Error::invalid("penalty", options.penalty, expected));
+        }
+        let architecture = network.architecture();
+        let mut geometries: Vec<Geometry> = architecture
+            .layers
+            .iter()
+            .map(|layer| Geometry::line(layer.inputs))
+            .collect();
+        if let (Some(width), Some(first)) = (options.image_width, geometries.first_mut()) {
+            let (features, selected) = (architecture.selectable(), &architecture.selected);
+            let image = Geometry::image(features, selected.as_deref(), width);
+            *first = image.ok_or_else(|| {
+                let expected = format!("that of an image of {features} pixels");
+                Error::invalid("the width of the image", width, expected)
+            })?;
+        }
+        Ok(Rates { geometries, top })
+    }
+
+    pub(super) fn of(&self, chain: &Chain) -> Prices {
+        let layers = chain.layers.iter().zip(&self.geometries);
+        Prices {
+            presence: layers
+                .map(|(layer, geometry)| presence_bits(geometry, &layer.codes))
+                .collect(),
+            magnitudes: chain
+                .layers
+                .iter()
+                .map(|layer| magnitudes(&layer.codes, self.top))
+                .collect(),
+        }
+    }
+}
+
+/// The bits of each magnitude from 1 to `top`, by how often it occurs.
+fn magnitudes(codes: &[i32], top: i32) -> Vec<f64> {
+    // As if each had been seen once more.
+    let mut counts = vec![1.0_f32; top.max(0) as usize];
+    for code in codes.iter().filter(|code| **code != 0) {
+        if let Some(count) = counts.get_mut(code.unsigned_abs() as usize - 1) {
+            *count += 1.0;
+        }
+    }
+    let all: f32 = counts.iter().sum();
+    let bits = |count: f32| f64::from(ln(all / count) * std::f32::consts::LOG2_E);
+    counts.into_iter().map(bits).collect()
+}
+
+impl Prices {
+    /// The bits that a code's next step toward zero saves.
+    pub(super) fn nearer(&self, chain: &Chain, place: Place) -> f64 {
+        let bits = &self.magnitudes[place.layer];
+        match chain.code(place).unsigned_abs() as usize {
+            1 => f64::from(self.presence[place.layer][place.position]) + bits[0],
+            magnitude => step(bits, magnitude - 1),
+        }
+    }
+
+    /// The bits that a step away from zero costs; none for the largest code.
+    pub(super) fn farther(&self, chain: &Chain, place: Place) -> Option<f64> {
+        let bits = &self.magnitudes[place.layer];
+        let magnitude = chain.code(place).unsigned_abs() as usize;
+        (magnitude < bits.len()).then(|| step(bits, magnitude))
+    }
+}
+
+/// What the magnitude after this one costs more.
+fn step(bits: &[f64], magnitude: usize) -> f64 {
+    (bits[magnitude] - bits[magnitude - 1]).max(LEAST)
+}

@@ -1,0 +1,259 @@
+//! Refined codes against the loss of the whole network, and against all of their neighbours.
+
+use compress_core::network::{Activation, Network, Role};
+use compress_core::train::{ArraySamples, Samples};
+use compress_quant::qat::{LearnedStep, LearnedStepOptions};
+use compress_quant::refine::{RefineOptions, Sweep, refine};
+use compress_testing::{Chain, blobs, normal};
+use ndarray::{Array2, ArrayView2};
+
+const OPTIONS: RefineOptions = RefineOptions {
+    penalty: 0.0,
+    sweeps: 3,
+    image_width: None,
+    seed: 4,
+};
+
+/// A network of which two in three weights are zero, and its steps.
+fn network(activation: Activation) -> (Chain, LearnedStep) {
+    let mut network = Chain::with_activation(&[6, 9, 7, 3], activation, 8);
+    for (i, parameter) in network.parameters_mut().into_iter().enumerate() {
+        if parameter.role() == Role::Weight {
+            let values = parameter.values_mut().iter_mut().enumerate();
+            values
+                .filter(|(p, _)| (p + i) % 3 != 0)
+                .for_each(|(_, w)| *w = 0.0);
+        }
+    }
+    let options = LearnedStepOptions {
+        bits: 4,
+        ..LearnedStepOptions::default()
+    };
+    let steps = LearnedStep::fit(&network, options).unwrap();
+    steps.round(&mut network).unwrap();
+    (network, steps)
+}
+
+/// Samples, and probabilities that lean toward their labels.
+fn data(count: usize) -> (ArraySamples, Array2<f32>) {
+    let data = blobs(count, 6, 3, 5);
+    let noise = normal(6, "targets", count * 3);
+    let targets = Array2::from_shape_fn((count, 3), |(i, c)| {
+        let right = data.labels()[i] as usize == c;
+        (noise[i * 3 + c] * 0.3 + if right { 2.0 } else { 0.0 }).exp()
+    });
+    let sums = targets
+        .sum_axis(ndarray::Axis(1))
+        .insert_axis(ndarray::Axis(1));
+    (data, targets / sums)
+}
+
+/// The mean cross-entropy, in f64, by a forward pass over all samples.
+fn loss(network: &dyn Network, inputs: ArrayView2<'_, f32>, targets: &Array2<f32>) -> f64 {
+    let logits = network.forward(inputs).unwrap();
+    let rows = logits.rows().into_iter().zip(targets.rows());
+    let losses = rows.map(|(logits, targets)| {
+        let sum: f64 = logits.iter().map(|&z| f64::from(z).exp()).sum();
+        let pairs = logits.iter().zip(targets);
+        pairs
+            .map(|(&z, &t)| f64::from(t) * (sum.ln() - f64::from(z)))
+            .sum::<f64>()
+    });
+    losses.sum::<f64>() / targets.nrows() as f64
+}
+
+fn run(
+    network: &mut dyn Network,
+    steps: &LearnedStep,
+    count: usize,
+    options: &RefineOptions,
+) -> Vec<Sweep> {
+    let (data, targets) = data(count);
+    let indices: Vec<usize> = (0..count).collect();
+    let mut seen = (0, 0);
+    let mut progress = |done, of| {
+        assert!(done > seen.0 && done <= of);
+        seen = (done, of);
+    };
+    let view = targets.view();
+    refine(
+        network,
+        steps,
+        &data,
+        &indices,
+        view,
+        options,
+        &mut progress,
+    )
+    .unwrap()
+}
+
+fn weights(network: &dyn Network) -> Vec<f32> {
+    let parameters = network.parameters();
+    let values = parameters.iter().map(|p| p.values().to_vec());
+    values.flatten().collect()
+}
+
+#[test]
+fn what_it_says_of_the_loss_is_that_of_the_network() {
+    // More than one piece, and the last of them a part of one.
+    for activation in [Activation::Relu, Activation::Gelu, Activation::Tanh] {
+        let (mut network, steps) = network(activation);
+        let (data, targets) = data(700);
+        let before = loss(&network, data.inputs(), &targets);
+        let zeros: Vec<bool> = weights(&network).iter().map(|w| *w == 0.0).collect();
+        let sweeps = run(&mut network, &steps, 700, &OPTIONS);
+        let after = loss(&network, data.inputs(), &targets);
+        let last = sweeps.last().unwrap();
+        assert!((last.loss - after).abs() < 1e-5, "{} {after}", last.loss);
+        assert!(after < before - 0.01, "{before} {after}");
+        assert!(
+            sweeps
+                .windows(2)
+                .all(|pair| pair[1].loss <= pair[0].loss + 1e-6)
+        );
+        let found = weights(&network);
+        let parameters = network.parameters();
+        let nonzero = parameters.iter().filter(|p| p.role() == Role::Weight);
+        let nonzero = nonzero.flat_map(|p| p.values()).filter(|w| **w != 0.0);
+        assert_eq!(nonzero.count(), last.nonzero);
+        // Of weights, that is: biases move.
+        let mut position = 0;
+        for parameter in parameters {
+            let step = steps.step(parameter.name());
+            for value in parameter.values() {
+                if let Some(step) = step {
+                    assert!(!zeros[position] || found[position] == 0.0);
+                    let code = value / step;
+                    assert!((code - code.round()).abs() < 1e-4 && code.abs() < 7.5);
+                }
+                position += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn no_code_beside_is_better_in_the_end() {
+    let (mut network, steps) = network(Activation::Relu);
+    let options = RefineOptions {
+        sweeps: 60,
+        ..OPTIONS
+    };
+    // One piece, so that no change is discarded by chance.
+    let count = 200;
+    let sweeps = run(&mut network, &steps, count, &options);
+    let last = sweeps.last().unwrap();
+    assert_eq!((last.nearer, last.farther), (0, 0));
+    let (data, targets) = data(count);
+    let best = loss(&network, data.inputs(), &targets);
+    let names: Vec<String> = network
+        .parameters()
+        .iter()
+        .map(|p| p.name().into())
+        .collect();
+    let mut looked = 0;
+    for (index, name) in names.iter().enumerate() {
+        let Some(step) = steps.step(name) else {
+            continue;
+        };
+        for position in 0..network.parameters()[index].values().len() {
+            let value = network.parameters()[index].values()[position];
+            for changed in [value - step, value + step] {
+                if value == 0.0 || changed.abs() > 7.5 * step {
+                    continue;
+                }
+                network.parameters_mut()[index].values_mut()[position] = changed;
+                let found = loss(&network, data.inputs(), &targets);
+                assert!(found > best - 1e-6, "{name} {position}: {found} {best}");
+                looked += 1;
+            }
+            network.parameters_mut()[index].values_mut()[position] = value;
+        }
+    }
+    assert!(looked > 40, "{looked}");
+}
+
+#[test]
+fn what_costs_more_is_used_less() {
+    let nonzeros = [0.0, 1e-3, 1e-2, 10.0].map(|penalty| {
+        let (mut network, steps) = network(Activation::Relu);
+        let options = RefineOptions { penalty, ..OPTIONS };
+        run(&mut network, &steps, 300, &options)
+            .last()
+            .unwrap()
+            .nonzero
+    });
+    assert!(
+        nonzeros.windows(2).all(|pair| pair[0] > pair[1]),
+        "{nonzeros:?}"
+    );
+    assert_eq!(nonzeros[3], 0);
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let found = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let (mut network, steps) = network(Activation::Relu);
+            let options = RefineOptions {
+                penalty: 1e-4,
+                image_width: Some(3),
+                ..OPTIONS
+            };
+            let sweeps = run(&mut network, &steps, 2_600, &options);
+            (weights(&network), sweeps)
+        })
+    });
+    assert!(found[0] == found[1]);
+}
+
+#[test]
+fn what_cannot_be_refined_is_refused() {
+    let (mut network, steps) = network(Activation::Relu);
+    let (data, targets) = data(20);
+    let mut refused = |count: usize, targets: ArrayView2<'_, f32>, options: RefineOptions| {
+        let indices: Vec<usize> = (0..count).collect();
+        let before = weights(&network);
+        let done = refine(
+            &mut network,
+            &steps,
+            &data,
+            &indices,
+            targets,
+            &options,
+            &mut |_, _| {},
+        );
+        assert_eq!(weights(&network), before);
+        done.unwrap_err().to_string()
+    };
+    let none = Array2::zeros((0, 3));
+    assert!(refused(0, none.view(), OPTIONS).contains("refine codes by"));
+    assert!(refused(19, targets.view(), OPTIONS).contains("targets"));
+    assert!(refused(20, targets.t(), OPTIONS).contains("targets"));
+    for penalty in [-1.0, f32::NAN] {
+        let options = RefineOptions { penalty, ..OPTIONS };
+        assert!(refused(20, targets.view(), options).contains("penalty"));
+    }
+    let options = RefineOptions {
+        image_width: Some(7),
+        ..OPTIONS
+    };
+    assert!(refused(20, targets.view(), options).contains("width of the image"));
+    let mut other = Chain::random(&[6, 5, 3], 1);
+    let indices: Vec<usize> = (0..20).collect();
+    let wider = ArraySamples::new(Array2::zeros((20, 7)), vec![]).unwrap();
+    let steps = LearnedStep::fit(&other, LearnedStepOptions::default()).unwrap();
+    let view = targets.view();
+    let done = refine(
+        &mut other,
+        &steps,
+        &wider,
+        &indices,
+        view,
+        &OPTIONS,
+        &mut |_, _| {},
+    );
+    assert!(done.unwrap_err().to_string().contains("features"));
+}
