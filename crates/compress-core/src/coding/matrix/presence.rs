@@ -1,8 +1,8 @@
 //! What a non-zero costs for being one.
 
 use super::geometry::Geometry;
-use super::magnitude::{LARGEST, Magnitude};
-use super::{Part, code_nonzeros};
+use super::magnitude::Magnitude;
+use super::{LARGEST, Part, code_nonzeros};
 use crate::coding::logistic::{UNIT, log2};
 use crate::coding::range_coder::BitCoder;
 
