@@ -1,5 +1,5 @@
-//! The tracks, and the settings of each target of `pixels` and `pooled`. They were chosen on
-//! validation images and seeds from 101 on.
+//! The tracks, and the settings of each target of `pixels` and `pooled`. They come from runs on
+//! validation images and seeds from 101 on; the penalties are estimates between such runs.
 
 use compress_core::network::Front;
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ use crate::coding::range_coder::BitCoder;
 /// The bits that each non-zero of a matrix costs for being one, its magnitude aside: those of its
 /// sign, and of its place less those of a zero there, as the coder sees it when it gets there. 0
 /// of a zero. What later values would cost without it is left out: those of its cluster would cost
-/// more, so that a file becomes shorter by about two thirds of this.
+/// more, so that a file becomes shorter by less than this, by half to all of it in the tests.
 ///
 /// `values` are row-major, with columns arranged as `geometry`, each of at most [`LARGEST`].
 pub fn presence_bits(geometry: &Geometry, values: &[i32]) -> Vec<f32> {
