@@ -118,8 +118,11 @@ impl FeatureMajor for ArraySamples {
     }
 }
 
-/// Fails at the first index of a sample that does not exist.
-fn check_indices(indices: &[usize], samples: usize) -> Result<()> {
+/// Fails at the first index of a sample that does not exist: for implementors of [`Samples`].
+///
+/// # Errors
+/// Names that index, and how many samples there are.
+pub fn check_indices(indices: &[usize], samples: usize) -> Result<()> {
     match indices.iter().find(|&&index| index >= samples) {
         None => Ok(()),
         Some(index) => {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use compress_core::train::{FeatureMajor, FeatureRow, Samples, gather_by_feature};
+use compress_core::train::{FeatureMajor, FeatureRow, Samples, check_indices, gather_by_feature};
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 
@@ -212,15 +212,4 @@ pub(super) fn rows_of<'o>(
     out.as_slice_mut().ok_or_else(|| {
         compress_core::Error::invalid("the batch", "strided", "contiguous and row-major")
     })
-}
-
-fn check_indices(indices: &[usize], samples: usize) -> compress_core::Result<()> {
-    match indices.iter().find(|&&index| index >= samples) {
-        None => Ok(()),
-        Some(index) => Err(compress_core::Error::invalid(
-            "a sample's index",
-            index,
-            format!("below {samples}"),
-        )),
-    }
 }
