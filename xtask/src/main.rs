@@ -11,6 +11,7 @@ mod data;
 mod evaluate;
 mod experiments;
 mod progress;
+mod queue;
 mod report;
 mod run;
 mod store;
@@ -72,7 +73,7 @@ struct ExperimentArgs {
     /// Of the record's tracks pixels and pooled: the target, by its bytes [default: 2400 of pixels, 1250 of pooled, which are to stay at 1.60 %]
     #[arg(long, value_name = "N")]
     target_bytes: Option<usize>,
-    /// Of the record: the frontier, error against bytes over several numbers of weights; never
+    /// Of the record: the frontier, error against bytes over several prices of a bit; never
     /// opens the test set
     #[arg(long, conflicts_with = "target_bytes")]
     sweep: bool,

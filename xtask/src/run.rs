@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use compress_core::file;
@@ -13,6 +12,7 @@ use serde::Serialize;
 use crate::data;
 use crate::experiments::{Experiment, Track};
 use crate::progress::Progress;
+use crate::queue::Queue;
 use crate::report::{self, Report};
 use crate::store::Store;
 
@@ -44,7 +44,7 @@ pub(crate) struct Options {
     pub(crate) track: Option<Track>,
     /// Which of its targets.
     pub(crate) target_bytes: Option<usize>,
-    /// Whether it sweeps over several sizes, which it does with a test set that stays shut.
+    /// Whether it sweeps over several prices of a bit, which it does with a test set that stays shut.
     pub(crate) sweep: bool,
 }
 
@@ -79,6 +79,8 @@ pub(crate) enum RunError {
     },
     #[error("cannot resume in {}: {reason}; run without --resume to start afresh", path.display())]
     Resume { path: PathBuf, reason: String },
+    #[error("the finished stage {} is damaged: {reason}; remove it, and it is made again", path.display())]
+    Damaged { path: PathBuf, reason: String },
     #[error("stage {stage:?} failed")]
     Stage {
         stage: String,
@@ -286,7 +288,7 @@ impl Run {
 
     /// Whether all these stages are in the store.
     pub(crate) fn finished(&self, names: &[String]) -> bool {
-        names.iter().all(|name| self.store.holds(name))
+        self.store.holds_all(names)
     }
 
     /// Stages that do not depend on one another: those that the store lacks run side by side,
@@ -300,14 +302,17 @@ impl Run {
     where
         T: Serialize + serde::de::DeserializeOwned + Send,
     {
-        self.stages_in_order(names, |_| None, work)
+        let stores = vec![&self.store; names.len()];
+        self.stages_in_order(names, &stores, |_| None, work)
     }
 
-    /// Pairs of stages: `second` gets what `first` gave for the same number. No thread is idle
-    /// while a stage could begin.
-    pub(crate) fn pairs<T>(
+    /// Stages whose results are in the store `kept`, and others that each go on from one of them,
+    /// the one whose number `from` gives. No thread is idle while a stage could begin.
+    pub(crate) fn stages_from<T>(
         &self,
+        kept: &Store,
         names: &[Vec<String>; 2],
+        from: impl Fn(usize) -> usize + Sync,
         first: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
         second: impl Fn(usize, T) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
     ) -> Result<[Vec<T>; 2], RunError>
@@ -315,39 +320,37 @@ impl Run {
         T: Serialize + serde::de::DeserializeOwned + Send,
     {
         let count = names[0].len();
-        let (before, store) = (|i: usize| i.checked_sub(count), &self.store);
-        let mut firsts = self.stages_in_order(&names.concat(), before, |i| match before(i) {
-            None => first(i),
-            Some(i) => second(i, store.load(&names[0][i])?.ok_or("it has gone")?),
-        })?;
+        let second_at = |i: usize| i.checked_sub(count);
+        let mut stores = vec![kept; count];
+        stores.resize(count + names[1].len(), &self.store);
+        let before = |i| second_at(i).map(&from);
+        let mut firsts =
+            self.stages_in_order(&names.concat(), &stores, before, |i| match second_at(i) {
+                None => first(i),
+                Some(i) => second(i, kept.load(&names[0][from(i)])?.ok_or("it has gone")?),
+            })?;
         let seconds = firsts.split_off(count);
         Ok([firsts, seconds])
     }
 
-    /// [`Run::stages`], of which some begin only when the one `before` them is finished.
+    /// [`Run::stages`], each in its store, of which some begin only when the one `before` them is
+    /// finished.
     fn stages_in_order<T>(
         &self,
         names: &[String],
+        stores: &[&Store],
         before: impl Fn(usize) -> Option<usize> + Sync,
         work: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
     ) -> Result<Vec<T>, RunError>
     where
         T: Serialize + serde::de::DeserializeOwned + Send,
     {
-        let (store, progress) = (&self.store, &self.progress);
-        let missing: Vec<usize> = (0..names.len())
-            .filter(|&i| !store.holds(&names[i]))
-            .collect();
+        let progress = &self.progress;
+        let finished = |i: usize| stores[i].holds(&names[i]);
+        let missing: Vec<usize> = (0..names.len()).filter(|&i| !finished(i)).collect();
         let workers = rayon::current_num_threads().min(missing.len());
-        let waiting = Mutex::new(missing);
-        // The first that can begin. Whoever finds none may go: a stage that waits is begun by the
-        // one who finishes what it waits for.
-        let next = || {
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            let can_begin = |&i: &usize| before(i).is_none_or(|i| store.holds(&names[i]));
-            let first = waiting.iter().position(can_begin);
-            first.map(|first| waiting.remove(first))
-        };
+        let queue = Queue::new(missing);
+        let can_begin = |i: usize| before(i).is_none_or(finished);
         let run_one = |i: usize| -> Result<f64, RunError> {
             let started = Instant::now();
             let failed = |source| RunError::Stage {
@@ -357,23 +360,16 @@ impl Run {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
             let pool = pool.map_err(|error| failed(error.into()))?;
             let value = pool.install(|| work(i)).map_err(failed)?;
-            store.save(&names[i], &value)?;
+            stores[i].save(&names[i], &value)?;
             let seconds = started.elapsed().as_secs_f64();
             progress.finished(&names[i], seconds, false);
             Ok(seconds)
         };
         let worker = || {
             let mut done = Vec::new();
-            while let Some(i) = next() {
-                match run_one(i) {
-                    Ok(seconds) => done.push((i, seconds)),
-                    Err(error) => {
-                        // Nobody begins another stage.
-                        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                        waiting.clear();
-                        return Err(error);
-                    }
-                }
+            while let Some(stage) = queue.next(can_begin) {
+                done.push((stage.number, run_one(stage.number)?));
+                stage.succeed();
             }
             Ok::<_, RunError>(done)
         };
@@ -390,9 +386,9 @@ impl Run {
             seconds[i] = Some(taken);
         }
         let mut values = Vec::new();
-        for (name, seconds) in names.iter().zip(seconds) {
+        for ((name, store), seconds) in names.iter().zip(stores).zip(seconds) {
             // From the store, so that a resumed run and one that was not go on from the same.
-            let stored = self.store.load(name)?;
+            let stored = store.load(name)?;
             values.push(stored.ok_or_else(|| RunError::Resume {
                 path: self.out.clone(),
                 reason: format!("stage {name:?} has gone"),

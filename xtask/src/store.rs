@@ -66,15 +66,20 @@ impl Store {
         };
         match structured::from_bytes(&bytes) {
             Ok((value, used)) if used == bytes.len() => Ok(Some(value)),
-            Ok((_, used)) => Err(RunError::Resume {
+            Ok((_, used)) => Err(RunError::Damaged {
                 path,
                 reason: format!("it has bytes after byte {used}"),
             }),
-            Err(error) => Err(RunError::Resume {
+            Err(error) => Err(RunError::Damaged {
                 path,
                 reason: error.to_string(),
             }),
         }
+    }
+
+    /// Whether all these stages are finished.
+    pub(crate) fn holds_all(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.holds(name))
     }
 
     /// Whether stage `name` is finished.

@@ -75,9 +75,11 @@ fn threads_levels_and_interruptions_change_no_bit() {
 
     // As if it had been interrupted in the last stage but one.
     std::fs::rename(dir.path().join(best()), &two).unwrap();
-    let stages = two.join("stages");
-    for name in ["quantized--seed-102.stage", "pruned--seed-102.stage"] {
-        std::fs::remove_file(stages.join(name)).expect(name);
+    for name in [
+        "stages/quantized--seed-102.stage",
+        "pruned-pooled-quick-seed101/pruned--seed-102.stage",
+    ] {
+        std::fs::remove_file(two.join(name)).expect(name);
     }
     pooled(&two, best(), &["--resume"]);
     assert!(files(&two) == expected);
@@ -96,9 +98,11 @@ fn the_test_set_is_opened_after_every_stage_and_only_then() {
         "{}",
         text(&failed)
     );
-    for stage in ["pruned--seed-1", "quantized--seed-2"] {
-        let path = out.join("stages").join(format!("{stage}.stage"));
-        assert!(path.exists(), "{stage}");
+    for stage in [
+        "pruned-pixels-quick-seed1/pruned--seed-1",
+        "stages/quantized--seed-2",
+    ] {
+        assert!(out.join(format!("{stage}.stage")).exists(), "{stage}");
     }
     assert!(!out.join("record.md").exists());
     let done = record(
@@ -339,16 +343,34 @@ fn a_sweep_gives_the_same_bits_again_and_after_an_interruption() {
     sweep(&two, &["--seeds", "1", "--threads", "3"]);
     assert!(frontier(&two, "pixels") == expected);
 
-    let stage = one.join("stages/500-weights--seed-101.stage");
+    let stage = one.join("stages/penalty-5e-5--seed-101.stage");
     std::fs::remove_file(stage).expect("a stage for each student");
     let done = sweep(&one, &["--seeds", "1", "--resume"]);
     let said = text(&done);
-    assert!(
-        said.lines()
-            .any(|l| l.starts_with("300 weights, seed 101") && l.ends_with("earlier run")),
-        "{said}"
-    );
+    for stage in ["pruned, seed 101", "penalty 5e-6, seed 101"] {
+        assert!(is_taken(&said, stage), "{said}");
+    }
     assert!(frontier(&one, "pixels") == expected);
+}
+
+/// Whether a run has said that it took a stage from an earlier one.
+fn is_taken(said: &str, stage: &str) -> bool {
+    said.lines()
+        .any(|l| l.starts_with(stage) && l.ends_with("earlier run"))
+}
+
+#[test]
+fn targets_go_on_from_what_a_sweep_has_pruned() {
+    let dir = tempfile::tempdir().unwrap();
+    let (after, alone) = (dir.path().join("after"), dir.path().join("alone"));
+    sweep(&after, &["--seeds", "1"]);
+    let students = [&after, &alone].map(|out| {
+        let done = record(out, best(), &["--seed", "101", "--seeds", "1"]);
+        assert!(done.status.success(), "{}", text(&done));
+        assert_eq!(is_taken(&text(&done), "pruned, seed 101"), out == &after);
+        std::fs::read(out.join("pixels-seed101.cmp")).unwrap()
+    });
+    assert!(students[0] == students[1]);
 }
 
 #[test]

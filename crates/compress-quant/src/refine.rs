@@ -2,9 +2,10 @@
 //!
 //! Training with fake quantization ends near good codes, not on the best ones: a gradient cannot
 //! see the steps that it takes. [`refine()`] goes on from there by coordinate descent. It changes
-//! one code at a time, measures the change of the loss on all samples exactly, and keeps what
-//! lowers `loss + penalty · bits`, the bits being those of the file's own coder. All other codes
-//! and the biases then make good for it as their turn comes.
+//! one code at a time, and keeps what lowers `loss + penalty · bits`: the loss exactly as it is on
+//! all samples, the bits at the prices of the file's own coder. (What is unlikely to lower it is
+//! discarded after some of the samples.) All other codes and the biases then make good for it as
+//! their turn comes.
 
 use compress_core::Error as CoreError;
 use compress_core::Result;
@@ -73,18 +74,54 @@ const BIAS_DECAY: f32 = 0.7;
 /// Weights that are zero stay so; others may become zero, and neurons may then be left without
 /// effect. Weights are multiples of their steps afterwards.
 ///
-/// `targets` `[indices.len(), classes]` are probabilities, such as a teacher's, for the samples
-/// `indices` of `data` as they are in epoch 0. `progress` is told how many of how many codes have
-/// been looked at.
+/// `targets` `[indices.len(), classes]` are probabilities that sum to 1 for each sample, such as a
+/// teacher's, for the samples `indices` of `data` as they are in epoch 0. `progress` is told how
+/// much of how much is done, in codes to be looked at.
 ///
-/// It takes memory for what each layer gives for each sample, and for each code the time of a
-/// part of a forward pass over the samples: most changes are discarded after a small part of
-/// them.
+/// It takes `4 · indices.len()` bytes for each input and output of each layer and each class, and
+/// for each code the time of a part of a forward pass over the samples: most changes are discarded
+/// after a small part of them.
 ///
 /// # Errors
 /// Where the network is not one that `steps` were learned for or holds quantized values now, has
 /// no layers or an activation behind its last, the samples or targets are none or of another
-/// shape, the penalty is negative, the image has another width, or a value is not finite.
+/// shape, targets are no probabilities, the penalty is negative, the image has another width, or a
+/// value is not finite. The network is then as it was.
+///
+/// ```
+/// use compress_core::network::Network;
+/// use compress_core::ops::softmax::softmax;
+/// use compress_core::train::Samples;
+/// use compress_quant::qat::{LearnedStep, LearnedStepOptions};
+/// use compress_quant::refine::{RefineOptions, refine};
+/// use ndarray::Array2;
+///
+/// // What a teacher, here the network in full precision, says of some samples.
+/// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
+/// let data = compress_testing::blobs(64, 4, 3, 2);
+/// let logits = network.forward(data.inputs())?;
+/// let mut targets = Array2::zeros(logits.raw_dim());
+/// softmax(logits.view(), 1.0, targets.view_mut())?;
+///
+/// let options = LearnedStepOptions { bits: 3, ..LearnedStepOptions::default() };
+/// let steps = LearnedStep::fit(&network, options)?;
+/// steps.round(&mut network)?;
+/// let indices: Vec<usize> = (0..data.len()).collect();
+/// let options = RefineOptions { penalty: 1e-4, ..RefineOptions::default() };
+/// let sweeps = refine(
+///     &mut network,
+///     &steps,
+///     &data,
+///     &indices,
+///     targets.view(),
+///     &options,
+///     &mut |_, _| {},
+/// )?;
+/// assert!(sweeps[2].loss <= sweeps[0].loss + 1e-3);
+/// let artifact = steps.to_artifact(&network)?; // for a file, or `folding`
+/// # let _ = artifact;
+/// # Ok::<(), compress_core::Error>(())
+/// ```
 ///
 /// # References
 /// Sullivan, Wiegand 1998, *Rate-distortion optimization for video compression*, IEEE Signal
@@ -102,10 +139,12 @@ pub fn refine(
 ) -> Result<Vec<Sweep>> {
     let rates = Rates::new(network, steps.top(), options)?;
     let mut chain = read(network, steps)?;
-    let pieces = Pieces::new(network, &chain, data, indices, targets)?;
+    let mut stream = rng::stream(options.seed, "refine");
+    let pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
+    CoreError::check_finite("the loss", &[pieces.loss() as f32])?;
     let mut descent = Descent {
         bias_steps: pieces.bias_steps(&chain, BIAS_STEP),
-        stream: rng::stream(options.seed, "refine"),
+        stream,
         penalty: f64::from(options.penalty),
         pieces,
     };
@@ -144,6 +183,9 @@ fn read(network: &dyn Network, steps: &LearnedStep) -> Result<Chain> {
     for layer in &architecture.layers {
         let (weight, bias) = (layer.weight_name(), layer.bias_name());
         let (weight, bias) = (network.parameter(&weight)?, network.parameter(&bias)?);
+        let (outputs, inputs) = (layer.outputs, layer.inputs);
+        CoreError::check_shape(weight.name(), &[outputs, inputs], weight.shape())?;
+        CoreError::check_shape(bias.name(), &[outputs], bias.shape())?;
         for parameter in [weight, bias] {
             CoreError::check_finite(parameter.name(), parameter.values())?;
         }
@@ -151,8 +193,15 @@ fn read(network: &dyn Network, steps: &LearnedStep) -> Result<Chain> {
         let step = steps.step(weight.name());
         let codes = match step {
             Some(_) => steps.codes(weight)?,
-            // Not a value other than zero, when steps were chosen.
-            None => vec![0; weight.values().len()],
+            // Without a value other than zero, when steps were chosen and now.
+            None if weight.values().iter().all(|w| *w == 0.0) => vec![0; weight.values().len()],
+            None => {
+                return Err(CoreError::invalid(
+                    weight.name(),
+                    "no step",
+                    "a learned one",
+                ));
+            }
         };
         chain.push(layer, codes, step.unwrap_or(1.0), bias.values().to_vec());
     }
@@ -183,6 +232,8 @@ impl Descent {
             nonzero: 0,
         };
         let prices = rates.of(chain);
+        // Other samples are the first by which changes are discarded.
+        self.pieces.shuffle(&mut self.stream);
         let mut places = chain.nonzeros();
         rng::shuffle(&mut self.stream, &mut places);
         for (done, &place) in places.iter().enumerate() {
@@ -222,6 +273,9 @@ impl Descent {
     /// Moves a bias up or down, if the loss falls.
     fn moves_bias(&mut self, chain: &mut Chain, layer: usize, row: usize) -> Result<bool> {
         let step = self.bias_steps[layer];
+        if step == 0.0 {
+            return Ok(false);
+        }
         for delta in [step, -step] {
             let change = Chain::bias_change(layer, row, delta);
             if self.pieces.rises_by_less(chain, change, 0.0)? {

@@ -4,11 +4,16 @@
 //! weight reaches few neurons, so that its effect on the loss costs far less than a forward pass;
 //! and most changes can be discarded after a few pieces.
 
-use compress_core::network::{Activation, Network};
-use compress_core::ops::{elementwise, scalar};
+use std::cell::RefCell;
+
+use compress_core::network::Network;
+use compress_core::ops::cross_entropy::cross_entropy_by_class;
+use compress_core::ops::elementwise::activate;
+use compress_core::ops::vector;
+use compress_core::rng::{self, Stream};
 use compress_core::train::Samples;
 use compress_core::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::chain::{Chain, Change};
@@ -16,11 +21,15 @@ use super::chain::{Chain, Change};
 /// Samples of a piece.
 const PIECE: usize = 256;
 
-/// Pieces between two looks at whether a change is worth going on with.
+/// Pieces before the first look at whether a change is worth going on with; each look comes after
+/// as many again as all before, up to the most.
 const LOOK: usize = 8;
+const LONGEST_LOOK: usize = 64;
 
-/// Standard errors by which the loss must rise too much, so far, for a change to be discarded.
+/// Standard errors by which the loss must rise too much, so far, for a change to be discarded; and
+/// the pieces that must have felt it at all.
 const CERTAIN: f64 = 2.0;
+const FELT: f64 = 4.0;
 
 /// All samples.
 pub(super) struct Pieces {
@@ -32,31 +41,46 @@ pub(super) struct Pieces {
 struct Piece {
     samples: usize,
     inputs: Vec<f32>,
-    /// For each layer its products with the bias, and what the activation makes of them.
+    /// For each layer its products with the bias, before the activation.
     products: Vec<Vec<f32>>,
-    outputs: Vec<Vec<f32>>,
     targets: Vec<f32>,
     /// The sum over the samples.
     loss: f64,
 }
 
-/// What a change makes of a piece.
+/// What a change does to a piece.
 #[derive(Default)]
 struct Effect {
-    /// Layers and rows of products that change, hidden layers' alone, and their new values.
-    rows: Vec<(usize, usize)>,
-    products: Vec<f32>,
+    /// Of each layer.
+    layers: Vec<Changed>,
+    /// Of one neuron, what its output was and what it becomes.
+    before: Vec<f32>,
+    after: Vec<f32>,
     /// All logits, where they change.
     logits: Vec<f32>,
 }
 
+/// The rows of a layer's products that change, and by how much, `[rows, samples]`.
+#[derive(Default)]
+struct Changed {
+    rows: Vec<usize>,
+    deltas: Vec<f32>,
+}
+
+thread_local! {
+    /// Kept by each thread for the next change.
+    static EFFECT: RefCell<Effect> = RefCell::default();
+}
+
 impl Pieces {
+    /// The samples in an order that `stream` gives, so that the first pieces stand for all.
     pub(super) fn new(
         network: &dyn Network,
         chain: &Chain,
         data: &dyn Samples,
         indices: &[usize],
         targets: ArrayView2<'_, f32>,
+        stream: &mut Stream,
     ) -> Result<Self> {
         let architecture = network.architecture();
         Error::check_shape("features", &[architecture.features], &[data.features()])?;
@@ -66,24 +90,37 @@ impl Pieces {
             let what = "the samples to refine codes by".into();
             return Err(Error::Empty { what });
         }
+        for (sample, targets) in targets.rows().into_iter().enumerate() {
+            let sum: f32 = targets.iter().sum();
+            if (sum - 1.0).abs() > 1e-3 || targets.iter().any(|t| *t < 0.0) || sum.is_nan() {
+                let what = format!("the targets of sample {}, summed", indices[sample]);
+                return Err(Error::invalid(what, sum, "1, none being negative"));
+            }
+        }
+        let mut order: Vec<usize> = (0..indices.len()).collect();
+        rng::shuffle(stream, &mut order);
         let mut pieces = Vec::new();
         let mut scratch = Vec::new();
-        let parts = indices
-            .chunks(PIECE)
-            .zip(targets.axis_chunks_iter(ndarray::Axis(0), PIECE));
-        for (indices, targets) in parts {
+        for part in order.chunks(PIECE) {
+            let indices: Vec<usize> = part.iter().map(|&i| indices[i]).collect();
             let mut rows = Array2::zeros((indices.len(), data.features()));
-            data.fill(0, indices, rows.view_mut())?;
+            data.fill(0, &indices, rows.view_mut())?;
             let mut read = Array2::zeros((indices.len(), architecture.inputs()));
             architecture.read_into(rows.view(), read.view_mut(), &mut scratch)?;
             let by_feature = |m: ArrayView2<'_, f32>| m.t().iter().copied().collect::<Vec<f32>>();
-            let piece = Piece::new(chain, by_feature(read.view()), by_feature(targets))?;
+            let targets = targets.select(Axis(0), part);
+            let piece = Piece::new(chain, by_feature(read.view()), by_feature(targets.view()))?;
             pieces.push(piece);
         }
         Ok(Pieces {
             pieces,
             samples: indices.len() as f64,
         })
+    }
+
+    /// Another order, so that others come first.
+    pub(super) fn shuffle(&mut self, stream: &mut Stream) {
+        rng::shuffle(stream, &mut self.pieces);
     }
 
     /// The mean cross-entropy.
@@ -110,32 +147,37 @@ impl Pieces {
     /// Whether a change makes the mean loss rise by less than `worth`. Gives up where that has
     /// become unlikely.
     pub(super) fn rises_by_less(&self, chain: &Chain, change: Change, worth: f64) -> Result<bool> {
-        let (mut sum, mut squares, mut seen) = (0.0, 0.0, 0.0);
-        let (mut count, mut groups) = (0.0, self.pieces.chunks(LOOK).peekable());
-        while let Some(group) = groups.next() {
-            let rises = group.par_iter().map_init(Effect::default, |effect, piece| {
-                piece.loss_after(chain, change, effect)
+        let (mut sum, mut squares, mut seen, mut count, mut felt) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        let (mut rest, mut look) = (&self.pieces[..], LOOK);
+        loop {
+            let (group, after) = rest.split_at(look.min(rest.len()));
+            let rises = group.par_iter().map(|piece| {
+                EFFECT.with_borrow_mut(|effect| piece.loss_after(chain, change, effect))
             });
             for (rise, piece) in rises.collect::<Result<Vec<f64>>>()?.iter().zip(group) {
                 let mean = rise / piece.samples as f64;
                 (sum, seen) = (sum + rise, seen + piece.samples as f64);
                 (squares, count) = (squares + mean * mean, count + 1.0);
+                felt += f64::from(u8::from(*rise != 0.0));
             }
             let mean = sum / seen;
-            let variance = (squares / count - mean * mean).max(0.0);
-            let certain = CERTAIN * (variance / count).sqrt();
-            if groups.peek().is_some() && mean - certain > worth {
+            if after.is_empty() {
+                return Ok(mean < worth);
+            }
+            let variance = (squares - count * mean * mean).max(0.0) / (count - 1.0);
+            if felt >= FELT && mean - CERTAIN * (variance / count).sqrt() > worth {
                 return Ok(false);
             }
+            rest = after;
+            look = (count as usize).min(LONGEST_LOOK);
         }
-        Ok(sum / seen < worth)
     }
 
     /// Takes a change over.
     pub(super) fn apply(&mut self, chain: &Chain, change: Change) -> Result<()> {
         let pieces = self.pieces.par_iter_mut();
-        pieces.try_for_each_init(Effect::default, |effect, piece| {
-            piece.apply(chain, change, effect)
+        pieces.try_for_each(|piece| {
+            EFFECT.with_borrow_mut(|effect| piece.apply(chain, change, effect))
         })
     }
 }
@@ -144,184 +186,137 @@ impl Piece {
     fn new(chain: &Chain, inputs: Vec<f32>, targets: Vec<f32>) -> Result<Self> {
         let features = chain.layers.first().map_or(1, |layer| layer.inputs).max(1);
         let samples = inputs.len() / features;
-        let mut piece = Piece {
-            samples,
-            inputs,
-            products: Vec::new(),
-            outputs: Vec::new(),
-            targets,
-            loss: 0.0,
-        };
-        for (index, layer) in chain.layers.iter().enumerate() {
+        let mut products: Vec<Vec<f32>> = Vec::new();
+        let mut read = inputs.clone();
+        for layer in &chain.layers {
             let bias = layer.bias.iter();
-            let mut products: Vec<f32> = bias
+            let mut of_layer: Vec<f32> = bias
                 .flat_map(|&b| std::iter::repeat_n(b, samples))
                 .collect();
             for (column, weights) in layer.columns.iter().enumerate() {
-                let x = piece.input(index, column);
-                for &(row, weight) in weights {
-                    add(&mut products[row * samples..][..samples], weight, x);
+                let x = row(&read, column, samples);
+                for &(to, weight) in weights {
+                    vector::axpy(weight, x, &mut of_layer[to * samples..][..samples])?;
                 }
             }
-            let mut outputs = products.clone();
-            elementwise::activate(layer.activation, &mut outputs)?;
-            piece.products.push(products);
-            piece.outputs.push(outputs);
+            read.clone_from(&of_layer);
+            activate(layer.activation, &mut read)?;
+            products.push(of_layer);
         }
-        let logits = piece.products.last().cloned().unwrap_or_default();
-        piece.loss = piece.loss_of(&logits)?;
-        Ok(piece)
-    }
-
-    /// One feature of what layer `layer` reads.
-    fn input(&self, layer: usize, column: usize) -> &[f32] {
-        let values = match layer {
-            0 => &self.inputs,
-            _ => &self.outputs[layer - 1],
-        };
-        &values[column * self.samples..][..self.samples]
+        let loss = cross_entropy_by_class(&read, &targets, samples)?;
+        Ok(Piece {
+            samples,
+            inputs,
+            products,
+            targets,
+            loss,
+        })
     }
 
     /// By how much the sum of the losses rises.
     fn loss_after(&self, chain: &Chain, change: Change, effect: &mut Effect) -> Result<f64> {
         match self.effect(chain, change, effect)? {
-            true => Ok(self.loss_of(&effect.logits)? - self.loss),
+            true => {
+                let loss = cross_entropy_by_class(&effect.logits, &self.targets, self.samples)?;
+                Ok(loss - self.loss)
+            }
             false => Ok(0.0),
         }
     }
 
     fn apply(&mut self, chain: &Chain, change: Change, effect: &mut Effect) -> Result<()> {
-        let reaches_logits = self.effect(chain, change, effect)?;
         let samples = self.samples;
-        for (&(layer, row), new) in effect.rows.iter().zip(effect.products.chunks(samples)) {
-            self.products[layer][row * samples..][..samples].copy_from_slice(new);
-            let outputs = &mut self.outputs[layer][row * samples..][..samples];
-            outputs.copy_from_slice(new);
-            elementwise::activate(chain.layers[layer].activation, outputs)?;
+        if self.effect(chain, change, effect)? {
+            self.loss = cross_entropy_by_class(&effect.logits, &self.targets, samples)?;
         }
-        if reaches_logits {
-            self.loss = self.loss_of(&effect.logits)?;
-            if let (Some(products), Some(outputs)) =
-                (self.products.last_mut(), self.outputs.last_mut())
-            {
-                products.copy_from_slice(&effect.logits);
-                outputs.copy_from_slice(&effect.logits);
+        for (products, changed) in self.products.iter_mut().zip(&effect.layers) {
+            for (&to, delta) in changed.rows.iter().zip(changed.deltas.chunks(samples)) {
+                vector::axpy(1.0, delta, &mut products[to * samples..][..samples])?;
             }
         }
         Ok(())
     }
 
-    /// Finds what a change makes of this piece; returns whether it reaches the logits.
+    /// Finds what a change does to this piece; returns whether it reaches the logits.
     fn effect(&self, chain: &Chain, change: Change, effect: &mut Effect) -> Result<bool> {
-        effect.rows.clear();
-        effect.products.clear();
-        let delta = match change.column {
-            None => vec![change.delta; self.samples],
-            Some(column) => {
-                let x = self.input(change.layer, column);
-                x.iter().map(|x| change.delta * x).collect()
-            }
-        };
-        // Rows of the present layer whose products change, and by how much.
-        let mut changed = vec![(change.row, delta)];
-        for layer in change.layer..chain.layers.len() - 1 {
-            let mut next: Vec<(usize, Vec<f32>)> = Vec::new();
-            for (row, delta) in changed {
-                if delta.iter().all(|d| *d == 0.0) {
-                    continue;
-                }
-                let difference = self.through(chain, layer, row, &delta, effect)?;
-                if difference.iter().all(|d| *d == 0.0) {
-                    continue;
-                }
-                for &(to, weight) in &chain.layers[layer + 1].columns[row] {
-                    match next.iter_mut().find(|(row, _)| *row == to) {
-                        Some((_, delta)) => add(delta, weight, &difference),
-                        None => next.push((to, difference.iter().map(|d| weight * d).collect())),
-                    }
-                }
-            }
-            changed = next;
-        }
-        changed.retain(|(_, delta)| delta.iter().any(|d| *d != 0.0));
-        if changed.is_empty() {
-            return Ok(false);
-        }
-        effect.logits.clear();
+        let samples = self.samples;
         effect
-            .logits
-            .extend_from_slice(self.products.last().map_or(&[][..], |p| p));
-        for (row, delta) in changed {
-            add(
-                &mut effect.logits[row * self.samples..][..self.samples],
-                1.0,
-                &delta,
-            );
-        }
-        Ok(true)
-    }
-
-    /// From the change of a hidden neuron's product to that of its output; the new product goes
-    /// into `effect`.
-    fn through(
-        &self,
-        chain: &Chain,
-        layer: usize,
-        row: usize,
-        delta: &[f32],
-        effect: &mut Effect,
-    ) -> Result<Vec<f32>> {
-        let samples = self.samples;
-        let old = &self.products[layer][row * samples..][..samples];
-        let outputs = &self.outputs[layer][row * samples..][..samples];
-        let mut new: Vec<f32> = old.iter().zip(delta).map(|(z, d)| z + d).collect();
-        effect.rows.push((layer, row));
-        effect.products.extend_from_slice(&new);
-        match chain.layers[layer].activation {
-            Activation::Relu => new.iter_mut().for_each(|z| *z = z.max(0.0)),
-            activation => elementwise::activate(activation, &mut new)?,
-        }
-        new.iter_mut()
-            .zip(outputs)
-            .for_each(|(new, old)| *new -= old);
-        Ok(new)
-    }
-
-    /// The sum over the samples of −Σ target · ln softmax(logits).
-    fn loss_of(&self, logits: &[f32]) -> Result<f64> {
-        /// Sums of exponentials, each at least 1 and at most the number of classes, whose product
-        /// is taken before its logarithm.
-        const GROUP: usize = 8;
-        let samples = self.samples;
-        let mut most = logits[..samples].to_vec();
-        for row in logits.chunks(samples).skip(1) {
-            most.iter_mut().zip(row).for_each(|(m, v)| *m = m.max(*v));
-        }
-        let mut dot = vec![0.0_f32; samples];
-        let mut exponentials = logits.to_vec();
-        let rows = exponentials
-            .chunks_mut(samples)
-            .zip(self.targets.chunks(samples));
-        for (row, targets) in rows {
-            for (((v, m), t), dot) in row.iter_mut().zip(&most).zip(targets).zip(&mut dot) {
-                *v -= m;
-                *dot += t * *v;
+            .layers
+            .resize_with(chain.layers.len(), Changed::default);
+        effect.layers.iter_mut().for_each(Changed::clear);
+        let delta = effect.layers[change.layer].add(change.row, samples);
+        match change.column {
+            None => delta.fill(change.delta),
+            Some(column) => {
+                self.read(chain, change.layer, column, delta)?;
+                vector::scale(change.delta, delta)?;
             }
         }
-        elementwise::exp(&mut exponentials)?;
-        let mut sums = vec![0.0_f32; samples];
-        for row in exponentials.chunks(samples) {
-            add(&mut sums, 1.0, row);
+        for layer in change.layer..chain.layers.len() - 1 {
+            let (upper, lower) = effect.layers.split_at_mut(layer + 1);
+            let (from, to) = (&upper[layer], &mut lower[0]);
+            for (&from, delta) in from.rows.iter().zip(from.deltas.chunks(samples)) {
+                let old = row(&self.products[layer], from, samples);
+                copy(old, &mut effect.before);
+                copy(old, &mut effect.after);
+                vector::axpy(1.0, delta, &mut effect.after)?;
+                let activation = chain.layers[layer].activation;
+                activate(activation, &mut effect.before)?;
+                activate(activation, &mut effect.after)?;
+                vector::axpy(-1.0, &effect.before, &mut effect.after)?;
+                if effect.after.iter().all(|d| *d == 0.0) {
+                    continue;
+                }
+                for &(row, weight) in &chain.layers[layer + 1].columns[from] {
+                    vector::axpy(weight, &effect.after, to.add(row, samples))?;
+                }
+            }
         }
-        let products = sums.chunks(GROUP).map(|sums| sums.iter().product::<f32>());
-        let logarithms: f64 = products.map(|p| f64::from(scalar::ln(p))).sum();
-        Ok(logarithms - dot.iter().map(|&d| f64::from(d)).sum::<f64>())
+        let (Some(last), Some(products)) = (effect.layers.last(), self.products.last()) else {
+            return Ok(false);
+        };
+        copy(products, &mut effect.logits);
+        for (&to, delta) in last.rows.iter().zip(last.deltas.chunks(samples)) {
+            vector::axpy(1.0, delta, &mut effect.logits[to * samples..][..samples])?;
+        }
+        Ok(last.deltas.iter().any(|d| *d != 0.0))
+    }
+
+    /// One feature of what layer `layer` reads.
+    fn read(&self, chain: &Chain, layer: usize, column: usize, out: &mut [f32]) -> Result<()> {
+        if layer == 0 {
+            out.copy_from_slice(row(&self.inputs, column, self.samples));
+            return Ok(());
+        }
+        out.copy_from_slice(row(&self.products[layer - 1], column, self.samples));
+        activate(chain.layers[layer - 1].activation, out)
     }
 }
 
-/// `to += factor · from`.
-fn add(to: &mut [f32], factor: f32, from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += factor * from;
+impl Changed {
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.deltas.clear();
     }
+
+    /// What a row changes by, to be added to; nothing at first.
+    fn add(&mut self, row: usize, samples: usize) -> &mut [f32] {
+        let position = self.rows.iter().position(|r| *r == row);
+        let position = position.unwrap_or_else(|| {
+            self.rows.push(row);
+            self.deltas.resize(self.rows.len() * samples, 0.0);
+            self.rows.len() - 1
+        });
+        &mut self.deltas[position * samples..][..samples]
+    }
+}
+
+/// Row `index` of `[rows, samples]`.
+fn row(values: &[f32], index: usize, samples: usize) -> &[f32] {
+    &values[index * samples..][..samples]
+}
+
+fn copy(from: &[f32], to: &mut Vec<f32>) {
+    to.clear();
+    to.extend_from_slice(from);
 }

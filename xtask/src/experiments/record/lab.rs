@@ -11,7 +11,7 @@ use compress_distill::{SoftTargets, Teacher};
 use compress_nn::data::ImageSet;
 use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
 use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, compact};
-use ndarray::{Array2, Axis, Slice};
+use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::teacher_settings::TeacherSettings;
@@ -72,7 +72,7 @@ pub(super) struct Lab<'a> {
     pub(super) data: Box<dyn Samples + Send>,
     validation: Box<dyn Samples + Send>,
     loss: SoftTargets<'static>,
-    /// The teachers' logits of the training images as they are, `[images, classes]`.
+    /// The teachers' logits of `data`, `[samples, classes]`, once more: the loss has its own.
     logits: Array2<f32>,
     temperature: f32,
     batch: usize,
@@ -93,10 +93,7 @@ impl<'a> Lab<'a> {
             stage: "transfer set".into(),
             source,
         })?;
-        let logits = transfer
-            .logits
-            .slice_axis(Axis(0), Slice::from(..training.len()));
-        let logits = logits.to_owned();
+        let logits = transfer.logits.clone();
         let teacher = Teacher::Cached(transfer.logits);
         let loss = SoftTargets::new(teacher, lessons.temperature)
             .map_err(|error| RunError::Core(compress_core::Error::other(error)))?;
@@ -112,13 +109,18 @@ impl<'a> Lab<'a> {
         })
     }
 
-    /// What the teachers say of the first training images, `[images, classes]`, as probabilities:
-    /// of so many, or of all.
-    pub(super) fn targets(&self, images: usize) -> Result<Array2<f32>, StageError> {
-        let count = images.min(self.logits.nrows());
-        let logits = self.logits.slice_axis(Axis(0), Slice::from(..count));
+    /// Positions of so many samples, or of all, with like shares of each copy of the images.
+    pub(super) fn spread(&self, samples: usize) -> Vec<usize> {
+        let all = self.data.len();
+        let count = samples.min(all);
+        (0..count).map(|i| i * all / count).collect()
+    }
+
+    /// What the teachers say of samples, `[samples, classes]`, as probabilities.
+    pub(super) fn targets(&self, samples: &[usize]) -> Result<Array2<f32>, StageError> {
+        let logits = self.logits.select(Axis(0), samples);
         let mut targets = Array2::zeros(logits.raw_dim());
-        softmax::softmax(logits, self.temperature, targets.view_mut())?;
+        softmax::softmax(logits.view(), self.temperature, targets.view_mut())?;
         Ok(targets)
     }
 

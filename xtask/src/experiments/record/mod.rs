@@ -7,7 +7,7 @@
 //! which counts as a byte of the file. Two more show one technique alone, with the same teachers:
 //! `density` prunes and leaves the weights in full precision; `dense` does not prune, and rounds.
 //!
-//! With `--sweep` a frontier instead, error against bytes over several numbers of weights.
+//! With `--sweep` a frontier instead, error against bytes over several prices of a bit.
 //!
 //! No stage reads the test set; [`measure`] opens it once, after the last, and only for the seeds
 //! that are reported, 1 to 5 and in full no fewer: settings are searched with others, which cannot
@@ -37,9 +37,9 @@ use lab::Student;
 use settings::Settings;
 use setup::Setup;
 
-/// Raise it where the same settings no longer give the same students, so that nothing that an
-/// earlier version has left is taken up.
-const RECIPE: u32 = 3;
+/// Raise it where the same settings no longer give the same students, though of the same pruned
+/// ones, so that nothing that an earlier version has left is taken up.
+const RECIPE: u32 = 4;
 
 /// The settings of a profile and the options in full, or why they are none.
 pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
@@ -55,14 +55,17 @@ pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, Ru
         Track::Dense => format!("{:?}", DenseSettings::of(profile, options)?),
         Track::Pixels | Track::Pooled => {
             let settings = Settings::of(profile, options)?;
-            let weights = sweep::weights(profile, track);
+            let penalties = sweep::penalties(profile, track);
             match options.sweep {
-                true => format!("{weights:?} of {settings:?}"),
+                true => format!("{penalties:?} of {settings:?}"),
                 false => format!("{settings:?}"),
             }
         }
     };
-    Ok(format!("recipe {RECIPE}, {settings}"))
+    let (pruned, teachers) = (student::RECIPE, teachers::RECIPE);
+    Ok(format!(
+        "recipe {RECIPE}, of pruned students {pruned}, of teachers {teachers}, {settings}"
+    ))
 }
 
 /// Runs the track that the options name.
@@ -88,8 +91,10 @@ fn smallest(run: &Run) -> Result<(), RunError> {
     let setup = Setup::new(run, settings.lessons(), settings.seeds)?;
     let seeds = &setup.seeds;
     let names = ["pruned", "quantized"].map(|stage| setup.names(stage));
-    let [pruned, quantized] = setup.pairs(
+    let [pruned, quantized] = setup.stages_from(
+        &student::pruned_store(run, &settings)?,
         &names,
+        |i| i,
         |lab, i| student::pruned(lab, &settings, seeds[i]),
         |lab, i, pruned| student::quantized(lab, &settings, seeds[i], &pruned),
     )?;

@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::lab::{Lab, Lessons, StageError};
 use super::teachers::{self, Teacher};
 use crate::run::{Run, RunError};
+use crate::store::Store;
 
 /// The beginning of a track.
 pub(super) struct Setup<'a> {
@@ -49,19 +50,27 @@ impl<'a> Setup<'a> {
         named.collect()
     }
 
-    /// [`Run::pairs`], with the samples for those that are missing.
-    pub(super) fn pairs<T>(
+    /// [`Run::stages_from`], with the samples for those that are missing.
+    pub(super) fn stages_from<T>(
         &self,
+        kept: &Store,
         names: &[Vec<String>; 2],
+        from: impl Fn(usize) -> usize + Sync,
         first: impl Fn(&Lab<'_>, usize) -> Result<T, StageError> + Sync,
         second: impl Fn(&Lab<'_>, usize, T) -> Result<T, StageError> + Sync,
     ) -> Result<[Vec<T>; 2], RunError>
     where
         T: Serialize + DeserializeOwned + Send,
     {
-        let lab = self.lab(&names.concat())?;
-        self.run
-            .pairs(names, |i| first(lab?, i), |i, value| second(lab?, i, value))
+        let finished = kept.holds_all(&names[0]) && self.run.finished(&names[1]);
+        let lab = self.lab(finished)?;
+        self.run.stages_from(
+            kept,
+            names,
+            from,
+            |i| first(lab?, i),
+            |i, value| second(lab?, i, value),
+        )
     }
 
     /// [`Run::stages`], with the samples for those that are missing.
@@ -73,13 +82,13 @@ impl<'a> Setup<'a> {
     where
         T: Serialize + DeserializeOwned + Send,
     {
-        let lab = self.lab(names)?;
+        let lab = self.lab(self.run.finished(names))?;
         self.run.stages(names, |i| work(lab?, i))
     }
 
-    /// The samples, where one of these stages is missing or another was.
-    fn lab(&self, names: &[String]) -> Result<Result<&Lab<'a>, &'static str>, RunError> {
-        if self.lab.get().is_none() && !self.run.finished(names) {
+    /// The samples, unless all is finished and always was.
+    fn lab(&self, finished: bool) -> Result<Result<&Lab<'a>, &'static str>, RunError> {
+        if self.lab.get().is_none() && !finished {
             let (training, validation) = (&self.training, &self.validation);
             let lab = Lab::new(
                 self.run,

@@ -13,6 +13,22 @@ use ndarray::Array2;
 
 use super::lab::{Lab, Plan, StageError, Student};
 use super::settings::Settings;
+use super::teachers;
+use crate::run::{Run, RunError};
+use crate::store::Store;
+
+/// Raise it where the same settings no longer give the same pruned students, so that none that an
+/// earlier version has left is taken up.
+pub(super) const RECIPE: u32 = 1;
+
+/// Where pruned students are: a track's targets and its sweep differ in what comes after, so that
+/// each goes on from the same.
+pub(super) fn pruned_store(run: &Run, settings: &Settings) -> Result<Store, RunError> {
+    let (pruning, lessons) = (settings.pruning(), settings.lessons());
+    let name = format!("pruned-{}", settings.track.name());
+    let recipes = format!("recipe {RECIPE}, of teachers {}", teachers::RECIPE);
+    run.kept(&name, &format!("{recipes}, {pruning:?} of {lessons:?}"))
+}
 
 /// From untrained to as few weights as the target has, without what is dead.
 pub(super) fn pruned(lab: &Lab<'_>, settings: &Settings, seed: u64) -> Result<Student, StageError> {
@@ -21,8 +37,7 @@ pub(super) fn pruned(lab: &Lab<'_>, settings: &Settings, seed: u64) -> Result<St
     lab.pruned("pruned", seed, &settings.pruning(), criterion)
 }
 
-/// Changes codes and biases one by one for a smaller loss on the training images as they are, and
-/// for fewer bits at the price that training had.
+/// Changes codes and biases one by one for a smaller loss on samples of the transfer set, and for fewer bits at the price that training had.
 fn refine_codes(
     lab: &Lab<'_>,
     settings: &Settings,
@@ -36,14 +51,14 @@ fn refine_codes(
         image_width: Some(settings.track.image_width()),
         seed,
     };
-    let targets = lab.targets(settings.refine_samples)?;
-    let indices: Vec<usize> = (0..targets.nrows()).collect();
+    let samples = lab.spread(settings.refine_samples);
+    let targets = lab.targets(&samples)?;
     let bar = lab.progress.bar(&format!("refined, seed {seed}"), 1);
     refine(
         network,
         steps,
         &*lab.data,
-        &indices,
+        &samples,
         targets.view(),
         &options,
         &mut |done, of| bar.reach(done, of),

@@ -1,5 +1,5 @@
-//! The frontier of a track, error against bytes: students with several numbers of weights, all
-//! else being as for the track's first target. Errors are counted on the validation images; the
+//! The frontier of a track, error against bytes: the pruned students of the track's first
+//! target, quantized at several prices of a bit. Errors are counted on the validation images; the
 //! test set stays shut whatever the seeds.
 
 use compress_core::train::Samples;
@@ -16,15 +16,13 @@ use crate::experiments::decoded::{Decoded, failed, nonzero_weights, percent, pub
 use crate::report::{FrontierPoint, Sweep, rounded, sweep_plot};
 use crate::run::{Profile, Run, RunError};
 
-/// Numbers of weights that stay, each about a fifth more than the one before it.
-const PIXELS: &[usize] = &[
-    1_400, 1_700, 2_000, 2_400, 2_900, 3_500, 4_200, 5_000, 6_000,
-];
-const POOLED: &[usize] = &[700, 850, 1_000, 1_200, 1_450, 1_750, 2_100, 2_500, 3_000];
-const QUICK: &[usize] = &[300, 500, 900];
+/// What a bit costs in the loss; in full each about half as much again as the one before it.
+const PIXELS: &[f32] = &[2.5e-6, 4e-6, 6e-6, 9e-6, 1.4e-5, 2.1e-5, 3.2e-5];
+const POOLED: &[f32] = &[5e-6, 8e-6, 1.2e-5, 1.8e-5, 2.7e-5, 4e-5, 6e-5];
+const QUICK: &[f32] = &[5e-6, 5e-5, 2e-4];
 
 /// Those of a profile and track.
-pub(super) fn weights(profile: Profile, track: Track) -> &'static [usize] {
+pub(super) fn penalties(profile: Profile, track: Track) -> &'static [f32] {
     match (profile, track) {
         (Profile::Quick, _) => QUICK,
         (Profile::Full, Track::Pooled) => POOLED,
@@ -42,11 +40,10 @@ struct Frontier<'a> {
     points: Vec<Point>,
 }
 
-/// One number of weights.
+/// One price.
 #[derive(Serialize)]
 struct Point {
-    /// That pruning is to leave.
-    weights: usize,
+    penalty: f32,
     mean_bytes: f64,
     mean_error_percent: f64,
     seeds: Vec<Swept>,
@@ -62,32 +59,35 @@ struct Swept {
     validation_errors: usize,
 }
 
-/// Makes the students of all numbers of weights and seeds, then the table and the plot.
+/// Makes the students of all prices and seeds, then the table and the plot.
 pub(super) fn run(run: &Run) -> Result<(), RunError> {
     let settings = Settings::of(run.profile, &run.options)?;
     let setup = Setup::new(run, settings.lessons(), settings.seeds)?;
-    let (weights, seeds) = (weights(run.profile, settings.track), &setup.seeds);
-    let grid = weights
-        .iter()
-        .flat_map(|&w| seeds.iter().map(move |&s| (w, s)));
-    let grid: Vec<(usize, u64)> = grid.collect();
-    let names = grid
-        .iter()
-        .map(|(weights, seed)| format!("{weights} weights, seed {seed}"));
-    let names: Vec<String> = names.collect();
-    let students: Vec<Student> = setup.stages(&names, |lab, i| {
-        let ((weights, seed), mut settings) = (grid[i], settings.clone());
-        settings.target.weights = weights;
-        let pruned = student::pruned(lab, &settings, seed)?;
-        student::quantized(lab, &settings, seed, &pruned)
-    })?;
+    let (penalties, seeds) = (penalties(run.profile, settings.track), &setup.seeds);
+    let of_penalty = |i: usize| penalties[i / seeds.len()];
+    let of_seed = |i: usize| i % seeds.len();
+    let count = penalties.len() * seeds.len();
+    let names = (0..count)
+        .map(|i| format!("penalty {:e}, seed {}", of_penalty(i), seeds[of_seed(i)]))
+        .collect();
+    let [_, students] = setup.stages_from(
+        &student::pruned_store(run, &settings)?,
+        &[setup.names("pruned"), names],
+        of_seed,
+        |lab, i| student::pruned(lab, &settings, seeds[i]),
+        |lab, i, pruned| {
+            let mut settings = settings.clone();
+            settings.target.penalty = of_penalty(i);
+            student::quantized(lab, &settings, seeds[of_seed(i)], &pruned)
+        },
+    )?;
     let validation = &setup.validation;
-    let swept = grid.iter().zip(&students);
-    let swept = swept.map(|(&(_, seed), student)| measure(seed, student, validation));
+    let swept = students.iter().enumerate();
+    let swept = swept.map(|(i, student)| measure(seeds[of_seed(i)], student, validation));
     let mut swept = swept.collect::<Result<Vec<Swept>, RunError>>()?.into_iter();
-    let points = weights.iter().map(|&weights| {
+    let points = penalties.iter().map(|&penalty| {
         let seeds = swept.by_ref().take(seeds.len());
-        point(weights, seeds.collect(), validation.len())
+        point(penalty, seeds.collect(), validation.len())
     });
     let frontier = Frontier {
         track: settings.track.name(),
@@ -109,10 +109,10 @@ fn measure(seed: u64, student: &Student, validation: &ImageSet) -> Result<Swept,
     })
 }
 
-fn point(weights: usize, seeds: Vec<Swept>, images: usize) -> Point {
+fn point(penalty: f32, seeds: Vec<Swept>, images: usize) -> Point {
     let of = |value: &dyn Fn(&Swept) -> f64| mean(&seeds.iter().map(value).collect::<Vec<f64>>());
     Point {
-        weights,
+        penalty,
         mean_bytes: rounded(of(&|s| s.bytes as f64), 2),
         mean_error_percent: rounded(of(&|s| percent(s.validation_errors, images)), 4),
         seeds,
@@ -137,10 +137,10 @@ fn write(run: &Run, settings: &Settings, frontier: &Frontier<'_>) -> Result<(), 
 /// The page, as markdown.
 fn table(frontier: &Frontier<'_>, stem: &str, settings: &Settings) -> String {
     let mut out = format!(
-        "# Frontier of track `{}`\n\n```sh\n{}\n```\n\nErrors of {} validation images, of the decoded file; the test set stayed shut. The number of weights changes; all else is as for {} bytes.\n\n![Error against bytes]({stem}.svg)\n\n",
+        "# Frontier of track `{}`\n\n```sh\n{}\n```\n\nErrors of {} validation images, of the decoded file; the test set stayed shut. Students pruned as for {} bytes, then quantized at several prices of a bit.\n\n![Error against bytes]({stem}.svg)\n\n",
         frontier.track, frontier.command, frontier.validation_samples, settings.target.bytes
     );
-    push(&mut out, "| weights |");
+    push(&mut out, "| cost of a bit in the loss |");
     let seeds = frontier.points.first().map_or(&[][..], |p| &p.seeds);
     for Swept { seed, .. } in seeds {
         push(&mut out, &format!(" seed {seed}: bytes | errors |"));
@@ -148,7 +148,7 @@ fn table(frontier: &Frontier<'_>, stem: &str, settings: &Settings) -> String {
     push(&mut out, " mean bytes | mean errors | mean % |\n| ---: |");
     push(&mut out, &" ---: |".repeat(2 * seeds.len() + 3));
     for point in &frontier.points {
-        push(&mut out, &format!("\n| {} |", point.weights));
+        push(&mut out, &format!("\n| {:e} |", point.penalty));
         for student in &point.seeds {
             let (bytes, errors) = (student.bytes, student.validation_errors);
             push(&mut out, &format!(" {bytes} | {errors} |"));
@@ -208,8 +208,8 @@ mod tests {
     fn sweeps_ascend() {
         for profile in [Profile::Quick, Profile::Full] {
             for track in [Track::Pixels, Track::Pooled] {
-                let weights = weights(profile, track);
-                assert!(weights.windows(2).all(|w| w[0] < w[1]), "{weights:?}");
+                let penalties = penalties(profile, track);
+                assert!(penalties.windows(2).all(|p| p[0] < p[1]), "{penalties:?}");
             }
         }
     }

@@ -20,7 +20,7 @@ type StageError = Box<dyn Error + Send + Sync>;
 
 /// Raise it where the same settings no longer give the same teachers or transfer set, so that
 /// nothing that an earlier version has left is taken up.
-const RECIPE: u32 = 2;
+pub(super) const RECIPE: u32 = 2;
 
 /// A trained teacher.
 pub(super) struct Teacher {

@@ -2,8 +2,10 @@
 
 use ndarray::{Array2, array, s};
 
+use super::{LENGTHS, mixed};
 use crate::Error;
-use crate::ops::cross_entropy::cross_entropy;
+use crate::isa::Isa;
+use crate::ops::cross_entropy::{by_class_at, cross_entropy, cross_entropy_by_class};
 
 fn exact(logits: &Array2<f64>, labels: &[u32]) -> f64 {
     let losses = logits.rows().into_iter().zip(labels).map(|(row, &label)| {
@@ -60,4 +62,63 @@ fn what_is_no_labelled_batch_is_refused() {
     let none = Array2::<f32>::zeros((1, 0));
     let error = cross_entropy(none.view(), &[0], &[], none.clone().view_mut()).unwrap_err();
     assert_eq!(label(error), (0, 0, 0));
+}
+
+/// Numbers from −90 to 90.
+fn logits(count: usize, salt: u32) -> Vec<f32> {
+    let numbers = mixed(count, salt).into_iter().filter(|z| !z.is_nan());
+    let numbers = numbers.map(|z| z.clamp(-90.0, 90.0));
+    numbers.chain(std::iter::repeat(1.5)).take(count).collect()
+}
+
+#[test]
+fn probabilities_class_by_class_are_as_the_formula_says() {
+    for (samples, classes) in [(1, 1), (5, 3), (16, 10), (37, 10), (256, 4)] {
+        let logits = logits(samples * classes, 1);
+        let mut probabilities: Vec<f32> = mixed(samples * classes, 2);
+        for sample in 0..samples {
+            let of_sample = || (0..classes).map(|class| class * samples + sample);
+            of_sample().for_each(|at| probabilities[at] = 0.1 + probabilities[at].abs().min(3.0));
+            let sum: f32 = of_sample().map(|at| probabilities[at]).sum();
+            of_sample().for_each(|at| probabilities[at] /= sum);
+        }
+        let expected: f64 = (0..samples)
+            .map(|sample| {
+                let at = |class: usize| f64::from(logits[class * samples + sample]);
+                let sum: f64 = (0..classes).map(|class| at(class).exp()).sum();
+                let terms = (0..classes).map(|class| {
+                    let p = f64::from(probabilities[class * samples + sample]);
+                    p * (sum.ln() - at(class))
+                });
+                terms.sum::<f64>()
+            })
+            .sum();
+        let found = cross_entropy_by_class(&logits, &probabilities, samples).unwrap();
+        let off = (found - expected).abs() / expected.max(1.0);
+        assert!(off < 1e-5, "{samples} of {classes}: {found} {expected}");
+    }
+    assert_eq!(cross_entropy_by_class(&[], &[], 0).unwrap(), 0.0);
+    assert!(cross_entropy_by_class(&[0.0; 6], &[0.0; 5], 3).is_err());
+    assert!(cross_entropy_by_class(&[0.0; 7], &[0.0; 7], 3).is_err());
+    let infinite = cross_entropy_by_class(&[f32::INFINITY, 0.0], &[0.5, 0.5], 1);
+    assert!(!infinite.unwrap().is_finite());
+}
+
+#[test]
+fn all_levels_give_the_same_sum_of_losses() {
+    for samples in LENGTHS.into_iter().filter(|length| *length > 0) {
+        let logits = logits(samples * 3, 3);
+        let probabilities: Vec<f32> = mixed(samples * 3, 4);
+        let probabilities: Vec<f32> = probabilities.iter().map(|p| p.abs().min(1.0)).collect();
+        let expected = by_class_at(Isa::Scalar, &logits, &probabilities, samples);
+        for isa in Isa::available() {
+            let found = by_class_at(isa, &logits, &probabilities, samples);
+            assert_eq!(
+                expected.to_bits(),
+                found.to_bits(),
+                "{samples} at {}",
+                isa.name()
+            );
+        }
+    }
 }
