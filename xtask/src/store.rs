@@ -145,6 +145,24 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_stage_is_named_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kept");
+        let store = Store::kept(&path, "a").unwrap();
+        store.save("x, seed 1", &vec![7u32; 9]).unwrap();
+        let stage = path.join("x--seed-1.stage");
+        let whole = std::fs::read(&stage).unwrap();
+        for damaged in [&whole[..whole.len() - 1], &[&whole[..], &[0]].concat()] {
+            std::fs::write(&stage, damaged).unwrap();
+            let store = Store::kept(&path, "a").unwrap();
+            let said = store.load::<Vec<u32>>("x, seed 1").unwrap_err().to_string();
+            for part in ["x--seed-1.stage", "remove it"] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+    }
+
+    #[test]
     fn files_of_others_stay() {
         let dir = tempfile::tempdir().unwrap();
         let thesis = dir.path().join("thesis.txt");

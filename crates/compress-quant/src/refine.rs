@@ -26,8 +26,11 @@ mod rates;
 /// How codes are refined.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RefineOptions {
-    /// What a bit costs, in units of the loss: cross-entropy in nats, averaged over the samples.
+    /// What a bit costs, in units of the loss: cross-entropy in nats, averaged over the samples,
+    /// times the square of the temperature.
     pub penalty: f32,
+    /// What logits are divided by before the softmax; `targets` are to be of the same.
+    pub temperature: f32,
     /// How often each code is looked at.
     pub sweeps: usize,
     /// Pixels of a row of the image that the first layer reads, where it reads one: places near
@@ -38,10 +41,11 @@ pub struct RefineOptions {
 }
 
 impl Default for RefineOptions {
-    /// Three sweeps, bits for free, no image.
+    /// Three sweeps, bits for free, a temperature of 1, no image.
     fn default() -> Self {
         RefineOptions {
             penalty: 0.0,
+            temperature: 1.0,
             sweeps: 3,
             image_width: None,
             seed: 0,
@@ -85,8 +89,8 @@ const BIAS_DECAY: f32 = 0.7;
 /// # Errors
 /// Where the network is not one that `steps` were learned for or holds quantized values now, has
 /// no layers or an activation behind its last, the samples or targets are none or of another
-/// shape, targets are no probabilities, the penalty is negative, the image has another width, or a
-/// value is not finite. The network is then as it was.
+/// shape, targets are no probabilities, the penalty is negative, the temperature is not positive,
+/// the image has another width, or a value is not finite. The network is then as it was.
 ///
 /// ```
 /// use compress_core::network::Network;
@@ -139,13 +143,15 @@ pub fn refine(
 ) -> Result<Vec<Sweep>> {
     let rates = Rates::new(network, steps.top(), options)?;
     let mut chain = read(network, steps)?;
+    chain.divide_logits(check_temperature(options.temperature)?);
+    let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
     let pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
     CoreError::check_finite("the loss", &[pieces.loss() as f32])?;
     let mut descent = Descent {
         bias_steps: pieces.bias_steps(&chain, BIAS_STEP),
         stream,
-        penalty: f64::from(options.penalty),
+        penalty: f64::from(options.penalty) / square,
         pieces,
     };
     let (all, mut sweeps) = (chain.nonzeros().len(), Vec::new());
@@ -154,7 +160,8 @@ pub fn refine(
         let mut report = |done: usize, of: usize| {
             progress(number * all + done * all / of, options.sweeps * all);
         };
-        let sweep = descent.sweep(&mut chain, &rates, &mut report)?;
+        let mut sweep = descent.sweep(&mut chain, &rates, &mut report)?;
+        sweep.loss *= square;
         tracing::debug!(number, ?sweep, "refined");
         sweeps.push(sweep);
     }
@@ -162,10 +169,21 @@ pub fn refine(
     for (layer, pair) in chain.layers.iter().zip(parameters.chunks_mut(2)) {
         if let [weight, bias] = pair {
             weight.values_mut().copy_from_slice(&layer.weight());
-            bias.values_mut().copy_from_slice(&layer.bias);
+            bias.values_mut().copy_from_slice(&layer.bias());
         }
     }
     Ok(sweeps)
+}
+
+fn check_temperature(temperature: f32) -> Result<f32> {
+    match temperature.is_finite() && temperature > 0.0 {
+        true => Ok(temperature),
+        false => Err(CoreError::invalid(
+            "temperature",
+            temperature,
+            "positive and finite",
+        )),
+    }
 }
 
 /// The layers, their weights as codes.

@@ -9,6 +9,7 @@ use ndarray::{Array2, ArrayView2};
 
 const OPTIONS: RefineOptions = RefineOptions {
     penalty: 0.0,
+    temperature: 1.0,
     sweeps: 3,
     image_width: None,
     seed: 4,
@@ -16,6 +17,12 @@ const OPTIONS: RefineOptions = RefineOptions {
 
 /// A network of which two in three weights are zero, and its steps.
 fn network(activation: Activation) -> (Chain, LearnedStep) {
+    let (mut network, steps) = unrounded(activation);
+    steps.round(&mut network).unwrap();
+    (network, steps)
+}
+
+fn unrounded(activation: Activation) -> (Chain, LearnedStep) {
     let mut network = Chain::with_activation(&[6, 9, 7, 3], activation, 8);
     for (i, parameter) in network.parameters_mut().into_iter().enumerate() {
         if parameter.role() == Role::Weight {
@@ -30,7 +37,6 @@ fn network(activation: Activation) -> (Chain, LearnedStep) {
         ..LearnedStepOptions::default()
     };
     let steps = LearnedStep::fit(&network, options).unwrap();
-    steps.round(&mut network).unwrap();
     (network, steps)
 }
 
@@ -197,6 +203,48 @@ fn what_costs_more_is_used_less() {
 }
 
 #[test]
+fn logits_are_divided_by_the_temperature() {
+    // As if the last layer were so much smaller, and the price by the square of it.
+    let (mut hot, steps) = network(Activation::Relu);
+    let options = RefineOptions {
+        penalty: 4e-5,
+        temperature: 2.0,
+        ..OPTIONS
+    };
+    let swept = run(&mut hot, &steps, 400, &options);
+    let (mut cold, _) = network(Activation::Relu);
+    let halve = |network: &mut Chain, factor: f32| {
+        let mut parameters = network.parameters_mut();
+        for parameter in &mut parameters[4..] {
+            parameter.values_mut().iter_mut().for_each(|v| *v *= factor);
+        }
+    };
+    halve(&mut cold, 0.5);
+    let options_of_steps = LearnedStepOptions {
+        bits: 4,
+        ..LearnedStepOptions::default()
+    };
+    // A step follows from the weights, and so is half of it too.
+    let (mut full, _) = unrounded(Activation::Relu);
+    halve(&mut full, 0.5);
+    let halved = LearnedStep::fit(&full, options_of_steps).unwrap();
+    let options = RefineOptions {
+        penalty: 1e-5,
+        ..OPTIONS
+    };
+    let expected = run(&mut cold, &halved, 400, &options);
+    halve(&mut cold, 2.0);
+    // But for the last bit of the steps.
+    for (hot, cold) in weights(&hot).iter().zip(weights(&cold)) {
+        assert!((hot - cold).abs() < 1e-6, "{hot} {cold}");
+    }
+    for (hot, cold) in swept.iter().zip(&expected) {
+        assert!((hot.loss - 4.0 * cold.loss).abs() < 1e-6, "{hot:?} {cold:?}");
+        assert_eq!(hot.nonzero, cold.nonzero);
+    }
+}
+
+#[test]
 fn targets_belong_to_the_samples_that_are_named() {
     let (all, targets) = data(900);
     let indices: Vec<usize> = (0..300).map(|i| 899 - 3 * i).collect();
@@ -257,6 +305,13 @@ fn what_cannot_be_refined_is_refused() {
     assert!(refused(0, none.view(), OPTIONS).contains("refine codes by"));
     assert!(refused(19, targets.view(), OPTIONS).contains("targets"));
     assert!(refused(20, targets.t(), OPTIONS).contains("targets"));
+    for temperature in [0.0, -1.0, f32::NAN] {
+        let options = RefineOptions {
+            temperature,
+            ..OPTIONS
+        };
+        assert!(refused(20, targets.view(), options).contains("temperature"));
+    }
     for penalty in [-1.0, f32::NAN] {
         let options = RefineOptions { penalty, ..OPTIONS };
         assert!(refused(20, targets.view(), options).contains("penalty"));

@@ -14,7 +14,9 @@ pub(super) struct Layer {
     pub(super) activation: Activation,
     /// `[outputs, inputs]`, each to be multiplied by `step`.
     pub(super) codes: Vec<i32>,
-    pub(super) step: f32,
+    step: f32,
+    /// What the layer's products are divided by here, and so the biases and `columns`.
+    divisor: f32,
     pub(super) bias: Vec<f32>,
     /// For each input the rows where its weight is not zero, with that weight.
     pub(super) columns: Vec<Vec<(usize, f32)>>,
@@ -42,6 +44,16 @@ impl Layer {
     pub(super) fn weight(&self) -> Vec<f32> {
         self.codes.iter().map(|&c| c as f32 * self.step).collect()
     }
+
+    /// The biases themselves.
+    pub(super) fn bias(&self) -> Vec<f32> {
+        self.bias.iter().map(|&b| b * self.divisor).collect()
+    }
+
+    /// What a code adds to a product for an input of 1.
+    fn value(&self, code: i32) -> f32 {
+        code as f32 * self.step / self.divisor
+    }
 }
 
 impl Chain {
@@ -56,9 +68,20 @@ impl Chain {
             activation: layer.activation,
             codes,
             step,
+            divisor: 1.0,
             bias,
             columns,
         });
+    }
+
+    /// Gives logits divided by a temperature.
+    pub(super) fn divide_logits(&mut self, temperature: f32) {
+        if let Some(last) = self.layers.last_mut() {
+            last.divisor = temperature;
+            let columns = last.columns.iter_mut().flatten();
+            columns.for_each(|(_, weight)| *weight /= temperature);
+            last.bias.iter_mut().for_each(|bias| *bias /= temperature);
+        }
     }
 
     /// All weights that are not zero.
@@ -84,7 +107,7 @@ impl Chain {
             layer: place.layer,
             row: place.position / layer.inputs,
             column: Some(place.position % layer.inputs),
-            delta: after as f32 * layer.step - code as f32 * layer.step,
+            delta: layer.value(after) - layer.value(code),
         }
     }
 
@@ -103,9 +126,10 @@ impl Chain {
         let layer = &mut self.layers[place.layer];
         let code = &mut layer.codes[place.position];
         *code += by * code.signum();
-        let (row, weight) = (place.position / layer.inputs, *code as f32 * layer.step);
+        let code = *code;
+        let (row, weight) = (place.position / layer.inputs, layer.value(code));
         let column = &mut layer.columns[place.position % layer.inputs];
-        if *code == 0 {
+        if code == 0 {
             column.retain(|(r, _)| *r != row);
         } else if let Some(entry) = column.iter_mut().find(|(r, _)| *r == row) {
             entry.1 = weight;

@@ -47,6 +47,7 @@ fn refine_codes(
 ) -> Result<(), StageError> {
     let options = RefineOptions {
         penalty: settings.target.penalty,
+        temperature: settings.temperature,
         sweeps: settings.refine_sweeps,
         image_width: Some(settings.track.image_width()),
         seed,
