@@ -239,7 +239,10 @@ fn logits_are_divided_by_the_temperature() {
         assert!((hot - cold).abs() < 1e-6, "{hot} {cold}");
     }
     for (hot, cold) in swept.iter().zip(&expected) {
-        assert!((hot.loss - 4.0 * cold.loss).abs() < 1e-6, "{hot:?} {cold:?}");
+        assert!(
+            (hot.loss - 4.0 * cold.loss).abs() < 1e-6,
+            "{hot:?} {cold:?}"
+        );
         assert_eq!(hot.nonzero, cold.nonzero);
     }
 }
