@@ -1,5 +1,6 @@
 //! The tracks, and the settings of each target of `pixels` and `pooled`. They come from runs on
-//! validation images and seeds from 101 on.
+//! validation images and seeds from 101 on, none of which had just these: the penalties are
+//! estimates between such runs.
 
 use compress_core::network::Front;
 use serde::{Deserialize, Serialize};
@@ -100,8 +101,8 @@ pub(super) struct Settings {
     /// The share of the dense and the pruning passes after which the number of weights stays.
     pub(super) prune_end: f64,
     /// Samples of the transfer set by which codes are refined, and how often each code is looked
-    /// at. Fitted to the training images alone, as they are, codes end with fewer errors on them
-    /// and no fewer on others.
+    /// at. Spread over all copies: fitted to the training images as they are, codes end with fewer
+    /// errors on them than on others.
     pub(super) refine_samples: usize,
     pub(super) refine_sweeps: usize,
     /// Training images by which biases are rounded.

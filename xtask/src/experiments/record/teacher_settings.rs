@@ -89,9 +89,9 @@ const QUICK: TeacherSettings = TeacherSettings {
     ..FULL
 };
 
-/// What students see. Weaker, it lowers a small student's training errors, not its validation
-/// errors; stronger, at 1.4 and elastic 1.0, students of as many validation errors take a tenth more
-/// bytes.
+/// What students see. Weaker, it lowered a small student's training errors, not its validation
+/// errors (two seeds); stronger, at 1.4 and elastic 1.0, students of as many validation errors took
+/// a tenth more bytes (five seeds of `pooled`, `docs/results/record.md`).
 const TRANSFER: Augmentation = Augmentation {
     elastic: 0.7,
     ..AUGMENTATION
