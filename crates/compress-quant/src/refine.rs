@@ -147,7 +147,8 @@ pub fn refine(
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
     let pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
-    CoreError::check_finite("the loss", &[pieces.loss() as f32])?;
+    // Samples and parameters are finite, but products of large ones may not be.
+    CoreError::check_finite("the loss before refinement", &[pieces.loss() as f32])?;
     let mut descent = Descent {
         bias_steps: pieces.bias_steps(&chain, BIAS_STEP),
         stream,
@@ -214,11 +215,10 @@ fn read(network: &dyn Network, steps: &LearnedStep) -> Result<Chain> {
             // Without a value other than zero, when steps were chosen and now.
             None if weight.values().iter().all(|w| *w == 0.0) => vec![0; weight.values().len()],
             None => {
-                return Err(CoreError::invalid(
-                    weight.name(),
-                    "no step",
-                    "a learned one",
-                ));
+                let what = format!("the step of {}", weight.name());
+                let expected =
+                    "learned, as not all of its weights are zero: fit steps to this network";
+                return Err(CoreError::invalid(what, "missing", expected));
             }
         };
         chain.push(layer, codes, step.unwrap_or(1.0), bias.values().to_vec());
@@ -280,10 +280,10 @@ impl Descent {
     /// `worth`.
     fn accepts(&mut self, chain: &mut Chain, place: Place, by: i32, worth: f64) -> Result<bool> {
         let change = chain.change(place, by);
-        if !self.pieces.rises_by_less(chain, change, worth)? {
+        let Some(losses) = self.pieces.losses_if_worth(chain, change, worth)? else {
             return Ok(false);
-        }
-        self.pieces.apply(chain, change)?;
+        };
+        self.pieces.apply(chain, change, &losses)?;
         chain.set(place, by);
         Ok(true)
     }
@@ -296,8 +296,8 @@ impl Descent {
         }
         for delta in [step, -step] {
             let change = Chain::bias_change(layer, row, delta);
-            if self.pieces.rises_by_less(chain, change, 0.0)? {
-                self.pieces.apply(chain, change)?;
+            if let Some(losses) = self.pieces.losses_if_worth(chain, change, 0.0)? {
+                self.pieces.apply(chain, change, &losses)?;
                 chain.layers[layer].bias[row] += delta;
                 return Ok(true);
             }

@@ -1,11 +1,12 @@
 //! Refined codes against the loss of the whole network, and against all of their neighbours.
 
+use compress_core::Result;
 use compress_core::network::{Activation, Network, Role};
 use compress_core::train::{ArraySamples, Samples};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_quant::refine::{RefineOptions, Sweep, refine};
 use compress_testing::{Chain, blobs, normal};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 const OPTIONS: RefineOptions = RefineOptions {
     penalty: 0.0,
@@ -213,27 +214,27 @@ fn logits_are_divided_by_the_temperature() {
     };
     let swept = run(&mut hot, &steps, 400, &options);
     let (mut cold, _) = network(Activation::Relu);
-    let halve = |network: &mut Chain, factor: f32| {
+    let scale_last = |network: &mut Chain, factor: f32| {
         let mut parameters = network.parameters_mut();
         for parameter in &mut parameters[4..] {
             parameter.values_mut().iter_mut().for_each(|v| *v *= factor);
         }
     };
-    halve(&mut cold, 0.5);
+    scale_last(&mut cold, 0.5);
     let options_of_steps = LearnedStepOptions {
         bits: 4,
         ..LearnedStepOptions::default()
     };
     // A step follows from the weights, and so is half of it too.
     let (mut full, _) = unrounded(Activation::Relu);
-    halve(&mut full, 0.5);
+    scale_last(&mut full, 0.5);
     let halved = LearnedStep::fit(&full, options_of_steps).unwrap();
     let options = RefineOptions {
         penalty: 1e-5,
         ..OPTIONS
     };
     let expected = run(&mut cold, &halved, 400, &options);
-    halve(&mut cold, 2.0);
+    scale_last(&mut cold, 2.0);
     // But for the last bit of the steps.
     for (hot, cold) in weights(&hot).iter().zip(weights(&cold)) {
         assert!((hot - cold).abs() < 1e-6, "{hot} {cold}");
@@ -283,6 +284,33 @@ fn threads_change_no_bit() {
         })
     });
     assert!(found[0] == found[1]);
+}
+
+/// Twenty samples, one value of which is no number that a network could read.
+struct Broken;
+
+impl Samples for Broken {
+    fn len(&self) -> usize {
+        20
+    }
+
+    fn features(&self) -> usize {
+        6
+    }
+
+    fn labels(&self) -> &[u32] {
+        &[0; 20]
+    }
+
+    fn fill(&self, _: u64, indices: &[usize], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
+        for (mut row, &index) in out.rows_mut().into_iter().zip(indices) {
+            row.fill(0.5);
+            if index == 7 {
+                row[2] = f32::INFINITY;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[test]
@@ -340,7 +368,17 @@ fn what_cannot_be_refined_is_refused() {
     let done = &mut |_, _| {};
     let done = refine(&mut network, &steps, &data, &every, view, &OPTIONS, done);
     let said = done.unwrap_err().to_string();
-    assert!(said.contains("no step"), "{said}");
+    assert!(
+        said.contains("the step of layers.1.weight is missing"),
+        "{said}"
+    );
+
+    // Not all samples are checked by whoever holds them.
+    let (mut network, steps) = self::network(Activation::Relu);
+    let done = &mut |_, _| {};
+    let done = refine(&mut network, &steps, &Broken, &every, view, &OPTIONS, done);
+    let said = done.unwrap_err().to_string();
+    assert!(said.contains("input 2 of sample 7 is inf"), "{said}");
 
     let mut other = Chain::random(&[6, 5, 3], 1);
     let indices: Vec<usize> = (0..20).collect();

@@ -107,6 +107,12 @@ impl Pieces {
             data.fill(0, &indices, rows.view_mut())?;
             let mut read = Array2::zeros((indices.len(), architecture.inputs()));
             architecture.read_into(rows.view(), read.view_mut(), &mut scratch)?;
+            for (row, index) in read.rows().into_iter().zip(&indices) {
+                if let Some(at) = row.iter().position(|v| !v.is_finite()) {
+                    let what = format!("input {at} of sample {index}");
+                    return Err(Error::invalid(what, row[at], "finite"));
+                }
+            }
             let by_feature = |m: ArrayView2<'_, f32>| m.t().iter().copied().collect::<Vec<f32>>();
             let targets = targets.select(Axis(0), part);
             let piece = Piece::new(chain, by_feature(read.view()), by_feature(targets.view()))?;
@@ -144,39 +150,52 @@ impl Pieces {
         (0..chain.layers.len()).map(scale).collect()
     }
 
-    /// Whether a change makes the mean loss rise by less than `worth`. Gives up where that has
-    /// become unlikely.
-    pub(super) fn rises_by_less(&self, chain: &Chain, change: Change, worth: f64) -> Result<bool> {
+    /// The loss of each piece after a change that makes the mean loss rise by less than `worth`,
+    /// none after another one. Gives up where the first has become unlikely.
+    pub(super) fn losses_if_worth(
+        &self,
+        chain: &Chain,
+        change: Change,
+        worth: f64,
+    ) -> Result<Option<Vec<f64>>> {
+        let mut losses = Vec::with_capacity(self.pieces.len());
         let (mut sum, mut squares, mut seen, mut count, mut felt) = (0.0, 0.0, 0.0, 0.0, 0.0);
         let (mut rest, mut look) = (&self.pieces[..], LOOK);
         loop {
             let (group, after) = rest.split_at(look.min(rest.len()));
-            let rises = group.par_iter().map(|piece| {
+            let after_change = group.par_iter().map(|piece| {
                 EFFECT.with_borrow_mut(|effect| piece.loss_after(chain, change, effect))
             });
-            for (rise, piece) in rises.collect::<Result<Vec<f64>>>()?.iter().zip(group) {
+            for (loss, piece) in after_change
+                .collect::<Result<Vec<f64>>>()?
+                .iter()
+                .zip(group)
+            {
+                losses.push(*loss);
+                let rise = loss - piece.loss;
                 let mean = rise / piece.samples as f64;
                 (sum, seen) = (sum + rise, seen + piece.samples as f64);
                 (squares, count) = (squares + mean * mean, count + 1.0);
-                felt += f64::from(u8::from(*rise != 0.0));
+                felt += f64::from(u8::from(rise != 0.0));
             }
             let mean = sum / seen;
             if after.is_empty() {
-                return Ok(mean < worth);
+                return Ok((mean < worth).then_some(losses));
             }
             let variance = (squares - count * mean * mean).max(0.0) / (count - 1.0);
             if felt >= FELT && mean - CERTAIN * (variance / count).sqrt() > worth {
-                return Ok(false);
+                return Ok(None);
             }
             rest = after;
             look = (count as usize).min(LONGEST_LOOK);
         }
     }
 
-    /// Takes a change over.
-    pub(super) fn apply(&mut self, chain: &Chain, change: Change) -> Result<()> {
-        let pieces = self.pieces.par_iter_mut();
-        pieces.try_for_each(|piece| {
+    /// Takes a change over, after which each piece has the loss that is known of it.
+    pub(super) fn apply(&mut self, chain: &Chain, change: Change, losses: &[f64]) -> Result<()> {
+        let pieces = self.pieces.par_iter_mut().zip(losses);
+        pieces.try_for_each(|(piece, &loss)| {
+            piece.loss = loss;
             EFFECT.with_borrow_mut(|effect| piece.apply(chain, change, effect))
         })
     }
@@ -213,22 +232,26 @@ impl Piece {
         })
     }
 
-    /// By how much the sum of the losses rises.
+    /// The sum of the losses after a change.
     fn loss_after(&self, chain: &Chain, change: Change, effect: &mut Effect) -> Result<f64> {
-        match self.effect(chain, change, effect)? {
-            true => {
-                let loss = cross_entropy_by_class(&effect.logits, &self.targets, self.samples)?;
-                Ok(loss - self.loss)
-            }
-            false => Ok(0.0),
+        let samples = self.samples;
+        self.effect(chain, change, effect)?;
+        let (Some(last), Some(products)) = (effect.layers.last(), self.products.last()) else {
+            return Ok(self.loss);
+        };
+        if last.deltas.iter().all(|d| *d == 0.0) {
+            return Ok(self.loss);
         }
+        copy(products, &mut effect.logits);
+        for (&to, delta) in last.rows.iter().zip(last.deltas.chunks(samples)) {
+            vector::axpy(1.0, delta, &mut effect.logits[to * samples..][..samples])?;
+        }
+        cross_entropy_by_class(&effect.logits, &self.targets, samples)
     }
 
     fn apply(&mut self, chain: &Chain, change: Change, effect: &mut Effect) -> Result<()> {
         let samples = self.samples;
-        if self.effect(chain, change, effect)? {
-            self.loss = cross_entropy_by_class(&effect.logits, &self.targets, samples)?;
-        }
+        self.effect(chain, change, effect)?;
         for (products, changed) in self.products.iter_mut().zip(&effect.layers) {
             for (&to, delta) in changed.rows.iter().zip(changed.deltas.chunks(samples)) {
                 vector::axpy(1.0, delta, &mut products[to * samples..][..samples])?;
@@ -237,8 +260,8 @@ impl Piece {
         Ok(())
     }
 
-    /// Finds what a change does to this piece; returns whether it reaches the logits.
-    fn effect(&self, chain: &Chain, change: Change, effect: &mut Effect) -> Result<bool> {
+    /// Finds what a change does to the products of this piece.
+    fn effect(&self, chain: &Chain, change: Change, effect: &mut Effect) -> Result<()> {
         let samples = self.samples;
         effect
             .layers
@@ -272,14 +295,7 @@ impl Piece {
                 }
             }
         }
-        let (Some(last), Some(products)) = (effect.layers.last(), self.products.last()) else {
-            return Ok(false);
-        };
-        copy(products, &mut effect.logits);
-        for (&to, delta) in last.rows.iter().zip(last.deltas.chunks(samples)) {
-            vector::axpy(1.0, delta, &mut effect.logits[to * samples..][..samples])?;
-        }
-        Ok(last.deltas.iter().any(|d| *d != 0.0))
+        Ok(())
     }
 
     /// One feature of what layer `layer` reads.
