@@ -100,7 +100,8 @@ const BIAS_DECAY: f32 = 0.7;
 /// use compress_quant::refine::{RefineOptions, refine};
 /// use ndarray::Array2;
 ///
-/// // What a teacher, here the network in full precision, says of some samples.
+/// // Any network will do, such as `compress_nn::Mlp`. What a teacher, here itself in full
+/// // precision, says of some samples:
 /// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// let data = compress_testing::blobs(64, 4, 3, 2);
 /// let logits = network.forward(data.inputs())?;
