@@ -8,6 +8,7 @@ use compress_core::file;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::data;
 use crate::experiments::{Experiment, Track};
@@ -222,15 +223,16 @@ impl Run {
     }
 
     /// A store of what other runs of this profile and seed may take up, in a folder of theirs:
-    /// of `settings` that are but a part of all.
+    /// of `settings` that are but a part of all. Others have others, and nothing is removed.
     pub(crate) fn kept(&self, name: &str, settings: &str) -> Result<Store, RunError> {
         let (profile, seed) = (self.profile.name(), self.seed);
         let key = format!(
             "{} {name} {profile} seed {seed}: {settings}",
             self.experiment
         );
-        let folder = self.out.join(format!("{name}-{profile}-seed{seed}"));
-        Store::kept(&folder, &key)
+        let hash = data::hexadecimal(&Sha256::digest(&key));
+        let folder = format!("{name}-{profile}-seed{seed}-{}", &hash[..8]);
+        Store::open(&self.out.join(folder), &key, true)
     }
 
     /// [`Run::stage`] in another store.

@@ -49,13 +49,6 @@ impl Store {
         })
     }
 
-    /// Opens the folder of results that later runs may take up without being asked to, as long as
-    /// `settings` are theirs. Those of other settings go.
-    pub(crate) fn kept(dir: &Path, settings: &str) -> Result<Self, RunError> {
-        let found = std::fs::read_to_string(dir.join("settings.txt"));
-        Store::open(dir, settings, found.is_ok_and(|found| found == settings))
-    }
-
     /// The result of stage `name`, where it is finished.
     pub(crate) fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RunError> {
         let path = self.path(name);
@@ -134,27 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn kept_stages_are_found_again_while_their_settings_are_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("kept");
-        Store::kept(&path, "a").unwrap().save("x", &7u32).unwrap();
-        let again = Store::kept(&path, "a").unwrap();
-        assert_eq!(again.load::<u32>("x").unwrap(), Some(7));
-        let other = Store::kept(&path, "b").unwrap();
-        assert_eq!(other.load::<u32>("x").unwrap(), None);
-    }
-
-    #[test]
     fn a_damaged_stage_is_named_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("kept");
-        let store = Store::kept(&path, "a").unwrap();
+        let store = Store::open(&path, "a", true).unwrap();
         store.save("x, seed 1", &vec![7u32; 9]).unwrap();
         let stage = path.join("x--seed-1.stage");
         let whole = std::fs::read(&stage).unwrap();
         for damaged in [&whole[..whole.len() - 1], &[&whole[..], &[0]].concat()] {
             std::fs::write(&stage, damaged).unwrap();
-            let store = Store::kept(&path, "a").unwrap();
+            let store = Store::open(&path, "a", true).unwrap();
             let said = store.load::<Vec<u32>>("x, seed 1").unwrap_err().to_string();
             for part in ["x--seed-1.stage", "remove it"] {
                 assert!(said.contains(part), "{said}");
@@ -184,18 +166,5 @@ mod tests {
             error.contains("seed 1") && error.contains("--resume"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn a_damaged_stage_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), "a", true).unwrap();
-        store.save("x", &vec![1u32, 2, 3]).unwrap();
-        let file = dir.path().join("x.stage");
-        let bytes = std::fs::read(&file).unwrap();
-        std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(store.load::<Vec<u32>>("x").is_err());
-        std::fs::write(&file, [bytes, vec![0]].concat()).unwrap();
-        assert!(store.load::<Vec<u32>>("x").is_err());
     }
 }

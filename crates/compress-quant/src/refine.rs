@@ -2,8 +2,8 @@
 //!
 //! Training with fake quantization ends near good codes, not on the best ones: a gradient cannot
 //! see the steps that it takes. [`refine()`] goes on from there by coordinate descent. It changes
-//! one code at a time, and keeps what lowers `loss + penalty · bits`: the loss exactly as it is on
-//! all samples, the bits at the prices of the file's own coder. (What is unlikely to lower it is
+//! one code at a time, and keeps what lowers `loss + penalty · bits`: the loss not estimated but
+//! computed on all samples, the bits at the prices of the file's own coder. (What is unlikely to lower it is
 //! discarded after some of the samples.) All other codes and the biases then make good for it as
 //! their turn comes.
 
@@ -82,8 +82,8 @@ const BIAS_DECAY: f32 = 0.7;
 /// teacher's, for the samples `indices` of `data` as they are in epoch 0. `progress` is told how
 /// much of how much is done, in codes to be looked at.
 ///
-/// It takes `4 · indices.len()` bytes for each input and output of each layer and each class, and
-/// for each code the time of a part of a forward pass over the samples: most changes are discarded
+/// It takes `4 · indices.len()` bytes for each input of the first layer, each output of every layer
+/// and each class, and for each code the time of a part of a forward pass over the samples: most changes are discarded
 /// after a small part of them.
 ///
 /// # Errors
@@ -143,13 +143,10 @@ pub fn refine(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Sweep>> {
     let rates = Rates::new(network, steps.top(), options)?;
-    let mut chain = read(network, steps)?;
-    chain.divide_logits(check_temperature(options.temperature)?);
+    let mut chain = read(network, steps, check_temperature(options.temperature)?)?;
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
     let pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
-    // Samples and parameters are finite, but products of large ones may not be.
-    CoreError::check_finite("the loss before refinement", &[pieces.loss() as f32])?;
     let mut descent = Descent {
         bias_steps: pieces.bias_steps(&chain, BIAS_STEP),
         stream,
@@ -171,7 +168,7 @@ pub fn refine(
     for (layer, pair) in chain.layers.iter().zip(parameters.chunks_mut(2)) {
         if let [weight, bias] = pair {
             weight.values_mut().copy_from_slice(&layer.weight());
-            bias.values_mut().copy_from_slice(&layer.bias());
+            bias.values_mut().copy_from_slice(&layer.bias);
         }
     }
     Ok(sweeps)
@@ -188,8 +185,8 @@ fn check_temperature(temperature: f32) -> Result<f32> {
     }
 }
 
-/// The layers, their weights as codes.
-fn read(network: &dyn Network, steps: &LearnedStep) -> Result<Chain> {
+/// The layers, their weights as codes; the logits are divided by the temperature.
+fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<Chain> {
     steps.check_restored()?;
     let architecture = network.architecture();
     architecture.validate()?;
@@ -200,7 +197,7 @@ fn read(network: &dyn Network, steps: &LearnedStep) -> Result<Chain> {
         return Err(CoreError::invalid("the last activation", found, "none"));
     }
     let mut chain = Chain::default();
-    for layer in &architecture.layers {
+    for (index, layer) in architecture.layers.iter().enumerate() {
         let (weight, bias) = (layer.weight_name(), layer.bias_name());
         let (weight, bias) = (network.parameter(&weight)?, network.parameter(&bias)?);
         let (outputs, inputs) = (layer.outputs, layer.inputs);
@@ -222,7 +219,12 @@ fn read(network: &dyn Network, steps: &LearnedStep) -> Result<Chain> {
                 return Err(CoreError::invalid(what, "missing", expected));
             }
         };
-        chain.push(layer, codes, step.unwrap_or(1.0), bias.values().to_vec());
+        let divisor = match index + 1 == architecture.layers.len() {
+            true => temperature,
+            false => 1.0,
+        };
+        let (step, bias) = (step.unwrap_or(1.0), bias.values().to_vec());
+        chain.push(layer, codes, step, divisor, bias);
     }
     Ok(chain)
 }
@@ -299,7 +301,7 @@ impl Descent {
             let change = Chain::bias_change(layer, row, delta);
             if let Some(losses) = self.pieces.losses_if_worth(chain, change, 0.0)? {
                 self.pieces.apply(chain, change, &losses)?;
-                chain.layers[layer].bias[row] += delta;
+                chain.move_bias(layer, row, delta);
                 return Ok(true);
             }
         }

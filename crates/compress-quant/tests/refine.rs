@@ -33,12 +33,15 @@ fn unrounded(activation: Activation) -> (Chain, LearnedStep) {
                 .for_each(|(_, w)| *w = 0.0);
         }
     }
-    let options = LearnedStepOptions {
+    let steps = LearnedStep::fit(&network, steps_of_four_bits()).unwrap();
+    (network, steps)
+}
+
+fn steps_of_four_bits() -> LearnedStepOptions {
+    LearnedStepOptions {
         bits: 4,
         ..LearnedStepOptions::default()
-    };
-    let steps = LearnedStep::fit(&network, options).unwrap();
-    (network, steps)
+    }
 }
 
 /// Samples, and probabilities that lean toward their labels.
@@ -221,14 +224,10 @@ fn logits_are_divided_by_the_temperature() {
         }
     };
     scale_last(&mut cold, 0.5);
-    let options_of_steps = LearnedStepOptions {
-        bits: 4,
-        ..LearnedStepOptions::default()
-    };
     // A step follows from the weights, and so is half of it too.
     let (mut full, _) = unrounded(Activation::Relu);
     scale_last(&mut full, 0.5);
-    let halved = LearnedStep::fit(&full, options_of_steps).unwrap();
+    let halved = LearnedStep::fit(&full, steps_of_four_bits()).unwrap();
     let options = RefineOptions {
         penalty: 1e-5,
         ..OPTIONS
@@ -313,86 +312,109 @@ impl Samples for Broken {
     }
 }
 
+/// The samples that [`refused`] names, none in the place of its number.
+const NAMED: [usize; 20] = [
+    19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
+];
+
+/// What is said of these, with the network as it was.
+fn refused(
+    (network, steps): (&mut Chain, &LearnedStep),
+    data: &dyn Samples,
+    indices: &[usize],
+    targets: ArrayView2<'_, f32>,
+    options: &RefineOptions,
+) -> String {
+    let before = weights(network);
+    let mut progress = |_, _| {};
+    let done = refine(
+        network,
+        steps,
+        data,
+        indices,
+        targets,
+        options,
+        &mut progress,
+    );
+    assert_eq!(weights(network), before);
+    done.unwrap_err().to_string()
+}
+
 #[test]
-fn what_cannot_be_refined_is_refused() {
+fn options_and_targets_that_make_no_sense_are_refused() {
     let (mut network, steps) = network(Activation::Relu);
     let (data, targets) = data(20);
-    let mut refused = |count: usize, targets: ArrayView2<'_, f32>, options: RefineOptions| {
-        let indices: Vec<usize> = (0..count).collect();
-        let before = weights(&network);
-        let done = refine(
-            &mut network,
-            &steps,
-            &data,
-            &indices,
-            targets,
-            &options,
-            &mut |_, _| {},
-        );
-        assert_eq!(weights(&network), before);
-        done.unwrap_err().to_string()
+    let mut says = |indices: &[usize], targets: ArrayView2<'_, f32>, options: RefineOptions| {
+        refused((&mut network, &steps), &data, indices, targets, &options)
     };
     let none = Array2::zeros((0, 3));
-    assert!(refused(0, none.view(), OPTIONS).contains("refine codes by"));
-    assert!(refused(19, targets.view(), OPTIONS).contains("targets"));
-    assert!(refused(20, targets.t(), OPTIONS).contains("targets"));
-    for temperature in [0.0, -1.0, f32::NAN] {
+    assert!(says(&[], none.view(), OPTIONS).contains("refine codes by"));
+    assert!(says(&NAMED[1..], targets.view(), OPTIONS).contains("targets"));
+    assert!(says(&NAMED, targets.t(), OPTIONS).contains("targets"));
+    for temperature in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         let options = RefineOptions {
             temperature,
             ..OPTIONS
         };
-        assert!(refused(20, targets.view(), options).contains("temperature"));
+        assert!(says(&NAMED, targets.view(), options).contains("temperature"));
     }
     for penalty in [-1.0, f32::NAN] {
         let options = RefineOptions { penalty, ..OPTIONS };
-        assert!(refused(20, targets.view(), options).contains("penalty"));
+        assert!(says(&NAMED, targets.view(), options).contains("penalty"));
     }
-    for (value, why) in [(0.5, "the targets of sample 3"), (f32::NAN, "sample 3")] {
+    let rows = [[1.2, -0.2, 0.0], [0.5, 0.5, 0.5], [f32::NAN, 0.5, 0.5]];
+    for row in rows {
         let mut wrong = targets.clone();
-        wrong[[3, 1]] += value;
-        let said = refused(20, wrong.view(), OPTIONS);
-        assert!(said.contains(why), "{said}");
+        wrong.row_mut(3).assign(&ndarray::arr1(&row));
+        let said = says(&NAMED, wrong.view(), OPTIONS);
+        assert!(said.contains("the targets of sample 16"), "{said}");
     }
     let options = RefineOptions {
         image_width: Some(7),
         ..OPTIONS
     };
-    assert!(refused(20, targets.view(), options).contains("width of the image"));
+    assert!(says(&NAMED, targets.view(), options).contains("width of the image"));
+}
+
+#[test]
+fn networks_and_samples_that_do_not_fit_are_refused() {
+    let (data, targets) = data(20);
+    let targets = targets.view();
     // Steps of a network of which a layer was empty.
-    let (mut network, _) = self::network(Activation::Relu);
+    let (mut network, steps) = network(Activation::Relu);
     let mut emptied = network.clone();
     emptied.parameters_mut()[2].values_mut().fill(0.0);
-    let steps = LearnedStep::fit(&emptied, LearnedStepOptions::default()).unwrap();
-    let every: Vec<usize> = (0..20).collect();
-    let view = targets.view();
-    let done = &mut |_, _| {};
-    let done = refine(&mut network, &steps, &data, &every, view, &OPTIONS, done);
-    let said = done.unwrap_err().to_string();
-    assert!(
-        said.contains("the step of layers.1.weight is missing"),
-        "{said}"
-    );
-
+    let fewer = LearnedStep::fit(&emptied, LearnedStepOptions::default()).unwrap();
+    let said = refused((&mut network, &fewer), &data, &NAMED, targets, &OPTIONS);
+    let expected = "the step of layers.1.weight is missing";
+    assert!(said.contains(expected), "{said}");
     // Not all samples are checked by whoever holds them.
-    let (mut network, steps) = self::network(Activation::Relu);
-    let done = &mut |_, _| {};
-    let done = refine(&mut network, &steps, &Broken, &every, view, &OPTIONS, done);
-    let said = done.unwrap_err().to_string();
+    let said = refused((&mut network, &steps), &Broken, &NAMED, targets, &OPTIONS);
     assert!(said.contains("input 2 of sample 7 is inf"), "{said}");
-
-    let mut other = Chain::random(&[6, 5, 3], 1);
-    let indices: Vec<usize> = (0..20).collect();
     let wider = ArraySamples::new(Array2::zeros((20, 7)), vec![]).unwrap();
-    let steps = LearnedStep::fit(&other, LearnedStepOptions::default()).unwrap();
-    let view = targets.view();
-    let done = refine(
-        &mut other,
-        &steps,
-        &wider,
-        &indices,
-        view,
-        &OPTIONS,
-        &mut |_, _| {},
-    );
-    assert!(done.unwrap_err().to_string().contains("features"));
+    let said = refused((&mut network, &steps), &wider, &NAMED, targets, &OPTIONS);
+    assert!(said.contains("features"), "{said}");
+    // Finite weights, of which a sum is not.
+    let mut parameters = network.parameters_mut();
+    assert_eq!(parameters[3].role(), Role::Bias);
+    parameters[3].values_mut().fill(-f32::MAX);
+    let weight = parameters[2].values_mut();
+    weight.iter_mut().for_each(|w| *w = -w.abs() * f32::MAX);
+    let huge = LearnedStep::fit(&network, LearnedStepOptions::default()).unwrap();
+    huge.round(&mut network).unwrap();
+    let said = refused((&mut network, &huge), &data, &NAMED, targets, &OPTIONS);
+    assert!(said.contains("a product of layers.1.weight"), "{said}");
+}
+
+#[test]
+fn a_temperature_alone_changes_no_bit() {
+    let (mut network, steps) = network(Activation::Relu);
+    let before = weights(&network);
+    let options = RefineOptions {
+        temperature: 1.3,
+        sweeps: 0,
+        ..OPTIONS
+    };
+    assert!(run(&mut network, &steps, 40, &options).is_empty());
+    assert!(weights(&network) == before);
 }

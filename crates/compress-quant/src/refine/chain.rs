@@ -10,13 +10,16 @@ pub(super) struct Chain {
 
 /// One layer.
 pub(super) struct Layer {
+    /// Of the weights.
+    pub(super) name: String,
     pub(super) inputs: usize,
     pub(super) activation: Activation,
     /// `[outputs, inputs]`, each to be multiplied by `step`.
     pub(super) codes: Vec<i32>,
     step: f32,
-    /// What the layer's products are divided by here, and so the biases and `columns`.
+    /// What the layer's products are divided by, and so what `columns` hold.
     divisor: f32,
+    /// As in the network.
     pub(super) bias: Vec<f32>,
     /// For each input the rows where its weight is not zero, with that weight.
     pub(super) columns: Vec<Vec<(usize, f32)>>,
@@ -45,9 +48,9 @@ impl Layer {
         self.codes.iter().map(|&c| c as f32 * self.step).collect()
     }
 
-    /// The biases themselves.
-    pub(super) fn bias(&self) -> Vec<f32> {
-        self.bias.iter().map(|&b| b * self.divisor).collect()
+    /// The biases, divided.
+    pub(super) fn bias(&self) -> impl Iterator<Item = f32> {
+        self.bias.iter().map(|bias| bias / self.divisor)
     }
 
     /// What a code adds to a product for an input of 1.
@@ -57,31 +60,33 @@ impl Layer {
 }
 
 impl Chain {
-    pub(super) fn push(&mut self, layer: &LayerSpec, codes: Vec<i32>, step: f32, bias: Vec<f32>) {
-        let inputs = layer.inputs;
-        let mut columns = vec![Vec::new(); inputs];
-        for (position, &code) in codes.iter().enumerate().filter(|(_, code)| **code != 0) {
-            columns[position % inputs].push((position / inputs, code as f32 * step));
-        }
-        self.layers.push(Layer {
+    /// Adds a layer, whose products are divided by `divisor`.
+    pub(super) fn push(
+        &mut self,
+        spec: &LayerSpec,
+        codes: Vec<i32>,
+        step: f32,
+        divisor: f32,
+        bias: Vec<f32>,
+    ) {
+        let inputs = spec.inputs;
+        let mut layer = Layer {
+            name: spec.weight_name(),
             inputs,
-            activation: layer.activation,
+            activation: spec.activation,
             codes,
             step,
-            divisor: 1.0,
+            divisor,
             bias,
-            columns,
-        });
-    }
-
-    /// Gives logits divided by a temperature.
-    pub(super) fn divide_logits(&mut self, temperature: f32) {
-        if let Some(last) = self.layers.last_mut() {
-            last.divisor = temperature;
-            let columns = last.columns.iter_mut().flatten();
-            columns.for_each(|(_, weight)| *weight /= temperature);
-            last.bias.iter_mut().for_each(|bias| *bias /= temperature);
+            columns: vec![Vec::new(); inputs],
+        };
+        for (position, &code) in layer.codes.iter().enumerate() {
+            if code != 0 {
+                let value = layer.value(code);
+                layer.columns[position % inputs].push((position / inputs, value));
+            }
         }
+        self.layers.push(layer);
     }
 
     /// All weights that are not zero.
@@ -111,14 +116,20 @@ impl Chain {
         }
     }
 
-    pub(super) fn bias_change(layer: usize, row: usize, delta: f32) -> Change {
-        let column = None;
+    /// What adding `by`, divided as products are, to a bias does.
+    pub(super) fn bias_change(layer: usize, row: usize, by: f32) -> Change {
         Change {
             layer,
             row,
-            column,
-            delta,
+            column: None,
+            delta: by,
         }
+    }
+
+    /// Adds `by`, divided as products are, to a bias.
+    pub(super) fn move_bias(&mut self, layer: usize, row: usize, by: f32) {
+        let layer = &mut self.layers[layer];
+        layer.bias[row] += by * layer.divisor;
     }
 
     /// Adds `by` to the magnitude of a code.

@@ -29,7 +29,7 @@ const LONGEST_LOOK: usize = 64;
 /// Standard errors by which the loss must rise too much, so far, for a change to be discarded; and
 /// the pieces that must have felt it at all.
 const CERTAIN: f64 = 2.0;
-const FELT: f64 = 4.0;
+const FELT: usize = 4;
 
 /// All samples.
 pub(super) struct Pieces {
@@ -159,36 +159,25 @@ impl Pieces {
         worth: f64,
     ) -> Result<Option<Vec<f64>>> {
         let mut losses = Vec::with_capacity(self.pieces.len());
-        let (mut sum, mut squares, mut seen, mut count, mut felt) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        let mut rise = Rise::default();
         let (mut rest, mut look) = (&self.pieces[..], LOOK);
-        loop {
+        while !rest.is_empty() {
             let (group, after) = rest.split_at(look.min(rest.len()));
             let after_change = group.par_iter().map(|piece| {
                 EFFECT.with_borrow_mut(|effect| piece.loss_after(chain, change, effect))
             });
-            for (loss, piece) in after_change
-                .collect::<Result<Vec<f64>>>()?
-                .iter()
-                .zip(group)
-            {
-                losses.push(*loss);
-                let rise = loss - piece.loss;
-                let mean = rise / piece.samples as f64;
-                (sum, seen) = (sum + rise, seen + piece.samples as f64);
-                (squares, count) = (squares + mean * mean, count + 1.0);
-                felt += f64::from(u8::from(rise != 0.0));
+            let after_change: Vec<f64> = after_change.collect::<Result<_>>()?;
+            for (piece, loss) in group.iter().zip(&after_change) {
+                rise.add(loss - piece.loss, piece.samples as f64);
             }
-            let mean = sum / seen;
-            if after.is_empty() {
-                return Ok((mean < worth).then_some(losses));
-            }
-            let variance = (squares - count * mean * mean).max(0.0) / (count - 1.0);
-            if felt >= FELT && mean - CERTAIN * (variance / count).sqrt() > worth {
+            losses.extend(after_change);
+            if !after.is_empty() && rise.is_surely_above(worth) {
                 return Ok(None);
             }
             rest = after;
-            look = (count as usize).min(LONGEST_LOOK);
+            look = losses.len().min(LONGEST_LOOK);
         }
+        Ok((rise.mean() < worth).then_some(losses))
     }
 
     /// Takes a change over, after which each piece has the loss that is known of it.
@@ -201,6 +190,40 @@ impl Pieces {
     }
 }
 
+/// By how much the loss rises in the pieces seen so far.
+#[derive(Default)]
+struct Rise {
+    sum: f64,
+    samples: f64,
+    /// Of the pieces' means.
+    squares: f64,
+    pieces: f64,
+    /// Pieces whose loss changes at all.
+    felt: usize,
+}
+
+impl Rise {
+    fn add(&mut self, rise: f64, samples: f64) {
+        let mean = rise / samples;
+        self.sum += rise;
+        self.samples += samples;
+        self.squares += mean * mean;
+        self.pieces += 1.0;
+        self.felt += usize::from(rise != 0.0);
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.samples
+    }
+
+    /// Whether the rise in all pieces will hardly be below `worth`, as far as these can say.
+    fn is_surely_above(&self, worth: f64) -> bool {
+        let mean = self.mean();
+        let variance = (self.squares - self.pieces * mean * mean).max(0.0) / (self.pieces - 1.0);
+        self.felt >= FELT && mean - CERTAIN * (variance / self.pieces).sqrt() > worth
+    }
+}
+
 impl Piece {
     fn new(chain: &Chain, inputs: Vec<f32>, targets: Vec<f32>) -> Result<Self> {
         let features = chain.layers.first().map_or(1, |layer| layer.inputs).max(1);
@@ -208,15 +231,20 @@ impl Piece {
         let mut products: Vec<Vec<f32>> = Vec::new();
         let mut read = inputs.clone();
         for layer in &chain.layers {
-            let bias = layer.bias.iter();
-            let mut of_layer: Vec<f32> = bias
-                .flat_map(|&b| std::iter::repeat_n(b, samples))
-                .collect();
+            let bias = layer.bias();
+            let mut of_layer: Vec<f32> =
+                bias.flat_map(|b| std::iter::repeat_n(b, samples)).collect();
             for (column, weights) in layer.columns.iter().enumerate() {
                 let x = row(&read, column, samples);
                 for &(to, weight) in weights {
                     vector::axpy(weight, x, &mut of_layer[to * samples..][..samples])?;
                 }
+            }
+            // Samples and parameters are finite, but products of large ones may not be.
+            if let Some(at) = of_layer.iter().position(|v| !v.is_finite()) {
+                let what = format!("a product of {}", layer.name);
+                let expected = "finite: make inputs or weights smaller, or the temperature larger";
+                return Err(Error::invalid(what, of_layer[at], expected));
             }
             read.clone_from(&of_layer);
             activate(layer.activation, &mut read)?;

@@ -74,7 +74,7 @@ pub(super) struct Lab<'a> {
     loss: SoftTargets<'static>,
     /// The teachers' logits of `data`, `[samples, classes]`, once more: the loss has its own.
     logits: Array2<f32>,
-    temperature: f32,
+    pub(super) temperature: f32,
     batch: usize,
     /// Passes over the training images that one epoch over the transfer set is.
     passes: usize,
@@ -109,11 +109,9 @@ impl<'a> Lab<'a> {
         })
     }
 
-    /// Positions of so many samples, or of all, with like shares of each copy of the images.
+    /// Positions of so many samples, or of all.
     pub(super) fn spread(&self, samples: usize) -> Vec<usize> {
-        let all = self.data.len();
-        let count = samples.min(all);
-        (0..count).map(|i| i * all / count).collect()
+        spread(samples, self.data.len() / self.passes, self.passes)
     }
 
     /// What the teachers say of samples, `[samples, classes]`, as probabilities.
@@ -208,6 +206,16 @@ impl Student {
     }
 }
 
+/// Positions of so many samples, or of all, in a transfer set of whole copies of the images one
+/// after another: each image as often as any other, give or take one, and all copies alike.
+fn spread(samples: usize, images: usize, copies: usize) -> Vec<usize> {
+    let position = |i: usize| {
+        let (round, image) = (i / images, i % images);
+        (round + image) % copies * images + image
+    };
+    (0..samples.min(images * copies)).map(position).collect()
+}
+
 /// The images as students read them.
 fn as_read(
     front: Option<Front>,
@@ -220,4 +228,35 @@ fn as_read(
             Box::new(seen)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often each of `0..of` is among `values`.
+    fn counts(values: impl Iterator<Item = usize>, of: usize) -> Vec<usize> {
+        let mut counts = vec![0; of];
+        values.for_each(|value| counts[value] += 1);
+        counts
+    }
+
+    #[test]
+    fn samples_are_spread_over_all_images_and_copies() {
+        let (images, copies) = (55, 10);
+        for samples in [1, 10, 54, 55, 110, 220, 300, 549, 550, 600] {
+            let positions = spread(samples, images, copies);
+            let found = samples.min(images * copies);
+            assert_eq!(positions.len(), found);
+            let seen = counts(positions.iter().copied(), images * copies);
+            assert!(seen.iter().all(|&n| n <= 1), "{samples}: one sample twice");
+            let by_image = counts(positions.iter().map(|p| p % images), images);
+            let by_copy = counts(positions.iter().map(|p| p / images), copies);
+            for (shares, rest) in [(by_image, 1), (by_copy, found / images + 1)] {
+                let (least, most) = (shares.iter().min(), shares.iter().max());
+                let (least, most) = (least.copied().unwrap(), most.copied().unwrap());
+                assert!(most - least <= rest, "{samples}: {shares:?}");
+            }
+        }
+    }
 }

@@ -37,7 +37,8 @@ pub(super) fn pruned(lab: &Lab<'_>, settings: &Settings, seed: u64) -> Result<St
     lab.pruned("pruned", seed, &settings.pruning(), criterion)
 }
 
-/// Changes codes and biases one by one for a smaller loss on samples of the transfer set, and for fewer bits at the price that training had.
+/// Changes codes and biases one by one for a smaller loss on samples of the transfer set, and for
+/// fewer bits at the price that training had.
 fn refine_codes(
     lab: &Lab<'_>,
     settings: &Settings,
@@ -47,12 +48,12 @@ fn refine_codes(
 ) -> Result<(), StageError> {
     let options = RefineOptions {
         penalty: settings.target.penalty,
-        temperature: settings.temperature,
+        temperature: lab.temperature,
         sweeps: settings.refine_sweeps,
         image_width: Some(settings.track.image_width()),
         seed,
     };
-    let samples = lab.spread(settings.refine_samples);
+    let samples = lab.spread(settings.target.refine_samples);
     let targets = lab.targets(&samples)?;
     let bar = lab.progress.bar(&format!("refined, seed {seed}"), 1);
     refine(
