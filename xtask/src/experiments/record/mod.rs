@@ -39,7 +39,7 @@ use setup::Setup;
 
 /// Raise it where the same settings no longer give the same students, though of the same pruned
 /// ones, so that nothing that an earlier version has left is taken up.
-const RECIPE: u32 = 5;
+const RECIPE: u32 = 6;
 
 /// The settings of a profile and the options in full, or why they are none.
 pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {

@@ -71,14 +71,16 @@ pub(super) struct Target {
     /// Weights that stay.
     pub(super) weights: usize,
     /// Passes over as many samples as there are training images: dense, then pruned while
-    /// learning, then quantized.
+    /// learning, then quantized, and once more after codes were refined.
     pub(super) dense_passes: usize,
     pub(super) prune_passes: usize,
     pub(super) quantize_passes: usize,
+    pub(super) repair_passes: usize,
     /// The share of the dense and the pruning passes after which the number of weights stays.
     pub(super) prune_end: f64,
     pub(super) prune_rate: Rate,
     pub(super) quantize_rate: Rate,
+    pub(super) repair_rate: Rate,
     /// Width of a weight's code in bits.
     pub(super) bits: u8,
     /// Samples of the transfer set by which codes are refined. Spread over all copies: fitted to
@@ -189,10 +191,13 @@ impl Settings {
             ),
             ("weights that stay", target.weights.to_string()),
             (
-                "passes: dense, pruning, quantized",
+                "passes: dense, pruning, quantized, repaired",
                 format!(
-                    "{}, {}, {}",
-                    target.dense_passes, target.prune_passes, target.quantize_passes
+                    "{}, {}, {}, {}",
+                    target.dense_passes,
+                    target.prune_passes,
+                    target.quantize_passes,
+                    target.repair_passes
                 ),
             ),
             ("pruned by", format!("{} of those passes", target.prune_end)),
@@ -201,6 +206,7 @@ impl Settings {
                 "learning rate of quantizing",
                 target.quantize_rate.describe(),
             ),
+            ("learning rate of repair", target.repair_rate.describe()),
             ("steps between prunings", self.prune_interval.to_string()),
             ("bits of a weight's code", target.bits.to_string()),
             ("cost of a bit in the loss", format!("{:e}", target.penalty)),
@@ -225,9 +231,11 @@ const FIRST: Target = Target {
     dense_passes: 10,
     prune_passes: 600,
     quantize_passes: 400,
+    repair_passes: 150,
     prune_end: 0.5,
     prune_rate: Rate::new(4e-3, 0.1, 300),
     quantize_rate: Rate::new(6e-3, 0.02, 300),
+    repair_rate: Rate::new(2e-3, 0.02, 100),
     bits: 5,
     refine_samples: 110_000,
     penalty: 5.5e-6,
@@ -280,9 +288,11 @@ const QUICK: &[Target] = &[Target {
     dense_passes: 4,
     prune_passes: 16,
     quantize_passes: 8,
+    repair_passes: 4,
     prune_end: 0.8,
     prune_rate: Rate::new(4e-3, 0.1, 20),
     quantize_rate: Rate::new(6e-3, 0.02, 20),
+    repair_rate: Rate::new(2e-3, 0.02, 10),
     refine_samples: 2_000,
     ..FIRST
 }];

@@ -1,9 +1,9 @@
 //! One student of the tracks `pixels` and `pooled`: learnt from the teachers' logits alone, pruned
-//! meanwhile, then quantized, and refined code by code.
+//! meanwhile, then quantized, refined code by code, repaired and refined again.
 
 use compress_core::artifact::Artifact;
 use compress_core::mask::Mask;
-use compress_core::train::TrainHook;
+use compress_core::train::{EpochReport, TrainHook};
 use compress_nn::Mlp;
 use compress_prune::{MaskHook, RateAware, compact, order_neurons};
 use compress_quant::folding::{fold_steps, round_biases};
@@ -77,26 +77,38 @@ pub(super) fn quantized(
 ) -> Result<Student, StageError> {
     let target = &settings.target;
     let network = Mlp::from_artifact(&Artifact::from_bytes(&pruned.file)?)?;
-    let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
     let options = LearnedStepOptions {
         bits: target.bits,
         penalty: target.penalty,
         ..LearnedStepOptions::default()
     };
     let mut steps = LearnedStep::fit(&network, options)?;
-    let plan = Plan {
-        stage: "quantized".into(),
-        passes: target.quantize_passes,
-        rate: target.quantize_rate,
-        seed,
-    };
-    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut steps];
-    let (mut network, epochs) = lab.train(network, &plan, hooks)?;
-    // What was rounded to zero may have left neurons without effect.
-    steps.round(&mut network)?;
-    compact(&mut network)?;
-    order_neurons(&mut network)?;
-    refine_codes(lab, settings, seed, &mut network, &steps)?;
+    let (mut network, mut epochs) = (network, Vec::new());
+    for (stage, passes, rate) in [
+        ("quantized", target.quantize_passes, target.quantize_rate),
+        // Refinement leaves more zeros, for which only codes near them have made good.
+        ("repaired", target.repair_passes, target.repair_rate),
+    ] {
+        let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
+        let plan = Plan {
+            stage: stage.into(),
+            passes,
+            rate,
+            seed,
+        };
+        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut steps];
+        let (trained, of_stage) = lab.train(network, &plan, hooks)?;
+        network = trained;
+        let first = epochs.len();
+        epochs.extend(of_stage.into_iter().map(|report| EpochReport {
+            epoch: report.epoch + first,
+            ..report
+        }));
+        steps.round(&mut network)?;
+        order_neurons(&mut network)?;
+        refine_codes(lab, settings, seed, &mut network, &steps)?;
+    }
+    // What has become zero may have left neurons without effect.
     compact(&mut network)?;
     order_neurons(&mut network)?;
     let (folded, _) = fold_steps(&steps.to_artifact(&network)?)?;
