@@ -270,12 +270,12 @@ const POOLED: &[Target] = &[
     FIRST_POOLED,
     Target {
         bytes: 1_100,
-        penalty: 2.15e-5,
+        penalty: 2.3e-5,
         ..FIRST_POOLED
     },
     Target {
         bytes: 1_024,
-        penalty: 2.57e-5,
+        penalty: 2.75e-5,
         ..FIRST_POOLED
     },
 ];
