@@ -1,0 +1,43 @@
+//! The files in `docs/results/record` against what `docs/results/record.md` says of them.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Seed, bytes and test errors in the rows of the opening that the files are of.
+fn said() -> Vec<(u64, usize, usize)> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results/record.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, section) = page.split_once("bytes: opening 3\n").unwrap();
+    let table = section
+        .lines()
+        .skip_while(|line| !line.starts_with("| seed"));
+    let rows = table.take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let number = |cell: &str| cell.replace(',', "").parse().ok();
+    let found = cells.filter_map(|cells| {
+        let seed = cells[1].parse().ok()?;
+        Some((seed, number(cells[2])?, number(cells[6])?))
+    });
+    found.collect()
+}
+
+#[test]
+fn files_are_as_long_and_make_as_many_errors_as_the_record_says() {
+    let said = said();
+    assert_eq!(said.len(), 5, "{said:?}");
+    for (seed, bytes, errors) in said {
+        let file = format!("../docs/results/record/pixels-seed{seed}.cmp");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), bytes as u64);
+        let mut evaluate = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let output = evaluate.arg("evaluate").arg(&file).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = text + &String::from_utf8_lossy(&output.stderr);
+        let counted = text.lines().find(|line| line.contains("test errors"));
+        let counted = counted.unwrap_or_else(|| panic!("seed {seed}: {text}"));
+        assert!(
+            counted.ends_with(&format!(" {errors} of 10000")),
+            "seed {seed}: {counted}, not {errors}"
+        );
+    }
+}
