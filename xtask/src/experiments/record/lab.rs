@@ -206,6 +206,15 @@ impl Student {
     }
 }
 
+/// Adds the epochs of a training that goes on from another one.
+pub(super) fn append(epochs: &mut Vec<EpochReport>, later: Vec<EpochReport>) {
+    let first = epochs.len();
+    epochs.extend(later.into_iter().map(|report| EpochReport {
+        epoch: report.epoch + first,
+        ..report
+    }));
+}
+
 /// Positions of so many samples, or of all, in a transfer set of whole copies of the images one
 /// after another: each image as often as any other, give or take one, and all copies alike.
 fn spread(samples: usize, images: usize, copies: usize) -> Vec<usize> {

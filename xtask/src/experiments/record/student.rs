@@ -3,7 +3,7 @@
 
 use compress_core::artifact::Artifact;
 use compress_core::mask::Mask;
-use compress_core::train::{EpochReport, TrainHook};
+use compress_core::train::TrainHook;
 use compress_nn::Mlp;
 use compress_prune::{MaskHook, RateAware, compact, order_neurons};
 use compress_quant::folding::{fold_steps, round_biases};
@@ -11,7 +11,7 @@ use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_quant::refine::{RefineOptions, refine};
 use ndarray::Array2;
 
-use super::lab::{Lab, Plan, StageError, Student};
+use super::lab::{Lab, Plan, StageError, Student, append};
 use super::settings::Settings;
 use super::teachers;
 use crate::run::{Run, RunError};
@@ -86,7 +86,7 @@ pub(super) fn quantized(
     let (mut network, mut epochs) = (network, Vec::new());
     for (stage, passes, rate) in [
         ("quantized", target.quantize_passes, target.quantize_rate),
-        // Refinement leaves more zeros, for which only codes near them have made good.
+        // Refinement leaves more zeros, for which other codes have made good one by one.
         ("repaired", target.repair_passes, target.repair_rate),
     ] {
         let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
@@ -99,11 +99,7 @@ pub(super) fn quantized(
         let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut steps];
         let (trained, of_stage) = lab.train(network, &plan, hooks)?;
         network = trained;
-        let first = epochs.len();
-        epochs.extend(of_stage.into_iter().map(|report| EpochReport {
-            epoch: report.epoch + first,
-            ..report
-        }));
+        append(&mut epochs, of_stage);
         steps.round(&mut network)?;
         order_neurons(&mut network)?;
         refine_codes(lab, settings, seed, &mut network, &steps)?;

@@ -11,6 +11,7 @@ use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Settings, Traine
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::lab::append;
 use super::teacher_settings::TeacherSettings;
 use crate::experiments::network::StoredNetwork;
 use crate::run::{Run, RunError};
@@ -114,7 +115,6 @@ fn train(
     let mut network = Mlp::new(&settings.widths, activation, init, run.seed, &stream)?;
     let mut epochs = Vec::new();
     for part in 0..2 {
-        let first = epochs.len();
         let strength = settings.strengths[part];
         let augmentation = settings.augmentation.with_max_strength(strength);
         let stream = format!("{name}.augment");
@@ -126,10 +126,7 @@ fn train(
             .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
         let report = trainer.fit(&data, &CrossEntropy, &mut [])?;
         network = trainer.into_network();
-        epochs.extend(report.epochs.into_iter().map(|report| EpochReport {
-            epoch: report.epoch + first,
-            ..report
-        }));
+        append(&mut epochs, report.epochs);
     }
     Ok(Stored {
         network: StoredNetwork::of(&network),
