@@ -3,9 +3,9 @@
 //! Training with fake quantization ends near good codes, not on the best ones: a gradient cannot
 //! see the steps that it takes. [`refine()`] goes on from there by coordinate descent. It changes
 //! one code at a time, and keeps what lowers `loss + penalty · bits`: the loss not estimated but
-//! computed on all samples, the bits at the prices of the file's own coder. (What is unlikely to lower it is
-//! discarded after some of the samples.) All other codes and the biases then make good for it as
-//! their turn comes.
+//! computed on all samples, the bits at the prices of the file's own coder. (What is unlikely to
+//! lower it is discarded after some of the samples.) All other codes and the biases then make good
+//! for it as their turn comes.
 
 use compress_core::Error as CoreError;
 use compress_core::Result;
@@ -83,8 +83,8 @@ const BIAS_DECAY: f32 = 0.7;
 /// much of how much is done, in codes to be looked at.
 ///
 /// It takes `4 · indices.len()` bytes for each input of the first layer, each output of every layer
-/// and each class, and for each code the time of a part of a forward pass over the samples: most changes are discarded
-/// after a small part of them.
+/// and each class, and for each code the time of a part of a forward pass over the samples: most
+/// changes are discarded after a small part of them.
 ///
 /// # Errors
 /// Where the network is not one that `steps` were learned for or holds quantized values now, has
