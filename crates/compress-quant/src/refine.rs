@@ -147,6 +147,8 @@ pub fn refine(
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
     let pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
+    // Logits are finite, but what lies between them may not be.
+    CoreError::check_finite("the loss before refinement", &[pieces.loss() as f32])?;
     let mut descent = Descent {
         bias_steps: pieces.bias_steps(&chain, BIAS_STEP),
         stream,

@@ -394,6 +394,13 @@ fn networks_and_samples_that_do_not_fit_are_refused() {
     let wider = ArraySamples::new(Array2::zeros((20, 7)), vec![]).unwrap();
     let said = refused((&mut network, &steps), &wider, &NAMED, targets, &OPTIONS);
     assert!(said.contains("features"), "{said}");
+    // Finite logits, of which a difference is not.
+    let mut far = network.clone();
+    far.parameters_mut()[5]
+        .values_mut()
+        .copy_from_slice(&[3e38, -3e38, 0.0]);
+    let said = refused((&mut far, &steps), &data, &NAMED, targets, &OPTIONS);
+    assert!(said.contains("the loss before refinement"), "{said}");
     // Finite weights, of which a sum is not.
     let mut parameters = network.parameters_mut();
     assert_eq!(parameters[3].role(), Role::Bias);

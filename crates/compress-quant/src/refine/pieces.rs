@@ -243,7 +243,7 @@ impl Piece {
             // Samples and parameters are finite, but products of large ones may not be.
             if let Some(at) = of_layer.iter().position(|v| !v.is_finite()) {
                 let what = format!("a product of {}", layer.name);
-                let expected = "finite: make inputs or weights smaller, or the temperature larger";
+                let expected = "finite: make its inputs, weights or biases smaller";
                 return Err(Error::invalid(what, of_layer[at], expected));
             }
             read.clone_from(&of_layer);
