@@ -7,7 +7,9 @@ use std::process::Command;
 fn said() -> Vec<(u64, usize, usize)> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results/record.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let (_, section) = page.split_once("bytes: opening 3\n").unwrap();
+    let (_, section) = page
+        .split_once("bytes: opening 3\n")
+        .expect("the section of opening 3");
     let table = section
         .lines()
         .skip_while(|line| !line.starts_with("| seed"));
@@ -28,7 +30,8 @@ fn files_are_as_long_and_make_as_many_errors_as_the_record_says() {
     for (seed, bytes, errors) in said {
         let file = format!("../docs/results/record/pixels-seed{seed}.cmp");
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        assert_eq!(std::fs::metadata(&file).unwrap().len(), bytes as u64);
+        let length = std::fs::metadata(&file).unwrap().len();
+        assert_eq!(length, bytes as u64, "seed {seed}");
         let mut evaluate = Command::new(env!("CARGO_BIN_EXE_xtask"));
         let output = evaluate.arg("evaluate").arg(&file).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,7 +1,8 @@
 //! The tracks, and the settings of each target of `pixels` and `pooled`. They come from runs on
 //! validation images and seeds from 101 on, which had other penalties and, of seed 101, other
 //! teachers: the penalties are estimates between such runs and the bytes, not the errors, of
-//! openings 2 to 4 of `docs/results/record.md`. All else was as here.
+//! openings 2 to 4 of `docs/results/record.md`. All else was as here, but that the
+//! repaired run of `pooled` removed dead neurons before the repair.
 
 use compress_core::network::Front;
 use serde::{Deserialize, Serialize};
