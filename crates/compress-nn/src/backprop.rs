@@ -60,7 +60,7 @@ impl Backprop {
         let input_dropout = dropout(settings.dropout_input, "input".into());
         let last = network.layers().len() - 1;
         let layers = network.layers().iter().enumerate().map(|(index, layer)| {
-            let rate = if index < last {
+            let rate = if index < last && !settings.batchwise_dropout {
                 settings.dropout_hidden
             } else {
                 0.0

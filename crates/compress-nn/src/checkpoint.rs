@@ -13,7 +13,7 @@ use crate::fit::State;
 use crate::{Error, Result, Settings, Trainer};
 
 /// What a file begins with; the last byte is the version of the format.
-const MAGIC: &[u8; 8] = b"CMPTRN\0\x03";
+const MAGIC: &[u8; 8] = b"CMPTRN\0\x04";
 
 /// Everything of a run between two epochs.
 #[derive(Debug, Serialize, Deserialize)]

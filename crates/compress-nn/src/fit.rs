@@ -5,9 +5,10 @@ use compress_core::train::{EpochReport, FitReport, Loss, Samples, TrainHook};
 use serde::{Deserialize, Serialize};
 
 use crate::backprop::Backprop;
+use crate::batchwise::Batchwise;
 use crate::checkpoint::Checkpoint;
 use crate::optim::{self, Rates};
-use crate::pass::Pass;
+use crate::pass::{Buffers, Pass};
 use crate::settings::at_least_one;
 use crate::trainer::Validation;
 use crate::{Result, Trainer, evaluate};
@@ -36,7 +37,10 @@ pub(crate) fn run(
     let batch = trainer.settings.batch_size.min(data.len());
     let rates = rates(trainer, data.len().div_ceil(batch))?;
     let mut state = begin(trainer, data, hooks)?;
-    let mut buffers = Backprop::new(&trainer.network, &trainer.settings, batch);
+    let mut buffers = Buffers {
+        whole: Backprop::new(&trainer.network, &trainer.settings, batch),
+        batchwise: Batchwise::new(&trainer.network, &trainer.settings, batch)?,
+    };
     let mut order = Vec::with_capacity(data.len());
     let epochs = trainer.settings.epochs;
     while state.report.epochs.len() < epochs && !state.report.stopped_early {
@@ -64,7 +68,7 @@ pub(crate) fn run(
         );
         state.report.epochs.push(report);
         if trainer.checkpoint.is_some() {
-            buffers.sparse.give_back(&mut state.optimizer);
+            buffers.whole.sparse.give_back(&mut state.optimizer);
         }
         save(trainer, data, hooks, &state)?;
     }

@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod backprop;
+mod batchwise;
 mod checkpoint;
 pub mod data;
 mod error;

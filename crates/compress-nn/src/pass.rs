@@ -4,11 +4,19 @@ use compress_core::train::{Batch, Loss, Samples, Step, TrainHook};
 use rayon::prelude::*;
 
 use crate::backprop::Backprop;
+use crate::batchwise::Batchwise;
 use crate::fit::State;
 use crate::layers::CHUNK;
 use crate::optim::{self, Rates};
 use crate::rows::all_finite;
 use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
+
+/// What the steps of a run work in.
+pub(crate) struct Buffers {
+    pub(crate) whole: Backprop,
+    /// Where a step trains a part of the network alone.
+    pub(crate) batchwise: Option<Batchwise>,
+}
 
 /// One pass over the samples.
 pub(crate) struct Pass<'p> {
@@ -29,7 +37,7 @@ impl Pass<'_> {
         hooks: &mut [&mut dyn TrainHook],
         order: &[usize],
         state: &mut State,
-        buffers: &mut Backprop,
+        buffers: &mut Buffers,
     ) -> Result<f32> {
         let (mut sum, mut last) = (0.0, 0.0);
         for indices in order.chunks(self.batch) {
@@ -69,8 +77,12 @@ impl Pass<'_> {
         indices: &[usize],
         step: &Step,
         state: &mut State,
-        buffers: &mut Backprop,
+        buffers: &mut Buffers,
     ) -> Result<f32> {
+        let Buffers {
+            whole: buffers,
+            batchwise,
+        } = buffers;
         let Trainer {
             network, settings, ..
         } = trainer;
@@ -79,7 +91,16 @@ impl Pass<'_> {
         }
         buffers.follow(network, &mut state.optimizer)?;
         let epoch = settings.first_epoch + self.epoch as u64;
-        let loss = rayon::scope(|_| self.gradients(network, indices, epoch, step, buffers))?;
+        let loss = rayon::scope(|_| match batchwise {
+            Some(part) => {
+                part.draw(network, step.step as u64);
+                let (own, buffers) = (&mut part.network, &mut part.buffers);
+                let loss = self.gradients(own, indices, epoch, step, buffers)?;
+                part.give_gradients(network);
+                Ok(loss)
+            }
+            None => self.gradients(network, indices, epoch, step, buffers),
+        })?;
         for hook in hooks.iter_mut().rev() {
             hook.after_backward(network, step)?;
         }

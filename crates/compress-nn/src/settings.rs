@@ -37,6 +37,10 @@ pub struct Settings {
     pub dropout_input: f32,
     /// The probability that a hidden neuron is dropped, in `[0, 1)`.
     pub dropout_hidden: f32,
+    /// Whether the samples of a batch drop the same hidden neurons, `dropout_hidden` of each layer
+    /// to the nearest neuron. A step then costs what one of the smaller network costs
+    /// (Graham et al. 2015, 1502.02478); pruned layers gain nothing more from their sparsity.
+    pub batchwise_dropout: bool,
     /// After each step, the largest L2 norm of a neuron's incoming weights
     /// (Srivastava et al. 2014, section 5.1).
     pub max_norm: Option<f32>,
@@ -66,6 +70,7 @@ impl Default for Settings {
             warm_up_steps: 0,
             dropout_input: 0.0,
             dropout_hidden: 0.0,
+            batchwise_dropout: false,
             max_norm: None,
             gradient_clip: None,
             early_stopping: None,

@@ -211,7 +211,10 @@ fn of_a_network_that_reads_some_features_only() {
 /// and the same ones in the backward pass: a first-order change of the loss must agree.
 #[test]
 fn with_dropout_belong_to_the_same_draw_as_the_loss() {
-    for activation in ACTIVATIONS {
+    let ways = ACTIVATIONS
+        .into_iter()
+        .flat_map(|a| [(a, false), (a, true)]);
+    for (activation, batchwise_dropout) in ways {
         let network = Mlp::new(&[4, 8, 8, 3], activation, Init::XavierNormal, 9, "test").unwrap();
         let data = data(4);
         let loss_of = |network: &Mlp, record: &mut Record| {
@@ -220,6 +223,7 @@ fn with_dropout_belong_to_the_same_draw_as_the_loss() {
                 batch_size: ROWS,
                 dropout_input: 0.2,
                 dropout_hidden: 0.4,
+                batchwise_dropout,
                 ..Settings::default()
             };
             let mut trainer = Trainer::new(network.clone(), settings).unwrap();

@@ -200,7 +200,8 @@ fn a_resumed_run_ends_in_the_same_bits() {
     let data = Augmented::new(&set, Augmentation::default(), 5, "augment").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run.checkpoint");
-    for optimizer in [Optimizer::adam(), Optimizer::sgd(0.9)] {
+    for (optimizer, batchwise_dropout) in [(Optimizer::adam(), true), (Optimizer::sgd(0.9), false)]
+    {
         let settings = Settings {
             epochs: 6,
             batch_size: 16,
@@ -208,6 +209,7 @@ fn a_resumed_run_ends_in_the_same_bits() {
             schedule: Schedule::Cosine { floor: 0.1 },
             dropout_input: 0.1,
             dropout_hidden: 0.3,
+            batchwise_dropout,
             max_norm: Some(2.0),
             gradient_clip: Some(0.5),
             ..Settings::default()
@@ -455,7 +457,7 @@ fn settings_are_checked_before_use() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let set = images(300);
-    let run = |threads: usize| {
+    let run = |threads: usize, batchwise_dropout| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
@@ -467,6 +469,7 @@ fn threads_do_not_change_a_bit() {
             let settings = Settings {
                 epochs: 2,
                 dropout_hidden: 0.2,
+                batchwise_dropout,
                 ..Settings::default()
             };
             let mut trainer = Trainer::new(network, settings).unwrap();
@@ -474,8 +477,10 @@ fn threads_do_not_change_a_bit() {
             bits(&trainer.into_network())
         })
     };
-    let one = run(1);
-    assert!(one == run(2) && one == run(3));
+    for batchwise in [false, true] {
+        let one = run(1, batchwise);
+        assert!(one == run(2, batchwise) && one == run(3, batchwise));
+    }
 }
 
 #[test]

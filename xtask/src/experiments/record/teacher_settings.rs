@@ -19,7 +19,7 @@ pub(super) struct TeacherSettings {
     pub(super) widths: [usize; 4],
     /// Images of a batch.
     pub(super) batch: usize,
-    /// The probability that a hidden neuron is dropped.
+    /// The share of the hidden neurons that a batch drops.
     pub(super) dropout: f32,
     /// The learning rate in the first and in the last epochs.
     pub(super) rates: [Rate; 2],
@@ -49,7 +49,7 @@ impl TeacherSettings {
         } = self;
         let [rate, last] = rates.map(|rate| rate.describe());
         format!(
-            "{count} of {widths:?}, dropout {}; {strong} epochs with augmentation up to {first}, learning rate {rate}; {weak} up to {second}, {last}",
+            "{count} of {widths:?}, dropout {} by batches; {strong} epochs with augmentation up to {first}, learning rate {rate}; {weak} up to {second}, {last}",
             self.dropout
         )
     }

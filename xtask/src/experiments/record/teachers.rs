@@ -21,7 +21,7 @@ type StageError = Box<dyn Error + Send + Sync>;
 
 /// Raise it where the same settings no longer give the same teachers or transfer set, so that
 /// nothing that an earlier version has left is taken up.
-pub(super) const RECIPE: u32 = 2;
+pub(super) const RECIPE: u32 = 3;
 
 /// A trained teacher.
 pub(super) struct Teacher {
@@ -147,6 +147,7 @@ fn training_settings(run: &Run, settings: &TeacherSettings, name: &str, part: us
         schedule: Schedule::Cosine { floor: rate.floor },
         warm_up_steps: rate.warm_up_steps,
         dropout_hidden: settings.dropout,
+        batchwise_dropout: true,
         seed: run.seed,
         stream: format!("{name}.{first_epoch}"),
         ..Settings::default()

@@ -1,0 +1,141 @@
+//! Batchwise dropout: the neurons that stay make a smaller network, which is trained on the batch.
+
+use compress_core::network::{Network, Parameter};
+use compress_core::rng;
+use rayon::prelude::*;
+
+use crate::backprop::Backprop;
+use crate::{Mlp, Result, Settings};
+
+/// The neurons that stay in one step, as a network of their own.
+///
+/// What stays is divided by the share that does, as in `Dropout`; here the weights that read it.
+///
+/// # References
+/// Graham, Reizenstein and Robinson, *Efficient batchwise dropout training using submatrices*,
+/// 1502.02478, section 2.
+#[derive(Debug)]
+pub(crate) struct Batchwise {
+    pub(crate) network: Mlp,
+    pub(crate) buffers: Backprop,
+    /// Which inputs of the first layer, then which outputs of each layer stay, ascending; all of
+    /// the first and of the last.
+    kept: Vec<Vec<usize>>,
+    seed: u64,
+    stream: String,
+}
+
+impl Batchwise {
+    /// `None` where no neuron is dropped, or each sample has a draw of its own.
+    pub(crate) fn new(whole: &Mlp, settings: &Settings, capacity: usize) -> Result<Option<Self>> {
+        let layers = whole.layers();
+        let rate = match settings.batchwise_dropout {
+            true => settings.dropout_hidden,
+            false => 0.0,
+        };
+        let mut network = whole.clone();
+        let mut kept = vec![Vec::from_iter(0..layers[0].inputs)];
+        for (index, layer) in layers.iter().enumerate() {
+            let hidden = index + 1 < layers.len();
+            let stay = if hidden {
+                staying(layer.outputs, rate)
+            } else {
+                layer.outputs
+            };
+            if stay < layer.outputs {
+                let first: Vec<bool> = (0..layer.outputs).map(|i| i < stay).collect();
+                network.remove_neurons(index, &first)?;
+            }
+            kept.push((0..stay).collect());
+        }
+        if network.layers() == layers {
+            return Ok(None);
+        }
+        let own = Settings {
+            dropout_hidden: 0.0,
+            ..settings.clone()
+        };
+        Ok(Some(Batchwise {
+            buffers: Backprop::new(&network, &own, capacity),
+            network,
+            kept,
+            seed: settings.seed,
+            stream: format!("{}.dropout.batch.{}", settings.stream, settings.first_epoch),
+        }))
+    }
+
+    /// Draws who stays in `step`, and takes their parameters from `whole`.
+    pub(crate) fn draw(&mut self, whole: &Mlp, step: u64) {
+        for (layer, kept) in whole.layers().iter().zip(&mut self.kept[1..]) {
+            let stay = kept.len();
+            if stay < layer.outputs {
+                let name = format!("{}.{}", self.stream, layer.name);
+                *kept = (0..layer.outputs).collect();
+                rng::shuffle(&mut rng::indexed(self.seed, &name, step), kept);
+                kept.truncate(stay);
+                kept.sort_unstable();
+            }
+        }
+        for (index, kept) in self.kept.windows(2).enumerate() {
+            let (columns, rows) = (&kept[0], &kept[1]);
+            let (weight, bias) = whole.layer(index);
+            let (own_weight, own_bias) = self.network.layer_mut(index);
+            gather(weight, rows, columns, own_weight);
+            for (own, &row) in own_bias.values_mut().iter_mut().zip(rows) {
+                *own = bias.values()[row];
+            }
+        }
+    }
+
+    /// Writes the gradients of `whole`: of who stayed theirs, of all others zero.
+    pub(crate) fn give_gradients(&self, whole: &mut Mlp) {
+        for (index, kept) in self.kept.windows(2).enumerate() {
+            let (columns, rows) = (&kept[0], &kept[1]);
+            let (own_weight, own_bias) = self.network.layer(index);
+            let (weight, bias) = whole.layer_mut(index);
+            scatter(own_weight, rows, columns, weight);
+            bias.gradient_mut().fill(0.0);
+            for (own, &row) in own_bias.gradient().iter().zip(rows) {
+                bias.gradient_mut()[row] = *own;
+            }
+        }
+    }
+}
+
+/// How many of `neurons` stay: at least one.
+fn staying(neurons: usize, rate: f32) -> usize {
+    let dropped = (f64::from(rate) * neurons as f64).round() as usize;
+    (neurons - dropped.min(neurons)).max(1)
+}
+
+/// By what the weights are scaled that read `kept` of `whole`'s inputs.
+fn scale(whole: &Parameter, kept: &[usize]) -> f32 {
+    whole.matrix().ncols() as f32 / kept.len() as f32
+}
+
+/// The values of `whole` `[out, in]` in `rows` and `columns`, scaled.
+fn gather(whole: &Parameter, rows: &[usize], columns: &[usize], own: &mut Parameter) {
+    let (scale, inputs) = (scale(whole, columns), whole.matrix().ncols());
+    let values = own.values_mut().par_chunks_exact_mut(columns.len());
+    values.zip(rows).for_each(|(own, &row)| {
+        let whole = &whole.values()[row * inputs..(row + 1) * inputs];
+        for (own, &column) in own.iter_mut().zip(columns) {
+            *own = whole[column] * scale;
+        }
+    });
+}
+
+/// The reverse for gradients; what is not in `rows` and `columns` becomes zero.
+fn scatter(own: &Parameter, rows: &[usize], columns: &[usize], whole: &mut Parameter) {
+    let (scale, inputs) = (scale(whole, columns), whole.matrix().ncols());
+    let gradient = whole.gradient_mut().par_chunks_exact_mut(inputs);
+    gradient.enumerate().for_each(|(row, whole)| {
+        whole.fill(0.0);
+        if let Ok(position) = rows.binary_search(&row) {
+            let own = &own.gradient()[position * columns.len()..(position + 1) * columns.len()];
+            for (own, &column) in own.iter().zip(columns) {
+                whole[column] = own * scale;
+            }
+        }
+    });
+}
