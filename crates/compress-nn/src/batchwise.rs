@@ -119,6 +119,10 @@ fn gather(whole: &Parameter, rows: &[usize], columns: &[usize], own: &mut Parame
     let values = own.values_mut().par_chunks_exact_mut(columns.len());
     values.zip(rows).for_each(|(own, &row)| {
         let whole = &whole.values()[row * inputs..(row + 1) * inputs];
+        if own.len() == whole.len() {
+            // As in the first layer, which keeps all columns and so scales none.
+            return own.copy_from_slice(whole);
+        }
         for (own, &column) in own.iter_mut().zip(columns) {
             *own = whole[column] * scale;
         }
@@ -133,6 +137,9 @@ fn scatter(own: &Parameter, rows: &[usize], columns: &[usize], whole: &mut Param
         whole.fill(0.0);
         if let Ok(position) = rows.binary_search(&row) {
             let own = &own.gradient()[position * columns.len()..(position + 1) * columns.len()];
+            if own.len() == whole.len() {
+                return whole.copy_from_slice(own);
+            }
             for (own, &column) in own.iter().zip(columns) {
                 whole[column] = own * scale;
             }
