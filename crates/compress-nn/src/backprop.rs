@@ -101,6 +101,9 @@ impl Backprop {
         optimizer: &mut optim::State,
     ) -> crate::Result<()> {
         network.check_shapes().map_err(|_| crate::Error::Reshaped)?;
+        if !self.fits(network) {
+            return Err(crate::Error::Reshaped);
+        }
         self.sparse.follow(network, optimizer);
         let shape = self.layers.last().map(|layer| layer.output.raw_dim());
         self.ends = match (self.ends.take(), shape) {
@@ -111,6 +114,14 @@ impl Backprop {
             _ => None,
         };
         Ok(())
+    }
+
+    /// Whether the layers are as wide as the buffers.
+    fn fits(&self, network: &Mlp) -> bool {
+        let read = self.read.as_ref().unwrap_or(&self.inputs);
+        let widths = self.layers.iter().map(|layer| layer.output.ncols());
+        let outputs = network.layers().iter().map(|layer| layer.outputs);
+        network.layers()[0].inputs == read.ncols() && outputs.eq(widths)
     }
 
     /// What the optimizer remembers of the squares of each parameter's gradient.

@@ -13,7 +13,7 @@ use crate::{Mlp, Result, Settings};
 ///
 /// # References
 /// Graham, Reizenstein and Robinson, *Efficient batchwise dropout training using submatrices*,
-/// 1502.02478, section 2.
+/// 1502.02478. Of each layer a fixed number of neurons stays, to the nearest.
 #[derive(Debug)]
 pub(crate) struct Batchwise {
     pub(crate) network: Mlp,
@@ -28,17 +28,16 @@ pub(crate) struct Batchwise {
 impl Batchwise {
     /// `None` where no neuron is dropped, or each sample has a draw of its own.
     pub(crate) fn new(whole: &Mlp, settings: &Settings, capacity: usize) -> Result<Option<Self>> {
+        if !settings.batchwise_dropout {
+            return Ok(None);
+        }
         let layers = whole.layers();
-        let rate = match settings.batchwise_dropout {
-            true => settings.dropout_hidden,
-            false => 0.0,
-        };
         let mut network = whole.clone();
         let mut kept = vec![Vec::from_iter(0..layers[0].inputs)];
         for (index, layer) in layers.iter().enumerate() {
             let hidden = index + 1 < layers.len();
             let stay = if hidden {
-                staying(layer.outputs, rate)
+                staying(layer.outputs, settings.dropout_hidden)
             } else {
                 layer.outputs
             };
@@ -51,12 +50,8 @@ impl Batchwise {
         if network.layers() == layers {
             return Ok(None);
         }
-        let own = Settings {
-            dropout_hidden: 0.0,
-            ..settings.clone()
-        };
         Ok(Some(Batchwise {
-            buffers: Backprop::new(&network, &own, capacity),
+            buffers: Backprop::new(&network, settings, capacity),
             network,
             kept,
             seed: settings.seed,
@@ -70,7 +65,8 @@ impl Batchwise {
             let stay = kept.len();
             if stay < layer.outputs {
                 let name = format!("{}.{}", self.stream, layer.name);
-                *kept = (0..layer.outputs).collect();
+                kept.clear();
+                kept.extend(0..layer.outputs);
                 rng::shuffle(&mut rng::indexed(self.seed, &name, step), kept);
                 kept.truncate(stay);
                 kept.sort_unstable();
@@ -87,13 +83,17 @@ impl Batchwise {
         }
     }
 
-    /// Writes the gradients of `whole`: of who stayed theirs, of all others zero.
+    /// Writes the gradients of `whole`: of who stayed theirs, of all others zero, as of what is not
+    /// live.
     pub(crate) fn give_gradients(&self, whole: &mut Mlp) {
         for (index, kept) in self.kept.windows(2).enumerate() {
             let (columns, rows) = (&kept[0], &kept[1]);
             let (own_weight, own_bias) = self.network.layer(index);
             let (weight, bias) = whole.layer_mut(index);
             scatter(own_weight, rows, columns, weight);
+            if let Some(live) = weight.live().cloned() {
+                live.zero_dead(weight.gradient_mut());
+            }
             bias.gradient_mut().fill(0.0);
             for (own, &row) in own_bias.gradient().iter().zip(rows) {
                 bias.gradient_mut()[row] = *own;
@@ -105,7 +105,7 @@ impl Batchwise {
 /// How many of `neurons` stay: at least one.
 fn staying(neurons: usize, rate: f32) -> usize {
     let dropped = (f64::from(rate) * neurons as f64).round() as usize;
-    (neurons - dropped.min(neurons)).max(1)
+    (neurons - dropped).max(1)
 }
 
 /// By what the weights are scaled that read `kept` of `whole`'s inputs.
@@ -116,7 +116,7 @@ fn scale(whole: &Parameter, kept: &[usize]) -> f32 {
 /// The values of `whole` `[out, in]` in `rows` and `columns`, scaled.
 fn gather(whole: &Parameter, rows: &[usize], columns: &[usize], own: &mut Parameter) {
     let (scale, inputs) = (scale(whole, columns), whole.matrix().ncols());
-    let values = own.values_mut().par_chunks_exact_mut(columns.len());
+    let values = own.values_mut().par_chunks_exact_mut(columns.len().max(1));
     values.zip(rows).for_each(|(own, &row)| {
         let whole = &whole.values()[row * inputs..(row + 1) * inputs];
         if own.len() == whole.len() {
@@ -132,7 +132,7 @@ fn gather(whole: &Parameter, rows: &[usize], columns: &[usize], own: &mut Parame
 /// The reverse for gradients; what is not in `rows` and `columns` becomes zero.
 fn scatter(own: &Parameter, rows: &[usize], columns: &[usize], whole: &mut Parameter) {
     let (scale, inputs) = (scale(whole, columns), whole.matrix().ncols());
-    let gradient = whole.gradient_mut().par_chunks_exact_mut(inputs);
+    let gradient = whole.gradient_mut().par_chunks_exact_mut(inputs.max(1));
     gradient.enumerate().for_each(|(row, whole)| {
         whole.fill(0.0);
         if let Ok(position) = rows.binary_search(&row) {

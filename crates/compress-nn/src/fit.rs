@@ -8,7 +8,7 @@ use crate::backprop::Backprop;
 use crate::batchwise::Batchwise;
 use crate::checkpoint::Checkpoint;
 use crate::optim::{self, Rates};
-use crate::pass::{Buffers, Pass};
+use crate::pass::{Pass, Workspace};
 use crate::settings::at_least_one;
 use crate::trainer::Validation;
 use crate::{Result, Trainer, evaluate};
@@ -37,9 +37,9 @@ pub(crate) fn run(
     let batch = trainer.settings.batch_size.min(data.len());
     let rates = rates(trainer, data.len().div_ceil(batch))?;
     let mut state = begin(trainer, data, hooks)?;
-    let mut buffers = Buffers {
+    let mut workspace = Workspace {
         whole: Backprop::new(&trainer.network, &trainer.settings, batch),
-        batchwise: Batchwise::new(&trainer.network, &trainer.settings, batch)?,
+        part: Batchwise::new(&trainer.network, &trainer.settings, batch)?,
     };
     let mut order = Vec::with_capacity(data.len());
     let epochs = trainer.settings.epochs;
@@ -53,7 +53,7 @@ pub(crate) fn run(
             batch,
             epoch,
         };
-        let training_loss = pass.run(trainer, hooks, &order, &mut state, &mut buffers)?;
+        let training_loss = pass.run(trainer, hooks, &order, &mut state, &mut workspace)?;
         let mut report = EpochReport {
             epoch,
             training_loss,
@@ -68,7 +68,7 @@ pub(crate) fn run(
         );
         state.report.epochs.push(report);
         if trainer.checkpoint.is_some() {
-            buffers.whole.sparse.give_back(&mut state.optimizer);
+            workspace.whole.sparse.give_back(&mut state.optimizer);
         }
         save(trainer, data, hooks, &state)?;
     }

@@ -12,10 +12,11 @@ use crate::rows::all_finite;
 use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
 
 /// What the steps of a run work in.
-pub(crate) struct Buffers {
+pub(crate) struct Workspace {
+    /// Of all neurons; where there is a part, only what is known of live weights.
     pub(crate) whole: Backprop,
-    /// Where a step trains a part of the network alone.
-    pub(crate) batchwise: Option<Batchwise>,
+    /// Where each step trains a part of the neurons alone.
+    pub(crate) part: Option<Batchwise>,
 }
 
 /// One pass over the samples.
@@ -37,7 +38,7 @@ impl Pass<'_> {
         hooks: &mut [&mut dyn TrainHook],
         order: &[usize],
         state: &mut State,
-        buffers: &mut Buffers,
+        workspace: &mut Workspace,
     ) -> Result<f32> {
         let (mut sum, mut last) = (0.0, 0.0);
         for indices in order.chunks(self.batch) {
@@ -48,7 +49,7 @@ impl Pass<'_> {
                 learning_rate: self.rates.at(self.epoch, state.step),
                 live_only: true,
             };
-            let loss = self.step(trainer, hooks, indices, &step, state, buffers)?;
+            let loss = self.step(trainer, hooks, indices, &step, state, workspace)?;
             sum += f64::from(loss) * indices.len() as f64;
             last = step.learning_rate;
             state.step += 1;
@@ -77,21 +78,18 @@ impl Pass<'_> {
         indices: &[usize],
         step: &Step,
         state: &mut State,
-        buffers: &mut Buffers,
+        workspace: &mut Workspace,
     ) -> Result<f32> {
-        let Buffers {
-            whole: buffers,
-            batchwise,
-        } = buffers;
+        let Workspace { whole, part } = workspace;
         let Trainer {
             network, settings, ..
         } = trainer;
         for hook in hooks.iter_mut() {
             hook.before_forward(network, step)?;
         }
-        buffers.follow(network, &mut state.optimizer)?;
+        whole.follow(network, &mut state.optimizer)?;
         let epoch = settings.first_epoch + self.epoch as u64;
-        let loss = rayon::scope(|_| match batchwise {
+        let loss = rayon::scope(|_| match part {
             Some(part) => {
                 part.draw(network, step.step as u64);
                 let (own, buffers) = (&mut part.network, &mut part.buffers);
@@ -99,14 +97,14 @@ impl Pass<'_> {
                 part.give_gradients(network);
                 Ok(loss)
             }
-            None => self.gradients(network, indices, epoch, step, buffers),
+            None => self.gradients(network, indices, epoch, step, whole),
         })?;
         for hook in hooks.iter_mut().rev() {
             hook.after_backward(network, step)?;
         }
-        rayon::scope(|_| update(network, settings, step.learning_rate, state, buffers))?;
+        rayon::scope(|_| update(network, settings, step.learning_rate, state, whole))?;
         if !hooks.is_empty() {
-            let moments = buffers.second_moments(&state.optimizer, network);
+            let moments = whole.second_moments(&state.optimizer, network);
             for hook in hooks.iter_mut() {
                 hook.observe_second_moments(network, step, &moments)?;
             }

@@ -38,8 +38,9 @@ pub struct Settings {
     /// The probability that a hidden neuron is dropped, in `[0, 1)`.
     pub dropout_hidden: f32,
     /// Whether the samples of a batch drop the same hidden neurons, `dropout_hidden` of each layer
-    /// to the nearest neuron. A step then costs what one of the smaller network costs
-    /// (Graham et al. 2015, 1502.02478); pruned layers gain nothing more from their sparsity.
+    /// to the nearest neuron, though at least one stays. The products of a step then cost what those
+    /// of the smaller network cost (Graham et al. 2015, 1502.02478); pruned layers gain nothing
+    /// more from their sparsity.
     pub batchwise_dropout: bool,
     /// After each step, the largest L2 norm of a neuron's incoming weights
     /// (Srivastava et al. 2014, section 5.1).

@@ -50,9 +50,13 @@ impl TrainHook for Record {
     }
 }
 
-fn data() -> ArraySamples {
+fn inputs() -> Array2<f32> {
     let value = |(r, c)| ((r * 7 + c * 3) % 11) as f32 / 5.0 - 1.0 + 0.03 * c as f32;
-    ArraySamples::new(Array2::from_shape_fn((8, WIDTHS[0]), value), vec![0; 8]).unwrap()
+    Array2::from_shape_fn((8, WIDTHS[0]), value)
+}
+
+fn data() -> ArraySamples {
+    ArraySamples::new(inputs(), vec![0; 8]).unwrap()
 }
 
 fn network() -> Mlp {
@@ -125,10 +129,8 @@ fn masked(
 #[test]
 fn a_step_is_that_of_the_network_without_what_is_dropped() {
     let network = network();
-    let x = Array2::from_shape_fn((8, WIDTHS[0]), |(r, c)| {
-        f64::from(((r * 7 + c * 3) % 11) as f32 / 5.0 - 1.0 + 0.03 * c as f32)
-    });
-    let mut seen = std::collections::BTreeSet::new();
+    let x = inputs().mapv(f64::from);
+    let mut seen = [(); 2].map(|()| std::collections::BTreeSet::new());
     for (logits, gradients) in steps(&network, 20) {
         let mut masks = Vec::new();
         for (layer, dropped) in DROPPED.into_iter().enumerate() {
@@ -137,7 +139,7 @@ fn a_step_is_that_of_the_network_without_what_is_dropped() {
             assert_eq!(off.len(), dropped, "layer {layer}");
             let scale = bias.len() as f64 / (bias.len() - dropped) as f64;
             masks.push(bias.mapv(|g| if g == 0.0 { 0.0 } else { scale }));
-            seen.insert((layer, off));
+            seen[layer].insert(off);
         }
         let (expected, expected_gradients) = masked(&network, &x, &masks);
         let near = |found: &Array2<f32>, expected: &Array2<f64>| {
@@ -153,7 +155,47 @@ fn a_step_is_that_of_the_network_without_what_is_dropped() {
             near(found, expected);
         }
     }
-    assert!(seen.len() > 20, "each step draws anew: {seen:?}");
+    // There are 120 and 21 ways to drop 3 of 10 and 2 of 7.
+    let different = seen.map(|draws| draws.len());
+    assert!(different[0] > 12 && different[1] > 8, "{different:?}");
+}
+
+/// Which biases have no gradient, in each of 20 steps.
+fn dropped(network: &Mlp, settings: Settings) -> Vec<Vec<Vec<usize>>> {
+    let mut record = Record::default();
+    let mut trainer = Trainer::new(network.clone(), settings).unwrap();
+    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut record];
+    trainer.fit(&data(), &Squares::default(), hooks).unwrap();
+    let off = |bias: &Array2<f32>| (0..bias.len()).filter(|&i| bias[(0, i)] == 0.0).collect();
+    let steps = record.0.iter();
+    let biases = steps.map(|step| step.iter().skip(1).step_by(2).map(off).collect());
+    biases.collect()
+}
+
+#[test]
+fn draws_differ_by_seed_stream_epoch_and_layer() {
+    let init = Init::XavierNormal;
+    let network = Mlp::new(&[6, 9, 9, 3], Activation::Tanh, init, 5, "test").unwrap();
+    let base = settings(20);
+    let first = dropped(&network, base.clone());
+    assert_eq!(first, dropped(&network, base.clone()));
+    for other in [
+        Settings {
+            seed: 1,
+            ..base.clone()
+        },
+        Settings {
+            stream: "other".into(),
+            ..base.clone()
+        },
+        Settings {
+            first_epoch: 1,
+            ..base.clone()
+        },
+    ] {
+        assert_ne!(first, dropped(&network, other));
+    }
+    assert!(first.iter().any(|step| step[0] != step[1]));
 }
 
 #[test]
@@ -173,6 +215,19 @@ fn nothing_dropped_is_training_without_it() {
     // 0.04 of 10 and of 7 neurons is nearest to none.
     assert_eq!(of(0.04, true), of(0.0, false));
     assert_ne!(of(0.3, true), of(0.0, false));
+    // One layer has no hidden neurons.
+    let one = |batchwise_dropout| {
+        let settings = Settings {
+            batchwise_dropout,
+            learning_rate: 0.1,
+            ..settings(3)
+        };
+        let network = Mlp::new(&[6, 3], Activation::Tanh, Init::XavierNormal, 5, "one").unwrap();
+        let mut trainer = Trainer::new(network, settings).unwrap();
+        trainer.fit(&data(), &Squares::default(), &mut []).unwrap();
+        trainer.into_network()
+    };
+    assert_eq!(one(true), one(false));
 }
 
 #[test]
@@ -193,7 +248,7 @@ fn one_neuron_is_left_at_any_rate() {
 }
 
 #[test]
-fn what_is_pruned_stays_zero() {
+fn what_is_pruned_stays_zero_and_has_no_gradient() {
     let (before, data) = (network(), data());
     for share in [10, 80] {
         let mut network = before.clone();
@@ -211,8 +266,16 @@ fn what_is_pruned_stays_zero() {
             optimizer: Optimizer::adam(),
             ..settings(10)
         };
+        let mut record = Record::default();
         let mut trainer = Trainer::new(network, settings).unwrap();
-        trainer.fit(&data, &Squares::default(), &mut []).unwrap();
+        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut record];
+        trainer.fit(&data, &Squares::default(), hooks).unwrap();
+        for gradients in record.0 {
+            for (gradient, live) in gradients.iter().step_by(2).zip(&marks) {
+                let dead = gradient.iter().zip(live).filter(|(_, live)| !**live);
+                assert!(dead.clone().count() > 0 && dead.into_iter().all(|(g, _)| *g == 0.0));
+            }
+        }
         let trained = trainer.into_network();
         let mut changed = 0;
         for (index, live) in marks.iter().enumerate() {

@@ -29,12 +29,14 @@ fn chain() -> Mlp {
     mlp
 }
 
-fn trained(network: Mlp, data: &dyn Samples, dropout_input: f32) -> Mlp {
+fn trained(network: Mlp, data: &dyn Samples, dropout_input: f32, dropout_hidden: f32) -> Mlp {
     let settings = Settings {
         epochs: 3,
         batch_size: 40,
         optimizer: Optimizer::adam(),
         dropout_input,
+        dropout_hidden,
+        batchwise_dropout: true,
         ..Settings::default()
     };
     let mut trainer = Trainer::new(network, settings).unwrap();
@@ -55,21 +57,26 @@ fn thin(network: &mut Mlp) {
 fn training_behind_a_front_is_training_on_what_it_gives() {
     let data = samples();
     let passed = FRONT.samples(&data).unwrap();
-    for (dropout_input, sparse) in [(0.0, false), (0.3, false), (0.0, true)] {
+    for (dropout_input, dropout_hidden, sparse) in [
+        (0.0, 0.0, false),
+        (0.3, 0.0, false),
+        (0.3, 0.3, false),
+        (0.0, 0.0, true),
+    ] {
         let mut network = chain();
         if sparse {
             thin(&mut network);
         }
         let behind = network.clone().behind(FRONT).unwrap();
-        let expected = trained(network, &passed, dropout_input)
+        let expected = trained(network, &passed, dropout_input, dropout_hidden)
             .behind(FRONT)
             .unwrap();
-        let found = trained(behind, &data, dropout_input);
+        let found = trained(behind, &data, dropout_input, dropout_hidden);
         assert_ne!(
             found.parameters()[0].values(),
             chain().parameters()[0].values()
         );
-        assert_eq!(found, expected, "{dropout_input} {sparse}");
+        assert_eq!(found, expected, "{dropout_input} {dropout_hidden} {sparse}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use compress_core::network::{Activation, Network, Parameter};
+use compress_core::network::{Activation, LayerRemoval, Network, Parameter};
 use compress_core::train::{ArraySamples, Fit, Samples, Step, TrainHook};
 use compress_core::{Error, Result};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
@@ -117,32 +117,60 @@ fn clipping_scales_all_gradients_by_their_joint_norm() {
     }
 }
 
-/// Takes a neuron out, or replaces a parameter, at one of the two times that a hook has.
+type Edit = fn(&mut dyn Network) -> Result<()>;
+
+/// Edits the network in the second step, at one of the two times that a hook has.
 struct Reshape {
+    edit: Edit,
     late: bool,
 }
 
 impl TrainHook for Reshape {
-    fn before_forward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        if !self.late {
-            network.remove_neurons(0, &[true, true, false, true])?;
+    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        match step.step == 1 && !self.late {
+            true => (self.edit)(network),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        *network.parameters_mut()[1] = Parameter::bias("layers.0.bias", vec![0.0; 9]);
-        Ok(())
+    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
+        match step.step == 1 && self.late {
+            true => (self.edit)(network),
+            false => Ok(()),
+        }
     }
 }
 
 #[test]
 fn a_hook_that_reshapes_the_network_is_an_error() {
-    for late in [false, true] {
-        for optimizer in [Optimizer::sgd(0.0), Optimizer::adam()] {
-            let mut trainer = Trainer::new(network(), settings(optimizer)).unwrap();
-            let result = trainer.fit(&data(), &CrossEntropy, &mut [&mut Reshape { late }]);
-            assert!(result.is_err(), "late: {late}");
+    let edits: [Edit; 5] = [
+        |network| network.remove_neurons(0, &[true, true, false, true]),
+        |network| network.remove_neurons(0, &[true, false, false, false]),
+        |network| network.remove_inputs(&[true, false, true]),
+        |network| network.remove_layer(0, LayerRemoval::Fold),
+        |network| {
+            *network.parameters_mut()[1] = Parameter::bias("layers.0.bias", vec![0.0; 9]);
+            Ok(())
+        },
+    ];
+    for (index, edit) in edits.into_iter().enumerate() {
+        for (late, batchwise) in [(false, false), (true, false), (false, true), (true, true)] {
+            for optimizer in [Optimizer::sgd(0.0), Optimizer::adam()] {
+                let settings = Settings {
+                    epochs: 3,
+                    dropout_hidden: 0.3,
+                    batchwise_dropout: batchwise,
+                    ..settings(optimizer)
+                };
+                let mut trainer = Trainer::new(network(), settings).unwrap();
+                let result =
+                    trainer.fit(&data(), &CrossEntropy, &mut [&mut Reshape { edit, late }]);
+                let text = result.unwrap_err().to_string();
+                assert!(
+                    text.contains("changed the shape"),
+                    "edit {index}, late: {late}: {text}"
+                );
+            }
         }
     }
 }
