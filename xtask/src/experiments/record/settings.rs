@@ -72,13 +72,11 @@ pub(super) struct Target {
     /// Weights that stay.
     pub(super) weights: usize,
     /// Passes over as many samples as there are training images: dense, then pruned while
-    /// learning, then quantized, and in each repair after codes were refined.
+    /// learning, then quantized, and once more after codes were refined.
     pub(super) dense_passes: usize,
     pub(super) prune_passes: usize,
     pub(super) quantize_passes: usize,
     pub(super) repair_passes: usize,
-    /// How often they are repaired.
-    pub(super) repairs: usize,
     /// The share of the dense and the pruning passes after which the number of weights stays.
     pub(super) prune_end: f64,
     pub(super) prune_rate: Rate,
@@ -194,7 +192,7 @@ impl Settings {
             ),
             ("weights that stay", target.weights.to_string()),
             (
-                "passes: dense, pruning, quantized, each repair",
+                "passes: dense, pruning, quantized, repaired",
                 format!(
                     "{}, {}, {}, {}",
                     target.dense_passes,
@@ -203,7 +201,6 @@ impl Settings {
                     target.repair_passes
                 ),
             ),
-            ("repairs", target.repairs.to_string()),
             ("pruned by", format!("{} of those passes", target.prune_end)),
             ("learning rate of pruning", target.prune_rate.describe()),
             (
@@ -236,7 +233,6 @@ const FIRST: Target = Target {
     prune_passes: 600,
     quantize_passes: 400,
     repair_passes: 150,
-    repairs: 1,
     prune_end: 0.5,
     prune_rate: Rate::new(4e-3, 0.1, 300),
     quantize_rate: Rate::new(6e-3, 0.02, 300),

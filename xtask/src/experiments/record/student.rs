@@ -84,20 +84,14 @@ pub(super) fn quantized(
     };
     let mut steps = LearnedStep::fit(&network, options)?;
     let (mut network, mut epochs) = (network, Vec::new());
-    // Refinement leaves more zeros, for which other codes have made good one by one.
-    let repairs = (1..=target.repairs).map(|round| {
-        let stage = format!("repaired {round}");
-        (stage, target.repair_passes, target.repair_rate)
-    });
-    let first = (
-        "quantized".into(),
-        target.quantize_passes,
-        target.quantize_rate,
-    );
-    for (stage, passes, rate) in std::iter::once(first).chain(repairs) {
+    for (stage, passes, rate) in [
+        ("quantized", target.quantize_passes, target.quantize_rate),
+        // Refinement leaves more zeros, for which other codes have made good one by one.
+        ("repaired", target.repair_passes, target.repair_rate),
+    ] {
         let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
         let plan = Plan {
-            stage,
+            stage: stage.into(),
             passes,
             rate,
             seed,
