@@ -12,7 +12,7 @@
 //! | N of each M weights of a row | the same, then [`NOfM`] |
 //! | weights while training | [`MaskHook`], [`GradualPruning`] with [`Cubic`] or [`OneShot`] |
 //! | neurons | [`prune_neurons`] removes them; [`Neurons`] masks them |
-//! | the order of neurons, nothing else | [`order_neurons`] |
+//! | the order of neurons, nothing else | [`order_neurons`], [`improve_order`] |
 //! | layers | [`score_layers`], [`prune_layer`] |
 //!
 //! A mask alone makes nothing smaller. [`compact`] removes for good what masks have left without
@@ -63,7 +63,7 @@ pub use error::{Error, Result};
 pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};
 pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
-pub use order::order_neurons;
+pub use order::{improve_order, order_neurons};
 pub use schedule::{Cubic, MakeSchedule, OneShot, SCHEDULES, Schedule, schedule};
 pub use structure::{Global, MakeStructure, NOfM, Neurons, PerLayer, STRUCTURES, structure};
 pub use weights::prune_weights;

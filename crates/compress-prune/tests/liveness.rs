@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::{Activation, Network, Role};
-use compress_prune::{compact, order_neurons};
+use compress_prune::{compact, improve_order, order_neurons};
 use compress_testing::{Chain, normal};
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -185,4 +185,63 @@ fn what_is_not_finite_is_not_ordered() {
     // A single layer has no hidden neurons.
     let mut single = Chain::random(&[4, 3], 2);
     assert!(order_neurons(&mut single).unwrap().is_empty());
+}
+
+/// How many pairs of biases in the hidden layers are in the wrong order: one order has none, and
+/// from any other some move lowers the number.
+fn inversions(network: &dyn Network) -> f64 {
+    let parameters = network.parameters();
+    let hidden = parameters[1..parameters.len() - 1].iter().step_by(2);
+    let pairs = hidden.map(|bias| {
+        let values = bias.values();
+        let after = |i: usize| values[i..].iter().filter(|v| **v < values[i]).count();
+        (0..values.len()).map(after).sum::<usize>()
+    });
+    pairs.sum::<usize>() as f64
+}
+
+#[test]
+fn a_search_finds_the_order_that_costs_least() {
+    let mut network = sparse(Activation::Relu, 0.4, 3);
+    for bias in network.parameters.iter_mut().skip(1).step_by(2) {
+        let values = bias.values_mut().iter_mut().enumerate();
+        values.for_each(|(i, value)| *value = ((i * 7 + 3) % 11) as f32);
+    }
+    let x = inputs(5);
+    let before = network.forward(x.view()).unwrap();
+    let mut cost = inversions(&network);
+    assert!(cost > 10.0);
+    for _ in 0..20 {
+        let calls = std::cell::Cell::new(0);
+        let mut of = |network: &dyn Network| {
+            calls.set(calls.get() + 1);
+            Ok(inversions(network))
+        };
+        let found = improve_order(&mut network, 2, &mut of).unwrap();
+        assert!(found == inversions(&network) && found <= cost);
+        assert!(calls.get() <= 1 + 4 * WIDTHS[1..WIDTHS.len() - 1].iter().sum::<usize>());
+        cost = found;
+    }
+    assert_eq!(cost, 0.0);
+    for (a, b) in network.forward(x.view()).unwrap().iter().zip(&before) {
+        assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
+    }
+}
+
+#[test]
+fn a_cost_that_fails_leaves_the_order_found_until_then() {
+    let mut network = sparse(Activation::Relu, 0.4, 3);
+    let before = network.clone();
+    let mut calls = 0;
+    let found = improve_order(&mut network, 3, &mut |_| {
+        calls += 1;
+        match calls {
+            4 => Err(compress_core::Error::invalid("the disk", "full", "empty")),
+            _ => Ok(1.0),
+        }
+    });
+    assert!(found.unwrap_err().to_string().contains("the disk"));
+    for (new, old) in network.parameters.iter().zip(&before.parameters) {
+        assert_eq!(new.values(), old.values());
+    }
 }

@@ -19,6 +19,7 @@ mod dense;
 mod density;
 mod lab;
 mod measure;
+mod ordered;
 mod settings;
 mod setup;
 mod student;

@@ -12,6 +12,7 @@ use compress_quant::refine::{RefineOptions, refine};
 use ndarray::Array2;
 
 use super::lab::{Lab, Plan, StageError, Student, append};
+use super::ordered::ordered;
 use super::settings::Settings;
 use super::teachers;
 use crate::run::{Run, RunError};
@@ -116,6 +117,10 @@ pub(super) fn quantized(
     if let Some(front) = settings.track.front() {
         artifact.architecture = artifact.architecture.behind(front)?;
     }
+    let bar = lab.progress.bar(&format!("ordered, seed {seed}"), 1);
+    let artifact = ordered(&artifact, target.order_window, &mut |done, of| {
+        bar.reach(done, of);
+    })?;
     let (file, _) = artifact.to_bytes()?;
     Ok(Student { file, epochs })
 }
