@@ -202,34 +202,67 @@ fn inversions(network: &dyn Network) -> f64 {
 
 #[test]
 fn a_search_finds_the_order_that_costs_least() {
-    let mut network = sparse(Activation::Relu, 0.4, 3);
-    for bias in network.parameters.iter_mut().skip(1).step_by(2) {
-        let values = bias.values_mut().iter_mut().enumerate();
-        values.for_each(|(i, value)| *value = ((i * 7 + 3) % 11) as f32);
-    }
-    let x = inputs(5);
-    let before = network.forward(x.view()).unwrap();
-    let mut cost = inversions(&network);
-    assert!(cost > 10.0);
-    for _ in 0..20 {
-        let calls = std::cell::Cell::new(0);
-        let mut of = |network: &dyn Network| {
-            calls.set(calls.get() + 1);
-            Ok(inversions(network))
-        };
-        let found = improve_order(&mut network, 2, &mut of).unwrap();
-        assert!(found == inversions(&network) && found <= cost);
-        assert!(calls.get() <= 1 + 4 * WIDTHS[1..WIDTHS.len() - 1].iter().sum::<usize>());
-        cost = found;
-    }
-    assert_eq!(cost, 0.0);
-    for (a, b) in network.forward(x.view()).unwrap().iter().zip(&before) {
-        assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
+    for (window, passes) in [(2, 6), (usize::MAX, 1)] {
+        let mut network = sparse(Activation::Relu, 0.4, 3);
+        for bias in network.parameters.iter_mut().skip(1).step_by(2) {
+            let values = bias.values_mut().iter_mut().enumerate();
+            values.for_each(|(i, value)| *value = ((i * 7 + 3) % 11) as f32);
+        }
+        let x = inputs(5);
+        let before = network.forward(x.view()).unwrap();
+        let mut cost = inversions(&network);
+        assert!(cost > 10.0);
+        for _ in 0..passes {
+            let mut calls = 0;
+            let mut of = |network: &dyn Network| {
+                calls += 1;
+                Ok(inversions(network))
+            };
+            let found = improve_order(&mut network, window, &mut of).unwrap();
+            assert!(found == inversions(&network) && (found < cost || found == 0.0));
+            let hidden = &WIDTHS[1..WIDTHS.len() - 1];
+            let places = hidden
+                .iter()
+                .map(|&n| n * (n - 1).min(window.saturating_mul(2)));
+            assert!(calls <= 1 + places.sum::<usize>());
+            cost = found;
+        }
+        assert_eq!(cost, 0.0, "window {window}");
+        for (a, b) in network.forward(x.view()).unwrap().iter().zip(&before) {
+            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
+        }
     }
 }
 
 #[test]
-fn a_cost_that_fails_leaves_the_order_found_until_then() {
+fn each_neuron_is_tried_after_another_has_moved() {
+    let mut network = Chain::random(&[2, 6, 1], 4);
+    let bias = network.parameters[1].values_mut();
+    bias.copy_from_slice(&[9.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    let mut seen: Vec<Vec<f32>> = Vec::new();
+    // The first neuron may go to place 2, and nobody else anywhere.
+    let lowest = improve_order(&mut network, 2, &mut |network| {
+        seen.push(network.parameters()[1].values().to_vec());
+        Ok(if seen.len() == 3 { 1.0 } else { 5.0 })
+    });
+    assert_eq!(lowest.unwrap(), 1.0);
+    let order = [1.0, 2.0, 9.0, 3.0, 4.0, 5.0];
+    assert_eq!(network.parameters[1].values(), order);
+    let without = |order: &[f32], neuron: f32| {
+        let rest = order.iter().copied().filter(|&n| n != neuron);
+        rest.collect::<Vec<f32>>()
+    };
+    for neuron in [1.0, 2.0, 3.0, 4.0, 5.0] {
+        let moved = |tried: &&Vec<f32>| {
+            **tried != order && without(tried, neuron) == without(&order, neuron)
+        };
+        assert!(seen.iter().skip(3).any(|tried| moved(&tried)), "{neuron}");
+    }
+    assert_eq!(seen.len(), 1 + 2 + 2 + 3 + 4 + 3 + 2);
+}
+
+#[test]
+fn a_cost_that_fails_leaves_the_best_order_until_then() {
     let mut network = sparse(Activation::Relu, 0.4, 3);
     let before = network.clone();
     let mut calls = 0;
@@ -237,11 +270,16 @@ fn a_cost_that_fails_leaves_the_order_found_until_then() {
         calls += 1;
         match calls {
             4 => Err(compress_core::Error::invalid("the disk", "full", "empty")),
-            _ => Ok(1.0),
+            _ => Ok(10.0 - f64::from(calls)),
         }
     });
     assert!(found.unwrap_err().to_string().contains("the disk"));
-    for (new, old) in network.parameters.iter().zip(&before.parameters) {
-        assert_eq!(new.values(), old.values());
-    }
+    // The first neuron was seen to cost less at the places 1 and 2.
+    let (new, old) = (
+        network.parameters[1].values(),
+        before.parameters[1].values(),
+    );
+    assert_eq!(new[..4], [old[1], old[2], old[0], old[3]]);
+    let unknown = improve_order(&mut network, 3, &mut |_| Ok(f64::NAN));
+    assert!(unknown.unwrap_err().to_string().contains("the cost"));
 }

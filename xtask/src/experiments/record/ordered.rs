@@ -1,30 +1,32 @@
-//! The hidden neurons of a finished file in the order in which it is shortest.
+//! The hidden neurons of a finished file in an order in which it is shorter.
 
 use compress_core::artifact::{Artifact, Tensor};
+use compress_core::codec::Grid;
 use compress_core::network::{Network, Parameter};
 use compress_core::{Error, Result};
 use compress_nn::Mlp;
 use compress_prune::improve_order;
 use ndarray::Array2;
 
-/// `artifact` with each neuron moved by up to `window` places where that makes the file shorter.
-/// Its predictions keep their bits, as all of its numbers are whole.
+/// `artifact`, whose weights and biases are codes of one scale for each tensor, with each hidden
+/// neuron moved by up to `window` places where that makes the file shorter. Where all numbers are
+/// whole, predictions keep their bits. `progress` is told how many orders of at most how many have
+/// been looked at.
 pub(super) fn ordered(
     artifact: &Artifact,
     window: usize,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Artifact> {
+) -> compress_prune::Result<Artifact> {
     let mut codes = codes(artifact)?;
     let layers = &artifact.architecture.layers;
     let hidden = layers.iter().take(layers.len() - 1);
-    let trials = 2 * window * hidden.map(|layer| layer.outputs).sum::<usize>();
+    let most = 1 + 2 * window * hidden.map(|layer| layer.outputs).sum::<usize>();
     let mut done = 0;
     improve_order(&mut codes, window, &mut |codes| {
         done += 1;
-        progress(done, trials);
+        progress(done, most);
         bytes(&with_codes(artifact, codes))
-    })
-    .map_err(Error::other)?;
+    })?;
     Ok(with_codes(artifact, &codes))
 }
 
@@ -36,36 +38,111 @@ fn bytes(artifact: &Artifact) -> Result<f64> {
     }
 }
 
-/// A network whose values are the codes, which f32 holds exactly.
+/// A network whose values are the codes, which f32 holds exactly: they have 16 bits.
 fn codes(artifact: &Artifact) -> Result<Mlp> {
-    let parameter = |tensor: &Tensor| {
-        let values: Vec<f32> = match tensor {
-            Tensor::Quantized(tensor) => tensor.codes.iter().map(|&c| c as f32).collect(),
-            Tensor::Float { values, .. } => values.clone(),
-        };
-        match *tensor.shape() {
-            [n, k] => {
-                let matrix = Array2::from_shape_vec((n, k), values).map_err(Error::other)?;
-                Ok(Parameter::weight(tensor.name(), matrix))
-            }
-            _ => Ok(Parameter::bias(tensor.name(), values)),
+    let parameters = artifact.tensors.iter().map(|tensor| match tensor {
+        Tensor::Quantized(tensor) if has_one_scale(&tensor.grid) => {
+            let values: Vec<f32> = tensor.codes.iter().map(|&code| code as f32).collect();
+            Ok(match *tensor.shape.as_slice() {
+                [n, k] => {
+                    let values = Array2::from_shape_vec((n, k), values).map_err(Error::other)?;
+                    Parameter::weight(tensor.name.as_str(), values)
+                }
+                _ => Parameter::bias(tensor.name.as_str(), values),
+            })
         }
-    };
-    let parameters = artifact.tensors.iter().map(parameter);
+        other => {
+            let what = format!("the grid of {}", other.name());
+            Err(Error::invalid(what, "another", "one scale for all codes"))
+        }
+    });
     let parameters = parameters.collect::<Result<_>>()?;
     Mlp::from_parts(artifact.architecture.clone(), parameters).map_err(Error::other)
 }
 
-/// The reverse.
+/// Whether a code stands for the same wherever it is.
+fn has_one_scale(grid: &Grid) -> bool {
+    match grid {
+        Grid::Linear { scales, .. } => scales.len() == 1,
+        Grid::Codebook { .. } | Grid::PowerOfTwo { .. } => true,
+    }
+}
+
+/// The reverse of [`codes`].
 fn with_codes(artifact: &Artifact, codes: &dyn Network) -> Artifact {
     let mut artifact = artifact.clone();
     for (tensor, parameter) in artifact.tensors.iter_mut().zip(codes.parameters()) {
-        match tensor {
-            Tensor::Quantized(tensor) => {
-                tensor.codes = parameter.values().iter().map(|&c| c as i32).collect();
-            }
-            Tensor::Float { values, .. } => *values = parameter.values().to_vec(),
+        if let Tensor::Quantized(tensor) = tensor {
+            tensor.codes = parameter.values().iter().map(|&c| c as i32).collect();
         }
     }
     artifact
+}
+
+#[cfg(test)]
+mod tests {
+    use compress_core::codec::{Granularity, QuantizedTensor};
+    use compress_core::network::{Activation, Architecture};
+    use compress_core::rng::{below, stream};
+    use compress_core::runtime::Runtime;
+
+    use super::*;
+
+    /// Sparse whole numbers, with `scales` scales for the first weight.
+    fn artifact(scales: usize) -> Artifact {
+        let architecture = Architecture::mlp(&[49, 20, 12, 4], Activation::Relu).unwrap();
+        let mut stream = stream(5, "ordered");
+        let mut tensors = Vec::new();
+        for layer in &architecture.layers {
+            for (name, shape) in [
+                (layer.weight_name(), vec![layer.outputs, layer.inputs]),
+                (layer.bias_name(), vec![layer.outputs]),
+            ] {
+                let count = if tensors.is_empty() { scales } else { 1 };
+                let codes = (0..shape.iter().product()).map(|_: usize| {
+                    let code = below(&mut stream, 31) as i32 - 15;
+                    if below(&mut stream, 6) == 0 { code } else { 0 }
+                });
+                tensors.push(Tensor::Quantized(QuantizedTensor {
+                    codes: codes.collect(),
+                    name,
+                    shape,
+                    grid: Grid::Linear {
+                        bits: 5,
+                        granularity: match count {
+                            1 => Granularity::Tensor,
+                            _ => Granularity::Channel,
+                        },
+                        scales: vec![1.0; count],
+                        zero_points: Vec::new(),
+                    },
+                }));
+            }
+        }
+        Artifact {
+            architecture,
+            tensors,
+        }
+    }
+
+    #[test]
+    fn the_file_is_shorter_and_predicts_the_same_bits() {
+        let before = artifact(1);
+        let (mut calls, mut most) = (0, 0);
+        let after = ordered(&before, 5, &mut |done, of| (calls, most) = (done, of)).unwrap();
+        assert!(bytes(&after).unwrap() < bytes(&before).unwrap());
+        assert!(calls > 200 && calls <= most);
+        let inputs = Array2::from_shape_fn((30, 49), |(r, c)| ((r * 31 + c * 7) % 13) as f32);
+        let logits = |artifact: &Artifact| {
+            let runtime = Runtime::new(artifact.clone()).unwrap();
+            runtime.predict(inputs.view()).unwrap()
+        };
+        assert_eq!(logits(&after), logits(&before));
+    }
+
+    #[test]
+    fn neurons_with_scales_of_their_own_are_left_alone() {
+        let error = ordered(&artifact(20), 5, &mut |_, _| ()).unwrap_err();
+        assert!(error.to_string().contains("layers.0.weight"), "{error}");
+    }
 }

@@ -1,5 +1,6 @@
 //! One student of the tracks `pixels` and `pooled`: learnt from the teachers' logits alone, pruned
-//! meanwhile, then quantized, refined code by code, repaired and refined again.
+//! meanwhile, then quantized, refined code by code, repaired and refined again; its neurons in the
+//! order that a search finds cheapest.
 
 use compress_core::artifact::Artifact;
 use compress_core::mask::Mask;
@@ -105,6 +106,18 @@ pub(super) fn quantized(
         order_neurons(&mut network)?;
         refine_codes(lab, settings, seed, &mut network, &steps)?;
     }
+    finished(lab, settings, seed, network, &steps).map(|file| Student { file, epochs })
+}
+
+/// Whole numbers without what is dead, in the order in which they take the least.
+fn finished(
+    lab: &Lab<'_>,
+    settings: &Settings,
+    seed: u64,
+    mut network: Mlp,
+    steps: &LearnedStep,
+) -> Result<Vec<u8>, StageError> {
+    let target = &settings.target;
     // What has become zero may have left neurons without effect.
     compact(&mut network)?;
     order_neurons(&mut network)?;
@@ -122,5 +135,5 @@ pub(super) fn quantized(
         bar.reach(done, of);
     })?;
     let (file, _) = artifact.to_bytes()?;
-    Ok(Student { file, epochs })
+    Ok(file)
 }
