@@ -97,17 +97,16 @@ pub fn improve_order(
         let mut neurons: Vec<usize> = (0..pair[0].outputs).collect();
         for neuron in 0..neurons.len() {
             let from = neurons.iter().position(|&n| n == neuron).unwrap_or(neuron);
-            let (best, found) = best_place(network, pair, from, window, &mut lowest, cost)?;
+            let best = best_place(network, pair, from, window, &mut lowest, cost)?;
             neurons.remove(from);
             neurons.insert(best, neuron);
-            found?;
         }
     }
     Ok(lowest)
 }
 
-/// Moves the neuron at `from` to where `cost` is lowest, and lowers `lowest` to that. Returns that
-/// place, and whether `cost` could be asked about all places.
+/// Moves the neuron at `from` to where `cost` is lowest, also where `cost` then fails, and lowers
+/// `lowest` to that. Returns that place.
 fn best_place(
     network: &mut dyn Network,
     pair: &[LayerSpec],
@@ -115,7 +114,7 @@ fn best_place(
     window: usize,
     lowest: &mut f64,
     cost: &mut dyn FnMut(&dyn Network) -> CoreResult<f64>,
-) -> CoreResult<(usize, CoreResult<()>)> {
+) -> CoreResult<usize> {
     let width = pair[0].outputs;
     let end = from.saturating_add(window).saturating_add(1).min(width);
     let (mut at, mut best, mut asked) = (from, from, Ok(()));
@@ -134,7 +133,7 @@ fn best_place(
     if at != best {
         reorder(network, pair, &moved(width, at, best))?;
     }
-    Ok((best, asked))
+    asked.map(|()| best)
 }
 
 /// The order of `width` neurons once the one at `from` is at `to`.
