@@ -134,15 +134,16 @@ fn scatter(own: &Parameter, rows: &[usize], columns: &[usize], whole: &mut Param
     let (scale, inputs) = (scale(whole, columns), whole.matrix().ncols());
     let gradient = whole.gradient_mut().par_chunks_exact_mut(inputs.max(1));
     gradient.enumerate().for_each(|(row, whole)| {
+        let Ok(position) = rows.binary_search(&row) else {
+            return whole.fill(0.0);
+        };
+        let own = &own.gradient()[position * columns.len()..(position + 1) * columns.len()];
+        if own.len() == whole.len() {
+            return whole.copy_from_slice(own);
+        }
         whole.fill(0.0);
-        if let Ok(position) = rows.binary_search(&row) {
-            let own = &own.gradient()[position * columns.len()..(position + 1) * columns.len()];
-            if own.len() == whole.len() {
-                return whole.copy_from_slice(own);
-            }
-            for (own, &column) in own.iter().zip(columns) {
-                whole[column] = own * scale;
-            }
+        for (own, &column) in own.iter().zip(columns) {
+            whole[column] = own * scale;
         }
     });
 }
