@@ -223,7 +223,8 @@ impl Run {
     }
 
     /// A store of what other runs of this profile and seed may take up, in a folder of theirs:
-    /// of `settings` that are but a part of all. Other settings have other folders, and nothing is removed.
+    /// of `settings` that are but a part of all. Other settings have other folders, and nothing is
+    /// removed.
     pub(crate) fn kept(&self, name: &str, settings: &str) -> Result<Store, RunError> {
         let (profile, seed) = (self.profile.name(), self.seed);
         let key = format!(

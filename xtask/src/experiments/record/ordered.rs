@@ -52,8 +52,11 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
             })
         }
         other => {
-            let what = format!("the grid of {}", other.name());
-            Err(Error::invalid(what, "another", "one scale for all codes"))
+            let (what, found) = match other {
+                Tensor::Float { name, .. } => (name, "in full precision"),
+                Tensor::Quantized(tensor) => (&tensor.name, "codes of several scales"),
+            };
+            Err(Error::invalid(what.as_str(), found, "codes of one scale"))
         }
     });
     let parameters = parameters.collect::<Result<_>>()?;

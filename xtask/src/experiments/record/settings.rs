@@ -89,8 +89,8 @@ pub(super) struct Target {
     /// What a bit costs in the loss: of magnitude where steps are learned, of all that a code
     /// costs where codes are refined.
     pub(super) penalty: f32,
-    /// How far a neuron may be moved for a shorter file, in places. What that takes grows with it
-    /// and with the file: some 25 s for a student of `pooled` at 16.
+    /// How far a neuron may be moved for a shorter file, in places. The time grows with it and
+    /// with the file, so that the larger files of `pixels` have less.
     pub(super) order_window: usize,
     /// The largest change of the logits, as a share of their spread, that rounding all biases may
     /// make.

@@ -1,6 +1,6 @@
 //! One student of the tracks `pixels` and `pooled`: learnt from the teachers' logits alone, pruned
-//! meanwhile, then quantized, refined code by code, repaired and refined again; its neurons in the
-//! order that a search finds cheapest.
+//! meanwhile, then quantized, refined code by code, repaired and refined again, and its neurons put
+//! into an order that a search finds cheaper.
 
 use compress_core::artifact::Artifact;
 use compress_core::mask::Mask;
@@ -109,7 +109,7 @@ pub(super) fn quantized(
     finished(lab, settings, seed, network, &steps).map(|file| Student { file, epochs })
 }
 
-/// Whole numbers without what is dead, in the order in which they take the least.
+/// The file: whole numbers without what is dead, in an order that a search finds cheaper.
 fn finished(
     lab: &Lab<'_>,
     settings: &Settings,

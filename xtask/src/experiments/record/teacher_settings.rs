@@ -81,7 +81,6 @@ const FULL: TeacherSettings = TeacherSettings {
 const QUICK: TeacherSettings = TeacherSettings {
     limit: Some(5_500),
     validation: 500,
-    count: 2,
     widths: [784, 100, 60, 10],
     batch: 64,
     epochs: [6, 2],
