@@ -195,6 +195,14 @@ fn an_open_test_set_is_counted_on_the_decoded_files() {
     }
     let headline = format!("{:.3} % test error", sum as f64 / 20.0);
     assert!(page.contains(&headline), "{headline}: {page}");
+    // Of the training loss: 8 passes of quantizing and 4 of repair, over 2 copies of the images.
+    let html = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    let (_, curve) = html.split_once("\nquantized\n").expect("its curve");
+    let (curve, _) = curve.split_once("</svg>").unwrap();
+    let points = curve
+        .lines()
+        .filter(|l| l.starts_with("<circle") && l.contains("#1D6FB8"));
+    assert_eq!(points.count(), 6);
 }
 
 /// Everything in the folder but the times and the kept stages, by name.
