@@ -148,7 +148,16 @@ pub fn refine(
     let mut stream = rng::stream(options.seed, "refine");
     let pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
     // Logits are finite, but what lies between them may not be.
-    CoreError::check_finite("the loss before refinement", &[pieces.loss() as f32])?;
+    let loss = pieces.loss() as f32;
+    if !loss.is_finite() {
+        let expected =
+            "finite: make the last layer's weights or biases smaller, or the temperature larger";
+        return Err(CoreError::invalid(
+            "the loss before refinement",
+            loss,
+            expected,
+        ));
+    }
     let mut descent = Descent {
         bias_steps: pieces.bias_steps(&chain, BIAS_STEP),
         stream,
