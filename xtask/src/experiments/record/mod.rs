@@ -1,6 +1,7 @@
 //! The record: how small a file of a LeNet-300-100 can become. An ensemble of teachers, then for
 //! each seed a student that is pruned while it learns, quantized with learned steps, refined code
-//! by code, folded into whole numbers, coded, decoded from its file and measured.
+//! by code, repaired and refined again, folded into whole numbers, its neurons put into a shorter
+//! order, coded, decoded from its file and measured.
 //!
 //! Two tracks for that, which must not be compared with each other: `pixels` reads the 784 pixels
 //! and assumes nothing; `pooled` has a fixed linear pooling in front, which the decoder knows and

@@ -41,7 +41,9 @@ fn bytes(artifact: &Artifact) -> Result<f64> {
 /// A network whose values are the codes, which f32 holds exactly: they have 16 bits.
 fn codes(artifact: &Artifact) -> Result<Mlp> {
     let parameters = artifact.tensors.iter().map(|tensor| match tensor {
-        Tensor::Quantized(tensor) if has_one_scale(&tensor.grid) => {
+        Tensor::Quantized(tensor)
+            if matches!(&tensor.grid, Grid::Linear { scales, .. } if scales.len() == 1) =>
+        {
             let values: Vec<f32> = tensor.codes.iter().map(|&code| code as f32).collect();
             Ok(match *tensor.shape.as_slice() {
                 [n, k] => {
@@ -54,21 +56,13 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
         other => {
             let (what, found) = match other {
                 Tensor::Float { name, .. } => (name, "in full precision"),
-                Tensor::Quantized(tensor) => (&tensor.name, "codes of several scales"),
+                Tensor::Quantized(tensor) => (&tensor.name, "codes of several scales or none"),
             };
             Err(Error::invalid(what.as_str(), found, "codes of one scale"))
         }
     });
     let parameters = parameters.collect::<Result<_>>()?;
     Mlp::from_parts(artifact.architecture.clone(), parameters).map_err(Error::other)
-}
-
-/// Whether a code stands for the same wherever it is.
-fn has_one_scale(grid: &Grid) -> bool {
-    match grid {
-        Grid::Linear { scales, .. } => scales.len() == 1,
-        Grid::Codebook { .. } | Grid::PowerOfTwo { .. } => true,
-    }
 }
 
 /// The reverse of [`codes`].
@@ -144,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn neurons_with_scales_of_their_own_are_left_alone() {
+    fn neurons_with_scales_of_their_own_are_refused() {
         let error = ordered(&artifact(20), 5, &mut |_, _| ()).unwrap_err();
         assert!(error.to_string().contains("layers.0.weight"), "{error}");
     }
