@@ -45,6 +45,8 @@ pub(crate) struct Options {
     pub(crate) track: Option<Track>,
     /// Which of its targets.
     pub(crate) target_bytes: Option<usize>,
+    /// Which of the levels of its track `density`, in percent of the weights; all where `None`.
+    pub(crate) target_percent: Option<usize>,
     /// Whether it sweeps over several prices of a bit, which it does with a test set that stays shut.
     pub(crate) sweep: bool,
 }
@@ -54,7 +56,9 @@ pub(crate) struct Options {
 pub(crate) enum RunError {
     #[error("there is no experiment named {name:?}; the experiments are: {known}")]
     UnknownExperiment { name: String, known: String },
-    #[error("the experiment {name} takes no --seeds, --track, --target-bytes or --sweep")]
+    #[error(
+        "the experiment {name} takes no --seeds, --track, --target-bytes, --target-percent or --sweep"
+    )]
     NoOptions { name: &'static str },
     #[error("the track {track} has no target of {bytes} bytes; its targets are: {known}")]
     NoTarget {
@@ -62,8 +66,12 @@ pub(crate) enum RunError {
         bytes: usize,
         known: String,
     },
-    #[error("the track {track} takes no --target-bytes: one run makes all of its files")]
+    #[error("the track {track} takes no --target-bytes: its files are as large as they come out")]
     NoTargets { track: &'static str },
+    #[error("the track density has no level of {percent} %; its levels are: {known}")]
+    NoLevel { percent: usize, known: String },
+    #[error("the track {track} takes no --target-percent; the track density does")]
+    NoLevels { track: &'static str },
     #[error("the track {track} has no --sweep; the tracks pixels and pooled have")]
     NoSweep { track: &'static str },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
@@ -424,14 +432,16 @@ impl Run {
             seeds,
             track,
             target_bytes,
+            target_percent,
             sweep,
         } = self.options;
         let seeds = seeds.map_or_else(String::new, |n| format!(" --seeds {n}"));
         let track = track.map_or_else(String::new, |t| format!(" --track {}", t.name()));
         let bytes = target_bytes.map_or_else(String::new, |n| format!(" --target-bytes {n}"));
+        let percent = target_percent.map_or_else(String::new, |n| format!(" --target-percent {n}"));
         let sweep = if sweep { " --sweep" } else { "" };
         format!(
-            "cargo xtask experiment {}{quick}{track}{bytes}{sweep} --seed {}{seeds}{shut}",
+            "cargo xtask experiment {}{quick}{track}{bytes}{percent}{sweep} --seed {}{seeds}{shut}",
             self.experiment, self.seed
         )
     }

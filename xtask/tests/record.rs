@@ -409,6 +409,18 @@ fn what_it_does_not_know_is_refused() {
             "{said}"
         );
     }
+    for (more, said) in [
+        (["--track", "dense"], "dense takes no --target-percent"),
+        (
+            ["--track", "density"],
+            "no level of 3 %; its levels are: 5, 2, 1",
+        ),
+    ] {
+        let more = [&more[..], &["--target-percent", "3"]].concat();
+        let failed = record(dir.path(), best(), &more);
+        assert!(!failed.status.success());
+        assert!(text(&failed).contains(said), "{}", text(&failed));
+    }
     let failed = record(dir.path(), best(), &["--target-bytes", "7"]);
     assert!(!failed.status.success());
     for part in ["7 bytes", "1000"] {

@@ -16,17 +16,17 @@ pub(super) struct Common {
     pub(super) seeds: usize,
     /// The first test images; all where `None`.
     pub(super) test_limit: Option<usize>,
-    /// Widths of a student's hidden layers.
+    /// Widths of a dense student's hidden layers.
     pub(super) hidden: [usize; 2],
     pub(super) lessons: Lessons,
 }
 
 /// Of the track `density`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct DensitySettings {
     pub(super) common: Common,
-    /// The sparsest last.
-    pub(super) levels: [Level; 3],
+    /// All, the sparsest last, or the one that is asked for.
+    pub(super) levels: Vec<Level>,
 }
 
 /// A share of the weights.
@@ -38,6 +38,11 @@ pub(super) struct Level {
     pub(super) goal: f64,
     /// What [`PUBLISHED_BY`] reached, in percent.
     pub(super) published: f64,
+    /// Widths of the hidden layers before pruning: those of the dense student, or fewer. A
+    /// network of fewer is one of all whose other weights are zero, and is the faster to prune.
+    pub(super) hidden: [usize; 2],
+    /// Of the soft labels.
+    pub(super) temperature: f32,
     /// Passes over as many samples as there are training images, before the first weight goes
     /// and after it.
     pub(super) dense_passes: usize,
@@ -53,6 +58,8 @@ pub(super) struct Level {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DenseSettings {
     pub(super) common: Common,
+    /// Of the soft labels.
+    pub(super) temperature: f32,
     /// Passes over as many samples as there are training images.
     pub(super) passes: usize,
     pub(super) rate: Rate,
@@ -76,6 +83,10 @@ pub(super) const PUBLISHED_BY: &str = "Sparse Momentum (Dettmers and Zettlemoyer
 /// The mean test errors that a dense student is to have at most.
 pub(super) const DENSE_GOAL: usize = 75;
 
+/// Of 784-300-100-10.
+const HIDDEN: [usize; 2] = [300, 100];
+const QUICK_HIDDEN: [usize; 2] = [30, 20];
+
 const LEVELS: [Level; 3] = [
     LEVEL,
     Level {
@@ -88,6 +99,10 @@ const LEVELS: [Level; 3] = [
         percent: 1,
         goal: 1.45,
         published: 2.36,
+        hidden: [100, 40],
+        temperature: 2.0,
+        prune_passes: 600,
+        end: 0.5,
         ..LEVEL
     },
 ];
@@ -96,6 +111,8 @@ const LEVEL: Level = Level {
     percent: 5,
     goal: 1.00,
     published: 1.47,
+    hidden: HIDDEN,
+    temperature: 1.0,
     dense_passes: 10,
     prune_passes: 400,
     end: 0.8,
@@ -103,6 +120,7 @@ const LEVEL: Level = Level {
     rate: Rate::new(4e-3, 0.02, 300),
 };
 
+const DENSE_TEMPERATURE: f32 = 1.0;
 const DENSE_PASSES: usize = 200;
 const DENSE_RATE: Rate = Rate::new(1.5e-3, 0.01, 300);
 
@@ -134,10 +152,9 @@ impl Common {
             track,
             seeds: options.seeds.map_or(seeds, usize::from),
             test_limit: quick.then_some(1_000),
-            hidden: if quick { [30, 20] } else { [300, 100] },
+            hidden: if quick { QUICK_HIDDEN } else { HIDDEN },
             lessons: Lessons {
                 teachers: TeacherSettings::of(profile),
-                temperature: 1.0,
                 batch: 256,
                 front: track.front(),
             },
@@ -158,10 +175,7 @@ impl Common {
 
     fn describe(&self) -> Vec<(String, String)> {
         let Lessons {
-            teachers,
-            temperature,
-            batch,
-            ..
+            teachers, batch, ..
         } = &self.lessons;
         let rows = [
             ("track", self.track.name().to_owned()),
@@ -170,7 +184,6 @@ impl Common {
                 "transfer set: augmented copies",
                 teachers.copies.to_string(),
             ),
-            ("temperature", temperature.to_string()),
             ("batch", batch.to_string()),
             ("student", self.student()),
         ];
@@ -181,29 +194,40 @@ impl Common {
 impl DensitySettings {
     /// Those of a profile and a command line.
     pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
-        let quick = |level: Level| Level {
+        let quick = |level: &Level| Level {
+            hidden: QUICK_HIDDEN,
             dense_passes: 4,
             prune_passes: 16,
             interval: 10,
             rate: Rate::new(4e-3, 0.02, 20),
-            ..level
+            ..*level
         };
-        Ok(DensitySettings {
-            common: Common::of(Track::Density, profile, options)?,
-            levels: match profile {
-                Profile::Full => LEVELS,
-                Profile::Quick => LEVELS.map(quick),
-            },
-        })
+        let asked = |level: &&Level| options.target_percent.is_none_or(|p| p == level.percent);
+        let levels = LEVELS.iter().filter(asked);
+        let levels: Vec<Level> = match profile {
+            Profile::Full => levels.copied().collect(),
+            Profile::Quick => levels.map(quick).collect(),
+        };
+        match options.target_percent {
+            Some(percent) if levels.is_empty() => Err(RunError::NoLevel {
+                percent,
+                known: LEVELS.map(|level| level.percent.to_string()).join(", "),
+            }),
+            _ => Ok(DensitySettings {
+                common: Common::of(Track::Density, profile, options)?,
+                levels,
+            }),
+        }
     }
 
     /// How a student is pruned to a level.
     pub(super) fn pruning(&self, level: &Level) -> Pruning {
         let parameters = self.common.parameters();
         Pruning {
-            hidden: self.common.hidden,
+            hidden: level.hidden,
             // To the nearest.
             weights: (parameters * level.percent + 50) / 100,
+            temperature: level.temperature,
             dense_passes: level.dense_passes,
             prune_passes: level.prune_passes,
             end: level.end,
@@ -218,6 +242,8 @@ impl DensitySettings {
         rows.extend(self.levels.iter().map(|level| {
             let Level {
                 percent,
+                hidden: [first, second],
+                temperature,
                 dense_passes,
                 prune_passes,
                 end,
@@ -227,7 +253,7 @@ impl DensitySettings {
             } = level;
             let (weights, rate) = (self.pruning(level).weights, rate.describe());
             let how = format!(
-                "{weights} weights; {dense_passes} passes dense, {prune_passes} pruning, by {end} of them, every {interval} steps; learning rate {rate}"
+                "{weights} weights, from hidden layers of {first} and {second} neurons; temperature {temperature}; {dense_passes} passes dense, {prune_passes} pruning, by {end} of them, every {interval} steps; learning rate {rate}"
             );
             (format!("{percent} %"), how)
         }));
@@ -244,6 +270,7 @@ impl DenseSettings {
         };
         Ok(DenseSettings {
             common: Common::of(Track::Dense, profile, options)?,
+            temperature: DENSE_TEMPERATURE,
             passes,
             rate,
             roundings: ROUNDINGS,
@@ -253,6 +280,7 @@ impl DenseSettings {
     /// For the report.
     pub(super) fn describe(&self) -> Vec<(String, String)> {
         let mut rows = self.common.describe();
+        rows.push(("temperature".into(), self.temperature.to_string()));
         rows.push(("passes".into(), self.passes.to_string()));
         rows.push(("learning rate".into(), self.rate.describe()));
         rows.extend(self.roundings.iter().map(|rounding| {
@@ -275,9 +303,25 @@ mod tests {
     fn shares_are_of_all_weights_and_biases() {
         let settings = DensitySettings::of(Profile::Full, &Options::default()).unwrap();
         assert_eq!(settings.common.parameters(), 266_610);
-        let weights = settings
-            .levels
-            .map(|level| settings.pruning(&level).weights);
+        let levels = settings.levels.iter();
+        let weights: Vec<usize> = levels.map(|l| settings.pruning(l).weights).collect();
         assert_eq!(weights, [13_331, 5_332, 2_666]);
+    }
+
+    #[test]
+    fn one_level_alone_is_the_one_that_is_asked_for() {
+        for profile in [Profile::Full, Profile::Quick] {
+            let options = |target_percent| Options {
+                target_percent,
+                ..Options::default()
+            };
+            let settings = |percent| DensitySettings::of(profile, &options(percent)).unwrap();
+            let all = settings(None).levels;
+            for level in &all {
+                let alone = settings(Some(level.percent)).levels;
+                assert_eq!(format!("{alone:?}"), format!("[{level:?}]"));
+            }
+            assert_eq!(all.len(), 3);
+        }
     }
 }

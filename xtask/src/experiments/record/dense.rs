@@ -24,6 +24,7 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
         let seed = setup.seeds[i];
         let plan = Plan {
             stage: "dense".into(),
+            temperature: settings.temperature,
             passes: settings.passes,
             rate: settings.rate,
             seed,

@@ -26,7 +26,6 @@ pub(super) type StageError = Box<dyn Error + Send + Sync>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lessons {
     pub(super) teachers: TeacherSettings,
-    pub(super) temperature: f32,
     pub(super) batch: usize,
     /// What a student's first layer reads the images through.
     pub(super) front: Option<Front>,
@@ -43,6 +42,8 @@ pub(super) struct Student {
 pub(super) struct Plan {
     /// Its name, and that of its random stream.
     pub(super) stage: String,
+    /// Of the soft labels.
+    pub(super) temperature: f32,
     /// Passes over as many samples as there are training images.
     pub(super) passes: usize,
     pub(super) rate: Rate,
@@ -56,6 +57,8 @@ pub(super) struct Pruning {
     pub(super) hidden: [usize; 2],
     /// Weights that stay.
     pub(super) weights: usize,
+    /// Of the soft labels.
+    pub(super) temperature: f32,
     /// Passes before the first weight goes, and after it.
     pub(super) dense_passes: usize,
     pub(super) prune_passes: usize,
@@ -71,10 +74,8 @@ pub(super) struct Lab<'a> {
     pub(super) progress: &'a Progress,
     pub(super) data: Box<dyn Samples + Send>,
     validation: Box<dyn Samples + Send>,
-    loss: SoftTargets<'static>,
-    /// The teachers' logits of `data`, `[samples, classes]`, once more: the loss has its own.
+    /// The teachers' logits of `data`, `[samples, classes]`.
     logits: Array2<f32>,
-    pub(super) temperature: f32,
     batch: usize,
     /// Passes over the training images that one epoch over the transfer set is.
     passes: usize,
@@ -93,17 +94,11 @@ impl<'a> Lab<'a> {
             stage: "transfer set".into(),
             source,
         })?;
-        let logits = transfer.logits.clone();
-        let teacher = Teacher::Cached(transfer.logits);
-        let loss = SoftTargets::new(teacher, lessons.temperature)
-            .map_err(|error| RunError::Core(compress_core::Error::other(error)))?;
         Ok(Lab {
             progress: &run.progress,
             data: as_read(lessons.front, transfer.images)?,
             validation: as_read(lessons.front, validation.clone())?,
-            loss,
-            logits,
-            temperature: lessons.temperature,
+            logits: transfer.logits,
             batch: lessons.batch,
             passes: lessons.teachers.copies + 1,
         })
@@ -115,10 +110,14 @@ impl<'a> Lab<'a> {
     }
 
     /// What the teachers say of samples, `[samples, classes]`, as probabilities.
-    pub(super) fn targets(&self, samples: &[usize]) -> Result<Array2<f32>, StageError> {
+    pub(super) fn targets(
+        &self,
+        samples: &[usize],
+        temperature: f32,
+    ) -> Result<Array2<f32>, StageError> {
         let logits = self.logits.select(Axis(0), samples);
         let mut targets = Array2::zeros(logits.raw_dim());
-        softmax::softmax(logits.view(), self.temperature, targets.view_mut())?;
+        softmax::softmax(logits.view(), temperature, targets.view_mut())?;
         Ok(targets)
     }
 
@@ -155,6 +154,7 @@ impl<'a> Lab<'a> {
         let mut hook = GradualPruning::new(criterion, structure, Box::new(Cubic), options)?;
         let plan = Plan {
             stage: stage.to_owned(),
+            temperature: pruning.temperature,
             passes,
             rate: pruning.rate,
             seed,
@@ -171,6 +171,7 @@ impl<'a> Lab<'a> {
         plan: &Plan,
         hooks: &mut [&mut dyn TrainHook],
     ) -> Result<(Mlp, Vec<EpochReport>), StageError> {
+        let loss = SoftTargets::new(Teacher::Cached(self.logits.clone()), plan.temperature)?;
         let epochs = (plan.passes / self.passes).max(1);
         let settings = compress_nn::Settings {
             epochs,
@@ -193,7 +194,7 @@ impl<'a> Lab<'a> {
         let mut trainer = Trainer::new(network, settings)?
             .validation(&*self.validation, every)
             .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
-        let report = trainer.fit(&*self.data, &self.loss, hooks)?;
+        let report = trainer.fit(&*self.data, &loss, hooks)?;
         Ok((trainer.into_network(), report.epochs))
     }
 }

@@ -52,6 +52,11 @@ pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, Ru
             track: track.name(),
         });
     }
+    if options.target_percent.is_some() && track != Track::Density {
+        return Err(RunError::NoLevels {
+            track: track.name(),
+        });
+    }
     let settings = match track {
         Track::Density => format!("{:?}", DensitySettings::of(profile, options)?),
         Track::Dense => format!("{:?}", DenseSettings::of(profile, options)?),

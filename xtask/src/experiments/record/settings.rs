@@ -157,7 +157,6 @@ impl Settings {
     pub(super) fn lessons(&self) -> Lessons {
         Lessons {
             teachers: self.teachers,
-            temperature: self.temperature,
             batch: self.batch,
             front: self.track.front(),
         }
@@ -168,6 +167,7 @@ impl Settings {
         Pruning {
             hidden: self.target.hidden,
             weights: self.target.weights,
+            temperature: self.temperature,
             dense_passes: self.target.dense_passes,
             prune_passes: self.target.prune_passes,
             end: self.target.prune_end,
