@@ -73,7 +73,7 @@ struct ExperimentArgs {
     /// Of the record's tracks pixels and pooled: the target, by its bytes [default: 2400 of pixels, 1250 of pooled, which are to stay at 1.60 %]
     #[arg(long, value_name = "N")]
     target_bytes: Option<usize>,
-    /// Of the record's track density: one level alone, by its percent of the weights [default: all]
+    /// Of the record's track density: one level alone, 5, 2 or 1 percent of the weights [default: all]
     #[arg(long, value_name = "N", conflicts_with = "target_bytes")]
     target_percent: Option<usize>,
     /// Of the record: the frontier, error against bytes over several prices of a bit; never

@@ -66,7 +66,9 @@ pub(crate) enum RunError {
         bytes: usize,
         known: String,
     },
-    #[error("the track {track} takes no --target-bytes: its files are as large as they come out")]
+    #[error(
+        "the track {track} takes no --target-bytes: leave it out; its files are as large as they come out"
+    )]
     NoTargets { track: &'static str },
     #[error("the track density has no level of {percent} %; its levels are: {known}")]
     NoLevel { percent: usize, known: String },

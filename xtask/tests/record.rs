@@ -269,6 +269,18 @@ fn density_is_the_same_with_any_number_of_threads_and_leaves_the_test_set_shut()
     // Fewer weights, and so fewer bytes.
     let bytes = |level: usize| files[expected[level]].len();
     assert!(bytes(0) < bytes(2) && bytes(2) < bytes(4));
+    // One level alone has the same students.
+    let dir = tempfile::tempdir().unwrap();
+    let more = "--track density --target-percent 1 --seed 101";
+    let done = record(dir.path(), best(), &more.split(' ').collect::<Vec<_>>());
+    assert!(done.status.success(), "{}", text(&done));
+    let alone = all_files(dir.path());
+    let (page, models) = self::page(&alone);
+    assert_eq!(models, expected[..2]);
+    assert!(models.iter().all(|&model| alone[model] == files[model]));
+    for part in [more, "hidden layers of 20 and 15 neurons; temperature 2;"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
 
 #[test]

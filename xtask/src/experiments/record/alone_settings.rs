@@ -86,6 +86,8 @@ pub(super) const DENSE_GOAL: usize = 75;
 /// Of 784-300-100-10.
 const HIDDEN: [usize; 2] = [300, 100];
 const QUICK_HIDDEN: [usize; 2] = [30, 20];
+/// Where a level has fewer of them before pruning.
+const QUICK_FEWER: [usize; 2] = [20, 15];
 
 const LEVELS: [Level; 3] = [
     LEVEL,
@@ -195,7 +197,10 @@ impl DensitySettings {
     /// Those of a profile and a command line.
     pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
         let quick = |level: &Level| Level {
-            hidden: QUICK_HIDDEN,
+            hidden: match level.hidden {
+                HIDDEN => QUICK_HIDDEN,
+                _ => QUICK_FEWER,
+            },
             dense_passes: 4,
             prune_passes: 16,
             interval: 10,
@@ -253,7 +258,7 @@ impl DensitySettings {
             } = level;
             let (weights, rate) = (self.pruning(level).weights, rate.describe());
             let how = format!(
-                "{weights} weights, from hidden layers of {first} and {second} neurons; temperature {temperature}; {dense_passes} passes dense, {prune_passes} pruning, by {end} of them, every {interval} steps; learning rate {rate}"
+                "{weights} weights, from hidden layers of {first} and {second} neurons; temperature {temperature}; {dense_passes} passes dense, {prune_passes} pruning, which ends at {end} of all passes, every {interval} steps; learning rate {rate}"
             );
             (format!("{percent} %"), how)
         }));

@@ -244,6 +244,40 @@ fn as_read(
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_temperature_of_a_plan_is_that_of_its_labels() {
+        let samples = |count| {
+            let value = |(row, column)| ((row * 7 + column * 3) % 11) as f32 / 11.0;
+            let inputs = Array2::from_shape_fn((count, 6), value);
+            ArraySamples::new(inputs, vec![0; count]).unwrap()
+        };
+        let progress = Progress::new();
+        let lab = Lab {
+            progress: &progress,
+            data: Box::new(samples(64)),
+            validation: Box::new(samples(8)),
+            logits: Array2::from_shape_fn((64, 10), |(row, class)| ((row + class) % 5) as f32),
+            batch: 16,
+            passes: 1,
+        };
+        let trained = |temperature| {
+            let plan = Plan {
+                stage: "test".into(),
+                temperature,
+                passes: 2,
+                rate: Rate::new(1e-2, 0.1, 1),
+                seed: 1,
+            };
+            let network = lab.untrained([5, 4], 1).unwrap();
+            let (network, epochs) = lab.train(network, &plan, &mut []).unwrap();
+            Student::of(&network, epochs).unwrap().file
+        };
+        assert!(trained(1.0) == trained(1.0));
+        assert!(trained(1.0) != trained(2.0));
+        let targets = |temperature| lab.targets(&[3], temperature).unwrap();
+        assert!(targets(1.0) != targets(2.0));
+    }
+
     /// How often each of `0..of` is among `values`.
     fn counts(values: impl Iterator<Item = usize>, of: usize) -> Vec<usize> {
         let mut counts = vec![0; of];

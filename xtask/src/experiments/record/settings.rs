@@ -76,11 +76,6 @@ pub(super) struct Target {
     pub(super) prune_passes: usize,
     pub(super) quantize_passes: usize,
     pub(super) repair_passes: usize,
-    /// Of the soft labels, in the dense and the pruning passes and in all that comes after them.
-    /// Soft ones say more of each sample; sharp ones care for the class alone, which takes fewer
-    /// bits.
-    pub(super) prune_temperature: f32,
-    pub(super) quantize_temperature: f32,
     /// The share of the dense and the pruning passes after which the number of weights stays.
     pub(super) prune_end: f64,
     pub(super) prune_rate: Rate,
@@ -110,6 +105,7 @@ pub(super) struct Settings {
     /// The first test images; all where `None`.
     pub(super) test_limit: Option<usize>,
     pub(super) teachers: TeacherSettings,
+    pub(super) temperature: f32,
     pub(super) batch: usize,
     pub(super) prune_interval: usize,
     /// How often each code is looked at when codes are refined.
@@ -140,6 +136,7 @@ impl Settings {
             seeds: options.seeds.map_or(default_seeds, usize::from),
             test_limit: quick.then_some(1_000),
             teachers: TeacherSettings::of(profile),
+            temperature: 1.0,
             batch: 256,
             prune_interval: if quick { 10 } else { 100 },
             refine_sweeps: if quick { 1 } else { 2 },
@@ -170,7 +167,7 @@ impl Settings {
         Pruning {
             hidden: self.target.hidden,
             weights: self.target.weights,
-            temperature: self.target.prune_temperature,
+            temperature: self.temperature,
             dense_passes: self.target.dense_passes,
             prune_passes: self.target.prune_passes,
             end: self.target.prune_end,
@@ -189,13 +186,7 @@ impl Settings {
                 "transfer set: augmented copies",
                 self.teachers.copies.to_string(),
             ),
-            (
-                "temperature: dense and pruning, then",
-                format!(
-                    "{}, {}",
-                    target.prune_temperature, target.quantize_temperature
-                ),
-            ),
+            ("temperature", self.temperature.to_string()),
             ("batch", self.batch.to_string()),
             (
                 "hidden neurons before pruning",
@@ -245,8 +236,6 @@ const FIRST: Target = Target {
     prune_passes: 600,
     quantize_passes: 400,
     repair_passes: 150,
-    prune_temperature: 1.0,
-    quantize_temperature: 1.0,
     prune_end: 0.5,
     prune_rate: Rate::new(4e-3, 0.1, 300),
     quantize_rate: Rate::new(6e-3, 0.02, 300),

@@ -50,13 +50,13 @@ fn refine_codes(
 ) -> Result<(), StageError> {
     let options = RefineOptions {
         penalty: settings.target.penalty,
-        temperature: settings.target.quantize_temperature,
+        temperature: settings.temperature,
         sweeps: settings.refine_sweeps,
         image_width: Some(settings.track.image_width()),
         seed,
     };
     let samples = lab.spread(settings.target.refine_samples);
-    let targets = lab.targets(&samples, settings.target.quantize_temperature)?;
+    let targets = lab.targets(&samples, settings.temperature)?;
     let bar = lab.progress.bar(&format!("refined, seed {seed}"), 1);
     refine(
         network,
@@ -94,7 +94,7 @@ pub(super) fn quantized(
         let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
         let plan = Plan {
             stage: stage.into(),
-            temperature: target.quantize_temperature,
+            temperature: settings.temperature,
             passes,
             rate,
             seed,
