@@ -1,0 +1,5 @@
+//! All of them in one program, which builds and links faster than one for each.
+
+mod distillation;
+mod ensemble;
+mod losses;

@@ -1,0 +1,11 @@
+//! All of them in one program, which builds and links faster than one for each.
+
+mod batchwise;
+mod data;
+mod features;
+mod front;
+mod gradients;
+mod hooks;
+mod networks;
+mod sparse;
+mod training;

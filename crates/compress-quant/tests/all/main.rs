@@ -1,0 +1,9 @@
+//! All of them in one program, which builds and links faster than one for each.
+
+mod arrays;
+mod folding;
+mod learned_step;
+mod observers;
+mod refine;
+mod schemes;
+mod training;
