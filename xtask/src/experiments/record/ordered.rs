@@ -21,13 +21,15 @@ pub(super) fn ordered(
     let layers = &artifact.architecture.layers;
     let hidden = layers.iter().take(layers.len() - 1);
     let most = 1 + 2 * window * hidden.map(|layer| layer.outputs).sum::<usize>();
-    let mut done = 0;
+    let (mut done, mut trial) = (0, artifact.clone());
     improve_order(&mut codes, window, &mut |codes| {
         done += 1;
         progress(done, most);
-        bytes(&with_codes(artifact, codes))
+        set_codes(&mut trial, codes);
+        bytes(&trial)
     })?;
-    Ok(with_codes(artifact, &codes))
+    set_codes(&mut trial, &codes);
+    Ok(trial)
 }
 
 /// What the file takes, to fractions of a byte where its parts say so.
@@ -66,14 +68,14 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
 }
 
 /// The reverse of [`codes`].
-fn with_codes(artifact: &Artifact, codes: &dyn Network) -> Artifact {
-    let mut artifact = artifact.clone();
+fn set_codes(artifact: &mut Artifact, codes: &dyn Network) {
     for (tensor, parameter) in artifact.tensors.iter_mut().zip(codes.parameters()) {
         if let Tensor::Quantized(tensor) = tensor {
-            tensor.codes = parameter.values().iter().map(|&c| c as i32).collect();
+            for (code, &value) in tensor.codes.iter_mut().zip(parameter.values()) {
+                *code = value as i32;
+            }
         }
     }
-    artifact
 }
 
 #[cfg(test)]
