@@ -242,10 +242,12 @@ fn as_read(
 
 #[cfg(test)]
 mod tests {
+    use compress_prune::Magnitude;
+
     use super::*;
 
     #[test]
-    fn the_temperature_of_a_plan_is_that_of_its_labels() {
+    fn students_learn_at_the_temperature_that_is_asked_for() {
         let samples = |count| {
             let value = |(row, column)| ((row * 7 + column * 3) % 11) as f32 / 11.0;
             let inputs = Array2::from_shape_fn((count, 6), value);
@@ -261,16 +263,18 @@ mod tests {
             passes: 1,
         };
         let trained = |temperature| {
-            let plan = Plan {
-                stage: "test".into(),
+            let pruning = Pruning {
+                hidden: [5, 4],
+                weights: 50,
                 temperature,
-                passes: 2,
+                dense_passes: 1,
+                prune_passes: 1,
+                end: 0.5,
+                interval: 1,
                 rate: Rate::new(1e-2, 0.1, 1),
-                seed: 1,
             };
-            let network = lab.untrained([5, 4], 1).unwrap();
-            let (network, epochs) = lab.train(network, &plan, &mut []).unwrap();
-            Student::of(&network, epochs).unwrap().file
+            let criterion = Box::new(Magnitude);
+            lab.pruned("test", 1, &pruning, criterion).unwrap().file
         };
         assert!(trained(1.0) == trained(1.0));
         assert!(trained(1.0) != trained(2.0));
