@@ -66,16 +66,14 @@ pub(crate) enum RunError {
         bytes: usize,
         known: String,
     },
-    #[error(
-        "the track {track} takes no --target-bytes: leave it out; its files are as large as they come out"
-    )]
-    NoTargets { track: &'static str },
     #[error("the track density has no level of {percent} %; its levels are: {known}")]
     NoLevel { percent: usize, known: String },
-    #[error("the track {track} takes no --target-percent; the track density does")]
-    NoLevels { track: &'static str },
-    #[error("the track {track} has no --sweep; the tracks pixels and pooled have")]
-    NoSweep { track: &'static str },
+    #[error("the track {track} takes no {option}: leave it out, or take {takers}")]
+    NotOfTrack {
+        track: &'static str,
+        option: &'static str,
+        takers: &'static str,
+    },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
     Unwritable {
         path: PathBuf,

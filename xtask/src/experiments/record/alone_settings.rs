@@ -142,15 +142,10 @@ const ROUNDINGS: [Rounding; 2] = [
 ];
 
 impl Common {
-    fn of(track: Track, profile: Profile, options: &Options) -> Result<Self, RunError> {
-        if options.target_bytes.is_some() {
-            return Err(RunError::NoTargets {
-                track: track.name(),
-            });
-        }
+    fn of(track: Track, profile: Profile, options: &Options) -> Self {
         let quick = profile == Profile::Quick;
         let seeds = if quick { 2 } else { 5 };
-        Ok(Common {
+        Common {
             track,
             seeds: options.seeds.map_or(seeds, usize::from),
             test_limit: quick.then_some(1_000),
@@ -160,7 +155,7 @@ impl Common {
                 batch: 256,
                 front: track.front(),
             },
-        })
+        }
     }
 
     /// The dense student, as in 784-300-100-10.
@@ -219,7 +214,7 @@ impl DensitySettings {
                 known: LEVELS.map(|level| level.percent.to_string()).join(", "),
             }),
             _ => Ok(DensitySettings {
-                common: Common::of(Track::Density, profile, options)?,
+                common: Common::of(Track::Density, profile, options),
                 levels,
             }),
         }
@@ -268,18 +263,18 @@ impl DensitySettings {
 
 impl DenseSettings {
     /// Those of a profile and a command line.
-    pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
+    pub(super) fn of(profile: Profile, options: &Options) -> Self {
         let (passes, rate) = match profile {
             Profile::Full => (DENSE_PASSES, DENSE_RATE),
             Profile::Quick => (8, Rate::new(4e-3, 0.01, 20)),
         };
-        Ok(DenseSettings {
-            common: Common::of(Track::Dense, profile, options)?,
+        DenseSettings {
+            common: Common::of(Track::Dense, profile, options),
             temperature: DENSE_TEMPERATURE,
             passes,
             rate,
             roundings: ROUNDINGS,
-        })
+        }
     }
 
     /// For the report.

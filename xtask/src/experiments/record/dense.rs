@@ -17,7 +17,7 @@ use crate::run::{Run, RunError};
 
 /// Trains the teachers, then the students of all seeds, rounds them, then measures.
 pub(super) fn run(run: &Run) -> Result<(), RunError> {
-    let settings = DenseSettings::of(run.profile, &run.options)?;
+    let settings = DenseSettings::of(run.profile, &run.options);
     let common = &settings.common;
     let setup = Setup::new(run, common.lessons, common.seeds)?;
     let students = setup.stages(&setup.names("dense"), |lab, i| {

@@ -46,20 +46,10 @@ const RECIPE: u32 = 6;
 /// The settings of a profile and the options in full, or why they are none.
 pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
     let track = Track::of(options);
-    let smallest = matches!(track, Track::Pixels | Track::Pooled);
-    if options.sweep && !smallest {
-        return Err(RunError::NoSweep {
-            track: track.name(),
-        });
-    }
-    if options.target_percent.is_some() && track != Track::Density {
-        return Err(RunError::NoLevels {
-            track: track.name(),
-        });
-    }
+    check_options(track, options)?;
     let settings = match track {
         Track::Density => format!("{:?}", DensitySettings::of(profile, options)?),
-        Track::Dense => format!("{:?}", DenseSettings::of(profile, options)?),
+        Track::Dense => format!("{:?}", DenseSettings::of(profile, options)),
         Track::Pixels | Track::Pooled => {
             let settings = Settings::of(profile, options)?;
             let penalties = sweep::penalties(profile, track);
@@ -73,6 +63,36 @@ pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, Ru
     Ok(format!(
         "recipe {RECIPE}, of pruned students {pruned}, of teachers {teachers}, {settings}"
     ))
+}
+
+/// Fails at an option that is another track's.
+fn check_options(track: Track, options: &Options) -> Result<(), RunError> {
+    let smallest = matches!(track, Track::Pixels | Track::Pooled);
+    let (of_smallest, of_density) = ("--track pixels or pooled", "--track density");
+    for (option, given, fits, takers) in [
+        ("--sweep", options.sweep, smallest, of_smallest),
+        (
+            "--target-bytes",
+            options.target_bytes.is_some(),
+            smallest,
+            of_smallest,
+        ),
+        (
+            "--target-percent",
+            options.target_percent.is_some(),
+            track == Track::Density,
+            of_density,
+        ),
+    ] {
+        if given && !fits {
+            return Err(RunError::NotOfTrack {
+                track: track.name(),
+                option,
+                takers,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Runs the track that the options name.
