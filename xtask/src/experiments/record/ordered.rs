@@ -67,7 +67,8 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
     Mlp::from_parts(artifact.architecture.clone(), parameters).map_err(Error::other)
 }
 
-/// The reverse of [`codes`].
+/// Writes the values of a network that [`codes`] gave for this artifact, its neurons in any order,
+/// over its codes.
 fn set_codes(artifact: &mut Artifact, codes: &dyn Network) {
     for (tensor, parameter) in artifact.tensors.iter_mut().zip(codes.parameters()) {
         if let Tensor::Quantized(tensor) = tensor {
@@ -130,6 +131,14 @@ mod tests {
         let (mut calls, mut most) = (0, 0);
         let after = ordered(&before, 5, &mut |done, of| (calls, most) = (done, of)).unwrap();
         assert!(bytes(&after).unwrap() < bytes(&before).unwrap());
+        // It is the best order, and not the last that was tried.
+        let mut of = |codes: &dyn Network| {
+            let mut trial = before.clone();
+            set_codes(&mut trial, codes);
+            bytes(&trial)
+        };
+        let lowest = improve_order(&mut codes(&before).unwrap(), 5, &mut of).unwrap();
+        assert_eq!(bytes(&after).unwrap(), lowest);
         assert!(calls > 200 && calls <= most);
         let inputs = Array2::from_shape_fn((30, 49), |(r, c)| ((r * 31 + c * 7) % 13) as f32);
         let logits = |artifact: &Artifact| {
