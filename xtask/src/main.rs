@@ -76,7 +76,7 @@ struct ExperimentArgs {
     /// Of the record's track density: one level alone, 5, 2 or 1 percent of the weights [default: all]
     #[arg(long, value_name = "N", conflicts_with = "target_bytes")]
     target_percent: Option<usize>,
-    /// Of the record: the frontier, error against bytes over several prices of a bit; never
+    /// Of the record's tracks pixels and pooled: the frontier, error against bytes over several prices of a bit; never
     /// opens the test set
     #[arg(long, conflicts_with = "target_bytes")]
     sweep: bool,

@@ -72,7 +72,7 @@ pub(crate) enum RunError {
     NotOfTrack {
         track: &'static str,
         option: &'static str,
-        takers: &'static str,
+        takers: String,
     },
     #[error("cannot write to {}; choose another folder with --out", path.display())]
     Unwritable {

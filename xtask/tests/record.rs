@@ -411,28 +411,30 @@ fn targets_go_on_from_what_a_sweep_has_pruned() {
 #[test]
 fn what_it_does_not_know_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    for track in ["density", "dense"] {
-        let more = ["--track", track, "--target-bytes", "1000"];
-        let failed = record(dir.path(), best(), &more);
-        assert!(!failed.status.success());
-        let said = text(&failed);
-        assert!(
-            said.contains(&format!("{track} takes no --target-bytes")),
-            "{said}"
-        );
-    }
-    for (more, said) in [
-        (["--track", "dense"], "dense takes no --target-percent"),
-        (
-            ["--track", "density"],
-            "no level of 3 %; its levels are: 5, 2, 1",
-        ),
+    let smallest = "leave it out, or take --track pixels or --track pooled";
+    let density = "leave it out, or take --track density";
+    for (track, option, said) in [
+        ("density", "--target-bytes 1000", smallest),
+        ("dense", "--target-bytes 1000", smallest),
+        ("density", "--sweep", smallest),
+        ("dense", "--sweep", smallest),
+        ("pixels", "--target-percent 1", density),
+        ("dense", "--target-percent 1", density),
     ] {
-        let more = [&more[..], &["--target-percent", "3"]].concat();
-        let failed = record(dir.path(), best(), &more);
+        let words: Vec<&str> = ["--track", track]
+            .into_iter()
+            .chain(option.split(' '))
+            .collect();
+        let failed = record(dir.path(), best(), &words);
         assert!(!failed.status.success());
-        assert!(text(&failed).contains(said), "{}", text(&failed));
+        let said = format!("the track {track} takes no {}: {said}", words[2]);
+        assert!(text(&failed).contains(&said), "{}", text(&failed));
     }
+    let more = ["--track", "density", "--target-percent", "3"];
+    let failed = record(dir.path(), best(), &more);
+    assert!(!failed.status.success());
+    let said = "no level of 3 %; its levels are: 5, 2, 1";
+    assert!(text(&failed).contains(said), "{}", text(&failed));
     let failed = record(dir.path(), best(), &["--target-bytes", "7"]);
     assert!(!failed.status.success());
     for part in ["7 bytes", "1000"] {

@@ -300,12 +300,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_of_all_weights_and_biases() {
+    fn students_are_pruned_as_their_level_says() {
         let settings = DensitySettings::of(Profile::Full, &Options::default()).unwrap();
         assert_eq!(settings.common.parameters(), 266_610);
         let levels = settings.levels.iter();
         let weights: Vec<usize> = levels.map(|l| settings.pruning(l).weights).collect();
         assert_eq!(weights, [13_331, 5_332, 2_666]);
+        for level in &settings.levels {
+            let pruning = settings.pruning(level);
+            let (hidden, temperature) = match level.percent {
+                1 => ([100, 40], 2.0),
+                _ => ([300, 100], 1.0),
+            };
+            assert_eq!((pruning.hidden, pruning.temperature), (hidden, temperature));
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn goals(settings: &DensitySettings, alone: &Alone<'_, '_>, out: &mut String) {
     push(
         out,
         &format!(
-            "## Density and error\n\nIn full precision, on the 784 pixels. Pruned to a share of the {} weights and biases of {}, some from fewer hidden neurons, as the settings say; biases are not pruned, and those that are left are counted in a column of their own. What is dead is removed, so that fewer weights may be left. Errors in percent, means of the seeds; published by {PUBLISHED_BY}.\n\n| share | weights at most | validation error | test error | goal | published |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n",
+            "## Density and error\n\nIn full precision, on the 784 pixels. Students pruned, each from the hidden neurons that the settings name, to a share of the {} weights and biases of {}; biases are not pruned, and those that are left are counted in a column of their own. What is dead is removed, so that fewer weights may be left. Errors in percent, means of the seeds; published by {PUBLISHED_BY}.\n\n| share | weights at most | validation error | test error | goal | published |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n",
             common.parameters(),
             common.student(),
         ),

@@ -67,28 +67,19 @@ pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, Ru
 
 /// Fails at an option that is another track's.
 fn check_options(track: Track, options: &Options) -> Result<(), RunError> {
-    let smallest = matches!(track, Track::Pixels | Track::Pooled);
-    let (of_smallest, of_density) = ("--track pixels or pooled", "--track density");
-    for (option, given, fits, takers) in [
-        ("--sweep", options.sweep, smallest, of_smallest),
-        (
-            "--target-bytes",
-            options.target_bytes.is_some(),
-            smallest,
-            of_smallest,
-        ),
-        (
-            "--target-percent",
-            options.target_percent.is_some(),
-            track == Track::Density,
-            of_density,
-        ),
+    let (bytes, percent) = (options.target_bytes, options.target_percent);
+    let smallest: &[Track] = &[Track::Pixels, Track::Pooled];
+    for (option, given, takers) in [
+        ("--sweep", options.sweep, smallest),
+        ("--target-bytes", bytes.is_some(), smallest),
+        ("--target-percent", percent.is_some(), &[Track::Density]),
     ] {
-        if given && !fits {
+        if given && !takers.contains(&track) {
+            let takers = takers.iter().map(|t| format!("--track {}", t.name()));
             return Err(RunError::NotOfTrack {
                 track: track.name(),
                 option,
-                takers,
+                takers: takers.collect::<Vec<_>>().join(" or "),
             });
         }
     }
