@@ -14,11 +14,13 @@ use compress_core::rng::{self, Stream};
 use compress_core::train::Samples;
 use ndarray::ArrayView2;
 
+use self::biases::BiasSteps;
 use self::chain::{Chain, Place};
 use self::pieces::Pieces;
 use self::rates::Rates;
 use crate::qat::LearnedStep;
 
+mod biases;
 mod chain;
 mod pieces;
 mod rates;
@@ -36,18 +38,25 @@ pub struct RefineOptions {
     /// Pixels of a row of the image that the first layer reads, where it reads one: places near
     /// others are cheap.
     pub image_width: Option<usize>,
+    /// Where given, biases become whole multiples of a step for each layer, and move by it: the
+    /// power of √2, times the product of the weights' steps up to the layer, that is nearest to
+    /// this share of the root mean square of what the layer gives. Once steps are folded
+    /// ([`crate::folding::fold_steps`]) it is a power of √2 alone. The coarser it is, the fewer
+    /// bits biases take, and weights make good for it.
+    pub bias_grid: Option<f32>,
     /// The order in which codes are looked at follows from it.
     pub seed: u64,
 }
 
 impl Default for RefineOptions {
-    /// Three sweeps, bits for free, a temperature of 1, no image.
+    /// Three sweeps, bits for free, a temperature of 1, no image, biases of any value.
     fn default() -> Self {
         RefineOptions {
             penalty: 0.0,
             temperature: 1.0,
             sweeps: 3,
             image_width: None,
+            bias_grid: None,
             seed: 0,
         }
     }
@@ -67,11 +76,6 @@ pub struct Sweep {
     /// Weights that are not zero after it.
     pub nonzero: usize,
 }
-
-/// A bias moves by this share of the root mean square of what its layer gives, less in later
-/// sweeps.
-const BIAS_STEP: f64 = 0.003;
-const BIAS_DECAY: f32 = 0.7;
 
 /// Changes the codes and biases of `network`, whose weights have `steps`, so that the
 /// cross-entropy of its softmax against `targets`, plus the price of its bits, becomes smaller.
@@ -146,7 +150,7 @@ pub fn refine(
     let mut chain = read(network, steps, check_temperature(options.temperature)?)?;
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
-    let pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
+    let mut pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
     // Logits are finite, but what lies between them may not be.
     let loss = pieces.loss() as f32;
     if !loss.is_finite() {
@@ -158,8 +162,9 @@ pub fn refine(
             expected,
         ));
     }
+    let bias_steps = BiasSteps::new(&mut chain, &mut pieces, options.bias_grid)?;
     let mut descent = Descent {
-        bias_steps: pieces.bias_steps(&chain, BIAS_STEP),
+        bias_steps,
         stream,
         penalty: f64::from(options.penalty) / square,
         pieces,
@@ -243,8 +248,7 @@ fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<
 /// What goes from sweep to sweep.
 struct Descent {
     pieces: Pieces,
-    /// By how much the biases of each layer move.
-    bias_steps: Vec<f32>,
+    bias_steps: BiasSteps,
     stream: Stream,
     penalty: f64,
 }
@@ -266,6 +270,10 @@ impl Descent {
         let prices = rates.of(chain);
         // Other samples are the first by which changes are discarded.
         self.pieces.shuffle(&mut self.stream);
+        if self.bias_steps.are_of_a_grid() {
+            // They have been rounded, before any weight could make good for it.
+            sweep.biases += self.move_biases(chain)?;
+        }
         let mut places = chain.nonzeros();
         rng::shuffle(&mut self.stream, &mut places);
         for (done, &place) in places.iter().enumerate() {
@@ -279,12 +287,8 @@ impl Descent {
             }
             progress(done + 1, places.len());
         }
-        for layer in 0..chain.layers.len() {
-            for row in 0..chain.layers[layer].bias.len() {
-                sweep.biases += usize::from(self.moves_bias(chain, layer, row)?);
-            }
-            self.bias_steps[layer] *= BIAS_DECAY;
-        }
+        sweep.biases += self.move_biases(chain)?;
+        self.bias_steps.decay();
         sweep.loss = self.pieces.loss();
         sweep.nonzero = chain.nonzeros().len();
         Ok(sweep)
@@ -302,17 +306,23 @@ impl Descent {
         Ok(true)
     }
 
-    /// Moves a bias up or down, if the loss falls.
-    fn moves_bias(&mut self, chain: &mut Chain, layer: usize, row: usize) -> Result<bool> {
-        let step = self.bias_steps[layer];
-        if step == 0.0 {
-            return Ok(false);
+    /// Moves each bias up or down, if the loss falls; how many did.
+    fn move_biases(&mut self, chain: &mut Chain) -> Result<usize> {
+        let mut moved = 0;
+        for layer in 0..chain.layers.len() {
+            for row in 0..chain.layers[layer].bias.len() {
+                moved += usize::from(self.moves_bias(chain, layer, row)?);
+            }
         }
-        for delta in [step, -step] {
-            let change = Chain::bias_change(layer, row, delta);
+        Ok(moved)
+    }
+
+    fn moves_bias(&mut self, chain: &mut Chain, layer: usize, row: usize) -> Result<bool> {
+        for by in self.bias_steps.up_and_down(chain, layer, row) {
+            let change = Chain::bias_change(layer, row, by);
             if let Some(losses) = self.pieces.losses_if_worth(chain, change, 0.0)? {
                 self.pieces.apply(chain, change, &losses)?;
-                chain.move_bias(layer, row, delta);
+                chain.move_bias(layer, row, by);
                 return Ok(true);
             }
         }

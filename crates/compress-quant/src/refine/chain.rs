@@ -17,6 +17,8 @@ pub(super) struct Layer {
     /// `[outputs, inputs]`, each to be multiplied by `step`.
     pub(super) codes: Vec<i32>,
     step: f32,
+    /// The product of the steps up to this one: what biases are in once steps are folded.
+    steps: f32,
     /// What the layer's products are divided by, and so what `columns` hold.
     divisor: f32,
     /// As in the network.
@@ -53,6 +55,16 @@ impl Layer {
         self.bias.iter().map(|bias| bias / self.divisor)
     }
 
+    /// One of them.
+    pub(super) fn bias_at(&self, row: usize) -> f32 {
+        self.bias[row] / self.divisor
+    }
+
+    /// What a bias of 1 is, divided, once steps are folded.
+    pub(super) fn unit(&self) -> f32 {
+        self.steps / self.divisor
+    }
+
     /// What a code adds to a product for an input of 1.
     fn value(&self, code: i32) -> f32 {
         code as f32 * self.step / self.divisor
@@ -76,6 +88,7 @@ impl Chain {
             activation: spec.activation,
             codes,
             step,
+            steps: step * self.layers.last().map_or(1.0, |before| before.steps),
             divisor,
             bias,
             columns: vec![Vec::new(); inputs],

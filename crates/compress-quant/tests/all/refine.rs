@@ -1,8 +1,12 @@
 //! Refined codes against the loss of the whole network, and against all of their neighbours.
 
 use compress_core::Result;
+use compress_core::artifact::{Artifact, Tensor};
+use compress_core::codec::Grid;
 use compress_core::network::{Activation, Network, Role};
+use compress_core::runtime::Runtime;
 use compress_core::train::{ArraySamples, Samples};
+use compress_quant::folding::{fold_steps, round_biases};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_quant::refine::{RefineOptions, Sweep, refine};
 use compress_testing::{Chain, blobs, normal};
@@ -13,6 +17,7 @@ const OPTIONS: RefineOptions = RefineOptions {
     temperature: 1.0,
     sweeps: 3,
     image_width: None,
+    bias_grid: None,
     seed: 4,
 };
 
@@ -60,7 +65,10 @@ fn data(count: usize) -> (ArraySamples, Array2<f32>) {
 
 /// The mean cross-entropy, in f64, by a forward pass over all samples.
 fn loss(network: &dyn Network, inputs: ArrayView2<'_, f32>, targets: &Array2<f32>) -> f64 {
-    let logits = network.forward(inputs).unwrap();
+    loss_of(&network.forward(inputs).unwrap(), targets)
+}
+
+fn loss_of(logits: &Array2<f32>, targets: &Array2<f32>) -> f64 {
     let rows = logits.rows().into_iter().zip(targets.rows());
     let losses = rows.map(|(logits, targets)| {
         let sum: f64 = logits.iter().map(|&z| f64::from(z).exp()).sum();
@@ -204,6 +212,91 @@ fn what_costs_more_is_used_less() {
         "{nonzeros:?}"
     );
     assert_eq!(nonzeros[3], 0);
+}
+
+#[test]
+fn biases_on_a_grid_are_whole_once_steps_are_folded_and_better_than_rounded_later() {
+    for (temperature, bias_grid) in [(1.0, 0.3), (2.0, 0.3), (1.0, 0.05)] {
+        let (mut network, steps) = network(Activation::Relu);
+        let options = RefineOptions {
+            temperature,
+            bias_grid: Some(bias_grid),
+            ..OPTIONS
+        };
+        run(&mut network, &steps, 400, &options);
+        let (folded, scale) = fold_steps(&steps.to_artifact(&network).unwrap()).unwrap();
+        let (data, targets) = data(400);
+        // Biases lie on the grid, so that nothing is lost even where next to nothing may be.
+        let whole = round_biases(&folded, data.inputs(), 1e-5).unwrap();
+        let mut free = self::network(Activation::Relu).0;
+        let options = RefineOptions {
+            bias_grid: None,
+            ..options
+        };
+        run(&mut free, &steps, 400, &options);
+        let (mut later, _) = fold_steps(&steps.to_artifact(&free).unwrap()).unwrap();
+        for (later, whole) in later
+            .tensors
+            .iter_mut()
+            .zip(&whole.tensors)
+            .skip(1)
+            .step_by(2)
+        {
+            let Tensor::Quantized(whole) = whole else {
+                panic!("a bias is not rounded");
+            };
+            let Grid::Linear { scales, .. } = &whole.grid else {
+                panic!("the grid is not linear");
+            };
+            let most = whole.codes.iter().map(|code| code.abs()).max().unwrap();
+            let expected = (1.0 / bias_grid) as i32;
+            assert!((1..=5 * expected).contains(&most), "{most}: {expected}");
+            let rounded = later.values().unwrap().into_iter();
+            let rounded = rounded
+                .map(|b| (b / scales[0]).round() * scales[0])
+                .collect();
+            *later = Tensor::Float {
+                name: whole.name.clone(),
+                shape: whole.shape.clone(),
+                values: rounded,
+            };
+        }
+        let of = |artifact: &Artifact| {
+            let logits = Runtime::new(artifact.clone())
+                .unwrap()
+                .predict(data.inputs());
+            let logits = logits.unwrap() * (scale as f32 / temperature);
+            loss_of(&logits, &targets)
+        };
+        let (on_grid, later) = (of(&whole), of(&later));
+        assert!(on_grid < later, "{on_grid} {later}");
+    }
+}
+
+#[test]
+fn a_grid_of_no_width_is_refused() {
+    for share in [0.0, -0.1, f32::NAN, f32::INFINITY] {
+        let (mut network, steps) = network(Activation::Relu);
+        let before = weights(&network);
+        let (data, targets) = data(20);
+        let indices: Vec<usize> = (0..20).collect();
+        let options = RefineOptions {
+            bias_grid: Some(share),
+            ..OPTIONS
+        };
+        let found = refine(
+            &mut network,
+            &steps,
+            &data,
+            &indices,
+            targets.view(),
+            &options,
+            &mut |_, _| {},
+        );
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("the grid of the biases"), "{error}");
+        assert_eq!(weights(&network), before);
+    }
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! By how much biases move: less and less, or on a grid.
+
+use compress_core::codec::sqrt2_power;
+use compress_core::{Error, Result};
+
+use super::chain::{Chain, Layer};
+use super::pieces::Pieces;
+
+/// Where there is no grid, a bias moves by this share of the root mean square of what its layer
+/// gives, less in later sweeps.
+const SHARE: f64 = 0.003;
+const DECAY: f32 = 0.7;
+
+/// Of each layer, divided as its products are.
+pub(super) struct BiasSteps {
+    steps: Vec<f32>,
+    of_a_grid: bool,
+}
+
+impl BiasSteps {
+    /// Free steps, or the grid of this `share` ([`super::RefineOptions::bias_grid`]), onto which
+    /// the biases are rounded.
+    pub(super) fn new(chain: &mut Chain, pieces: &mut Pieces, share: Option<f32>) -> Result<Self> {
+        let Some(share) = share else {
+            return Ok(BiasSteps {
+                steps: pieces.bias_steps(chain, SHARE),
+                of_a_grid: false,
+            });
+        };
+        if !(share.is_finite() && share > 0.0) {
+            let expected = "positive and finite";
+            return Err(Error::invalid("the grid of the biases", share, expected));
+        }
+        let wanted = pieces.bias_steps(chain, f64::from(share));
+        let layers = chain.layers.iter().zip(wanted);
+        let steps = layers.map(|(layer, wanted)| step_of_grid(layer, wanted));
+        let grid = BiasSteps {
+            steps: steps.collect(),
+            of_a_grid: true,
+        };
+        for layer in 0..chain.layers.len() {
+            for row in 0..chain.layers[layer].bias.len() {
+                let by = grid.to_nearest(chain, layer, row);
+                let change = Chain::bias_change(layer, row, by);
+                if let Some(losses) = pieces.losses_if_worth(chain, change, f64::INFINITY)? {
+                    pieces.apply(chain, change, &losses)?;
+                    chain.move_bias(layer, row, by);
+                }
+            }
+        }
+        Ok(grid)
+    }
+
+    pub(super) fn are_of_a_grid(&self) -> bool {
+        self.of_a_grid
+    }
+
+    /// The two changes of a bias that may be worth it; none where the layer gives only zeros.
+    pub(super) fn up_and_down(&self, chain: &Chain, layer: usize, row: usize) -> Vec<f32> {
+        let step = self.steps[layer];
+        // On a grid, it ends on a multiple again, without what float addition has left.
+        let from = match self.of_a_grid {
+            true => self.to_nearest(chain, layer, row),
+            false => 0.0,
+        };
+        match step {
+            0.0 => Vec::new(),
+            _ => vec![from + step, from - step],
+        }
+    }
+
+    /// What takes a bias to the nearest multiple.
+    fn to_nearest(&self, chain: &Chain, layer: usize, row: usize) -> f32 {
+        let (step, bias) = (self.steps[layer], chain.layers[layer].bias_at(row));
+        match step {
+            0.0 => 0.0,
+            _ => (bias / step).round_ties_even() * step - bias,
+        }
+    }
+
+    /// After a sweep.
+    pub(super) fn decay(&mut self) {
+        if !self.of_a_grid {
+            self.steps.iter_mut().for_each(|step| *step *= DECAY);
+        }
+    }
+}
+
+/// The power of √2 in the layer's units that is nearest to `wanted`; 0 for 0.
+fn step_of_grid(layer: &Layer, wanted: f32) -> f32 {
+    let unit = layer.unit();
+    let distance = |exponent: i32| {
+        let ratio = f64::from(sqrt2_power(exponent) * unit) / f64::from(wanted);
+        ratio.max(1.0 / ratio)
+    };
+    let nearest = (-120..=120).min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+    match nearest {
+        Some(exponent) if wanted > 0.0 => sqrt2_power(exponent) * unit,
+        _ => 0.0,
+    }
+}
