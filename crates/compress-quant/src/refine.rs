@@ -9,6 +9,7 @@
 
 use compress_core::Error as CoreError;
 use compress_core::Result;
+use compress_core::coding::matrix::geometry::Images;
 use compress_core::network::{Activation, Network, Role};
 use compress_core::rng::{self, Stream};
 use compress_core::train::Samples;
@@ -35,9 +36,8 @@ pub struct RefineOptions {
     pub temperature: f32,
     /// How often each code is looked at.
     pub sweeps: usize,
-    /// Pixels of a row of the image that the first layer reads, where it reads one: places near
-    /// others are cheap.
-    pub image_width: Option<usize>,
+    /// The images that the first layer reads, where it reads any: places near others are cheap.
+    pub images: Option<Images>,
     /// Where given, biases become whole multiples of a step for each layer, and move by it: the
     /// power of √2, times the product of the weights' steps up to the layer, that is nearest to
     /// this share of the root mean square of what the layer gives. Once steps are folded
@@ -55,7 +55,7 @@ impl Default for RefineOptions {
             penalty: 0.0,
             temperature: 1.0,
             sweeps: 3,
-            image_width: None,
+            images: None,
             bias_grid: None,
             seed: 0,
         }
@@ -94,7 +94,7 @@ pub struct Sweep {
 /// Where the network is not one that `steps` were learned for or holds quantized values now, has
 /// no layers or an activation behind its last, the samples or targets are none or of another
 /// shape, targets are no probabilities, the penalty is negative, the temperature is not positive,
-/// the image has another width, or a value is not finite. The network is then as it was.
+/// the images have another number of pixels, or a value is not finite. The network is then as it was.
 ///
 /// ```
 /// use compress_core::network::Network;

@@ -5,7 +5,6 @@ use compress_core::coding::meter::Part;
 use compress_core::network::{Network, Parameter, Role};
 use compress_core::runtime::Runtime;
 use compress_nn::Mlp;
-use ndarray::Array2;
 
 use crate::report::{FrontierPoint, LayerWeights, StoredRow};
 use crate::run::RunError;
@@ -54,37 +53,28 @@ impl Decoded {
     }
 }
 
-/// The weights of each layer, the first over all features that may be selected (each pixel, or
-/// each value of a front).
-pub(super) fn layer_weights(network: &Mlp) -> Vec<LayerWeights> {
+/// The weights of each layer, the first over all features (such as pixels): what stands before it
+/// is multiplied in.
+pub(super) fn layer_weights(network: &Mlp) -> compress_core::Result<Vec<LayerWeights>> {
     let architecture = network.architecture();
     let parameters = network.parameters().into_iter();
     let weights = parameters.filter(|p| p.role() == Role::Weight);
     let layers = architecture.layers.iter().zip(weights).enumerate();
     let layers = layers.map(|(i, (layer, weight))| {
-        let matrix = weight.matrix();
-        let selected = architecture.selected.as_ref().filter(|_| i == 0);
-        let values = match selected {
-            None => matrix.to_owned(),
-            Some(selected) => {
-                let mut all = Array2::zeros((matrix.nrows(), architecture.selectable()));
-                for (column, &feature) in matrix.columns().into_iter().zip(selected) {
-                    all.column_mut(feature as usize).assign(&column);
-                }
-                all
-            }
+        let values = match i {
+            0 => architecture.plain_first_weight(weight.matrix())?,
+            _ => weight.matrix().to_owned(),
         };
-        LayerWeights {
+        Ok(LayerWeights {
             layer: layer.name.clone(),
             inputs: values.ncols(),
             values: values.into_iter().collect(),
-        }
+        })
     });
     layers.collect()
 }
 
-/// For each feature that may be selected (each pixel, or each value of a front) how many weights
-/// read it.
+/// For each feature (such as a pixel) how many weights read it.
 pub(super) fn pixel_use(layers: &[LayerWeights]) -> Vec<f32> {
     let Some(first) = layers.first() else {
         return Vec::new();

@@ -32,6 +32,9 @@ const TENT_POOL_SQUARE: u8 = 1;
 /// [`Front::TentPool`] of an image whose height follows the number of features.
 const TENT_POOL: u8 = 2;
 
+/// [`Front::TentPyramid`] of an image whose height follows the number of features.
+const TENT_PYRAMID: u8 = 3;
+
 /// Each activation's number is its position.
 pub(super) const ACTIVATION_CODES: [Activation; 4] = [
     Activation::Identity,
@@ -47,7 +50,7 @@ pub(super) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
     let hidden = usual_activation(layers);
     let (how, selection) = match &architecture.selected {
         None => (ALL, Vec::new()),
-        Some(selected) => write_selection(architecture.selectable(), selected),
+        Some(selected) => write_selection(architecture, selected),
     };
     let (front, height) = front_code(architecture.front);
     bytes.push(
@@ -78,13 +81,10 @@ pub(super) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
 pub(super) fn read(reader: &mut Reader<'_>, most: usize) -> Result<Architecture> {
     let start = reader.clone();
     let flags = reader.byte("the flags of the architecture")?;
-    if flags >> 6 > TENT_POOL {
-        return Err(start.error("unknown flags of the architecture"));
-    }
     let features = reader.varint(most, "the number of features")?;
     let front = read_front(reader, flags >> 6, features)?;
     let selectable = front.map_or(features, |front| front.outputs());
-    let selected = read_selection(reader, flags & SELECTION, selectable)?;
+    let selected = read_selection(reader, flags & SELECTION, front, selectable)?;
     let inputs = selected.as_ref().map_or(selectable, Vec::len);
     let mut layers = read_widths(reader, inputs, most)?;
     read_activations(reader, flags, &mut layers)?;
@@ -115,6 +115,7 @@ fn front_code(front: Option<Front>) -> (u8, Option<u32>) {
         None => (NO_FRONT, None),
         Some(Front::TentPool { height, width }) if height == width => (TENT_POOL_SQUARE, None),
         Some(Front::TentPool { height, .. }) => (TENT_POOL, Some(height)),
+        Some(Front::TentPyramid { height, .. }) => (TENT_PYRAMID, Some(height)),
     }
 }
 
@@ -132,13 +133,17 @@ fn read_front(reader: &mut Reader<'_>, code: u8, features: usize) -> Result<Opti
         return Err(start.error(format!("{features} features are no image of {height} rows")));
     }
     match (u32::try_from(height), u32::try_from(width)) {
-        (Ok(height), Ok(width)) => Ok(Some(Front::TentPool { height, width })),
+        (Ok(height), Ok(width)) => Ok(Some(match code {
+            TENT_PYRAMID => Front::TentPyramid { height, width },
+            _ => Front::TentPool { height, width },
+        })),
         _ => Err(start.error("the image is too large")),
     }
 }
 
 /// The shorter of the gaps and of a bitmap through the range coder.
-fn write_selection(features: usize, selected: &[u32]) -> (u8, Vec<u8>) {
+fn write_selection(architecture: &Architecture, selected: &[u32]) -> (u8, Vec<u8>) {
+    let features = architecture.selectable();
     let (parameter, _) = gaps::best_parameter(selected);
     let mut by_gaps = Vec::new();
     varint::write(&mut by_gaps, selected.len() as u64);
@@ -152,7 +157,7 @@ fn write_selection(features: usize, selected: &[u32]) -> (u8, Vec<u8>) {
         bitmap[feature as usize] = 1;
     }
     let mut coded = Vec::new();
-    Arrangements::features(features, None).write(&mut coded, |geometry| {
+    Arrangements::features(architecture.front, features, None).write(&mut coded, |geometry| {
         let mut encoder = Encoder::default();
         code_integers(&mut encoder, geometry, &mut bitmap.clone(), |_| (0, 1));
         encoder.finish()
@@ -164,7 +169,12 @@ fn write_selection(features: usize, selected: &[u32]) -> (u8, Vec<u8>) {
     }
 }
 
-fn read_selection(reader: &mut Reader<'_>, how: u8, features: usize) -> Result<Option<Vec<u32>>> {
+fn read_selection(
+    reader: &mut Reader<'_>,
+    how: u8,
+    front: Option<Front>,
+    features: usize,
+) -> Result<Option<Vec<u32>>> {
     match how {
         ALL => Ok(None),
         GAPS => {
@@ -176,7 +186,7 @@ fn read_selection(reader: &mut Reader<'_>, how: u8, features: usize) -> Result<O
             ))
         }
         CODED => {
-            let arrangements = Arrangements::features(features, None);
+            let arrangements = Arrangements::features(front, features, None);
             let (coded, geometry) = arrangements.read(reader)?;
             let mut bitmap = vec![0; features];
             code_integers(&mut Decoder::new(coded), geometry, &mut bitmap, |_| (0, 1));
@@ -287,7 +297,8 @@ pub(super) fn expected(
         .map(|(i, (name, shape))| {
             let arrangements = if i == 0 {
                 let selected = architecture.selected.as_deref();
-                Arrangements::features(architecture.selectable(), selected)
+                let (front, features) = (architecture.front, architecture.selectable());
+                Arrangements::features(front, features, selected)
             } else {
                 Arrangements::line(shape[shape.len() - 1])
             };

@@ -4,6 +4,7 @@ use crate::Result;
 use crate::coding::matrix::geometry::Geometry;
 use crate::coding::reader::Reader;
 use crate::coding::varint;
+use crate::network::Front;
 
 /// Appends `coded`, and a flag that the reader needs to decode it.
 pub(super) fn write(bytes: &mut Vec<u8>, coded: &[u8], flag: bool) {
@@ -33,15 +34,25 @@ impl Arrangements {
         }
     }
 
-    /// Of a tensor with a column for each (selected) feature. An image is taken to be square,
-    /// of one channel or of three: whether that helps is up to the writer, which tries both.
-    pub(super) fn features(features: usize, selected: Option<&[u32]>) -> Self {
+    /// Of a tensor with a column for each (selected) feature: the pixels of a pyramid where a front
+    /// gives one. Otherwise an image is taken to be square, of one channel or of three: whether
+    /// that helps is up to the writer, which tries both.
+    pub(super) fn features(
+        front: Option<Front>,
+        features: usize,
+        selected: Option<&[u32]>,
+    ) -> Self {
+        let line = Geometry::line(selected.map_or(features, <[u32]>::len));
+        if let Some(front @ Front::TentPyramid { .. }) = front {
+            let image = Geometry::images(front.images(), selected);
+            return Arrangements { line, image };
+        }
         let width = [1, 3].into_iter().find_map(|channels| {
             let width = (features / channels).isqrt();
             (width > 1 && channels * width * width == features).then_some(width)
         });
         Arrangements {
-            line: Geometry::line(selected.map_or(features, <[u32]>::len)),
+            line,
             image: width.and_then(|width| Geometry::image(features, selected, width)),
         }
     }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Architecture;
+use crate::coding::matrix::geometry::Images;
 use crate::ops::tent_pool::{pooled, tent_pool};
 use crate::train::{ArraySamples, Samples, in_batches};
 use crate::{Error, Result};
@@ -27,26 +28,57 @@ pub enum Front {
         /// Columns of the image.
         width: u32,
     },
+    /// The same, and behind it what it gives pooled once more, by \[1, 3, 3, 1\] / 4: so a pixel of
+    /// the second level counts for as much as four of the first, and what is wide takes few
+    /// weights.
+    TentPyramid {
+        /// Rows of the image.
+        height: u32,
+        /// Columns of the image.
+        width: u32,
+    },
 }
+
+/// By how much more than the first level's filter that of the second sums up to.
+const COARSE: f32 = 4.0;
 
 impl Front {
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
             Front::TentPool { .. } => "tent_pool",
+            Front::TentPyramid { .. } => "tent_pyramid",
         }
+    }
+
+    /// Rows and columns of the image that it reads.
+    pub fn image(&self) -> (usize, usize) {
+        let (Front::TentPool { height, width } | Front::TentPyramid { height, width }) = *self;
+        (height as usize, width as usize)
     }
 
     /// How many features it reads.
     pub fn inputs(&self) -> usize {
-        let Front::TentPool { height, width } = *self;
-        (height as usize).saturating_mul(width as usize)
+        let (height, width) = self.image();
+        height.saturating_mul(width)
     }
 
     /// How many it gives.
     pub fn outputs(&self) -> usize {
-        let Front::TentPool { height, width } = *self;
-        pooled(height as usize).saturating_mul(pooled(width as usize))
+        self.images().pixels()
+    }
+
+    /// The images that it gives.
+    pub fn images(&self) -> Images {
+        let (height, width) = self.image();
+        Images {
+            height: pooled(height),
+            width: pooled(width),
+            levels: match self {
+                Front::TentPool { .. } => 1,
+                Front::TentPyramid { .. } => 2,
+            },
+        }
     }
 
     /// Fails where it reads nothing.
@@ -63,8 +95,30 @@ impl Front {
     /// # Errors
     /// Where the lengths are not those of as many samples.
     pub fn apply(&self, samples: &[f32], out: &mut [f32]) -> Result<()> {
-        let Front::TentPool { height, width } = *self;
-        tent_pool(samples, height as usize, width as usize, out)
+        let (height, width) = self.image();
+        match self {
+            Front::TentPool { .. } => tent_pool(samples, height, width, out),
+            Front::TentPyramid { .. } => self.pyramid(samples, out),
+        }
+    }
+
+    /// Both levels of each image.
+    fn pyramid(&self, samples: &[f32], out: &mut [f32]) -> Result<()> {
+        self.validate()?;
+        let (height, width) = self.image();
+        let (reads, gives) = (self.inputs(), self.outputs());
+        let count = samples.len() / reads;
+        Error::check_shape("images to pool", &[count * reads], &[samples.len()])?;
+        Error::check_shape("pooled images", &[count * gives], &[out.len()])?;
+        let (height_of_fine, width_of_fine) = (pooled(height), pooled(width));
+        let images = samples.chunks_exact(reads).zip(out.chunks_exact_mut(gives));
+        for (image, out) in images {
+            let (fine, coarse) = out.split_at_mut(height_of_fine * width_of_fine);
+            tent_pool(image, height, width, fine)?;
+            tent_pool(fine, height_of_fine, width_of_fine, coarse)?;
+            coarse.iter_mut().for_each(|value| *value *= COARSE);
+        }
+        Ok(())
     }
 
     /// What it gives for `samples` as they are in epoch 0, in `4 · samples · outputs` bytes, so

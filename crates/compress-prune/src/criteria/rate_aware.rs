@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use compress_core::coding::matrix::geometry::{Geometry, MOST_PIXELS};
+use compress_core::coding::matrix::geometry::{Geometry, Images, MOST_PIXELS};
 use compress_core::mask::{Criterion, Scores, TensorScores};
 use compress_core::network::Network;
 use compress_core::ops::scalar::{exp, ln};
@@ -21,7 +21,7 @@ use super::Fisher;
 /// row and column is cheap to say the place of; a lone one is dear. So a network that is pruned
 /// by it comes to use fewer neurons and features.
 ///
-/// Where the first layer reads an image ([`RateAware::image_width`]), a place among others of its
+/// Where the first layer reads images ([`RateAware::images`]), a place among others of its
 /// neuron is cheaper still: its density is multiplied by
 ///
 /// ```text
@@ -47,8 +47,8 @@ pub struct RateAware {
     pub least: f32,
     /// The power of the bits that a score is divided by; 0 leaves the scores as they are.
     pub exponent: f32,
-    /// Pixels of a row of the image that the first layer reads, where it reads one.
-    pub image_width: Option<usize>,
+    /// The images that the first layer reads, where it reads any.
+    pub images: Option<Images>,
 }
 
 impl RateAware {
@@ -59,15 +59,15 @@ impl RateAware {
             base: 5.0,
             least: 1.0,
             exponent: 1.0,
-            image_width: None,
+            images: None,
         }
     }
 
-    /// The same for a network that reads images `width` pixels wide.
+    /// The same for a network that reads `images`.
     #[must_use]
-    pub fn of_images(self, width: usize) -> Self {
+    pub fn of_images(self, images: Images) -> Self {
         RateAware {
-            image_width: Some(width),
+            images: Some(images),
             ..self
         }
     }
@@ -99,22 +99,22 @@ impl RateAware {
         }
     }
 
-    /// How the columns of the first weight lie in the image, where they do.
+    /// How the columns of the first weight lie in the images, where they do.
     fn image(&self, network: &dyn Network) -> Result<Option<Geometry>> {
-        let Some(width) = self.image_width else {
+        let Some(images) = self.images else {
             return Ok(None);
         };
         let architecture = network.architecture();
         let (features, selected) = (architecture.selectable(), architecture.selected.as_deref());
         if features > MOST_PIXELS {
             let most = format!("at most {MOST_PIXELS}");
-            return Err(Error::invalid("pixels of the image", features, most));
+            return Err(Error::invalid("pixels of the images", features, most));
         }
-        let divides = width > 0 && features.is_multiple_of(width);
-        let image = Geometry::image(features, selected, width).filter(|_| divides);
-        image.map(Some).ok_or_else(|| {
-            let expected = format!("that of an image of {features} pixels");
-            Error::invalid("the width of the image", width, expected)
+        let fits = images.pixels() == features;
+        let geometry = Geometry::images(images, selected).filter(|_| fits);
+        geometry.map(Some).ok_or_else(|| {
+            let (found, expected) = (format!("{images:?}"), format!("of {features} pixels"));
+            Error::invalid("the images", found, expected)
         })
     }
 

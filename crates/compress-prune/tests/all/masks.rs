@@ -1,5 +1,6 @@
 //! Criteria and structures, against plain definitions of what they mean.
 
+use compress_core::coding::matrix::geometry::Images;
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores};
 use compress_core::network::Network;
@@ -395,7 +396,7 @@ fn rate_aware_divides_by_the_bits_of_a_place() {
 #[test]
 fn a_place_among_others_of_its_neuron_is_cheap() {
     // Two neurons on an image of 4 rows of 5 pixels, of which one is not read.
-    let (width, neurons) = (5, 2);
+    let neurons = 2;
     let mut network = Chain::random(&[20, neurons, 3], 5);
     network
         .remove_inputs(&(0..20).map(|i| i != 7).collect::<Vec<_>>())
@@ -404,7 +405,7 @@ fn a_place_among_others_of_its_neuron_is_cheap() {
     for i in [1, 4, 8, 9, 16, 20, 21, 22, 30, 37] {
         weight.values_mut()[i] = 0.0;
     }
-    let criterion = RateAware::new(Box::new(Magnitude)).of_images(width);
+    let criterion = RateAware::new(Box::new(Magnitude)).of_images(Images::one(4, 5));
     let scores = criterion.scores(&network).unwrap();
     let plain = RateAware::new(Box::new(Magnitude))
         .scores(&network)
@@ -435,15 +436,19 @@ fn a_place_among_others_of_its_neuron_is_cheap() {
             );
         }
     }
-    for width in [0, 3, 21] {
-        let narrow = RateAware::new(Box::new(Magnitude)).of_images(width);
+    for (height, width) in [(0, 5), (4, 4), (5, 5), (20, 0)] {
+        let images = Images::one(height, width);
+        let narrow = RateAware::new(Box::new(Magnitude)).of_images(images);
         let text = narrow.scores(&network).unwrap_err().to_string();
-        assert!(text.contains("the width of the image"), "{text}");
+        assert!(
+            text.contains("the images") && text.contains("of 20 pixels"),
+            "{text}"
+        );
     }
     let wide = Chain::random(&[8_194, 1, 2], 5);
-    let images = RateAware::new(Box::new(Magnitude)).of_images(2);
+    let images = RateAware::new(Box::new(Magnitude)).of_images(Images::one(4_097, 2));
     let text = images.scores(&wide).unwrap_err().to_string();
-    assert!(text.contains("pixels of the image"), "{text}");
+    assert!(text.contains("pixels of the images"), "{text}");
 }
 
 #[test]

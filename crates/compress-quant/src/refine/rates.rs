@@ -39,12 +39,13 @@ impl Rates {
             .iter()
             .map(|layer| Geometry::line(layer.inputs))
             .collect();
-        if let (Some(width), Some(first)) = (options.image_width, geometries.first_mut()) {
+        if let (Some(images), Some(first)) = (options.images, geometries.first_mut()) {
             let (features, selected) = (architecture.selectable(), &architecture.selected);
-            let image = Geometry::image(features, selected.as_deref(), width);
-            *first = image.ok_or_else(|| {
-                let expected = format!("that of an image of {features} pixels");
-                Error::invalid("the width of the image", width, expected)
+            let fits = images.pixels() == features;
+            let geometry = Geometry::images(images, selected.as_deref()).filter(|_| fits);
+            *first = geometry.ok_or_else(|| {
+                let (found, expected) = (format!("{images:?}"), format!("of {features} pixels"));
+                Error::invalid("the images", found, expected)
             })?;
         }
         Ok(Rates { geometries, top })

@@ -3,6 +3,7 @@
 use compress_core::Result;
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::codec::Grid;
+use compress_core::coding::matrix::geometry::Images;
 use compress_core::network::{Activation, Network, Role};
 use compress_core::runtime::Runtime;
 use compress_core::train::{ArraySamples, Samples};
@@ -16,7 +17,7 @@ const OPTIONS: RefineOptions = RefineOptions {
     penalty: 0.0,
     temperature: 1.0,
     sweeps: 3,
-    image_width: None,
+    images: None,
     bias_grid: None,
     seed: 4,
 };
@@ -368,7 +369,7 @@ fn threads_change_no_bit() {
             let (mut network, steps) = network(Activation::Relu);
             let options = RefineOptions {
                 penalty: 1e-4,
-                image_width: Some(3),
+                images: Some(Images::one(2, 3)),
                 ..OPTIONS
             };
             let sweeps = run(&mut network, &steps, 2_600, &options);
@@ -463,10 +464,10 @@ fn options_and_targets_that_make_no_sense_are_refused() {
         assert!(said.contains("the targets of sample 16"), "{said}");
     }
     let options = RefineOptions {
-        image_width: Some(7),
+        images: Some(Images::one(2, 7)),
         ..OPTIONS
     };
-    assert!(says(&NAMED, targets.view(), options).contains("width of the image"));
+    assert!(says(&NAMED, targets.view(), options).contains("the images"));
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         file_bytes: last.outcome.file.len(),
         tensors: shipped.stored,
         image_width: 28,
-        pixel_use: pixel_use(&layer_weights(&shipped.network)),
+        pixel_use: pixel_use(&layer_weights(&shipped.network)?),
         weights: Vec::new(),
         command: lab.run.command(),
     };

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::lab::Student;
 use super::measure::{self, Measured, Results};
-use super::settings::Track;
+use super::settings::{IMAGE, Track};
 use super::setup::Setup;
 use super::summary::{head, mean_error, settings, teachers};
 use super::{file_name, is_file_name};
@@ -112,8 +112,8 @@ impl<'s, 'r> Alone<'s, 'r> {
             histograms: Vec::new(),
             densities: Vec::new(),
             tensors: last.decoded.stored.clone(),
-            image_width: self.track.image_width(),
-            pixel_use: pixel_use(&layer_weights(&last.decoded.network)),
+            image_width: IMAGE.width,
+            pixel_use: pixel_use(&layer_weights(&last.decoded.network)?),
             // Thousands of weights in full precision are no picture.
             weights: Vec::new(),
             file_bytes: last.file.len(),

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
 use super::lab::Student;
-use super::settings::{Settings, Track};
+use super::settings::{IMAGE, Settings, Track};
 use super::summary::Summary;
 use super::teachers::Teacher;
 use super::{Finished, REPORTED, file_name, is_file_name, picture_name};
@@ -116,7 +116,7 @@ pub(super) fn report(
     let Some(first) = students.first() else {
         return Err(failed("there are no seeds"));
     };
-    let weights = layer_weights(&first.decoded.network);
+    let weights = layer_weights(&first.decoded.network)?;
     let pixel_use = pixel_use(&weights);
     let drawn = first.weights <= DRAWN;
     let mut described = settings.describe();
@@ -145,7 +145,7 @@ pub(super) fn report(
         densities: Vec::new(),
         file_bytes: first.file.len(),
         tensors: first.decoded.stored.clone(),
-        image_width: settings.track.image_width(),
+        image_width: IMAGE.width,
         pixel_use,
         weights: if drawn { weights } else { Vec::new() },
         command: run.command(),

@@ -23,6 +23,10 @@ use crate::store::Store;
 /// earlier version has left is taken up.
 pub(super) const RECIPE: u32 = 1;
 
+/// The share of the logits' spread by which putting biases on their grid may change them. They lie
+/// on one but for what float arithmetic has left, so that it is that grid which is found.
+const ROUNDING: f32 = 1e-4;
+
 /// Where pruned students are: a track's targets and its sweep differ in what comes after, so that
 /// each goes on from the same.
 pub(super) fn pruned_store(run: &Run, settings: &Settings) -> Result<Store, RunError> {
@@ -34,25 +38,27 @@ pub(super) fn pruned_store(run: &Run, settings: &Settings) -> Result<Store, RunE
 
 /// From untrained to as few weights as the target has, without what is dead.
 pub(super) fn pruned(lab: &Lab<'_>, settings: &Settings, seed: u64) -> Result<Student, StageError> {
-    let criterion = RateAware::default().of_images(settings.track.image_width());
+    let criterion = RateAware::default().of_images(settings.track.images());
     let criterion = Box::new(criterion);
     lab.pruned("pruned", seed, &settings.pruning(), criterion)
 }
 
 /// Changes codes and biases one by one for a smaller loss on samples of the transfer set, and for
-/// fewer bits at the price that training had.
+/// fewer bits at the price that training had; biases on a grid where one is given.
 fn refine_codes(
     lab: &Lab<'_>,
     settings: &Settings,
     seed: u64,
     network: &mut Mlp,
     steps: &LearnedStep,
+    bias_grid: Option<f32>,
 ) -> Result<(), StageError> {
     let options = RefineOptions {
         penalty: settings.target.penalty,
         temperature: settings.temperature,
         sweeps: settings.refine_sweeps,
-        image_width: Some(settings.track.image_width()),
+        images: Some(settings.track.images()),
+        bias_grid,
         seed,
     };
     let samples = lab.spread(settings.target.refine_samples);
@@ -86,10 +92,16 @@ pub(super) fn quantized(
     };
     let mut steps = LearnedStep::fit(&network, options)?;
     let (mut network, mut epochs) = (network, Vec::new());
-    for (stage, passes, rate) in [
-        ("quantized", target.quantize_passes, target.quantize_rate),
+    let (first, last) = (target.quantize_rate, target.repair_rate);
+    for (stage, passes, rate, bias_grid) in [
+        ("quantized", target.quantize_passes, first, None),
         // Refinement leaves more zeros, for which other codes have made good one by one.
-        ("repaired", target.repair_passes, target.repair_rate),
+        (
+            "repaired",
+            target.repair_passes,
+            last,
+            Some(target.bias_grid),
+        ),
     ] {
         let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
         let plan = Plan {
@@ -105,7 +117,7 @@ pub(super) fn quantized(
         append(&mut epochs, of_stage);
         steps.round(&mut network)?;
         order_neurons(&mut network)?;
-        refine_codes(lab, settings, seed, &mut network, &steps)?;
+        refine_codes(lab, settings, seed, &mut network, &steps, bias_grid)?;
     }
     finished(lab, settings, seed, network, &steps).map(|file| Student { file, epochs })
 }
@@ -127,7 +139,7 @@ fn finished(
     let indices: Vec<usize> = (0..count).collect();
     let mut inputs = Array2::zeros((count, lab.data.features()));
     lab.data.fill(0, &indices, inputs.view_mut())?;
-    let mut artifact = round_biases(&folded, inputs.view(), target.bias_tolerance)?;
+    let mut artifact = round_biases(&folded, inputs.view(), ROUNDING)?;
     if let Some(front) = settings.track.front() {
         artifact.architecture = artifact.architecture.behind(front)?;
     }

@@ -36,14 +36,11 @@ fn another_image_takes_its_height() {
         (plain.front, plain.features) = (None, fronted.selectable());
         let mut without = Vec::new();
         header::write(&mut without, &plain);
-        let Some(Front::TentPool { height, width }) = fronted.front else {
-            panic!("no front")
-        };
+        let front = fronted.front.unwrap();
         let varint = |number: usize| if number < 128 { 1 } else { 2 };
-        let height = if height == width {
-            0
-        } else {
-            varint(height as usize)
+        let height = match (front, front.image()) {
+            (Front::TentPool { .. }, (height, width)) if height == width => 0,
+            (_, (height, _)) => varint(height),
         };
         let features = varint(fronted.features) - varint(plain.features);
         assert_eq!(
@@ -71,6 +68,10 @@ fn features_that_are_no_image_are_refused() {
     assert_eq!(read(1, 36, &[]).unwrap().front, front(6, 6));
     assert_eq!(read(2, 36, &[4]).unwrap().front, front(4, 9));
     assert_eq!(read(2, 36, &[4]).unwrap().inputs(), 2 * 5);
+    let (height, width) = (4, 9);
+    let pyramid = Some(Front::TentPyramid { height, width });
+    assert_eq!(read(3, 36, &[4]).unwrap().front, pyramid);
+    assert_eq!(read(3, 36, &[4]).unwrap().inputs(), 2 * 5 + 3);
     for (code, features, rest) in [
         (1, 35, &[][..]),
         (1, 0, &[]),
@@ -80,7 +81,8 @@ fn features_that_are_no_image_are_refused() {
         (2, 0, &[0]),
         (2, 1 << 19, &[u64::MAX]),
         (3, 36, &[]),
-        (3, 36, &[6]),
+        (3, 36, &[5]),
+        (3, 2, &[0]),
     ] {
         let error = read(code, features, rest).unwrap_err();
         assert!(matches!(error, Error::Format { .. }), "{error}");

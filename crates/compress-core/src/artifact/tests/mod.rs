@@ -173,12 +173,18 @@ fn solid_models() -> impl Iterator<Item = Artifact> {
         })
 }
 
-/// Chains behind a front of a square image and of another, with and without a selection.
+/// Chains behind each front of a square image and of others, with and without a selection.
 fn fronted() -> impl Iterator<Item = Architecture> {
     [(6, 6), (5, 7), (1, 9)]
         .into_iter()
         .flat_map(|(height, width)| {
-            let front = Front::TentPool { height, width };
+            let front = [
+                Front::TentPool { height, width },
+                Front::TentPyramid { height, width },
+            ];
+            front
+        })
+        .flat_map(|front| {
             let chain = Architecture::mlp(&[front.outputs(), 4, 2], Activation::Relu).unwrap();
             let all = chain.behind(front).unwrap();
             let keep: Vec<bool> = (0..all.inputs()).map(|i| i % 3 != 1).collect();

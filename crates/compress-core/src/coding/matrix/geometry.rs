@@ -1,5 +1,7 @@
 //! Which columns of a matrix lie next to each other.
 
+use crate::ops::tent_pool::pooled;
+
 #[cfg(test)]
 mod tests;
 
@@ -60,12 +62,57 @@ struct Near {
     around: [u32; AROUND],
 }
 
-/// How the columns of a matrix are arranged: in a line, or as the pixels of an image.
+/// Images whose pixels are features, row-major, one after another: the levels of a pyramid, each
+/// with half of the rows and columns of the one before, rounded up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// Rows of the first.
+    pub height: usize,
+    /// Columns of the first.
+    pub width: usize,
+    /// How many there are.
+    pub levels: u8,
+}
+
+impl Images {
+    /// One image.
+    pub const fn one(height: usize, width: usize) -> Self {
+        Images {
+            height,
+            width,
+            levels: 1,
+        }
+    }
+
+    /// Rows and columns of each.
+    pub fn sizes(self) -> impl Iterator<Item = (usize, usize)> {
+        let half = |&(height, width): &(usize, usize)| Some((pooled(height), pooled(width)));
+        std::iter::successors(Some((self.height, self.width)), half).take(self.levels.into())
+    }
+
+    /// The pixels of all; [`usize::MAX`] where that is too small a number for them.
+    pub fn pixels(self) -> usize {
+        let of_each = self
+            .sizes()
+            .map(|(height, width)| height.saturating_mul(width));
+        of_each.fold(0, usize::saturating_add)
+    }
+}
+
+/// How the columns of a matrix are arranged: in a line, or as the pixels of images.
 #[derive(Clone, Debug)]
 pub struct Geometry {
     columns: usize,
     /// Empty where the columns form a line.
     table: Vec<Near>,
+}
+
+/// An image among others: its first pixel, its rows and columns.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    first: usize,
+    height: usize,
+    width: usize,
 }
 
 impl Geometry {
@@ -82,30 +129,62 @@ impl Geometry {
         if width == 0 || features > MOST_PIXELS || width > features {
             return None;
         }
+        let image = Placed {
+            first: 0,
+            // The last row may end early.
+            height: features.div_ceil(width),
+            width,
+        };
+        Self::placed(&[image], features, selected)
+    }
+
+    /// Columns that are pixels of `images`, with those of other images for no neighbours. Column i
+    /// is pixel `selected[i]`, or pixel i without `selected`. None where they have no pixel, or
+    /// too many.
+    pub fn images(images: Images, selected: Option<&[u32]>) -> Option<Self> {
+        let features = images.pixels();
+        if features == 0 || features > MOST_PIXELS {
+            return None;
+        }
+        let mut first = 0;
+        let placed = images.sizes().map(|(height, width)| {
+            let image = Placed {
+                first,
+                height,
+                width,
+            };
+            first += height * width;
+            image
+        });
+        Self::placed(&placed.collect::<Vec<_>>(), features, selected)
+    }
+
+    fn placed(images: &[Placed], features: usize, selected: Option<&[u32]>) -> Option<Self> {
         let columns = selected.map_or(features, <[u32]>::len);
         let mut column_of = vec![columns as u32; features];
         for column in 0..columns {
             let pixel = selected.map_or(column, |s| s[column] as usize);
             *column_of.get_mut(pixel)? = column as u32;
         }
-        let at = |pixel: usize, (right, down): (i64, i64)| {
-            let x = (pixel % width) as i64 + right;
-            let y = (pixel / width) as i64 + down;
-            if x < 0 || x >= width as i64 || y < 0 {
+        let at = |image: &Placed, pixel: usize, (right, down): (i64, i64)| {
+            let x = (pixel % image.width) as i64 + right;
+            let y = (pixel / image.width) as i64 + down;
+            if x < 0 || x >= image.width as i64 || y < 0 || y >= image.height as i64 {
                 return columns as u32;
             }
-            let there = column_of.get(y as usize * width + x as usize);
+            let there = column_of.get(image.first + y as usize * image.width + x as usize);
             there.copied().unwrap_or(columns as u32)
         };
-        let table = (0..columns)
-            .map(|column| {
-                let pixel = selected.map_or(column, |s| s[column] as usize);
-                Near {
-                    before: STEPS_BEFORE.map(|step| at(pixel, step)),
-                    around: STEPS_AROUND.map(|step| at(pixel, step)),
-                }
+        let near = |column: usize| {
+            let pixel = selected.map_or(column, |s| s[column] as usize);
+            let image = images.iter().rfind(|image| image.first <= pixel)?;
+            let within = pixel - image.first;
+            Some(Near {
+                before: STEPS_BEFORE.map(|step| at(image, within, step)),
+                around: STEPS_AROUND.map(|step| at(image, within, step)),
             })
-            .collect();
+        };
+        let table = (0..columns).map(near).collect::<Option<_>>()?;
         Some(Geometry { columns, table })
     }
 

@@ -20,7 +20,10 @@ fn product(x: &Array2<f32>, weight: &Array2<f32>) -> Array2<f32> {
 }
 
 fn pooled_chain(height: u32, width: u32, outputs: usize) -> Architecture {
-    let front = Front::TentPool { height, width };
+    behind(Front::TentPool { height, width }, outputs)
+}
+
+fn behind(front: Front, outputs: usize) -> Architecture {
     let chain = Architecture::mlp(&[front.outputs(), outputs], Activation::Relu).unwrap();
     chain.behind(front).unwrap()
 }
@@ -74,6 +77,58 @@ fn samples_pass_through_once_in_the_same_bits() {
     assert_eq!(passed.inputs(), read);
     assert_eq!(passed.labels(), labels);
     assert!(chain.front.unwrap().samples(&passed).is_err());
+}
+
+#[test]
+fn a_pyramid_is_the_pooled_image_and_what_pooling_that_gives_four_times() {
+    for (height, width) in [(28, 28), (5, 7), (1, 1), (2, 9)] {
+        let front = Front::TentPyramid { height, width };
+        let first = Front::TentPool { height, width };
+        let [h, w] = [height, width].map(|size| size.div_ceil(2));
+        let second = Front::TentPool {
+            height: h,
+            width: w,
+        };
+        assert_eq!(front.outputs(), first.outputs() + second.outputs());
+        let images = matrix(3, front.inputs(), 5);
+        let mut found = Array2::zeros((3, front.outputs()));
+        let values = |m: &Array2<f32>| m.as_slice().unwrap().to_vec();
+        front
+            .apply(&values(&images), found.as_slice_mut().unwrap())
+            .unwrap();
+        let mut fine = vec![0.0; 3 * first.outputs()];
+        first.apply(&values(&images), &mut fine).unwrap();
+        let mut coarse = vec![0.0; 3 * second.outputs()];
+        second.apply(&fine, &mut coarse).unwrap();
+        for (image, found) in found.rows().into_iter().enumerate() {
+            let fine = &fine[image * first.outputs()..][..first.outputs()];
+            let coarse = &coarse[image * second.outputs()..][..second.outputs()];
+            let expected = fine.iter().copied().chain(coarse.iter().map(|v| 4.0 * v));
+            assert!(found.iter().copied().eq(expected), "{height} x {width}");
+        }
+    }
+    let front = Front::TentPyramid {
+        height: 28,
+        width: 28,
+    };
+    assert_eq!((front.inputs(), front.outputs()), (784, 196 + 49));
+    // In the interior of both levels a constant image is constant: 1, and 4.
+    let mut of_ones = vec![0.0; 245];
+    front.apply(&[1.0; 784], &mut of_ones).unwrap();
+    assert_eq!((of_ones[14 * 7 + 7], of_ones[196 + 7 * 3 + 3]), (1.0, 4.0));
+    for (reads, gives) in [(783, 245), (784, 244), (784, 490)] {
+        assert!(
+            front
+                .apply(&vec![0.0; reads], &mut vec![0.0; gives])
+                .is_err()
+        );
+    }
+    let (height, width) = (0, 4);
+    assert!(
+        Front::TentPyramid { height, width }
+            .apply(&[], &mut [])
+            .is_err()
+    );
 }
 
 #[test]
@@ -138,9 +193,13 @@ proptest! {
     fn the_plain_chain_computes_the_same(
         height in 1..12_u32,
         width in 1..40_u32,
-        keep in proptest::collection::vec(any::<bool>(), 6 * 20),
+        pyramid in any::<bool>(),
+        keep in proptest::collection::vec(any::<bool>(), 6 * 20 + 3 * 10),
     ) {
-        let mut chain = pooled_chain(height, width, 3);
+        let mut chain = match pyramid {
+            true => behind(Front::TentPyramid { height, width }, 3),
+            false => pooled_chain(height, width, 3),
+        };
         let keep = &keep[..chain.inputs()];
         if keep.contains(&true) {
             chain = chain.without_inputs(keep).unwrap();

@@ -52,3 +52,64 @@ fn what_is_no_image_is_none() {
     assert!(Geometry::image(MOST_PIXELS + 1, None, 3).is_none());
     assert!(Geometry::image(9, Some(&[9]), 3).is_none());
 }
+
+#[test]
+fn the_images_of_a_pyramid_are_each_by_themselves() {
+    //  0  1  2  3  4        15 16 17
+    //  5  6  7  8  9        18 19 20
+    // 10 11 12 13 14
+    let images = Images {
+        height: 3,
+        width: 5,
+        levels: 2,
+    };
+    assert_eq!(images.pixels(), 21);
+    assert_eq!(images.sizes().collect::<Vec<_>>(), [(3, 5), (2, 3)]);
+    let pyramid = Geometry::images(images, None).unwrap();
+    let fine = Geometry::image(15, None, 5).unwrap();
+    let coarse = Geometry::image(6, None, 3).unwrap();
+    assert_eq!(pyramid.columns(), 21);
+    for (column, (of, first)) in (0..21).zip([(&fine, 0); 15].into_iter().chain([(&coarse, 15); 6]))
+    {
+        let moved = |near: u32| match near as usize == of.columns() {
+            true => 21,
+            false => near + first,
+        };
+        let alone = column - first as usize;
+        assert_eq!(pyramid.before(column), of.before(alone).map(moved));
+        assert_eq!(pyramid.around(column), of.around(alone).map(moved));
+    }
+    let one = Geometry::images(Images::one(3, 5), None).unwrap();
+    assert!((0..15).all(|c| one.before(c) == fine.before(c) && one.around(c) == fine.around(c)));
+}
+
+#[test]
+fn selected_pixels_of_a_pyramid_keep_their_images() {
+    let images = Images {
+        height: 2,
+        width: 2,
+        levels: 3,
+    };
+    // 0 1   4   5
+    // 2 3
+    let pyramid = Geometry::images(images, Some(&[1, 3, 4, 5])).unwrap();
+    assert_eq!(six(&pyramid, 1), [4, 0, 4, 4, 4, 4]);
+    assert_eq!(six(&pyramid, 2), [4; 6]);
+    assert_eq!(pyramid.around(3), [4; AROUND]);
+    assert!(Geometry::images(images, Some(&[6])).is_none());
+}
+
+#[test]
+fn no_or_too_many_pixels_are_none() {
+    let of = |height, width, levels| {
+        let images = Images {
+            height,
+            width,
+            levels,
+        };
+        Geometry::images(images, None)
+    };
+    assert!(of(0, 4, 1).is_none() && of(4, 4, 0).is_none());
+    assert!(of(64, 128, 1).is_some() && of(64, 128, 2).is_none());
+    assert!(of(usize::MAX, usize::MAX, u8::MAX).is_none());
+}
