@@ -270,7 +270,7 @@ const FIRST_POOLED: Target = Target {
     prune_end: 0.8,
     prune_rate: Rate::new(6e-3, 0.1, 300),
     refine_samples: 330_000,
-    penalty: 1.35e-5,
+    penalty: 1.65e-5,
     order_window: 16,
     ..FIRST
 };
@@ -280,12 +280,12 @@ const POOLED: &[Target] = &[
     FIRST_POOLED,
     Target {
         bytes: 1_100,
-        penalty: 2.2e-5,
+        penalty: 2.7e-5,
         ..FIRST_POOLED
     },
     Target {
         bytes: 1_024,
-        penalty: 2.85e-5,
+        penalty: 3.5e-5,
         ..FIRST_POOLED
     },
 ];
