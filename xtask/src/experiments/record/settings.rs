@@ -270,7 +270,7 @@ const FIRST_POOLED: Target = Target {
     prune_end: 0.8,
     prune_rate: Rate::new(6e-3, 0.1, 300),
     refine_samples: 330_000,
-    penalty: 1.65e-5,
+    penalty: 1.55e-5,
     order_window: 16,
     ..FIRST
 };

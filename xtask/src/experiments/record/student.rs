@@ -23,9 +23,11 @@ use crate::store::Store;
 /// earlier version has left is taken up.
 pub(super) const RECIPE: u32 = 1;
 
-/// The share of the logits' spread by which putting biases on their grid may change them. They lie
-/// on one but for what float arithmetic has left, so that it is that grid which is found.
+/// The share of the logits' spread by which rounding biases may change them. They lie on a grid but
+/// for what float arithmetic has left, so that it is that grid which is found.
 const ROUNDING: f32 = 1e-4;
+/// The same where they no longer do, as a constant has become a part of some.
+const ROUNDING_OFF_GRID: f32 = 0.025;
 
 /// Where pruned students are: a track's targets and its sweep differ in what comes after, so that
 /// each goes on from the same.
@@ -132,14 +134,18 @@ fn finished(
 ) -> Result<Vec<u8>, StageError> {
     let target = &settings.target;
     // What has become zero may have left neurons without effect.
-    compact(&mut network)?;
+    let removed = compact(&mut network)?;
+    let tolerance = match removed.neurons_folded {
+        0 => ROUNDING,
+        _ => ROUNDING_OFF_GRID,
+    };
     order_neurons(&mut network)?;
     let (folded, _) = fold_steps(&steps.to_artifact(&network)?)?;
     let count = settings.rounding_samples.min(lab.data.len());
     let indices: Vec<usize> = (0..count).collect();
     let mut inputs = Array2::zeros((count, lab.data.features()));
     lab.data.fill(0, &indices, inputs.view_mut())?;
-    let mut artifact = round_biases(&folded, inputs.view(), ROUNDING)?;
+    let mut artifact = round_biases(&folded, inputs.view(), tolerance)?;
     if let Some(front) = settings.track.front() {
         artifact.architecture = artifact.architecture.behind(front)?;
     }
