@@ -44,6 +44,15 @@ fn main() -> Result<()> {
             width: 28,
         })?;
         measure("784 pixels, pooled, 150 of them read", pooled)?;
+        let mut pyramid = network(245, 150, &[60, 28, 10], &[0.08, 0.2, 0.4])?;
+        pyramid.architecture = pyramid.architecture.behind(Front::TentPyramid {
+            height: 28,
+            width: 28,
+        })?;
+        measure(
+            "784 pixels, pooled to two levels, 150 of them read",
+            pyramid,
+        )?;
     }
     Ok(())
 }

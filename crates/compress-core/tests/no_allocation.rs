@@ -156,13 +156,14 @@ fn pool(threads: usize) -> rayon::ThreadPool {
 fn predictions_allocate_nothing_once_the_buffers_are_there() {
     // All pools at once: threads that end allocate too.
     let pools = [pool(1), pool(2)];
-    let front = Front::TentPool {
-        height: 28,
-        width: 28,
-    };
+    let (height, width) = (28, 28);
+    let pooled = Front::TentPool { height, width };
+    let pyramid = Front::TentPyramid { height, width };
     for (case, pool, front) in CASES.iter().flat_map(|case| {
         let [one, two] = &pools;
-        [(one, None), (two, None), (one, Some(front))].map(|(pool, front)| (case, pool, front))
+        let fronts = [None, Some(pooled), Some(pyramid)];
+        let of_one = fronts.map(|front| (case, one, front));
+        of_one.into_iter().chain([(case, two, None)])
     }) {
         let threads = pool.current_num_threads();
         let sparse = [LayerKernel::SparseF32, LayerKernel::SparseI8];

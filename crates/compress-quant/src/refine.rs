@@ -36,7 +36,9 @@ pub struct RefineOptions {
     pub temperature: f32,
     /// How often each code is looked at.
     pub sweeps: usize,
-    /// The images that the first layer reads, where it reads any: places near others are cheap.
+    /// The images that the first layer reads, where it reads any: places near others are cheap. A
+    /// file's coder knows those that are square, and the pyramid of a
+    /// [`compress_core::network::Front`].
     pub images: Option<Images>,
     /// Where given, biases become whole multiples of a step for each layer, and move by it: the
     /// power of √2, times the product of the weights' steps up to the layer, that is nearest to
@@ -71,7 +73,7 @@ pub struct Sweep {
     pub nearer: usize,
     /// See [`Sweep::nearer`].
     pub farther: usize,
-    /// Biases that changed.
+    /// Moves of biases; on a grid the first sweep moves them before the codes too.
     pub biases: usize,
     /// Weights that are not zero after it.
     pub nonzero: usize,
@@ -93,7 +95,7 @@ pub struct Sweep {
 /// # Errors
 /// Where the network is not one that `steps` were learned for or holds quantized values now, has
 /// no layers or an activation behind its last, the samples or targets are none or of another
-/// shape, targets are no probabilities, the penalty is negative, the temperature is not positive,
+/// shape, targets are no probabilities, the penalty is negative, the temperature or the grid of the biases is not positive,
 /// the images have another number of pixels, or a value is not finite. The network is then as it was.
 ///
 /// ```
@@ -170,6 +172,11 @@ pub fn refine(
         pieces,
     };
     let (all, mut sweeps) = (chain.nonzeros().len(), Vec::new());
+    // Rounded biases make good for each other before any code has to.
+    let mut moved_first = match options.bias_grid {
+        Some(_) => descent.move_biases(&mut chain)?,
+        None => 0,
+    };
     for number in 0..options.sweeps {
         // A later sweep has fewer codes to look at, and counts as much as the first.
         let mut report = |done: usize, of: usize| {
@@ -177,6 +184,7 @@ pub fn refine(
         };
         let mut sweep = descent.sweep(&mut chain, &rates, &mut report)?;
         sweep.loss *= square;
+        sweep.biases += std::mem::take(&mut moved_first);
         tracing::debug!(number, ?sweep, "refined");
         sweeps.push(sweep);
     }
@@ -270,10 +278,6 @@ impl Descent {
         let prices = rates.of(chain);
         // Other samples are the first by which changes are discarded.
         self.pieces.shuffle(&mut self.stream);
-        if self.bias_steps.are_of_a_grid() {
-            // They have been rounded, before any weight could make good for it.
-            sweep.biases += self.move_biases(chain)?;
-        }
         let mut places = chain.nonzeros();
         rng::shuffle(&mut self.stream, &mut places);
         for (done, &place) in places.iter().enumerate() {

@@ -25,15 +25,16 @@ const NAMES: u8 = 1 << 2;
 /// Bit 3: each layer says its activation. Otherwise bits 4 and 5 give that of all but the last,
 /// which has none.
 const ACTIVATIONS: u8 = 1 << 3;
-/// Bits 6 and 7: the front. So the front of a square image takes no byte of its own.
+/// Bits 6 and 7: the front. So the pooling of a square image takes no byte of its own.
 const NO_FRONT: u8 = 0;
 /// [`Front::TentPool`] of a square image.
 const TENT_POOL_SQUARE: u8 = 1;
 /// [`Front::TentPool`] of an image whose height follows the number of features.
 const TENT_POOL: u8 = 2;
-
-/// [`Front::TentPyramid`] of an image whose height follows the number of features.
-const TENT_PYRAMID: u8 = 3;
+/// Another front: its number follows the number of features, and then the height of its image.
+const OTHER_FRONT: u8 = 3;
+/// [`Front::TentPyramid`] among those.
+const TENT_PYRAMID: u8 = 0;
 
 /// Each activation's number is its position.
 pub(super) const ACTIVATION_CODES: [Activation; 4] = [
@@ -60,6 +61,9 @@ pub(super) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
             | hidden.map_or(ACTIVATIONS, |a| activation_code(a) << 4),
     );
     varint::write(bytes, architecture.features as u64);
+    if front == OTHER_FRONT {
+        varint::write(bytes, TENT_PYRAMID.into());
+    }
     if let Some(height) = height {
         varint::write(bytes, height.into());
     }
@@ -115,7 +119,7 @@ fn front_code(front: Option<Front>) -> (u8, Option<u32>) {
         None => (NO_FRONT, None),
         Some(Front::TentPool { height, width }) if height == width => (TENT_POOL_SQUARE, None),
         Some(Front::TentPool { height, .. }) => (TENT_POOL, Some(height)),
-        Some(Front::TentPyramid { height, .. }) => (TENT_PYRAMID, Some(height)),
+        Some(Front::TentPyramid { height, .. }) => (OTHER_FRONT, Some(height)),
     }
 }
 
@@ -125,6 +129,9 @@ fn read_front(reader: &mut Reader<'_>, code: u8, features: usize) -> Result<Opti
         NO_FRONT => return Ok(None),
         TENT_POOL_SQUARE => (features.isqrt(), features.isqrt()),
         _ => {
+            if code == OTHER_FRONT {
+                reader.varint(TENT_PYRAMID.into(), "the number of the front")?;
+            }
             let height = reader.varint(features, "the height of the image")?;
             (height, features.checked_div(height).unwrap_or(0))
         }
@@ -134,7 +141,7 @@ fn read_front(reader: &mut Reader<'_>, code: u8, features: usize) -> Result<Opti
     }
     match (u32::try_from(height), u32::try_from(width)) {
         (Ok(height), Ok(width)) => Ok(Some(match code {
-            TENT_PYRAMID => Front::TentPyramid { height, width },
+            OTHER_FRONT => Front::TentPyramid { height, width },
             _ => Front::TentPool { height, width },
         })),
         _ => Err(start.error("the image is too large")),

@@ -18,7 +18,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], bool)> {
     Ok((reader.take(header >> 1, "what is coded")?, header & 1 == 1))
 }
 
-/// How the columns of a tensor may be arranged: in a line, or as the pixels of an image.
+/// How the columns of a tensor may be arranged: in a line, or as the pixels of images.
 #[derive(Clone, Debug)]
 pub(super) struct Arrangements {
     pub(super) line: Geometry,

@@ -81,6 +81,14 @@ impl Front {
         }
     }
 
+    /// By how much the largest magnitude that it gives may exceed the largest of the features.
+    pub fn gain(&self) -> f32 {
+        match self {
+            Front::TentPool { .. } => 1.0,
+            Front::TentPyramid { .. } => COARSE,
+        }
+    }
+
     /// Fails where it reads nothing.
     pub fn validate(&self) -> Result<()> {
         match self.inputs() {

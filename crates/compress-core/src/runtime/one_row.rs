@@ -34,7 +34,8 @@ impl OneRow {
     pub(super) fn new(artifact: &Artifact) -> Result<Option<Self>> {
         let architecture = &artifact.architecture;
         let (mut inputs, mut width) = (read(architecture), architecture.selectable());
-        let mut bound = f64::from(LARGEST_INPUT);
+        let gain = architecture.front.map_or(1.0, |front| front.gain());
+        let mut bound = f64::from(LARGEST_INPUT * gain);
         let mut layers = Vec::new();
         let layers_and_tensors = architecture
             .layers
@@ -183,12 +184,8 @@ mod tests {
     }
 
     /// Scattered, dense, and scattered weights again at the end.
-    fn artifact(selected: bool, front: bool) -> Artifact {
-        let pooled = Front::TentPool {
-            height: 12,
-            width: 12,
-        };
-        let features = if front { pooled.outputs() } else { 144 };
+    fn artifact(selected: bool, front: Option<Front>) -> Artifact {
+        let features = front.map_or(144, |front| front.outputs());
         let inputs = if selected { features / 2 } else { features };
         let widths = [inputs, 50, 24, 10];
         let mut architecture = Architecture::mlp(&widths, Activation::Relu).unwrap();
@@ -196,8 +193,8 @@ mod tests {
         if selected {
             architecture.selected = Some((0..inputs as u32).map(|i| 2 * i + i % 2).collect());
         }
-        if front {
-            architecture = architecture.behind(pooled).unwrap();
+        if let Some(front) = front {
+            architecture = architecture.behind(front).unwrap();
         }
         let pairs = widths.windows(2).zip([11, 3, 9]).enumerate();
         let tensors = pairs.flat_map(|(i, (pair, one_of))| {
@@ -217,7 +214,13 @@ mod tests {
 
     #[test]
     fn rows_alone_have_the_bits_of_a_batch() {
-        for (selected, front) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (height, width) = (12, 12);
+        let fronts = [
+            None,
+            Some(Front::TentPool { height, width }),
+            Some(Front::TentPyramid { height, width }),
+        ];
+        for (front, selected) in fronts.into_iter().flat_map(|f| [(f, false), (f, true)]) {
             let artifact = artifact(selected, front);
             assert!(OneRow::new(&artifact).unwrap().is_some());
             let model = Runtime::new(artifact).unwrap();
@@ -231,7 +234,7 @@ mod tests {
                         let found = model.predict(images.slice(rows)).unwrap();
                         let found = found.mapv(f32::to_bits);
                         let expected = together.slice(rows).mapv(f32::to_bits);
-                        assert_eq!(found, expected, "{selected} {front} {scale} {first}");
+                        assert_eq!(found, expected, "{selected} {front:?} {scale} {first}");
                     }
                 }
             }
@@ -240,7 +243,9 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_named_as_ever() {
-        let model = Runtime::new(artifact(true, true)).unwrap();
+        let (height, width) = (12, 12);
+        let pyramid = Front::TentPyramid { height, width };
+        let model = Runtime::new(artifact(true, Some(pyramid))).unwrap();
         let mut images = images().slice_axis(Axis(0), (..2).into()).to_owned();
         images[(1, 143)] = f32::NAN;
         let error = model.predict(images.view()).unwrap_err().to_string();
@@ -250,7 +255,7 @@ mod tests {
     #[test]
     fn other_models_go_the_general_way() {
         let has = |edit: &dyn Fn(&mut Artifact)| {
-            let mut artifact = artifact(true, false);
+            let mut artifact = artifact(true, None);
             edit(&mut artifact);
             OneRow::new(&artifact).unwrap().is_some()
         };

@@ -533,20 +533,24 @@ fn integers_name_the_input_or_the_hidden_layer_that_is_not_finite() {
 /// The chain that reads what a front gives, behind it and after it.
 #[test]
 fn a_front_gives_the_bits_that_its_chain_reads() {
-    let front = Front::TentPool {
-        height: 4,
-        width: 9,
-    };
-    for selected in [None, Some(vec![0, 2, 3, 5, 7, 8])] {
+    let (height, width) = (4, 9);
+    a_front_gives_its_chain(Front::TentPool { height, width }, &[0, 2, 3, 5, 7, 8]);
+    let (height, width) = (4, 6);
+    a_front_gives_its_chain(Front::TentPyramid { height, width }, &[0, 2, 4, 5, 6, 7]);
+}
+
+fn a_front_gives_its_chain(front: Front, selected: &[u32]) {
+    let (reads, gives) = (front.inputs(), front.outputs());
+    for selected in [None, Some(selected.to_vec())] {
         let mut after = artifact(Activation::Relu, Activation::Identity);
         let chain = &mut after.architecture;
-        (chain.features, chain.selected) = (10, selected);
+        (chain.features, chain.selected) = (gives, selected);
         if chain.selected.is_none() {
-            chain.layers[0].inputs = 10;
+            chain.layers[0].inputs = gives;
             after.tensors[0] = float(
                 "layers.0.weight",
-                &[7, 10],
-                random("runtime.front", 7, 10).as_slice().unwrap(),
+                &[7, gives],
+                random("runtime.front", 7, gives).as_slice().unwrap(),
             );
         }
         let mut behind = after.clone();
@@ -557,8 +561,8 @@ fn a_front_gives_the_bits_that_its_chain_reads() {
             let behind = Artifact::from_bytes(&bytes).unwrap();
             let behind = Runtime::with(behind, arithmetic).unwrap();
             for batch in [1, 33, 300] {
-                let inputs = random("runtime.front.inputs", batch, 36);
-                let mut given = Array2::zeros((batch, 10));
+                let inputs = random("runtime.front.inputs", batch, reads);
+                let mut given = Array2::zeros((batch, gives));
                 for (row, mut out) in inputs.rows().into_iter().zip(given.rows_mut()) {
                     let (row, out) = (row.to_slice().unwrap(), out.as_slice_mut().unwrap());
                     front.apply(row, out).unwrap();

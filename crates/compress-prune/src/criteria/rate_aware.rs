@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use compress_core::coding::matrix::geometry::{Geometry, Images, MOST_PIXELS};
+use compress_core::coding::matrix::geometry::{Geometry, Images};
 use compress_core::mask::{Criterion, Scores, TensorScores};
 use compress_core::network::Network;
 use compress_core::ops::scalar::{exp, ln};
@@ -32,7 +32,7 @@ use super::Fisher;
 /// ([`compress_core::coding::matrix`]). So neurons come to read connected patches.
 ///
 /// # Errors
-/// Where a field is not finite or `least` not positive, and those of the other criterion, and where it scores another shape than a weight has.
+/// Where a field is not finite or `least` not positive, where the images have other pixels than the first layer reads or too many, and those of the other criterion, and where it scores another shape than a weight has.
 ///
 /// # References
 /// The trade of distortion against rate for each decision: Sullivan, Wiegand 1998,
@@ -47,7 +47,8 @@ pub struct RateAware {
     pub least: f32,
     /// The power of the bits that a score is divided by; 0 leaves the scores as they are.
     pub exponent: f32,
-    /// The images that the first layer reads, where it reads any.
+    /// The images that the first layer reads, where it reads any. A file's coder knows those that
+    /// are square, and the pyramid of a [`compress_core::network::Front`].
     pub images: Option<Images>,
 }
 
@@ -101,21 +102,8 @@ impl RateAware {
 
     /// How the columns of the first weight lie in the images, where they do.
     fn image(&self, network: &dyn Network) -> Result<Option<Geometry>> {
-        let Some(images) = self.images else {
-            return Ok(None);
-        };
-        let architecture = network.architecture();
-        let (features, selected) = (architecture.selectable(), architecture.selected.as_deref());
-        if features > MOST_PIXELS {
-            let most = format!("at most {MOST_PIXELS}");
-            return Err(Error::invalid("pixels of the images", features, most));
-        }
-        let fits = images.pixels() == features;
-        let geometry = Geometry::images(images, selected).filter(|_| fits);
-        geometry.map(Some).ok_or_else(|| {
-            let (found, expected) = (format!("{images:?}"), format!("of {features} pixels"));
-            Error::invalid("the images", found, expected)
-        })
+        let of_first = |images| Geometry::of_first_layer(&network.architecture(), images);
+        self.images.map(of_first).transpose()
     }
 
     fn power(&self, bits: f32) -> f32 {

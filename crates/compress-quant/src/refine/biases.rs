@@ -27,15 +27,11 @@ impl BiasSteps {
                 of_a_grid: false,
             });
         };
-        if !(share.is_finite() && share > 0.0) {
-            let expected = "positive and finite";
-            return Err(Error::invalid("the grid of the biases", share, expected));
-        }
         let wanted = pieces.bias_steps(chain, f64::from(share));
         let layers = chain.layers.iter().zip(wanted);
         let steps = layers.map(|(layer, wanted)| step_of_grid(layer, wanted));
         let grid = BiasSteps {
-            steps: steps.collect(),
+            steps: steps.collect::<Result<_>>()?,
             of_a_grid: true,
         };
         for layer in 0..chain.layers.len() {
@@ -49,10 +45,6 @@ impl BiasSteps {
             }
         }
         Ok(grid)
-    }
-
-    pub(super) fn are_of_a_grid(&self) -> bool {
-        self.of_a_grid
     }
 
     /// The two changes of a bias that may be worth it; none where the layer gives only zeros.
@@ -86,16 +78,21 @@ impl BiasSteps {
     }
 }
 
-/// The power of √2 in the layer's units that is nearest to `wanted`; 0 for 0.
-fn step_of_grid(layer: &Layer, wanted: f32) -> f32 {
-    let unit = layer.unit();
-    let distance = |exponent: i32| {
-        let ratio = f64::from(sqrt2_power(exponent) * unit) / f64::from(wanted);
+/// The power of √2 in the layer's units that is nearest to `wanted`; 0 for a layer that gives only
+/// zeros.
+fn step_of_grid(layer: &Layer, wanted: f32) -> Result<f32> {
+    if wanted == 0.0 {
+        return Ok(0.0);
+    }
+    let distance = |step: f32| {
+        let ratio = f64::from(step) / f64::from(wanted);
         ratio.max(1.0 / ratio)
     };
-    let nearest = (-120..=120).min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
-    match nearest {
-        Some(exponent) if wanted > 0.0 => sqrt2_power(exponent) * unit,
-        _ => 0.0,
-    }
+    let steps = (-120..=120).map(|exponent| sqrt2_power(exponent) * layer.unit());
+    let nearest = steps.min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+    // Within half a power, but for what is beyond all of them.
+    nearest.filter(|&step| distance(step) < 1.2).ok_or_else(|| {
+        let what = format!("what {} gives, or a share of it", layer.name);
+        Error::invalid(what, wanted, "neither as small nor as large: scale it")
+    })
 }

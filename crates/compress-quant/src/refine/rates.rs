@@ -33,6 +33,12 @@ impl Rates {
             let expected = "finite and not negative";
             return Err(Error::invalid("penalty", options.penalty, expected));
         }
+        if let Some(share) = options.bias_grid
+            && !(share.is_finite() && share > 0.0)
+        {
+            let expected = "positive and finite";
+            return Err(Error::invalid("the grid of the biases", share, expected));
+        }
         let architecture = network.architecture();
         let mut geometries: Vec<Geometry> = architecture
             .layers
@@ -40,13 +46,7 @@ impl Rates {
             .map(|layer| Geometry::line(layer.inputs))
             .collect();
         if let (Some(images), Some(first)) = (options.images, geometries.first_mut()) {
-            let (features, selected) = (architecture.selectable(), &architecture.selected);
-            let fits = images.pixels() == features;
-            let geometry = Geometry::images(images, selected.as_deref()).filter(|_| fits);
-            *first = geometry.ok_or_else(|| {
-                let (found, expected) = (format!("{images:?}"), format!("of {features} pixels"));
-                Error::invalid("the images", found, expected)
-            })?;
+            *first = Geometry::of_first_layer(&architecture, images)?;
         }
         Ok(Rates { geometries, top })
     }

@@ -217,8 +217,10 @@ fn what_costs_more_is_used_less() {
 
 #[test]
 fn biases_on_a_grid_are_whole_once_steps_are_folded_and_better_than_rounded_later() {
-    for (temperature, bias_grid) in [(1.0, 0.3), (2.0, 0.3), (1.0, 0.05)] {
+    for (temperature, bias_grid) in [(1.0, 0.3), (3.0, 0.3), (1.0, 0.05)] {
         let (mut network, steps) = network(Activation::Relu);
+        let wanted = f64::from(bias_grid) * first_layer_rms(&network, &data(400).0)
+            / f64::from(steps.step("layers.0.weight").unwrap());
         let options = RefineOptions {
             temperature,
             bias_grid: Some(bias_grid),
@@ -249,6 +251,12 @@ fn biases_on_a_grid_are_whole_once_steps_are_folded_and_better_than_rounded_late
             let Grid::Linear { scales, .. } = &whole.grid else {
                 panic!("the grid is not linear");
             };
+            if whole.name == "layers.0.bias" {
+                // No power of √2 is nearer; where all codes are even, half of them say it too.
+                let above = (f64::from(scales[0]) / wanted).log2();
+                let nearest = above > -0.2501 && (above - above.round()).abs() < 0.2501;
+                assert!(nearest, "{} {wanted}", scales[0]);
+            }
             let most = whole.codes.iter().map(|code| code.abs()).max().unwrap();
             let expected = (1.0 / bias_grid) as i32;
             assert!((1..=5 * expected).contains(&most), "{most}: {expected}");
@@ -272,6 +280,36 @@ fn biases_on_a_grid_are_whole_once_steps_are_folded_and_better_than_rounded_late
         let (on_grid, later) = (of(&whole), of(&later));
         assert!(on_grid < later, "{on_grid} {later}");
     }
+}
+
+/// The root mean square of what the first layer gives, before its activation.
+fn first_layer_rms(network: &Chain, data: &ArraySamples) -> f64 {
+    let parameters = network.parameters();
+    let products = data.inputs().dot(&parameters[0].matrix().t());
+    let rows = products.rows().into_iter();
+    let squares = rows.flat_map(|row| {
+        let given = row.into_iter().zip(parameters[1].values());
+        given.map(|(x, bias)| f64::from(x + bias).powi(2))
+    });
+    (squares.sum::<f64>() / products.len() as f64).sqrt()
+}
+
+#[test]
+fn a_layer_that_gives_only_zeros_has_no_grid() {
+    let (mut network, _) = unrounded(Activation::Relu);
+    for parameter in &mut network.parameters_mut()[..2] {
+        parameter.values_mut().fill(0.0);
+    }
+    let steps = LearnedStep::fit(&network, steps_of_four_bits()).unwrap();
+    steps.round(&mut network).unwrap();
+    let options = RefineOptions {
+        bias_grid: Some(0.1),
+        ..OPTIONS
+    };
+    let sweeps = run(&mut network, &steps, 100, &options);
+    assert!(sweeps.iter().all(|sweep| sweep.loss.is_finite()));
+    assert!(weights(&network).iter().all(|value| value.is_finite()));
+    assert!(network.parameters()[1].values().iter().all(|b| *b == 0.0));
 }
 
 #[test]

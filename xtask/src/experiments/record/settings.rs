@@ -94,7 +94,8 @@ pub(super) struct Target {
     /// How far a neuron may be moved for a shorter file, in places. The time grows with it and
     /// with the file, so that the larger files of `pixels` have less.
     pub(super) order_window: usize,
-    /// The grid that biases are on in the end, as a share of what their layer gives.
+    /// The grid that biases are on in the end, as a share of the root mean square of what their
+    /// layer gives.
     pub(super) bias_grid: f32,
 }
 
@@ -221,7 +222,7 @@ impl Settings {
             ("places a neuron may move", target.order_window.to_string()),
             (
                 "grid of biases",
-                format!("{} of what their layer gives", target.bias_grid),
+                format!("{} of the RMS of what their layer gives", target.bias_grid),
             ),
             (
                 "training images by which it is found again",

@@ -85,24 +85,27 @@ fn code_front(
     if !coder.code(front.is_some(), 1 << 15) {
         return Ok(None);
     }
+    let height_of_any =
+        |coder: &mut _, height: usize| Numbers::default().code(coder, height as u32, u32::MAX);
     let (given, side) = (front.map_or(0, |front| front.image().0), features.isqrt());
-    let pyramid = matches!(front, Some(Front::TentPyramid { .. }));
-    // No image has 0 rows, so that this says that more is to come.
-    let rows = if pyramid { 0 } else { given };
-    let rows = Numbers::default().code(coder, rows as u32, u32::MAX);
-    let height = match rows {
-        // A square image is taken to be one.
-        0 if coder.code(given == side && side * side == features, 1 << 15) => side as u32,
-        0 => Numbers::default().code(coder, given as u32, u32::MAX),
-        rows => rows,
-    };
+    let is_pyramid = matches!(front, Some(Front::TentPyramid { .. }));
+    // 0 rows stand for a pyramid.
+    let mut height = height_of_any(coder, if is_pyramid { 0 } else { given });
+    let is_pyramid = height == 0;
+    if is_pyramid {
+        let is_square = given == side && side * side == features;
+        height = match coder.code(is_square, 1 << 15) {
+            true => side as u32,
+            false => height_of_any(coder, given),
+        };
+    }
     let width = (features as u32).checked_div(height).unwrap_or(0);
     if height as usize * width as usize != features || features == 0 {
         return Err(format!("{features} features are no image of {height} rows"));
     }
-    Ok(Some(match rows {
-        0 => Front::TentPyramid { height, width },
-        _ => Front::TentPool { height, width },
+    Ok(Some(match is_pyramid {
+        true => Front::TentPyramid { height, width },
+        false => Front::TentPool { height, width },
     }))
 }
 

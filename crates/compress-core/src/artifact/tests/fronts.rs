@@ -40,7 +40,8 @@ fn another_image_takes_its_height() {
         let varint = |number: usize| if number < 128 { 1 } else { 2 };
         let height = match (front, front.image()) {
             (Front::TentPool { .. }, (height, width)) if height == width => 0,
-            (_, (height, _)) => varint(height),
+            (Front::TentPool { .. }, (height, _)) => varint(height),
+            (Front::TentPyramid { .. }, (height, _)) => 1 + varint(height),
         };
         let features = varint(fronted.features) - varint(plain.features);
         assert_eq!(
@@ -70,8 +71,8 @@ fn features_that_are_no_image_are_refused() {
     assert_eq!(read(2, 36, &[4]).unwrap().inputs(), 2 * 5);
     let (height, width) = (4, 9);
     let pyramid = Some(Front::TentPyramid { height, width });
-    assert_eq!(read(3, 36, &[4]).unwrap().front, pyramid);
-    assert_eq!(read(3, 36, &[4]).unwrap().inputs(), 2 * 5 + 3);
+    assert_eq!(read(3, 36, &[0, 4]).unwrap().front, pyramid);
+    assert_eq!(read(3, 36, &[0, 4]).unwrap().inputs(), 2 * 5 + 3);
     for (code, features, rest) in [
         (1, 35, &[][..]),
         (1, 0, &[]),
@@ -81,8 +82,9 @@ fn features_that_are_no_image_are_refused() {
         (2, 0, &[0]),
         (2, 1 << 19, &[u64::MAX]),
         (3, 36, &[]),
-        (3, 36, &[5]),
-        (3, 2, &[0]),
+        (3, 36, &[0, 5]),
+        (3, 36, &[1, 4]),
+        (3, 2, &[0, 0]),
     ] {
         let error = read(code, features, rest).unwrap_err();
         assert!(matches!(error, Error::Format { .. }), "{error}");

@@ -178,11 +178,10 @@ fn fronted() -> impl Iterator<Item = Architecture> {
     [(6, 6), (5, 7), (1, 9)]
         .into_iter()
         .flat_map(|(height, width)| {
-            let front = [
+            [
                 Front::TentPool { height, width },
                 Front::TentPyramid { height, width },
-            ];
-            front
+            ]
         })
         .flat_map(|front| {
             let chain = Architecture::mlp(&[front.outputs(), 4, 2], Activation::Relu).unwrap();

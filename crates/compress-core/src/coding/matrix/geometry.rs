@@ -1,11 +1,13 @@
 //! Which columns of a matrix lie next to each other.
 
+use crate::network::Architecture;
 use crate::ops::tent_pool::pooled;
+use crate::{Error, Result};
 
 #[cfg(test)]
 mod tests;
 
-/// An image of more pixels is coded as a plain row: its table of neighbours would take too much
+/// Images of more pixels are coded as a plain row: their table of neighbours would take too much
 /// memory of a reader.
 pub const MOST_PIXELS: usize = 1 << 13;
 
@@ -157,6 +159,24 @@ impl Geometry {
             image
         });
         Self::placed(&placed.collect::<Vec<_>>(), features, selected)
+    }
+
+    /// The columns of the first weight of `architecture`, which reads `images`.
+    ///
+    /// # Errors
+    /// Where there are other or too many pixels.
+    pub fn of_first_layer(architecture: &Architecture, images: Images) -> Result<Self> {
+        let (features, selected) = (architecture.selectable(), architecture.selected.as_deref());
+        if features > MOST_PIXELS {
+            let most = format!("at most {MOST_PIXELS}");
+            return Err(Error::invalid("pixels of the images", features, most));
+        }
+        let fits = images.pixels() == features;
+        let geometry = Geometry::images(images, selected).filter(|_| fits);
+        geometry.ok_or_else(|| {
+            let (found, expected) = (format!("{images:?}"), format!("of {features} pixels"));
+            Error::invalid("the images", found, expected)
+        })
     }
 
     fn placed(images: &[Placed], features: usize, selected: Option<&[u32]>) -> Option<Self> {
