@@ -5,7 +5,7 @@ use compress_quant::schemes::Range;
 
 use super::lab::{Lessons, Pruning};
 use super::settings::Track;
-use super::teacher_settings::TeacherSettings;
+use super::teacher_settings::{TeacherSettings, TransferSettings};
 use crate::experiments::rate::Rate;
 use crate::run::{Options, Profile, RunError};
 
@@ -63,6 +63,7 @@ pub(super) struct DenseSettings {
     /// Passes over as many samples as there are training images.
     pub(super) passes: usize,
     pub(super) rate: Rate,
+    pub(super) weight_decay: f32,
     /// What the student is rounded to afterwards.
     pub(super) roundings: [Rounding; 2],
 }
@@ -122,9 +123,10 @@ const LEVEL: Level = Level {
     rate: Rate::new(4e-3, 0.02, 300),
 };
 
-const DENSE_TEMPERATURE: f32 = 1.0;
+const DENSE_TEMPERATURE: f32 = 3.0;
 const DENSE_PASSES: usize = 200;
-const DENSE_RATE: Rate = Rate::new(1.5e-3, 0.01, 300);
+const DENSE_DECAY: f32 = 0.05;
+const DENSE_RATE: Rate = Rate::new(3e-3, 0.01, 300);
 
 const ROUNDINGS: [Rounding; 2] = [
     Rounding {
@@ -152,6 +154,10 @@ impl Common {
             hidden: if quick { QUICK_HIDDEN } else { HIDDEN },
             lessons: Lessons {
                 teachers: TeacherSettings::of(profile),
+                transfer: match track {
+                    Track::Dense => TransferSettings::strong(profile),
+                    _ => TransferSettings::of(profile),
+                },
                 batch: 256,
                 front: track.front(),
             },
@@ -172,15 +178,15 @@ impl Common {
 
     fn describe(&self) -> Vec<(String, String)> {
         let Lessons {
-            teachers, batch, ..
+            teachers,
+            transfer,
+            batch,
+            ..
         } = &self.lessons;
         let rows = [
             ("track", self.track.name().to_owned()),
             ("teachers", teachers.describe()),
-            (
-                "transfer set: augmented copies",
-                teachers.copies.to_string(),
-            ),
+            ("transfer set: augmented copies", transfer.describe()),
             ("batch", batch.to_string()),
             ("student", self.student()),
         ];
@@ -273,6 +279,7 @@ impl DenseSettings {
             temperature: DENSE_TEMPERATURE,
             passes,
             rate,
+            weight_decay: DENSE_DECAY,
             roundings: ROUNDINGS,
         }
     }
@@ -283,6 +290,7 @@ impl DenseSettings {
         rows.push(("temperature".into(), self.temperature.to_string()));
         rows.push(("passes".into(), self.passes.to_string()));
         rows.push(("learning rate".into(), self.rate.describe()));
+        rows.push(("weight decay".into(), self.weight_decay.to_string()));
         rows.extend(self.roundings.iter().map(|rounding| {
             let range = match rounding.range {
                 Range::LeastSquares => "clipped by least squares",

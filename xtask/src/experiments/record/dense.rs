@@ -27,6 +27,7 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
             temperature: settings.temperature,
             passes: settings.passes,
             rate: settings.rate,
+            weight_decay: settings.weight_decay,
             seed,
         };
         let network = lab.untrained(common.hidden, seed)?;

@@ -14,7 +14,7 @@ use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, compact};
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::teacher_settings::TeacherSettings;
+use super::teacher_settings::{TeacherSettings, TransferSettings};
 use super::teachers;
 use crate::experiments::rate::Rate;
 use crate::progress::Progress;
@@ -26,6 +26,7 @@ pub(super) type StageError = Box<dyn Error + Send + Sync>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lessons {
     pub(super) teachers: TeacherSettings,
+    pub(super) transfer: TransferSettings,
     pub(super) batch: usize,
     /// What a student's first layer reads the images through.
     pub(super) front: Option<Front>,
@@ -47,6 +48,8 @@ pub(super) struct Plan {
     /// Passes over as many samples as there are training images.
     pub(super) passes: usize,
     pub(super) rate: Rate,
+    /// Of AdamW; Adam where it is 0.
+    pub(super) weight_decay: f32,
     pub(super) seed: u64,
 }
 
@@ -89,7 +92,7 @@ impl<'a> Lab<'a> {
         validation: &ImageSet,
         teachers: &[teachers::Teacher],
     ) -> Result<Self, RunError> {
-        let transfer = teachers::transfer(run, &lessons.teachers, training, teachers);
+        let transfer = teachers::transfer(run, lessons, training, teachers);
         let transfer = transfer.map_err(|source| RunError::Stage {
             stage: "transfer set".into(),
             source,
@@ -100,7 +103,7 @@ impl<'a> Lab<'a> {
             validation: as_read(lessons.front, validation.clone())?,
             logits: transfer.logits,
             batch: lessons.batch,
-            passes: lessons.teachers.copies + 1,
+            passes: lessons.transfer.copies + 1,
         })
     }
 
@@ -157,6 +160,7 @@ impl<'a> Lab<'a> {
             temperature: pruning.temperature,
             passes,
             rate: pruning.rate,
+            weight_decay: 0.0,
             seed,
         };
         let (mut network, epochs) = self.train(network, &plan, &mut [&mut hook])?;
@@ -177,7 +181,10 @@ impl<'a> Lab<'a> {
             epochs,
             batch_size: self.batch,
             learning_rate: plan.rate.peak,
-            optimizer: Optimizer::adam(),
+            optimizer: match plan.weight_decay {
+                0.0 => Optimizer::adam(),
+                decay => Optimizer::adam_w(decay),
+            },
             schedule: Schedule::Cosine {
                 floor: plan.rate.floor,
             },

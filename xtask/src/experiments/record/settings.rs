@@ -7,7 +7,7 @@ use compress_core::network::Front;
 use serde::{Deserialize, Serialize};
 
 use super::lab::{Lessons, Pruning};
-use super::teacher_settings::TeacherSettings;
+use super::teacher_settings::{TeacherSettings, TransferSettings};
 use crate::experiments::rate::Rate;
 use crate::run::{Options, Profile, RunError};
 
@@ -107,6 +107,7 @@ pub(super) struct Settings {
     /// The first test images; all where `None`.
     pub(super) test_limit: Option<usize>,
     pub(super) teachers: TeacherSettings,
+    pub(super) transfer: TransferSettings,
     pub(super) temperature: f32,
     pub(super) batch: usize,
     pub(super) prune_interval: usize,
@@ -138,6 +139,7 @@ impl Settings {
             seeds: options.seeds.map_or(default_seeds, usize::from),
             test_limit: quick.then_some(1_000),
             teachers: TeacherSettings::of(profile),
+            transfer: TransferSettings::of(profile),
             temperature: 1.0,
             batch: 256,
             prune_interval: if quick { 10 } else { 100 },
@@ -159,6 +161,7 @@ impl Settings {
     pub(super) fn lessons(&self) -> Lessons {
         Lessons {
             teachers: self.teachers,
+            transfer: self.transfer,
             batch: self.batch,
             front: self.track.front(),
         }
@@ -184,10 +187,7 @@ impl Settings {
         let rows = [
             ("track", self.track.name().to_owned()),
             ("teachers", self.teachers.describe()),
-            (
-                "transfer set: augmented copies",
-                self.teachers.copies.to_string(),
-            ),
+            ("transfer set: augmented copies", self.transfer.describe()),
             ("temperature", self.temperature.to_string()),
             ("batch", self.batch.to_string()),
             (

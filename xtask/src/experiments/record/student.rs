@@ -111,6 +111,7 @@ pub(super) fn quantized(
             temperature: settings.temperature,
             passes,
             rate,
+            weight_decay: 0.0,
             seed,
         };
         let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut steps];

@@ -1,12 +1,12 @@
-//! The settings of the record's teachers, full and quick. They come from runs by
-//! validation with seeds from 101 on.
+//! The settings of the record's teachers, full and quick, and of what they are asked about. They
+//! come from runs by validation with seeds from 101 on.
 
 use compress_nn::data::Augmentation;
 
 use crate::experiments::rate::Rate;
 use crate::run::Profile;
 
-/// How the teachers are trained, and what they are asked about.
+/// How the teachers are trained.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TeacherSettings {
     /// Training images used, validation included; all of them where `None`.
@@ -30,10 +30,47 @@ pub(super) struct TeacherSettings {
     pub(super) augmentation: Augmentation,
     /// The largest strength in the first and in the last epochs.
     pub(super) strengths: [f32; 2],
-    /// Augmented copies of each training image in the transfer set, beside itself, and what a
-    /// strength of 1 does to them.
+}
+
+/// What the teachers are asked about, and students learn from: the transfer set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TransferSettings {
+    /// Augmented copies of each training image, beside itself.
     pub(super) copies: usize,
-    pub(super) transfer: Augmentation,
+    /// How they are augmented.
+    pub(super) augmentation: Augmentation,
+}
+
+impl TransferSettings {
+    /// For students that are to be small.
+    pub(super) fn of(profile: Profile) -> Self {
+        TransferSettings {
+            copies: match profile {
+                Profile::Full => 9,
+                Profile::Quick => 1,
+            },
+            augmentation: TRANSFER,
+        }
+    }
+
+    /// For students that have weights enough for images like those of the teachers.
+    pub(super) fn strong(profile: Profile) -> Self {
+        TransferSettings {
+            augmentation: AUGMENTATION.with_max_strength(STRONGEST),
+            ..Self::of(profile)
+        }
+    }
+
+    /// In a line, for the report.
+    pub(super) fn describe(&self) -> String {
+        let Augmentation {
+            max_strength,
+            elastic,
+            ..
+        } = self.augmentation;
+        let copies = self.copies;
+        format!("{copies} of each image, by a strength up to {max_strength}, elastic {elastic}")
+    }
 }
 
 impl TeacherSettings {
@@ -73,10 +110,11 @@ const FULL: TeacherSettings = TeacherSettings {
     rates: [Rate::new(1.2e-3, 0.1, 300), Rate::new(1.2e-4, 0.05, 0)],
     epochs: [68, 6],
     augmentation: AUGMENTATION,
-    strengths: [1.3, 0.7],
-    copies: 9,
-    transfer: TRANSFER,
+    strengths: [STRONGEST, 0.7],
 };
+
+/// The largest strength that teachers see.
+const STRONGEST: f32 = 1.3;
 
 const QUICK: TeacherSettings = TeacherSettings {
     limit: Some(5_500),
@@ -84,11 +122,10 @@ const QUICK: TeacherSettings = TeacherSettings {
     widths: [784, 100, 60, 10],
     batch: 64,
     epochs: [6, 2],
-    copies: 1,
     ..FULL
 };
 
-/// What students see. Weaker, it lowered a small student's training errors, not its validation
+/// What small students see. Weaker, it lowered a small student's training errors, not its validation
 /// errors (two seeds); stronger, at 1.4 and elastic 1.0, students of as many validation errors took
 /// a tenth more bytes (five seeds of `pooled`, `docs/results/record.md`).
 const TRANSFER: Augmentation = Augmentation {

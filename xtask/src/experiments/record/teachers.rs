@@ -11,7 +11,7 @@ use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Settings, Traine
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::lab::append;
+use super::lab::{Lessons, append};
 use super::teacher_settings::TeacherSettings;
 use crate::experiments::network::StoredNetwork;
 use crate::run::{Run, RunError};
@@ -76,15 +76,17 @@ pub(super) fn teachers(
 /// Draws the transfer set and asks the teachers, or takes what they said from their store.
 pub(super) fn transfer(
     run: &Run,
-    settings: &TeacherSettings,
+    lessons: &Lessons,
     training: &ImageSet,
     teachers: &[Teacher],
 ) -> Result<Transfer, StageError> {
-    let augmented = Augmented::new(training, settings.transfer, run.seed, "transfer")?;
-    let images = augmented.materialize(settings.copies)?;
+    let (settings, how) = (&lessons.teachers, &lessons.transfer);
+    let augmented = Augmented::new(training, how.augmentation, run.seed, "transfer")?;
+    let images = augmented.materialize(how.copies)?;
     let ensemble = ensemble(teachers)?;
     let shape = (images.len(), ensemble.outputs());
-    let store = store(run, settings)?;
+    let of = format!("recipe {RECIPE}, {how:?} of {settings:?}");
+    let store = run.kept("transfer", &of)?;
     let logits: Vec<f32> = run.stage_in(&store, "teachers' logits", || {
         let logits = ensemble.teacher_logits(&images)?;
         Ok(logits.into_iter().collect())
