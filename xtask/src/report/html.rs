@@ -84,7 +84,8 @@ fn figures(report: &Report) -> Result<String, ReportError> {
     );
     out += &figure_section(
         "Weights left",
-        "Every weight of the final model that is not zero, where it belongs.",
+        "Every weight of the final model that is not zero, where it belongs. What stands in front of \
+         the first layer is multiplied into it.",
         plots::weights(report).into_iter().collect(),
     );
     Ok(out)
