@@ -73,7 +73,7 @@ pub struct Sweep {
     pub nearer: usize,
     /// See [`Sweep::nearer`].
     pub farther: usize,
-    /// Moves of biases; on a grid the first sweep moves them before the codes too.
+    /// Moves of biases, which on a grid are looked at before the codes and after them.
     pub biases: usize,
     /// Weights that are not zero after it.
     pub nonzero: usize,
@@ -95,8 +95,9 @@ pub struct Sweep {
 /// # Errors
 /// Where the network is not one that `steps` were learned for or holds quantized values now, has
 /// no layers or an activation behind its last, the samples or targets are none or of another
-/// shape, targets are no probabilities, the penalty is negative, the temperature or the grid of the biases is not positive,
-/// the images have another number of pixels, or a value is not finite. The network is then as it was.
+/// shape, targets are no probabilities, the penalty is negative, the temperature or the grid of
+/// the biases is not positive, that grid would be out of the range of f32, the images have another
+/// number of pixels or too many, or a value is not finite. The network is then as it was.
 ///
 /// ```
 /// use compress_core::network::Network;
@@ -172,11 +173,6 @@ pub fn refine(
         pieces,
     };
     let (all, mut sweeps) = (chain.nonzeros().len(), Vec::new());
-    // Rounded biases make good for each other before any code has to.
-    let mut moved_first = match options.bias_grid {
-        Some(_) => descent.move_biases(&mut chain)?,
-        None => 0,
-    };
     for number in 0..options.sweeps {
         // A later sweep has fewer codes to look at, and counts as much as the first.
         let mut report = |done: usize, of: usize| {
@@ -184,7 +180,6 @@ pub fn refine(
         };
         let mut sweep = descent.sweep(&mut chain, &rates, &mut report)?;
         sweep.loss *= square;
-        sweep.biases += std::mem::take(&mut moved_first);
         tracing::debug!(number, ?sweep, "refined");
         sweeps.push(sweep);
     }
@@ -278,6 +273,11 @@ impl Descent {
         let prices = rates.of(chain);
         // Other samples are the first by which changes are discarded.
         self.pieces.shuffle(&mut self.stream);
+        if self.bias_steps.are_of_a_grid() {
+            // Rounded, they make good for each other before codes have to; later, by other samples
+            // first.
+            sweep.biases += self.move_biases(chain)?;
+        }
         let mut places = chain.nonzeros();
         rng::shuffle(&mut self.stream, &mut places);
         for (done, &place) in places.iter().enumerate() {

@@ -37,8 +37,8 @@ pub(crate) struct Report {
     pub tensors: Vec<StoredRow>,
     /// Pixels in a row of the input image; 0 where the input is no image.
     pub image_width: usize,
-    /// For each input pixel, row-major, how many non-zero weights read it, a
-    /// front multiplied in; 0 means unused.
+    /// For each input pixel, row-major, how many non-zero weights read it, a front multiplied in; 0
+    /// means unused.
     pub pixel_use: Vec<f32>,
     /// The weights of each layer of the final model, to be drawn; a front is multiplied into the
     /// first.

@@ -47,6 +47,10 @@ impl BiasSteps {
         Ok(grid)
     }
 
+    pub(super) fn are_of_a_grid(&self) -> bool {
+        self.of_a_grid
+    }
+
     /// The two changes of a bias that may be worth it; none where the layer gives only zeros.
     pub(super) fn up_and_down(&self, chain: &Chain, layer: usize, row: usize) -> Vec<f32> {
         let step = self.steps[layer];
@@ -92,7 +96,9 @@ fn step_of_grid(layer: &Layer, wanted: f32) -> Result<f32> {
     let nearest = steps.min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
     // Within half a power, but for what is beyond all of them.
     nearest.filter(|&step| distance(step) < 1.2).ok_or_else(|| {
-        let what = format!("what {} gives, or a share of it", layer.name);
-        Error::invalid(what, wanted, "neither as small nor as large: scale it")
+        let what = format!("the grid of the biases beside {}", layer.name);
+        let unit = layer.unit();
+        let expected = format!("within 2^±60 times {unit}: choose another share of what it gives");
+        Error::invalid(what, wanted, expected)
     })
 }

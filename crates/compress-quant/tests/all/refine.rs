@@ -314,7 +314,7 @@ fn a_layer_that_gives_only_zeros_has_no_grid() {
 
 #[test]
 fn a_grid_of_no_width_is_refused() {
-    for share in [0.0, -0.1, f32::NAN, f32::INFINITY] {
+    for share in [0.0, -0.1, f32::NAN, f32::INFINITY, 1e-30, 1e30] {
         let (mut network, steps) = network(Activation::Relu);
         let before = weights(&network);
         let (data, targets) = data(20);

@@ -33,8 +33,9 @@ pub(super) struct Teacher {
 /// The training images and augmented copies of them, with the teachers' mean logits.
 ///
 /// Held in 784 bytes for an image's pixels, 40 for its logits and 4 for its label: 456 MB for ten
-/// times the training images. The images follow from the seed, and so are not stored. Behind the front
-/// of `pooled`, what it gives takes another 539 MB, with which the images are held for a moment.
+/// times the training images. The images follow from the seed, and so are not stored. Behind the
+/// front of `pooled`, what it gives takes another 539 MB, so that there are 995 MB until the images
+/// go.
 pub(super) struct Transfer {
     pub(super) images: ImageSet,
     /// `[images, classes]`.

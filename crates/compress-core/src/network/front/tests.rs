@@ -116,6 +116,17 @@ fn a_pyramid_is_the_pooled_image_and_what_pooling_that_gives_four_times() {
     let mut of_ones = vec![0.0; 245];
     front.apply(&[1.0; 784], &mut of_ones).unwrap();
     assert_eq!((of_ones[14 * 7 + 7], of_ones[196 + 7 * 3 + 3]), (1.0, 4.0));
+    for front in [
+        front,
+        Front::TentPool {
+            height: 28,
+            width: 28,
+        },
+    ] {
+        let mut of_ones = vec![0.0_f32; front.outputs()];
+        front.apply(&[1.0; 784], &mut of_ones).unwrap();
+        assert_eq!(of_ones.into_iter().fold(0.0, f32::max), front.gain());
+    }
     for (reads, gives) in [(783, 245), (784, 244), (784, 490)] {
         assert!(
             front

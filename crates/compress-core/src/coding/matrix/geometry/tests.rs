@@ -1,6 +1,7 @@
 //! Neighbours of columns in a line and in an image.
 
 use super::*;
+use crate::network::Activation;
 
 /// The first six of those before.
 fn six(geometry: &Geometry, column: usize) -> [u32; 6] {
@@ -112,4 +113,27 @@ fn no_or_too_many_pixels_are_none() {
     assert!(of(0, 4, 1).is_none() && of(4, 4, 0).is_none());
     assert!(of(64, 128, 1).is_some() && of(64, 128, 2).is_none());
     assert!(of(usize::MAX, usize::MAX, u8::MAX).is_none());
+}
+
+#[test]
+fn the_images_of_a_first_layer_have_its_pixels() {
+    let mut chain = Architecture::mlp(&[21, 4], Activation::Relu).unwrap();
+    let images = Images {
+        height: 3,
+        width: 5,
+        levels: 2,
+    };
+    let of = |chain: &Architecture, images| Geometry::of_first_layer(chain, images);
+    assert_eq!(of(&chain, images).unwrap().columns(), 21);
+    let said = of(&chain, Images::one(3, 5)).unwrap_err().to_string();
+    assert!(said.contains("of 21 pixels"), "{said}");
+    let keep: Vec<bool> = (0..21).map(|i| i % 2 == 0).collect();
+    chain = chain.without_inputs(&keep).unwrap();
+    let geometry = of(&chain, images).unwrap();
+    assert_eq!(geometry.columns(), 11);
+    // Pixels 12 and 18, which lie below others that are read.
+    assert_eq!(six(&geometry, 6), [11, 11, 3, 4, 5, 1]);
+    let wide = Architecture::mlp(&[100 * 100, 1], Activation::Relu).unwrap();
+    let said = of(&wide, Images::one(100, 100)).unwrap_err().to_string();
+    assert!(said.contains("at most 8192"), "{said}");
 }
