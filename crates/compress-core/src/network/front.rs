@@ -115,7 +115,7 @@ impl Front {
         self.validate()?;
         let (height, width) = self.image();
         let (reads, gives) = (self.inputs(), self.outputs());
-        let count = samples.len() / reads;
+        let count = samples.len().div_ceil(reads);
         Error::check_shape("images to pool", &[count * reads], &[samples.len()])?;
         Error::check_shape("pooled images", &[count * gives], &[out.len()])?;
         let (height_of_fine, width_of_fine) = (pooled(height), pooled(width));

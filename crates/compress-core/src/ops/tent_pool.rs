@@ -38,7 +38,7 @@ pub fn tent_pool(images: &[f32], height: usize, width: usize, out: &mut [f32]) -
         let found = format!("{height} x {width}");
         return Err(Error::invalid("the size of an image", found, "positive"));
     };
-    let count = images.len() / size;
+    let count = images.len().div_ceil(size);
     Error::check_shape("images to pool", &[count * size], &[images.len()])?;
     Error::check_shape("pooled images", &[count * pooled], &[out.len()])?;
     tent_pool_at(Isa::active()?, images, height, width, out);

@@ -134,6 +134,12 @@ fn a_pyramid_is_the_pooled_image_and_what_pooling_that_gives_four_times() {
                 .is_err()
         );
     }
+    let mut out = vec![0.0; 245];
+    let short = front.apply(&[0.0; 783], &mut out).unwrap_err().to_string();
+    assert!(
+        short.contains("expected shape [784], found [783]"),
+        "{short}"
+    );
     let (height, width) = (0, 4);
     assert!(
         Front::TentPyramid { height, width }
