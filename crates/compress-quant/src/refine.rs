@@ -322,7 +322,8 @@ impl Descent {
     }
 
     fn moves_bias(&mut self, chain: &mut Chain, layer: usize, row: usize) -> Result<bool> {
-        for by in self.bias_steps.up_and_down(chain, layer, row) {
+        let changes = self.bias_steps.up_and_down(chain, layer, row);
+        for by in changes.into_iter().flatten() {
             let change = Chain::bias_change(layer, row, by);
             if let Some(losses) = self.pieces.losses_if_worth(chain, change, 0.0)? {
                 self.pieces.apply(chain, change, &losses)?;

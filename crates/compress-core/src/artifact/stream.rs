@@ -36,7 +36,8 @@ impl Arrangements {
 
     /// Of a tensor with a column for each (selected) feature: the pixels of a pyramid where a front
     /// gives one. Otherwise an image is taken to be square, of one channel or of three: whether
-    /// that helps is up to the writer, which tries both.
+    /// that helps is up to the writer, which tries both. What [`Front::TentPool`] gives is taken to
+    /// be square too, whatever it is: there are files that were written so.
     pub(super) fn features(
         front: Option<Front>,
         features: usize,

@@ -253,6 +253,45 @@ mod tests {
     }
 
     #[test]
+    fn what_a_front_makes_larger_counts_toward_the_bound() {
+        // 2^16 times 16 times 64^17 is 2^122, below the bound, and 2^124 is above it.
+        let (height, width) = (6, 6);
+        let goes_short = |front: Front| {
+            let mut widths = vec![1; 19];
+            widths[0] = front.outputs();
+            let mut architecture = Architecture::mlp(&widths, Activation::Relu).unwrap();
+            architecture = architecture.behind(front).unwrap();
+            let tensors = architecture
+                .layers
+                .iter()
+                .enumerate()
+                .flat_map(|(i, layer)| {
+                    let mut weight = whole(layer.weight_name(), vec![1, layer.inputs], 1);
+                    let mut bias = whole(layer.bias_name(), vec![1], 1);
+                    if let (Tensor::Quantized(weight), Tensor::Quantized(bias)) =
+                        (&mut weight, &mut bias)
+                    {
+                        weight.codes.fill(0);
+                        weight.codes[0] = if i == 0 { 16 } else { 64 };
+                        bias.codes.fill(0);
+                        if let Grid::Linear { bits, .. } = &mut weight.grid {
+                            *bits = 8;
+                        }
+                    }
+                    [weight, bias]
+                });
+            let tensors = tensors.collect();
+            let artifact = Artifact {
+                architecture: architecture.clone(),
+                tensors,
+            };
+            OneRow::new(&artifact).unwrap().is_some()
+        };
+        assert!(goes_short(Front::TentPool { height, width }));
+        assert!(!goes_short(Front::TentPyramid { height, width }));
+    }
+
+    #[test]
     fn other_models_go_the_general_way() {
         let has = |edit: &dyn Fn(&mut Artifact)| {
             let mut artifact = artifact(true, None);

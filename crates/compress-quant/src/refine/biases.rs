@@ -38,10 +38,17 @@ impl BiasSteps {
             for row in 0..chain.layers[layer].bias.len() {
                 let by = grid.to_nearest(chain, layer, row);
                 let change = Chain::bias_change(layer, row, by);
-                if let Some(losses) = pieces.losses_if_worth(chain, change, f64::INFINITY)? {
-                    pieces.apply(chain, change, &losses)?;
-                    chain.move_bias(layer, row, by);
-                }
+                let losses = pieces.losses_if_worth(chain, change, f64::INFINITY)?;
+                let losses = losses.ok_or_else(|| {
+                    let what = format!(
+                        "the loss with bias {row} beside {}",
+                        chain.layers[layer].name
+                    );
+                    let expected = "finite on the grid: choose a smaller share for it";
+                    Error::invalid(what, "not finite", expected)
+                })?;
+                pieces.apply(chain, change, &losses)?;
+                chain.move_bias(layer, row, by);
             }
         }
         Ok(grid)
@@ -52,17 +59,14 @@ impl BiasSteps {
     }
 
     /// The two changes of a bias that may be worth it; none where the layer gives only zeros.
-    pub(super) fn up_and_down(&self, chain: &Chain, layer: usize, row: usize) -> Vec<f32> {
+    pub(super) fn up_and_down(&self, chain: &Chain, layer: usize, row: usize) -> Option<[f32; 2]> {
         let step = self.steps[layer];
         // On a grid, it ends on a multiple again, without what float addition has left.
         let from = match self.of_a_grid {
             true => self.to_nearest(chain, layer, row),
             false => 0.0,
         };
-        match step {
-            0.0 => Vec::new(),
-            _ => vec![from + step, from - step],
-        }
+        (step != 0.0).then_some([from + step, from - step])
     }
 
     /// What takes a bias to the nearest multiple.

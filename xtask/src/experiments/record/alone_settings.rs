@@ -325,6 +325,21 @@ mod tests {
     }
 
     #[test]
+    fn dense_students_alone_see_what_their_teachers_saw() {
+        for profile in [Profile::Full, Profile::Quick] {
+            let options = Options::default();
+            let dense = DenseSettings::of(profile, &options).common.lessons;
+            let density = DensitySettings::of(profile, &options).unwrap();
+            let density = density.common.lessons;
+            let [strongest, _] = dense.teachers.strengths;
+            let seen = dense.teachers.augmentation.with_max_strength(strongest);
+            assert_eq!(dense.transfer.augmentation, seen);
+            assert!(density.transfer.augmentation.max_strength < strongest);
+            assert_eq!(dense.transfer.copies, density.transfer.copies);
+        }
+    }
+
+    #[test]
     fn one_level_alone_is_the_one_that_is_asked_for() {
         for profile in [Profile::Full, Profile::Quick] {
             let options = |target_percent| Options {

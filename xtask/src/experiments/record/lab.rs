@@ -285,6 +285,22 @@ mod tests {
         };
         assert!(trained(1.0) == trained(1.0));
         assert!(trained(1.0) != trained(2.0));
+        let decayed = |weight_decay| {
+            let plan = Plan {
+                stage: "test".into(),
+                temperature: 1.0,
+                passes: 2,
+                rate: Rate::new(1e-2, 0.1, 1),
+                weight_decay,
+                seed: 1,
+            };
+            let network = lab.untrained([5, 4], 1).unwrap();
+            let (network, _) = lab.train(network, &plan, &mut []).unwrap();
+            let parameters = network.parameters().into_iter();
+            let values = parameters.flat_map(|p| p.values().to_vec());
+            values.map(f32::abs).sum::<f32>()
+        };
+        assert!(decayed(1.0) < decayed(0.0));
         let targets = |temperature| lab.targets(&[3], temperature).unwrap();
         assert!(targets(1.0) != targets(2.0));
     }

@@ -74,7 +74,7 @@ pub(super) fn teachers(
     (1..=settings.count).map(train).collect()
 }
 
-/// Draws the transfer set and asks the teachers, or takes what they said from their store.
+/// Draws the transfer set and asks the teachers, or takes what they said from its store.
 pub(super) fn transfer(
     run: &Run,
     lessons: &Lessons,
