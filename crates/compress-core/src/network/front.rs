@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Architecture;
 use crate::coding::matrix::geometry::Images;
-use crate::ops::tent_pool::{pooled, tent_pool};
+use crate::isa::Isa;
+use crate::ops::tent_pool::{pooled, tent_pool_at};
 use crate::train::{ArraySamples, Samples, in_batches};
 use crate::{Error, Result};
 
@@ -21,7 +22,7 @@ const ROWS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Front {
     /// Pooling of an image `[height, width]` by a tent filter, \[1, 3, 3, 1\] / 8 along each axis,
-    /// to half its rows and columns, see [`tent_pool`].
+    /// to half its rows and columns, see [`tent_pool`](crate::ops::tent_pool::tent_pool).
     TentPool {
         /// Rows of the image.
         height: u32,
@@ -103,30 +104,34 @@ impl Front {
     /// # Errors
     /// Where the lengths are not those of as many samples.
     pub fn apply(&self, samples: &[f32], out: &mut [f32]) -> Result<()> {
-        let (height, width) = self.image();
-        match self {
-            Front::TentPool { .. } => tent_pool(samples, height, width, out),
-            Front::TentPyramid { .. } => self.pyramid(samples, out),
-        }
+        self.apply_at(Isa::active()?, samples, out)
     }
 
-    /// Both levels of each image.
-    fn pyramid(&self, samples: &[f32], out: &mut [f32]) -> Result<()> {
+    /// As [`Front::apply`], at a given level.
+    pub(crate) fn apply_at(&self, isa: Isa, samples: &[f32], out: &mut [f32]) -> Result<()> {
         self.validate()?;
+        let count = samples.len().div_ceil(self.inputs());
+        Error::check_shape("images to pool", &[count * self.inputs()], &[samples.len()])?;
+        Error::check_shape("pooled images", &[count * self.outputs()], &[out.len()])?;
         let (height, width) = self.image();
-        let (reads, gives) = (self.inputs(), self.outputs());
-        let count = samples.len().div_ceil(reads);
-        Error::check_shape("images to pool", &[count * reads], &[samples.len()])?;
-        Error::check_shape("pooled images", &[count * gives], &[out.len()])?;
-        let (height_of_fine, width_of_fine) = (pooled(height), pooled(width));
-        let images = samples.chunks_exact(reads).zip(out.chunks_exact_mut(gives));
-        for (image, out) in images {
-            let (fine, coarse) = out.split_at_mut(height_of_fine * width_of_fine);
-            tent_pool(image, height, width, fine)?;
-            tent_pool(fine, height_of_fine, width_of_fine, coarse)?;
-            coarse.iter_mut().for_each(|value| *value *= COARSE);
+        match self {
+            Front::TentPool { .. } => tent_pool_at(isa, samples, height, width, out),
+            Front::TentPyramid { .. } => self.pyramid(isa, samples, out),
         }
         Ok(())
+    }
+
+    /// Both levels of each image, one behind the other.
+    fn pyramid(&self, isa: Isa, samples: &[f32], out: &mut [f32]) {
+        let (height, width) = self.image();
+        let (rows, columns) = (pooled(height), pooled(width));
+        let images = samples.chunks_exact(self.inputs());
+        for (image, out) in images.zip(out.chunks_exact_mut(self.outputs())) {
+            let (fine, coarse) = out.split_at_mut(rows * columns);
+            tent_pool_at(isa, image, height, width, fine);
+            tent_pool_at(isa, fine, rows, columns, coarse);
+            coarse.iter_mut().for_each(|value| *value *= COARSE);
+        }
     }
 
     /// What it gives for `samples` as they are in epoch 0, in `4 · samples · outputs` bytes, so

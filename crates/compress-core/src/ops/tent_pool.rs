@@ -4,16 +4,6 @@ use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
-/// Columns of the result that are worked on at once.
-const TILE: usize = 16;
-/// Rows of the result that are worked on at once. What one pass stores is read by the next only
-/// when it has passed over all of them, so that no load waits for a store.
-const STRIP: usize = 14;
-/// Columns of the image that a tile reads: two before its first pixel and two behind its last.
-const WINDOW: usize = 2 * TILE + 4;
-/// Those of them that are even.
-const HALF: usize = WINDOW / 2;
-
 /// Rows or columns of the pooled image for `size` of them: half as many, rounded up.
 pub const fn pooled(size: usize) -> usize {
     size.div_ceil(2)
@@ -54,29 +44,39 @@ by_level! {
 #[inline(always)]
 fn tent_pool_body(images: &[f32], height: usize, width: usize, out: &mut [f32]) {
     // MNIST's images, and what they are pooled to: the same loops, of lengths that the compiler
-    // knows.
+    // knows and that fill vectors.
     match (height, width) {
-        (28, 28) => pool(images, 28, 28, out),
-        (14, 14) => pool(images, 14, 14, out),
-        _ => pool(images, height, width, out),
+        (28, 28) => pool::<32, 16, 14>(images, 28, 28, out),
+        (14, 14) => pool::<18, 9, 7>(images, 14, 14, out),
+        _ => pool::<36, 18, 14>(images, height, width, out),
     }
 }
 
+/// Works on `STRIP` rows of the result at once. What one pass stores is read by the next only when
+/// it has passed over all of them, so that no load waits for a store. A row is cut into tiles of
+/// `HALF` − 2 columns, which read `WINDOW` columns of the image, twice `HALF`: two before their
+/// first pixel and two behind their last.
 #[inline(always)]
-fn pool(images: &[f32], height: usize, width: usize, out: &mut [f32]) {
+fn pool<const WINDOW: usize, const HALF: usize, const STRIP: usize>(
+    images: &[f32],
+    height: usize,
+    width: usize,
+    out: &mut [f32],
+) {
+    const { assert!(WINDOW == 2 * HALF) };
+    let tile = HALF - 2;
     let (rows, columns) = (pooled(height), pooled(width));
     let images = images.chunks_exact(height * width);
     for (image, out) in images.zip(out.chunks_exact_mut(rows * columns)) {
         for (strip, out) in out.chunks_mut(STRIP * columns).enumerate() {
-            for tile in 0..columns.div_ceil(TILE) {
+            for first in (0..columns).step_by(tile) {
                 let mut sums = [[0.0; WINDOW]; STRIP];
                 for (row, sums) in sums.iter_mut().enumerate().take(out.len() / columns) {
-                    add_rows(image, height, width, strip * STRIP + row, tile, sums);
+                    add_rows(image, height, width, strip * STRIP + row, first, sums);
                 }
-                let values = add_columns(&sums);
-                let rows = values.chunks_exact(HALF).zip(out.chunks_exact_mut(columns));
-                for (values, out) in rows {
-                    let out = &mut out[tile * TILE..columns.min((tile + 1) * TILE)];
+                let values: [[f32; HALF]; STRIP] = add_columns(&sums);
+                for (values, out) in values.iter().zip(out.chunks_exact_mut(columns)) {
+                    let out = &mut out[first..columns.min(first + tile)];
                     out.copy_from_slice(&values[..out.len()]);
                 }
             }
@@ -84,20 +84,24 @@ fn pool(images: &[f32], height: usize, width: usize, out: &mut [f32]) {
     }
 }
 
-/// The weighted sums of four rows at the columns of a tile's window, onto zeros.
+/// The weighted sums of four rows at the columns of the window of the tile that begins at column
+/// `first` of the result, onto zeros.
 #[inline(always)]
-fn add_rows(
+fn add_rows<const WINDOW: usize>(
     image: &[f32],
     height: usize,
     width: usize,
     row: usize,
-    tile: usize,
+    first: usize,
     sums: &mut [f32; WINDOW],
 ) {
-    let first = 2 * TILE * tile;
     // The first tile has nothing to its left.
-    let (left, at) = if first == 0 { (0, 2) } else { (first - 2, 0) };
-    let right = width.min(first + 2 * TILE + 2);
+    let (left, at) = if first == 0 {
+        (0, 2)
+    } else {
+        (2 * first - 2, 0)
+    };
+    let right = width.min(2 * first + WINDOW - 2);
     let pixels = |y: usize| &image[y * width + left..y * width + right];
     let inside = &mut sums[at..at + right - left];
     // Rows 2·row − 1 to 2·row + 2, of which the first and the last rows of the result miss some.
@@ -121,19 +125,26 @@ fn add_rows(
     }
 }
 
-/// The weighted sums of four columns, [`HALF`] for each row: a tile, and two that mean nothing. All
+/// The weighted sums of four columns, `HALF` for each row: a tile, and two that mean nothing. All
 /// rows as one, since those two are what would reach from one row into the next.
 #[inline(always)]
-fn add_columns(sums: &[[f32; WINDOW]; STRIP]) -> [f32; STRIP * HALF] {
-    let (mut even, mut odd) = ([0.0; STRIP * HALF + 2], [0.0; STRIP * HALF + 2]);
+fn add_columns<const WINDOW: usize, const HALF: usize, const STRIP: usize>(
+    sums: &[[f32; WINDOW]; STRIP],
+) -> [[f32; HALF]; STRIP] {
+    let (mut even, mut odd) = ([[0.0; HALF]; STRIP], [[0.0; HALF]; STRIP]);
     let (pairs, _) = sums.as_flattened().as_chunks::<2>();
-    for ((even, odd), &[first, second]) in even.iter_mut().zip(&mut odd).zip(pairs) {
+    let halves = even
+        .as_flattened_mut()
+        .iter_mut()
+        .zip(odd.as_flattened_mut());
+    for ((even, odd), &[first, second]) in halves.zip(pairs) {
         (*even, *odd) = (first, second);
     }
-    let mut values = [0.0; STRIP * HALF];
-    for (i, value) in values.iter_mut().enumerate() {
-        let (outer, inner) = (odd[i] + even[i + 2], even[i + 1] + odd[i + 1]);
-        *value = (outer + 3.0 * inner) * (1.0 / 64.0);
+    let mut values = [[0.0; HALF]; STRIP];
+    let (even, odd) = (even.as_flattened(), odd.as_flattened());
+    let taps = odd.iter().zip(&even[1..]).zip(&odd[1..]).zip(&even[2..]);
+    for (value, (((a, b), c), d)) in values.as_flattened_mut().iter_mut().zip(taps) {
+        *value = ((a + d) + 3.0 * (b + c)) * (1.0 / 64.0);
     }
     values
 }

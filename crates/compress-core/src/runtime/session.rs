@@ -1,6 +1,6 @@
 //! Predictions one after the other, in buffers that are planned once.
 
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 use super::layer::Scratch;
@@ -69,11 +69,12 @@ pub struct Session<'m> {
 /// What one block of rows is computed in.
 #[derive(Debug, Default)]
 struct Block {
-    /// A row of inputs for the front, where those are strided.
+    /// A row of inputs, where those are strided.
     row: Vec<f32>,
-    /// What the front gives.
+    /// What the front gives for a row.
     fronted: Vec<f32>,
-    selected: Vec<f32>,
+    /// What the first layer reads, where that is not the inputs as they are.
+    read: Vec<f32>,
     /// The output of every other layer.
     hidden: [Vec<f32>; 2],
     scratch: Scratch,
@@ -221,12 +222,9 @@ impl Block {
     ) -> Result<()> {
         let shape = (inputs.nrows(), pass.model.architecture.outputs());
         let logits = view_mut(logits, shape)?;
-        if !pass.model.quantizes_inputs() {
-            check_rows(pass.isa, inputs, top)?;
-        }
         // Quantization finds what is not finite, but numbers the rows of the block, and those of
         // hidden layers too.
-        self.run(pass, inputs, logits)
+        self.run(pass, inputs, top, logits)
             .or_else(|fault| check_rows(pass.isa, inputs, top).and(Err(hidden(fault, top))))
     }
 
@@ -234,6 +232,7 @@ impl Block {
         &mut self,
         pass: &Pass<'_>,
         inputs: ArrayView2<'_, f32>,
+        top: usize,
         logits: ArrayViewMut2<'_, f32>,
     ) -> Result<()> {
         let &Pass {
@@ -243,44 +242,17 @@ impl Block {
             width,
         } = pass;
         let rows = inputs.nrows();
+        let mut x = inputs;
+        if !model.architecture.reads_features() {
+            self.read(pass, inputs, top)?;
+            x = view(&self.read, (rows, model.architecture.inputs()))?;
+        } else if !model.quantizes_inputs() {
+            check_rows(isa, inputs, top)?;
+        }
         let [front, back] = &mut self.hidden;
         let (mut front, mut back) = (front, back);
         grow(front, rows * width);
         grow(back, rows * width);
-        let inputs = match model.architecture.front {
-            None => inputs,
-            Some(front) => {
-                grow(&mut self.fronted, rows * front.outputs());
-                let to = self.fronted.chunks_exact_mut(front.outputs().max(1));
-                for (to, row) in to.zip(inputs.rows()) {
-                    let Some(row) = row.to_slice() else {
-                        self.row.clear();
-                        self.row.extend(row);
-                        front.apply(&self.row, to)?;
-                        continue;
-                    };
-                    front.apply(row, to)?;
-                }
-                view(&self.fronted, (rows, front.outputs()))?
-            }
-        };
-        let x = match &model.architecture.selected {
-            None => inputs,
-            Some(selected) => {
-                grow(&mut self.selected, rows * selected.len());
-                let to = self.selected.chunks_exact_mut(selected.len().max(1));
-                for (to, row) in to.zip(inputs.rows()) {
-                    match row.to_slice() {
-                        Some(row) => select_at(isa, row, selected, to),
-                        None => to
-                            .iter_mut()
-                            .zip(selected)
-                            .for_each(|(to, &i)| *to = row[i as usize]),
-                    }
-                }
-                view(&self.selected, (rows, selected.len()))?
-            }
-        };
         let Some((last, layers)) = model.layers.split_last() else {
             return Ok(());
         };
@@ -300,6 +272,36 @@ impl Block {
         let x = view(front, (rows, inputs))?;
         last.forward(isa, threads, x, &mut self.scratch, logits)
     }
+
+    /// What the first layer reads, through the front and the selection, row by row, so that each
+    /// stays in the first cache from where it is looked at to where it is used.
+    fn read(&mut self, pass: &Pass<'_>, inputs: ArrayView2<'_, f32>, top: usize) -> Result<()> {
+        let (architecture, isa) = (&pass.model.architecture, pass.isa);
+        let width = architecture.inputs();
+        grow(&mut self.read, inputs.nrows() * width);
+        for (i, row) in inputs.rows().into_iter().enumerate() {
+            check_row(isa, row, top + i)?;
+            let mut features = match row.to_slice() {
+                Some(row) => row,
+                None => {
+                    self.row.clear();
+                    self.row.extend(row);
+                    &self.row
+                }
+            };
+            if let Some(front) = architecture.front {
+                grow(&mut self.fronted, front.outputs());
+                front.apply_at(isa, features, &mut self.fronted)?;
+                features = &self.fronted;
+            }
+            let to = &mut self.read[i * width..(i + 1) * width];
+            match &architecture.selected {
+                Some(selected) => select_at(isa, features, selected, to),
+                None => to.copy_from_slice(features),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Rows of a block: as many as share the weights that are read, unless a few threads would have
@@ -311,21 +313,25 @@ fn block_rows(batch: usize) -> usize {
 
 /// Fails at the first input that is not finite; `top` is the number of the first row.
 fn check_rows(isa: Isa, inputs: ArrayView2<'_, f32>, top: usize) -> Result<()> {
-    for (row, values) in inputs.rows().into_iter().enumerate() {
-        let finite = match values.to_slice() {
-            Some(values) => reduce::absmax_with(isa, "inputs", values).is_ok(),
-            None => values.iter().all(|x| x.is_finite()),
-        };
-        if !finite {
-            let index = values.iter().position(|x| !x.is_finite()).unwrap_or(0);
-            return Err(Error::NonFinite {
-                what: format!("row {} of the inputs", top + row),
-                index,
-                value: values[index],
-            });
-        }
+    let mut rows = inputs.rows().into_iter().enumerate();
+    rows.try_for_each(|(i, row)| check_row(isa, row, top + i))
+}
+
+/// Fails at the first value of row number `row` that is not finite.
+fn check_row(isa: Isa, values: ArrayView1<'_, f32>, row: usize) -> Result<()> {
+    let finite = match values.to_slice() {
+        Some(values) => reduce::absmax_with(isa, "inputs", values).is_ok(),
+        None => values.iter().all(|x| x.is_finite()),
+    };
+    if finite {
+        return Ok(());
     }
-    Ok(())
+    let index = values.iter().position(|x| !x.is_finite()).unwrap_or(0);
+    Err(Error::NonFinite {
+        what: format!("row {row} of the inputs"),
+        index,
+        value: values[index],
+    })
 }
 
 /// A fault beyond the inputs, which are finite: where outputs of a layer were to be quantized for

@@ -30,12 +30,13 @@ fn by_definition(image: &[f32], height: usize, width: usize) -> Vec<f64> {
     out
 }
 
-const SIZES: [(usize, usize); 12] = [
+const SIZES: [(usize, usize); 13] = [
     (1, 1),
     (1, 2),
     (2, 1),
     (3, 5),
     (4, 4),
+    (14, 14),
     (28, 28),
     (27, 29),
     (5, 31),
