@@ -281,12 +281,12 @@ const POOLED: &[Target] = &[
     FIRST_POOLED,
     Target {
         bytes: 1_100,
-        penalty: 2.3e-5,
+        penalty: 2.4e-5,
         ..FIRST_POOLED
     },
     Target {
         bytes: 1_024,
-        penalty: 2.8e-5,
+        penalty: 3e-5,
         ..FIRST_POOLED
     },
 ];
