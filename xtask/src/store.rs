@@ -26,7 +26,7 @@ impl Store {
                 Ok(found) => {
                     return Err(RunError::Resume {
                         path: dir.to_owned(),
-                        reason: format!("it holds the run\n  {found}\nand not\n  {settings}\n"),
+                        reason: difference(&found, settings),
                     });
                 }
                 // An interrupted run may not have come so far: nothing to go on from.
@@ -109,6 +109,22 @@ fn remove_stages(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What tells a run that is held from the one that is wanted: the settings that differ, or all of
+/// them where one has others.
+fn difference(held: &str, wanted: &str) -> String {
+    let said =
+        |held: &str, wanted: &str| format!("it holds the run\n  {held}\nand not\n  {wanted}\n");
+    let (of_held, of_wanted) = (held.split(", "), wanted.split(", "));
+    if of_held.clone().count() != of_wanted.clone().count() {
+        return said(held, wanted);
+    }
+    let differing = of_held
+        .zip(of_wanted)
+        .filter(|(held, wanted)| held != wanted);
+    let (held, wanted): (Vec<_>, Vec<_>) = differing.unzip();
+    said(&held.join(", "), &wanted.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +167,18 @@ mod tests {
         std::fs::write(&thesis, "years of work").unwrap();
         Store::open(dir.path(), "a", false).unwrap();
         assert!(thesis.exists());
+    }
+
+    #[test]
+    fn only_settings_that_differ_are_said() {
+        let held = "pooled full seed 1: passes 450, price 2e-5, bits 5";
+        let said = difference(held, "pooled full seed 1: passes 450, price 3e-5, bits 5");
+        assert_eq!(
+            said,
+            "it holds the run\n  price 2e-5\nand not\n  price 3e-5\n"
+        );
+        let said = difference(held, "pooled full seed 1: passes 450, bits 5");
+        assert!(said.contains(held), "{said}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ by_level! {
 #[inline(always)]
 fn tent_pool_body(images: &[f32], height: usize, width: usize, out: &mut [f32]) {
     // MNIST's images, and what they are pooled to: the same loops, of lengths that the compiler
-    // knows and that fill vectors.
+    // knows; at 28 they are of whole vectors too.
     match (height, width) {
         (28, 28) => pool::<32, 16, 14>(images, 28, 28, out),
         (14, 14) => pool::<18, 9, 7>(images, 14, 14, out),

@@ -108,7 +108,7 @@ impl OneRow {
     ) -> Result<()> {
         if let Some(front) = self.front {
             x.resize(front.outputs(), 0.0);
-            front.apply(features, x)?;
+            front.apply_at(isa, features, x)?;
         }
         let mut places = &[][..];
         for (layer, (rows, relu)) in self.layers.iter().enumerate() {

@@ -23,10 +23,11 @@ const ENOUGH: usize = 4;
 
 /// Runs a model again and again.
 ///
-/// The buffers grow to the largest batch seen. Once they have, a call on a thread of the rayon pool
-/// allocates nothing on the heap (unless a single row goes through an f32 layer of over two
-/// million weights, which is shared among threads). From a thread outside of the pool, handing
-/// over a batch that is large enough to be shared allocates a little in rayon now and then.
+/// The buffers stay. A call on a thread of the rayon pool with as many rows as an earlier one, laid
+/// out alike in memory, allocates nothing on the heap (unless a single row goes through an f32
+/// layer of over two million weights, which is shared among threads). From a thread outside of the
+/// pool, handing over a batch that is large enough to be shared allocates a little in rayon now
+/// and then.
 ///
 /// ```
 /// # use compress_core::artifact::{Artifact, Tensor};
@@ -280,7 +281,6 @@ impl Block {
         let width = architecture.inputs();
         grow(&mut self.read, inputs.nrows() * width);
         for (i, row) in inputs.rows().into_iter().enumerate() {
-            check_row(isa, row, top + i)?;
             let mut features = match row.to_slice() {
                 Some(row) => row,
                 None => {
@@ -289,6 +289,7 @@ impl Block {
                     &self.row
                 }
             };
+            check_row(isa, features.into(), top + i)?;
             if let Some(front) = architecture.front {
                 grow(&mut self.fronted, front.outputs());
                 front.apply_at(isa, features, &mut self.fronted)?;

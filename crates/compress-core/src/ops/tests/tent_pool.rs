@@ -30,7 +30,7 @@ fn by_definition(image: &[f32], height: usize, width: usize) -> Vec<f64> {
     out
 }
 
-const SIZES: [(usize, usize); 13] = [
+const SIZES: [(usize, usize); 16] = [
     (1, 1),
     (1, 2),
     (2, 1),
@@ -44,6 +44,9 @@ const SIZES: [(usize, usize); 13] = [
     (5, 33),
     (6, 34),
     (3, 131),
+    (29, 28),
+    (57, 14),
+    (61, 70),
 ];
 
 #[test]
