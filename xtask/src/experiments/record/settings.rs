@@ -247,7 +247,7 @@ const FIRST: Target = Target {
     repair_rate: Rate::new(2e-3, 0.02, 100),
     bits: 5,
     refine_samples: 110_000,
-    penalty: 5.8e-6,
+    penalty: 4.7e-6,
     order_window: 2,
     bias_grid: 0.2,
 };
@@ -257,7 +257,7 @@ const PIXELS: &[Target] = &[
     FIRST,
     Target {
         bytes: 2_100,
-        penalty: 9.5e-6,
+        penalty: 7.8e-6,
         ..FIRST
     },
 ];
