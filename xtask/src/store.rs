@@ -109,20 +109,32 @@ fn remove_stages(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What tells a run that is held from the one that is wanted: the settings that differ, or all of
-/// them where one has others.
+/// What tells a run that is held from the one that is wanted: the settings that differ, or all
+/// where one has more of them.
 fn difference(held: &str, wanted: &str) -> String {
-    let said =
-        |held: &str, wanted: &str| format!("it holds the run\n  {held}\nand not\n  {wanted}\n");
-    let (of_held, of_wanted) = (held.split(", "), wanted.split(", "));
-    if of_held.clone().count() != of_wanted.clone().count() {
+    let said = |held: &str, wanted: &str| {
+        format!("it holds a run with\n  {held}\nand not with\n  {wanted}\n")
+    };
+    let (of_held, of_wanted) = (settings_in(held), settings_in(wanted));
+    if of_held.len() != of_wanted.len() {
         return said(held, wanted);
     }
-    let differing = of_held
-        .zip(of_wanted)
-        .filter(|(held, wanted)| held != wanted);
-    let (held, wanted): (Vec<_>, Vec<_>) = differing.unzip();
+    let both = of_held.into_iter().zip(of_wanted);
+    let (held, wanted): (Vec<_>, Vec<_>) = both.filter(|(held, wanted)| held != wanted).unzip();
     said(&held.join(", "), &wanted.join(", "))
+}
+
+/// The settings in a text, each `name: value`; what has no name belongs to the one before it, as
+/// the later numbers of a list do.
+fn settings_in(text: &str) -> Vec<String> {
+    let mut settings: Vec<String> = Vec::new();
+    for piece in text.split(", ") {
+        match settings.last_mut() {
+            Some(last) if !piece.contains(": ") => last.extend([", ", piece]),
+            _ => settings.push(piece.to_owned()),
+        }
+    }
+    settings
 }
 
 #[cfg(test)]
@@ -171,14 +183,23 @@ mod tests {
 
     #[test]
     fn only_settings_that_differ_are_said() {
-        let held = "pooled full seed 1: passes 450, price 2e-5, bits 5";
-        let said = difference(held, "pooled full seed 1: passes 450, price 3e-5, bits 5");
-        assert_eq!(
-            said,
-            "it holds the run\n  price 2e-5\nand not\n  price 3e-5\n"
-        );
-        let said = difference(held, "pooled full seed 1: passes 450, bits 5");
-        assert!(said.contains(held), "{said}");
+        let run = |hidden: &str, penalty: &str| {
+            format!(
+                "record full seed 1: Target {{ hidden: {hidden}, penalty: {penalty}, bits: 5 }}"
+            )
+        };
+        let held = run("[70, 32]", "2e-5");
+        let said = difference(&held, &run("[70, 24]", "2e-5"));
+        for part in ["hidden: [70, 32]\n", "hidden: [70, 24]\n"] {
+            assert!(said.contains(part) && !said.contains("penalty"), "{said}");
+        }
+        let said = difference(&held, &run("[70, 32]", "3e-5"));
+        for part in ["with\n  penalty: 2e-5\n", "with\n  penalty: 3e-5\n"] {
+            assert!(said.contains(part), "{said}");
+        }
+        let more = run("[70, 32], weights: 1450", "2e-5");
+        let said = difference(&held, &more);
+        assert!(said.contains(&held) && said.contains(&more), "{said}");
     }
 
     #[test]
