@@ -22,7 +22,9 @@ const ROWS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Front {
     /// Pooling of an image `[height, width]` by a tent filter, \[1, 3, 3, 1\] / 8 along each axis,
-    /// to half its rows and columns, see [`tent_pool`](crate::ops::tent_pool::tent_pool).
+    /// to half its rows and columns, rounded up. What lies outside of the image is zero. Rows are
+    /// summed first and all is divided by 64 at the end, so that nothing is rounded where the
+    /// values are integers below 2¹⁸.
     TentPool {
         /// Rows of the image.
         height: u32,

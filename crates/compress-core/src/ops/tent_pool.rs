@@ -1,42 +1,21 @@
 //! Pooling of images by a tent filter: half the rows, half the columns.
 
-use crate::isa::Isa;
 use crate::kernels::levels::by_level;
-use crate::{Error, Result};
 
 /// Rows or columns of the pooled image for `size` of them: half as many, rounded up.
-pub const fn pooled(size: usize) -> usize {
+pub(crate) const fn pooled(size: usize) -> usize {
     size.div_ceil(2)
 }
 
-/// Pools images `[images, height, width]`, row-major, into `out`
-/// `[images, pooled(height), pooled(width)]`.
-///
-/// Along each axis, value i is (x₂ᵢ₋₁ + 3·x₂ᵢ + 3·x₂ᵢ₊₁ + x₂ᵢ₊₂) / 8, what lies outside of the
-/// image being zero. Rows are summed first and all is divided by 64 at the end, so that nothing
-/// is rounded where the values are integers below 2¹⁸. In its interior an image that is constant
-/// stays so.
-///
-/// # Errors
-/// Where an image has no pixel, or the lengths are not those of as many images.
-pub fn tent_pool(images: &[f32], height: usize, width: usize, out: &mut [f32]) -> Result<()> {
-    let sizes = height
-        .checked_mul(width)
-        .filter(|&size| size > 0)
-        .map(|size| (size, pooled(height) * pooled(width)));
-    let Some((size, pooled)) = sizes else {
-        let found = format!("{height} x {width}");
-        return Err(Error::invalid("the size of an image", found, "positive"));
-    };
-    let count = images.len().div_ceil(size);
-    Error::check_shape("images to pool", &[count * size], &[images.len()])?;
-    Error::check_shape("pooled images", &[count * pooled], &[out.len()])?;
-    tent_pool_at(Isa::active()?, images, height, width, out);
-    Ok(())
-}
-
 by_level! {
-    /// As [`tent_pool`], for lengths that are as it wants them.
+    /// Pools images `[images, height, width]`, row-major, into `out`
+    /// `[images, pooled(height), pooled(width)]`; lengths must be those of as many images, which
+    /// [`Front::apply`](crate::network::Front::apply) sees to.
+    ///
+    /// Along each axis, value i is (x₂ᵢ₋₁ + 3·x₂ᵢ + 3·x₂ᵢ₊₁ + x₂ᵢ₊₂) / 8, what lies outside of the
+    /// image being zero. Rows are summed first and all is divided by 64 at the end, so that nothing
+    /// is rounded where the values are integers below 2¹⁸. In its interior an image that is constant
+    /// stays so.
     pub(crate) fn tent_pool_at(images: &[f32], height: usize, width: usize, out: &mut [f32])
         = tent_pool_body;
 }
@@ -46,36 +25,34 @@ fn tent_pool_body(images: &[f32], height: usize, width: usize, out: &mut [f32]) 
     // MNIST's images, and what they are pooled to: the same loops, of lengths that the compiler
     // knows; at 28 they are of whole vectors too.
     match (height, width) {
-        (28, 28) => pool::<32, 16, 14>(images, 28, 28, out),
-        (14, 14) => pool::<18, 9, 7>(images, 14, 14, out),
-        _ => pool::<36, 18, 14>(images, height, width, out),
+        (28, 28) => pool::<16, 14>(images, 28, 28, out),
+        (14, 14) => pool::<9, 7>(images, 14, 14, out),
+        _ => pool::<18, 14>(images, height, width, out),
     }
 }
 
 /// Works on `STRIP` rows of the result at once. What one pass stores is read by the next only when
 /// it has passed over all of them, so that no load waits for a store. A row is cut into tiles of
-/// `HALF` − 2 columns, which read `WINDOW` columns of the image, twice `HALF`: two before their
-/// first pixel and two behind their last.
+/// `PAIRS` − 2 columns, which read so many pairs of columns of the image: one before their first
+/// pixel and one behind their last.
 #[inline(always)]
-fn pool<const WINDOW: usize, const HALF: usize, const STRIP: usize>(
+fn pool<const PAIRS: usize, const STRIP: usize>(
     images: &[f32],
     height: usize,
     width: usize,
     out: &mut [f32],
 ) {
-    const { assert!(WINDOW == 2 * HALF) };
-    let tile = HALF - 2;
+    let tile = PAIRS - 2;
     let (rows, columns) = (pooled(height), pooled(width));
     let images = images.chunks_exact(height * width);
     for (image, out) in images.zip(out.chunks_exact_mut(rows * columns)) {
         for (strip, out) in out.chunks_mut(STRIP * columns).enumerate() {
             for first in (0..columns).step_by(tile) {
-                let mut sums = [[0.0; WINDOW]; STRIP];
+                let mut sums = [[[0.0; 2]; PAIRS]; STRIP];
                 for (row, sums) in sums.iter_mut().enumerate().take(out.len() / columns) {
                     add_rows(image, height, width, strip * STRIP + row, first, sums);
                 }
-                let values: [[f32; HALF]; STRIP] = add_columns(&sums);
-                for (values, out) in values.iter().zip(out.chunks_exact_mut(columns)) {
+                for (values, out) in add_columns(&sums).iter().zip(out.chunks_exact_mut(columns)) {
                     let out = &mut out[first..columns.min(first + tile)];
                     out.copy_from_slice(&values[..out.len()]);
                 }
@@ -84,16 +61,16 @@ fn pool<const WINDOW: usize, const HALF: usize, const STRIP: usize>(
     }
 }
 
-/// The weighted sums of four rows at the columns of the window of the tile that begins at column
-/// `first` of the result, onto zeros.
+/// The weighted sums of four rows at the columns that the tile reads which begins at column `first`
+/// of the result, onto zeros.
 #[inline(always)]
-fn add_rows<const WINDOW: usize>(
+fn add_rows<const PAIRS: usize>(
     image: &[f32],
     height: usize,
     width: usize,
     row: usize,
     first: usize,
-    sums: &mut [f32; WINDOW],
+    sums: &mut [[f32; 2]; PAIRS],
 ) {
     // The first tile has nothing to its left.
     let (left, at) = if first == 0 {
@@ -101,9 +78,9 @@ fn add_rows<const WINDOW: usize>(
     } else {
         (2 * first - 2, 0)
     };
-    let right = width.min(2 * first + WINDOW - 2);
+    let right = width.min(2 * first + 2 * PAIRS - 2);
     let pixels = |y: usize| &image[y * width + left..y * width + right];
-    let inside = &mut sums[at..at + right - left];
+    let inside = &mut sums.as_flattened_mut()[at..at + right - left];
     // Rows 2·row − 1 to 2·row + 2, of which the first and the last rows of the result miss some.
     let y = 2 * row;
     if y > 0 && y + 2 < height {
@@ -125,22 +102,21 @@ fn add_rows<const WINDOW: usize>(
     }
 }
 
-/// The weighted sums of four columns, `HALF` for each row: a tile, and two that mean nothing. All
+/// The weighted sums of four columns, `PAIRS` for each row: a tile, and two that mean nothing. All
 /// rows as one, since those two are what would reach from one row into the next.
 #[inline(always)]
-fn add_columns<const WINDOW: usize, const HALF: usize, const STRIP: usize>(
-    sums: &[[f32; WINDOW]; STRIP],
-) -> [[f32; HALF]; STRIP] {
-    let (mut even, mut odd) = ([[0.0; HALF]; STRIP], [[0.0; HALF]; STRIP]);
-    let (pairs, _) = sums.as_flattened().as_chunks::<2>();
+fn add_columns<const PAIRS: usize, const STRIP: usize>(
+    sums: &[[[f32; 2]; PAIRS]; STRIP],
+) -> [[f32; PAIRS]; STRIP] {
+    let (mut even, mut odd) = ([[0.0; PAIRS]; STRIP], [[0.0; PAIRS]; STRIP]);
     let halves = even
         .as_flattened_mut()
         .iter_mut()
         .zip(odd.as_flattened_mut());
-    for ((even, odd), &[first, second]) in halves.zip(pairs) {
+    for ((even, odd), &[first, second]) in halves.zip(sums.as_flattened()) {
         (*even, *odd) = (first, second);
     }
-    let mut values = [[0.0; HALF]; STRIP];
+    let mut values = [[0.0; PAIRS]; STRIP];
     let (even, odd) = (even.as_flattened(), odd.as_flattened());
     let taps = odd.iter().zip(&even[1..]).zip(&odd[1..]).zip(&even[2..]);
     for (value, (((a, b), c), d)) in values.as_flattened_mut().iter_mut().zip(taps) {

@@ -127,25 +127,35 @@ fn a_pyramid_is_the_pooled_image_and_what_pooling_that_gives_four_times() {
         front.apply(&[1.0; 784], &mut of_ones).unwrap();
         assert_eq!(of_ones.into_iter().fold(0.0, f32::max), front.gain());
     }
-    for (reads, gives) in [(783, 245), (784, 244), (784, 490)] {
-        assert!(
-            front
-                .apply(&vec![0.0; reads], &mut vec![0.0; gives])
-                .is_err()
-        );
+}
+
+#[test]
+fn lengths_that_are_no_images_are_refused() {
+    for levels in [1, 2] {
+        let front = |height, width| match levels {
+            1 => Front::TentPool { height, width },
+            _ => Front::TentPyramid { height, width },
+        };
+        let of_four = front(4, 4).outputs();
+        for (pixels, height, width, gives) in [
+            (0, 0, 4, 0),
+            (16, 0, 4, of_four),
+            (16, u32::MAX, 4, of_four),
+            (16, u32::MAX, u32::MAX, of_four),
+            (15, 4, 4, of_four),
+            (16, 4, 4, of_four - 1),
+            (16, 4, 4, 2 * of_four),
+            (32, 4, 4, of_four),
+        ] {
+            let done = front(height, width).apply(&vec![1.0; pixels], &mut vec![0.0; gives]);
+            assert!(done.is_err(), "{levels} {pixels} {height} {width} {gives}");
+        }
+        assert!(front(4, 4).apply(&[], &mut []).is_ok());
+        let mut out = vec![0.0; of_four];
+        let short = front(4, 4).apply(&[0.0; 15], &mut out).unwrap_err();
+        let short = short.to_string();
+        assert!(short.contains("expected shape [16], found [15]"), "{short}");
     }
-    let mut out = vec![0.0; 245];
-    let short = front.apply(&[0.0; 783], &mut out).unwrap_err().to_string();
-    assert!(
-        short.contains("expected shape [784], found [783]"),
-        "{short}"
-    );
-    let (height, width) = (0, 4);
-    assert!(
-        Front::TentPyramid { height, width }
-            .apply(&[], &mut [])
-            .is_err()
-    );
 }
 
 #[test]
