@@ -246,10 +246,14 @@ mod tests {
         let (height, width) = (12, 12);
         let pyramid = Front::TentPyramid { height, width };
         let model = Runtime::new(artifact(true, Some(pyramid))).unwrap();
-        let mut images = images().slice_axis(Axis(0), (..2).into()).to_owned();
-        images[(1, 143)] = f32::NAN;
-        let error = model.predict(images.view()).unwrap_err().to_string();
-        assert!(error.contains("row 1 of the inputs"), "{error}");
+        // A few rows, and as many as make two blocks.
+        for rows in [2, 20] {
+            let mut images = images().slice_axis(Axis(0), (..rows).into()).to_owned();
+            images[(rows - 1, 143)] = f32::NAN;
+            let error = model.predict(images.view()).unwrap_err().to_string();
+            let expected = format!("row {} of the inputs", rows - 1);
+            assert!(error.contains(&expected), "{error}");
+        }
     }
 
     #[test]
