@@ -113,7 +113,7 @@ fn remove_stages(dir: &Path) -> std::io::Result<()> {
 /// where one has more of them.
 fn difference(held: &str, wanted: &str) -> String {
     let said = |held: &str, wanted: &str| {
-        format!("it holds a run with\n  {held}\nand not with\n  {wanted}\n")
+        format!("it holds a run with\n  {held}\nand not with\n  {wanted}")
     };
     let (of_held, of_wanted) = (settings_in(held), settings_in(wanted));
     if of_held.len() != of_wanted.len() {
@@ -190,11 +190,11 @@ mod tests {
         };
         let held = run("[70, 32]", "2e-5");
         let said = difference(&held, &run("[70, 24]", "2e-5"));
-        for part in ["hidden: [70, 32]\n", "hidden: [70, 24]\n"] {
+        for part in ["hidden: [70, 32]\n", "hidden: [70, 24]"] {
             assert!(said.contains(part) && !said.contains("penalty"), "{said}");
         }
         let said = difference(&held, &run("[70, 32]", "3e-5"));
-        for part in ["with\n  penalty: 2e-5\n", "with\n  penalty: 3e-5\n"] {
+        for part in ["with\n  penalty: 2e-5\n", "with\n  penalty: 3e-5"] {
             assert!(said.contains(part), "{said}");
         }
         let more = run("[70, 32], weights: 1450", "2e-5");
