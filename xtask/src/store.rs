@@ -193,6 +193,7 @@ mod tests {
         for part in ["hidden: [70, 32]\n", "hidden: [70, 24]"] {
             assert!(said.contains(part) && !said.contains("penalty"), "{said}");
         }
+        assert!(said.ends_with("hidden: [70, 24]"), "{said}");
         let said = difference(&held, &run("[70, 32]", "3e-5"));
         for part in ["with\n  penalty: 2e-5\n", "with\n  penalty: 3e-5"] {
             assert!(said.contains(part), "{said}");

@@ -22,7 +22,8 @@ const ROWS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Front {
     /// Pooling of an image `[height, width]` by a tent filter, \[1, 3, 3, 1\] / 8 along each axis,
-    /// to half its rows and columns, rounded up. What lies outside of the image is zero. Rows are
+    /// to half its rows and columns, rounded up: along each, value i is
+    /// (x₂ᵢ₋₁ + 3·x₂ᵢ + 3·x₂ᵢ₊₁ + x₂ᵢ₊₂) / 8, what lies outside of the image being zero. Rows are
     /// summed first and all is divided by 64 at the end, so that nothing is rounded where the
     /// values are integers below 2¹⁸.
     TentPool {

@@ -313,7 +313,7 @@ fn a_layer_that_gives_only_zeros_has_no_grid() {
 }
 
 #[test]
-fn a_grid_of_no_width_is_refused() {
+fn grids_out_of_range_are_refused() {
     for share in [0.0, -0.1, f32::NAN, f32::INFINITY, 1e-30, 1e30] {
         let (mut network, steps) = network(Activation::Relu);
         let before = weights(&network);
@@ -334,7 +334,7 @@ fn a_grid_of_no_width_is_refused() {
         );
         let error = found.unwrap_err().to_string();
         assert!(error.contains("the grid of the biases"), "{error}");
-        // Beyond all powers it is a layer's.
+        // A share beyond all powers is refused in the name of a layer.
         let of_a_layer = share.is_finite() && share > 0.0;
         assert_eq!(
             error.contains("beside layers.0.weight"),
