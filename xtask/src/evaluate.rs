@@ -1,16 +1,18 @@
-//! Loads a `.cmp` file and prints what it is: bytes, architecture, weights that are not zero, errors
+//! Loads `.cmp` files and prints what each is: bytes, architecture, weights that are not zero, errors
 //! on the test set, time per image on one thread.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use compress_core::artifact::Artifact;
+use compress_core::isa::Isa;
 use compress_core::runtime::{Arithmetic, Runtime};
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::data;
+use crate::data::{self, Dataset, Split};
+use crate::output::{OutputError, say};
 
 /// Images whose predictions are timed.
 const TIMED: usize = 2_000;
@@ -22,10 +24,21 @@ const BATCH: usize = 1_000;
 /// does seldom comes between.
 const SINGLES: usize = 50;
 
+/// Load .cmp files and print of each its bytes, architecture, test errors and time per image
+#[derive(clap::Args)]
+pub(crate) struct EvaluateArgs {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A folder with the four IDX files of another data set [default: the MNIST that ships]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
 /// What can go wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EvaluateError {
-    #[error("{}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         path: PathBuf,
         #[source]
@@ -37,61 +50,159 @@ pub(crate) enum EvaluateError {
         #[source]
         source: compress_core::Error,
     },
+    #[error("{} reads {reads} features, {data} has {has}", path.display())]
+    Features {
+        path: PathBuf,
+        reads: usize,
+        data: String,
+        has: usize,
+    },
+    #[error("{} tells {tells} classes apart, {data} has {has}", path.display())]
+    Classes {
+        path: PathBuf,
+        tells: usize,
+        data: String,
+        has: usize,
+    },
     #[error(transparent)]
     Data(#[from] data::DataError),
     #[error(transparent)]
     Threads(#[from] rayon::ThreadPoolBuildError),
     #[error(transparent)]
-    Images(#[from] compress_nn::Error),
+    Core(#[from] compress_core::Error),
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
-/// Evaluates the model at `path` on the test images in `data`.
-pub(crate) fn run(path: &Path, data: &Path) -> Result<(), EvaluateError> {
-    let bytes = std::fs::read(path).map_err(|source| EvaluateError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let model = |source| EvaluateError::Model {
-        path: path.to_owned(),
-        source,
-    };
-    let artifact = Artifact::from_bytes(&bytes).map_err(model)?;
-    let weights = nonzeros(&artifact).map_err(model)?;
-    let exact = Runtime::new(artifact.clone()).map_err(model)?;
-    let integer = Runtime::with(artifact, Arithmetic::Integer).map_err(model)?;
-    let files = data::load_test(data)?;
-    let images = ImageSet::from_idx(&files.images, &files.labels)?;
+/// A file, loaded.
+struct Loaded<'p> {
+    path: &'p Path,
+    bytes: usize,
+    /// Weights of each layer that are not zero.
+    weights: Vec<usize>,
+    exact: Runtime,
+    integer: Runtime,
+}
 
-    let architecture = exact.architecture();
-    let widths: Vec<String> = std::iter::once(architecture.inputs())
-        .chain(architecture.layers.iter().map(|layer| layer.outputs))
-        .map(|width| width.to_string())
-        .collect();
-    println!("{}", path.display());
-    println!("  bytes         {}", bytes.len());
-    let front = architecture
-        .front
-        .map_or(String::new(), |front| format!(" through {}", front.name()));
-    println!(
-        "  architecture  {} ({} features{front})",
-        widths.join("-"),
-        architecture.features
-    );
-    let total: usize = weights.iter().sum();
-    let by_layer: Vec<String> = weights.iter().map(usize::to_string).collect();
-    println!(
-        "  weights       {total} not zero ({})",
-        by_layer.join(" + ")
-    );
+/// Loads all files and the test images, and sees that they belong together, before it prints.
+pub(crate) fn run(args: EvaluateArgs) -> Result<(), EvaluateError> {
+    let isa = Isa::active()?;
+    let files = args.files.iter().map(|path| Loaded::read(path));
+    let files = files.collect::<Result<Vec<Loaded<'_>>, EvaluateError>>()?;
+    let test = Dataset::new(args.data).test()?;
+    for file in &files {
+        file.check(&test)?;
+    }
+    let images = test.images.len();
+    say!("{}: {images} test images; {}", test.name, isa.name())?;
     let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    one_thread.install(|| {
-        print_run(&exact, &images).map_err(model)?;
-        if !exact.kernels().eq(integer.kernels()) {
-            println!("  with inputs of layers rounded to 8 bits:");
-            print_run(&integer, &images).map_err(model)?;
+    let errors = files
+        .iter()
+        .map(|file| one_thread.install(|| file.print(&test.images)));
+    let errors = errors.collect::<Result<Vec<usize>, EvaluateError>>()?;
+    if let count @ 2.. = files.len() {
+        let mean = |sum: usize| sum as f64 / count as f64;
+        let bytes = mean(files.iter().map(|file| file.bytes).sum());
+        let wrong = mean(errors.iter().sum());
+        let percent = 100.0 * wrong / images as f64;
+        say!("mean of {count}: {bytes:.1} bytes, {wrong:.1} test errors ({percent:.3} %)")?;
+    }
+    Ok(())
+}
+
+impl<'p> Loaded<'p> {
+    fn read(path: &'p Path) -> Result<Self, EvaluateError> {
+        let bytes = std::fs::read(path).map_err(|source| EvaluateError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let loaded = || -> compress_core::Result<Self> {
+            let artifact = Artifact::from_bytes(&bytes)?;
+            Ok(Loaded {
+                path,
+                bytes: bytes.len(),
+                weights: nonzeros(&artifact)?,
+                exact: Runtime::new(artifact.clone())?,
+                integer: Runtime::with(artifact, Arithmetic::Integer)?,
+            })
+        };
+        loaded().map_err(|source| model_error(path, source))
+    }
+
+    /// Fails where the model reads or tells apart what the data do not have.
+    fn check(&self, test: &Split) -> Result<(), EvaluateError> {
+        let (architecture, shape) = (self.exact.architecture(), test.shape());
+        let (path, data) = (self.path.to_owned(), test.name.clone());
+        if architecture.features != shape.features() {
+            return Err(EvaluateError::Features {
+                path,
+                reads: architecture.features,
+                data,
+                has: shape.features(),
+            });
+        }
+        let tells = architecture.layers.last().map_or(0, |layer| layer.outputs);
+        if tells != shape.classes {
+            return Err(EvaluateError::Classes {
+                path,
+                tells,
+                data,
+                has: shape.classes,
+            });
         }
         Ok(())
-    })
+    }
+
+    /// Prints what the file is and how it does; returns its errors.
+    fn print(&self, images: &ImageSet) -> Result<usize, EvaluateError> {
+        let architecture = self.exact.architecture();
+        let widths: Vec<String> = std::iter::once(architecture.inputs())
+            .chain(architecture.layers.iter().map(|layer| layer.outputs))
+            .map(|width| width.to_string())
+            .collect();
+        let front = architecture
+            .front
+            .map_or(String::new(), |front| format!(" through {}", front.name()));
+        let total: usize = self.weights.iter().sum();
+        let by_layer: Vec<String> = self.weights.iter().map(usize::to_string).collect();
+        say!("{}", self.path.display())?;
+        say!("  bytes         {}", self.bytes)?;
+        say!(
+            "  architecture  {} ({} features{front})",
+            widths.join("-"),
+            architecture.features
+        )?;
+        say!(
+            "  weights       {total} not zero ({})",
+            by_layer.join(" + ")
+        )?;
+        let errors = self.print_run(&self.exact, images)?;
+        if !self.exact.kernels().eq(self.integer.kernels()) {
+            say!("  with inputs of layers rounded to 8 bits:")?;
+            self.print_run(&self.integer, images)?;
+        }
+        Ok(errors)
+    }
+
+    /// Prints what a loaded model runs on, how often it is wrong and how long it takes.
+    fn print_run(&self, runtime: &Runtime, images: &ImageSet) -> Result<usize, EvaluateError> {
+        let failed = |source| model_error(self.path, source);
+        let kernels: Vec<String> = runtime.kernels().map(|k| k.to_string()).collect();
+        say!("  kernels       {}", kernels.join(", "))?;
+        let errors = count_errors(runtime, images).map_err(failed)?;
+        say!("  test errors   {errors} of {}", images.len())?;
+        let [single, batched] = times(runtime, images).map_err(failed)?;
+        say!("  one by one    {single:.2} µs per image, on one thread")?;
+        say!("  batches       {batched:.2} µs per image ({BATCH} at a time), on one thread")?;
+        Ok(errors)
+    }
+}
+
+fn model_error(path: &Path, source: compress_core::Error) -> EvaluateError {
+    EvaluateError::Model {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// How many weights of each layer are not zero.
@@ -101,12 +212,8 @@ fn nonzeros(artifact: &Artifact) -> compress_core::Result<Vec<usize>> {
     weights.map(|weight| weight.values().map(count)).collect()
 }
 
-/// Prints what a loaded model runs on, how often it is wrong and how long it takes.
-fn print_run(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<()> {
-    let kernels: Vec<String> = runtime.kernels().map(|k| k.to_string()).collect();
-    println!("  kernels       {}", kernels.join(", "));
-    let errors = count_errors(runtime, images)?;
-    println!("  test errors   {errors} of {}", images.len());
+/// Microseconds per image, one by one and in batches.
+fn times(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<[f64; 2]> {
     let inputs = all_inputs(images)?;
     let (inputs, _) = inputs.view().split_at(Axis(0), TIMED.min(images.len()));
     let mut session = runtime.session();
@@ -120,9 +227,7 @@ fn print_run(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<()> 
     let batched = time(inputs, BATCH, |images| {
         session.predict_classes_into(images, &mut classes[..images.nrows()])
     })?;
-    println!("  one by one    {single:.2} µs per image, on one thread");
-    println!("  batches       {batched:.2} µs per image ({BATCH} at a time), on one thread");
-    Ok(())
+    Ok([single, batched])
 }
 
 /// How many of the images the loaded model gets wrong.

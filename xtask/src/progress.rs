@@ -1,99 +1,314 @@
-//! What a run shows while it works: a bar for the present stage on a terminal, a line for each
-//! finished stage everywhere. All of it goes to standard error.
+//! What a run shows while it works, on standard error. On a terminal: a bar for each thing that is
+//! being done. Elsewhere: a line when a stage begins, one when it ends, and at least one every ten
+//! seconds in between.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::output::note;
+
+/// The longest silence where there is no terminal.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Shows where a run is.
+#[derive(Clone)]
 pub(crate) struct Progress {
     /// All bars that stand on the terminal, one below the other; none where there is no terminal.
     bars: Option<MultiProgress>,
+    board: Arc<Board>,
+    /// Ends the thread that breaks silences when the last of these goes.
+    _alarm: Option<Arc<Alarm>>,
 }
 
+/// What is being done now.
+#[derive(Default)]
+struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    works: Vec<Work>,
+    begun: usize,
+    last_line: Option<Instant>,
+    over: bool,
+}
+
+struct Work {
+    number: usize,
+    name: String,
+    /// Steps done and steps in all, where they are known.
+    steps: Option<(usize, usize)>,
+    message: String,
+    since: Instant,
+}
+
+struct Alarm(Arc<Board>);
+
 impl Progress {
-    /// Bars where standard error is a terminal.
+    /// Bars where standard error is a terminal, else lines.
     pub(crate) fn new() -> Self {
+        Progress::on(std::io::stderr().is_terminal(), SILENCE)
+    }
+
+    fn on(terminal: bool, silence: Duration) -> Self {
+        let board = Arc::new(Board::default());
+        let alarm = (!terminal).then(|| {
+            let of_thread = Arc::clone(&board);
+            std::thread::spawn(move || of_thread.break_silences(silence));
+            Arc::new(Alarm(Arc::clone(&board)))
+        });
         Progress {
-            bars: std::io::stderr().is_terminal().then(MultiProgress::new),
+            bars: terminal.then(MultiProgress::new),
+            board,
+            _alarm: alarm,
         }
     }
 
-    /// A bar of `steps` for `stage`; cleared when it is dropped.
-    pub(crate) fn bar(&self, stage: &str, steps: usize) -> Bar {
-        let Some(bars) = &self.bars else {
-            return Bar {
-                bar: ProgressBar::hidden(),
-            };
-        };
-        let bar = bars.add(ProgressBar::new(steps as u64));
-        let style = ProgressStyle::with_template(
-            "{prefix:36} {bar:32} {percent:>3} %  {eta:>4} left  {msg}",
-        );
-        if let Ok(style) = style {
-            bar.set_style(style);
+    /// Says that `stage` begins; it ends with [`Progress::finished`]. What is shown of it meanwhile
+    /// goes when the result is dropped.
+    pub(crate) fn begin(&self, stage: &str) -> Bar {
+        if self.bars.is_none() {
+            self.line(format_args!("{stage:<40} begins"));
         }
-        bar.set_prefix(stage.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Bar { bar }
+        self.bar(stage, None)
+    }
+
+    /// A bar of `steps`, where it is known how many there are; cleared when it is dropped.
+    pub(crate) fn bar(&self, name: &str, steps: Option<usize>) -> Bar {
+        let number = self.board.add(name, steps);
+        let bar = match &self.bars {
+            Some(bars) => bars.add(styled(name, steps)),
+            None => ProgressBar::hidden(),
+        };
+        Bar {
+            bar,
+            number,
+            board: Arc::clone(&self.board),
+        }
     }
 
     /// Says that a stage is done.
     pub(crate) fn finished(&self, stage: &str, seconds: f64, resumed: bool) {
-        let how = if resumed {
-            "taken from the earlier run".into()
-        } else {
-            format!("{seconds:.1} s")
-        };
-        let say = || eprintln!("{stage:<36} {how}");
+        match resumed {
+            true => self.line(format_args!("{stage:<40} taken from the earlier run")),
+            false => self.line(format_args!("{stage:<40} {seconds:.1} s")),
+        }
+    }
+
+    /// Writes a line above the bars.
+    pub(crate) fn line(&self, text: std::fmt::Arguments<'_>) {
+        self.board.state().last_line = Some(Instant::now());
         match &self.bars {
-            Some(bars) => bars.suspend(say),
-            None => say(),
+            Some(bars) => bars.suspend(|| note(text)),
+            None => note(text),
+        }
+    }
+
+    /// Takes the bars off the terminal.
+    pub(crate) fn clear(&self) {
+        if let Some(bars) = &self.bars {
+            // A terminal that cannot be cleared shows a bar too many.
+            let _ = bars.clear();
         }
     }
 }
 
-/// The bar of one stage.
+fn styled(name: &str, steps: Option<usize>) -> ProgressBar {
+    let template = match steps {
+        Some(_) => "{prefix:40} {bar:28} {percent:>3} %  {eta:>4} left  {msg}",
+        None => "{prefix:40} {spinner} {elapsed}  {msg}",
+    };
+    let bar = match steps {
+        Some(steps) => ProgressBar::new(steps as u64),
+        None => ProgressBar::new_spinner(),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+impl Board {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, name: &str, steps: Option<usize>) -> usize {
+        let mut state = self.state();
+        state.begun += 1;
+        let number = state.begun;
+        state.works.push(Work {
+            number,
+            name: name.to_owned(),
+            steps: steps.map(|steps| (0, steps)),
+            message: String::new(),
+            since: Instant::now(),
+        });
+        number
+    }
+
+    fn change(&self, number: usize, change: impl FnOnce(&mut Work)) {
+        let mut state = self.state();
+        if let Some(work) = state.works.iter_mut().find(|work| work.number == number) {
+            change(work);
+        }
+    }
+
+    /// Says what is being done whenever nothing was said for so long.
+    fn break_silences(&self, silence: Duration) {
+        let mut state = self.state();
+        while !state.over {
+            let since = state.last_line.map_or(silence, |last| last.elapsed());
+            if since < silence {
+                let waited = self.changed.wait_timeout(state, silence - since);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            state.last_line = Some(Instant::now());
+            let said = state.said();
+            if !said.is_empty() {
+                drop(state);
+                note(format_args!("{said}"));
+                state = self.state();
+            }
+        }
+    }
+}
+
+impl State {
+    /// The innermost works, in a line: a stage is left out where something in it says more.
+    fn said(&self) -> String {
+        let counted = self.works.iter().any(|work| work.steps.is_some());
+        let shown = self
+            .works
+            .iter()
+            .filter(|work| work.steps.is_some() == counted);
+        let said: Vec<String> = shown.map(Work::said).collect();
+        said.join("; ")
+    }
+}
+
+impl Work {
+    fn said(&self) -> String {
+        let how_far = match self.steps {
+            Some((done, of)) => format!("{} %", (100 * done).checked_div(of).unwrap_or(0)),
+            None => format!("{:.0} s so far", self.since.elapsed().as_secs_f64()),
+        };
+        match self.message.as_str() {
+            "" => format!("{:<40} {how_far}", self.name),
+            message => format!("{:<40} {how_far}, {message}", self.name),
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.state().over = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// What is shown of one thing that is being done.
 pub(crate) struct Bar {
     bar: ProgressBar,
+    number: usize,
+    board: Arc<Board>,
 }
 
 impl Bar {
-    /// Moves to `step` of `total`.
+    /// Moves to `step` of `total` of a training.
     pub(crate) fn at(&self, step: usize, total: usize, loss: f32) {
         self.reach(step, total);
         if step.is_multiple_of(50) {
-            self.bar.set_message(format!("loss {loss:.4}"));
+            self.say(&format!("loss {loss:.4}"));
         }
     }
-}
 
-impl Bar {
     /// Moves to this step of so many.
     pub(crate) fn reach(&self, step: usize, total: usize) {
         self.bar.set_length(total as u64);
         self.bar.set_position(step as u64);
+        let steps = Some((step, total));
+        self.board.change(self.number, |work| work.steps = steps);
     }
 
     /// Says what is being done.
     pub(crate) fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());
+        self.board
+            .change(self.number, |work| work.message = what.to_owned());
     }
 
     /// One more is done.
     pub(crate) fn step(&self) {
         self.bar.inc(1);
-    }
-
-    /// Runs `print`, whose lines stay above the bar.
-    pub(crate) fn above(&self, print: impl FnOnce()) {
-        self.bar.suspend(print);
+        self.board.change(self.number, |work| {
+            if let Some((done, _)) = &mut work.steps {
+                *done += 1;
+            }
+        });
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        let number = self.number;
+        self.board
+            .state()
+            .works
+            .retain(|work| work.number != number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_works_are_said_with_how_far_they_are() {
+        let progress = Progress::on(false, Duration::from_secs(600));
+        let said = || progress.board.state().said();
+        assert_eq!(said(), "");
+        let stage = progress.bar("teacher", None);
+        assert!(said().starts_with("teacher") && said().ends_with("0 s so far"));
+        let training = progress.bar("first part", Some(10));
+        training.at(0, 8, 0.5);
+        training.reach(2, 8);
+        let words: Vec<String> = said().split_whitespace().map(Into::into).collect();
+        assert_eq!(words.join(" "), "first part 25 %, loss 0.5000");
+        let other = progress.bar("other", Some(4));
+        other.step();
+        assert!(said().contains("; other") && said().ends_with("25 %"));
+        drop((training, other));
+        assert!(said().starts_with("teacher"), "{}", said());
+        drop(stage);
+        assert_eq!(said(), "");
+    }
+
+    #[test]
+    fn silences_are_broken_until_the_run_is_over() {
+        let progress = Progress::on(false, Duration::from_millis(20));
+        let board = Arc::clone(&progress.board);
+        let _work = progress.bar("work", None);
+        let began = Instant::now();
+        while board.state().last_line.is_none() {
+            assert!(began.elapsed() < Duration::from_secs(20), "silent");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let first = board.state().last_line;
+        while board.state().last_line == first {
+            assert!(began.elapsed() < Duration::from_secs(20), "silent again");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(progress);
+        assert!(board.state().over);
     }
 }

@@ -1,26 +1,30 @@
-//! One run of an experiment: where it writes, what it may read, and what can go wrong.
+//! One run of an experiment: what the command line asks for, where it writes, what it may read.
 
-use std::cell::RefCell;
-use std::path::PathBuf;
+mod error;
+mod finish;
+mod stages;
+
+use std::cell::{OnceCell, RefCell};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use compress_core::file;
+use compress_core::isa::Isa;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::data;
-use crate::experiments::{Experiment, Track};
+use crate::data::{Dataset, Shape, Split, hexadecimal};
+use crate::interrupt::{self, Folders};
 use crate::progress::Progress;
-use crate::queue::Queue;
-use crate::report::{self, Report};
-use crate::store::Store;
+use crate::store::{Earlier, Store};
+pub(crate) use error::RunError;
 
 /// How large a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// All of MNIST.
+    /// All of the data.
     Full,
     /// A subset and small networks, for tests.
     Quick,
@@ -36,84 +40,79 @@ impl Profile {
     }
 }
 
-/// What the command line may set beside the profile; not every experiment has all of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// How many seeds, from the run's seed on.
-    pub(crate) seeds: Option<u8>,
-    /// Which track of the record.
-    pub(crate) track: Option<Track>,
-    /// Which of its targets.
-    pub(crate) target_bytes: Option<usize>,
-    /// Which of the levels of its track `density`, in percent of the weights; all where `None`.
-    pub(crate) target_percent: Option<usize>,
-    /// Whether it sweeps over several prices of a bit, which it does with a test set that stays shut.
-    pub(crate) sweep: bool,
+/// The flags that every experiment takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Common {
+    /// A small network on a subset of the data: seconds instead of minutes
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// All random numbers follow from it
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Worker threads; the result is the same for any number [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Where everything goes [default: target/experiments/NAME, with what differs from the defaults]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Go on after the last finished stage of an interrupted run
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Replace what a run with other settings has left in the folder
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Leave the test set unread: for choosing settings
+    #[arg(long)]
+    pub(crate) validation_only: bool,
+    /// A folder with the four IDX files of another data set [default: the MNIST that ships]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
-/// What can go wrong in an experiment.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    #[error("there is no experiment named {name:?}; the experiments are: {known}")]
-    UnknownExperiment { name: String, known: String },
-    #[error(
-        "the experiment {name} takes no --seeds, --track, --target-bytes, --target-percent or --sweep"
-    )]
-    NoOptions { name: &'static str },
-    #[error("the track {track} has no target of {bytes} bytes; its targets are: {known}")]
-    NoTarget {
-        track: &'static str,
-        bytes: usize,
-        known: String,
-    },
-    #[error("the track density has no level of {percent} %; its levels are: {known}")]
-    NoLevel { percent: usize, known: String },
-    #[error("the track {track} takes no {option}: leave it out, or take {takers}")]
-    NotOfTrack {
-        track: &'static str,
-        option: &'static str,
-        takers: String,
-    },
-    #[error("cannot write to {}; choose another folder with --out", path.display())]
-    Unwritable {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("cannot read {}", path.display())]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("cannot resume in {}: {reason}; run without --resume to start afresh", path.display())]
-    Resume { path: PathBuf, reason: String },
-    #[error("the finished stage {} is damaged: {reason}; remove it, and it is made again", path.display())]
-    Damaged { path: PathBuf, reason: String },
-    #[error("stage {stage:?} failed")]
-    Stage {
-        stage: String,
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error(transparent)]
-    Data(#[from] data::DataError),
-    #[error(transparent)]
-    Images(#[from] compress_nn::Error),
-    #[error(transparent)]
-    Core(#[from] compress_core::Error),
-    #[error(transparent)]
-    Report(#[from] report::ReportError),
-}
-
-impl RunError {
-    /// The measurement at the end failed.
-    pub(crate) fn measure(source: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        RunError::Stage {
-            stage: "measurement".into(),
-            source,
+impl Common {
+    /// How large the run is to be.
+    pub(crate) fn profile(&self) -> Profile {
+        match self.quick {
+            true => Profile::Quick,
+            false => Profile::Full,
         }
     }
+}
+
+/// The data that a run was given: the training images are read, the test images are not.
+pub(crate) struct Input {
+    data: Dataset,
+    training: Split,
+}
+
+impl Input {
+    /// Reads the training images.
+    pub(crate) fn read(common: &Common) -> Result<Self, RunError> {
+        let data = Dataset::new(common.data.clone());
+        let training = data.training()?;
+        Ok(Input { data, training })
+    }
+
+    /// What the images are like.
+    pub(crate) fn shape(&self) -> Shape {
+        self.training.shape()
+    }
+}
+
+/// What an experiment makes of its flags.
+pub(crate) struct Spec {
+    /// The experiment's name.
+    pub(crate) name: &'static str,
+    /// The seed, where none is given.
+    pub(crate) seed: u64,
+    /// All that it is set to: stages of a run with other settings are not taken up.
+    pub(crate) settings: Value,
+    /// Its own flags as they were given, each with a space before it.
+    pub(crate) flags: String,
+    /// The folder of the report within the run's; the run's own where there is none.
+    pub(crate) folder: Option<String>,
+    /// Whether it never opens the test set.
+    pub(crate) shut: bool,
 }
 
 /// A run, as the command line asks for it.
@@ -124,17 +123,20 @@ pub(crate) struct Run {
     pub(crate) profile: Profile,
     /// All random numbers follow from it.
     pub(crate) seed: u64,
-    /// What else the command line has set.
-    pub(crate) options: Options,
-    /// Whether the test set stays shut.
-    pub(crate) validation_only: bool,
     /// Finished stages.
     pub(crate) store: Store,
-    /// Bars on the terminal.
+    /// What the terminal shows.
     pub(crate) progress: Progress,
-    training: data::Mnist,
-    data: PathBuf,
+    command: String,
+    shut: bool,
+    data: Dataset,
+    training: Split,
+    test: OnceCell<Split>,
+    /// What other runs may take up, in folders of theirs.
+    root: PathBuf,
+    /// The report and what belongs to it.
     out: PathBuf,
+    kept: Folders,
     started: Instant,
     times: RefCell<Vec<StageTime>>,
 }
@@ -147,139 +149,174 @@ struct StageTime {
     resumed: bool,
 }
 
-#[derive(Serialize)]
-struct Timing<'a> {
-    total_seconds: f64,
-    threads: usize,
-    isa: &'static str,
-    stages: &'a [StageTime],
-}
+/// What a run writes beside its stages, whichever experiment it is of.
+const REPORTS: [&str; 3] = ["report.html", "report.md", "report.json"];
 
 impl Run {
-    /// Makes the folder `out` and sees that it can be written to.
-    pub(crate) fn new(
-        experiment: &Experiment,
-        profile: Profile,
-        seed: u64,
-        options: Options,
-        validation_only: bool,
-        data: PathBuf,
-        out: PathBuf,
-        resume: bool,
-    ) -> Result<Self, RunError> {
-        let unwritable = |source| RunError::Unwritable {
+    /// Opens the folders: what cannot work is an error before any work is done.
+    pub(crate) fn begin(common: &Common, input: Input, spec: Spec) -> Result<Self, RunError> {
+        let isa = Isa::active()?;
+        if let Some(threads) = common.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads.into())
+                .build_global()?;
+        }
+        let progress = Progress::new();
+        let (profile, seed) = (common.profile(), common.seed.unwrap_or(spec.seed));
+        let Input { data, training } = input;
+        let root = match &common.out {
+            Some(out) => out.clone(),
+            None => default_folder(&spec, profile, seed, common.data.is_some(), &training.name),
+        };
+        let out = match &spec.folder {
+            Some(folder) => root.join(folder),
+            None => root.clone(),
+        };
+        let command = command(common, &spec, seed);
+        progress.line(format_args!(
+            "{} ({}), {}, seed {seed}, {} threads, {}; to {}",
+            spec.name,
+            profile.name(),
+            training.name,
+            rayon::current_num_threads(),
+            isa.name(),
+            out.display()
+        ));
+        let settings = json!({
+            "experiment": spec.name,
+            "profile": profile.name(),
+            "seed": seed,
+            "training data": training.hashes,
+            "settings": spec.settings,
+        });
+        let earlier = match (common.resume, common.overwrite) {
+            (true, _) => Earlier::Resume,
+            (false, true) => Earlier::Overwrite,
+            (false, false) => Earlier::Begin,
+        };
+        std::fs::create_dir_all(&out).map_err(|source| RunError::Unwritable {
             path: out.clone(),
             source,
-        };
-        std::fs::create_dir_all(&out).map_err(unwritable)?;
-        tempfile::tempfile_in(&out).map_err(unwritable)?;
-        // Before earlier stages go: a wrong folder of data must not cost them.
-        let training = data::load(&data)?;
-        let (name, details) = (experiment.name, (experiment.settings)(profile, &options)?);
-        let settings = format!("{name} {} seed {seed}: {details}", profile.name());
-        let store = Store::open(&out.join("stages"), &settings, resume)?;
-        Ok(Run {
-            experiment: name,
+        })?;
+        let reports = REPORTS.map(|name| out.join(name));
+        let store = Store::open(&out.join("stages"), &settings, earlier, &reports)?;
+        if earlier == Earlier::Resume && store.is_empty()? {
+            let dir = store.dir().display();
+            progress.line(format_args!(
+                "nothing to resume: {dir} has no finished stage; beginning with the first"
+            ));
+        }
+        let kept = Folders::default();
+        interrupt::explain(
+            progress.clone(),
+            Folders::clone(&kept),
+            again(common, &command),
+        )?;
+        let run = Run {
+            experiment: spec.name,
             profile,
             seed,
-            options,
-            validation_only,
             store,
-            progress: Progress::new(),
-            training,
+            progress,
+            command,
+            shut: spec.shut || common.validation_only,
             data,
+            training,
+            test: OnceCell::new(),
+            root,
             out,
+            kept,
             started: Instant::now(),
             times: RefCell::default(),
-        })
+        };
+        run.remember(&run.store);
+        Ok(run)
+    }
+
+    /// What the images are like.
+    pub(crate) fn shape(&self) -> Shape {
+        self.training.shape()
+    }
+
+    /// Whether the data are MNIST, of which there are published figures.
+    pub(crate) fn is_mnist(&self) -> bool {
+        self.training.is_mnist()
     }
 
     /// The training images, split: all but the last `validation` of the first `limit` (all of
-    /// them where `None`), and those last ones.
+    /// them where `None`), and those last ones. Of a small set a sixth is for validation.
     pub(crate) fn training_images(
         &self,
         limit: Option<usize>,
         validation: usize,
     ) -> Result<(ImageSet, ImageSet), RunError> {
-        let all = ImageSet::from_idx(&self.training.images, &self.training.labels)?;
+        let all = &self.training.images;
         let count = limit.unwrap_or(all.len()).min(all.len());
-        let split = count.saturating_sub(validation);
+        let validation = validation.min(count / 6);
+        if validation == 0 {
+            return Err(RunError::TooFew {
+                name: self.training.name.clone(),
+                found: count,
+            });
+        }
+        let split = count - validation;
         Ok((all.subset(0..split)?, all.subset(split..count)?))
     }
 
     /// The test images, the first `limit` of them; `None` where the test set stays shut.
     pub(crate) fn test_images(&self, limit: Option<usize>) -> Result<Option<ImageSet>, RunError> {
-        if self.validation_only || self.options.sweep {
+        if self.shut {
             return Ok(None);
         }
-        let files = data::load_test(&self.data)?;
-        let all = ImageSet::from_idx(&files.images, &files.labels)?;
-        let count = limit.unwrap_or(all.len()).min(all.len());
-        Ok(Some(all.subset(0..count)?))
+        let test = self.data.test()?;
+        let (found, expected) = (test.shape(), self.shape());
+        let same_size = (found.height, found.width) == (expected.height, expected.width);
+        if !same_size || found.classes > expected.classes {
+            return Err(RunError::OtherTest {
+                name: test.name.clone(),
+                found,
+                expected,
+            });
+        }
+        let test = self.test.get_or_init(|| test);
+        let count = limit.unwrap_or(usize::MAX).min(test.images.len());
+        Ok(Some(test.images.subset(0..count)?))
     }
 
-    /// Takes the stage's result from the store, or runs it and stores the result.
-    pub(crate) fn stage<T>(
-        &self,
-        name: &str,
-        work: impl FnOnce() -> Result<T, Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Result<T, RunError>
-    where
-        T: Serialize + serde::de::DeserializeOwned,
-    {
-        self.stage_in(&self.store, name, work)
+    /// The settings of a report, behind what it was measured on.
+    pub(crate) fn described(&self, settings: Vec<(String, String)>) -> Vec<(String, String)> {
+        let mut rows = vec![("data set".to_owned(), self.training.describe())];
+        if let Some(test) = self.test.get().filter(|_| !self.training.is_mnist()) {
+            rows.push(("its test set".to_owned(), test.describe()));
+        }
+        rows.extend(settings);
+        rows
     }
 
     /// A store of what other runs of this profile and seed may take up, in a folder of theirs:
     /// of `settings` that are but a part of all. Other settings have other folders, and nothing is
     /// removed.
-    pub(crate) fn kept(&self, name: &str, settings: &str) -> Result<Store, RunError> {
+    pub(crate) fn kept(&self, name: &str, settings: Value) -> Result<Store, RunError> {
         let (profile, seed) = (self.profile.name(), self.seed);
-        let key = format!(
-            "{} {name} {profile} seed {seed}: {settings}",
-            self.experiment
-        );
-        let hash = data::hexadecimal(&Sha256::digest(&key));
-        let folder = format!("{name}-{profile}-seed{seed}-{}", &hash[..8]);
-        Store::open(&self.out.join(folder), &key, true)
-    }
-
-    /// [`Run::stage`] in another store.
-    pub(crate) fn stage_in<T>(
-        &self,
-        store: &Store,
-        name: &str,
-        work: impl FnOnce() -> Result<T, Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Result<T, RunError>
-    where
-        T: Serialize + serde::de::DeserializeOwned,
-    {
-        let started = Instant::now();
-        let stored = store.load(name)?;
-        let resumed = stored.is_some();
-        let value = match stored {
-            Some(value) => value,
-            None => {
-                let value = work().map_err(|source| RunError::Stage {
-                    stage: name.to_owned(),
-                    source,
-                })?;
-                store.save(name, &value)?;
-                value
-            }
-        };
-        self.done(name, resumed, started.elapsed().as_secs_f64());
-        Ok(value)
-    }
-
-    /// Says that a stage is done, and remembers how long it took.
-    fn done(&self, name: &str, resumed: bool, seconds: f64) {
-        self.progress.finished(name, seconds, resumed);
-        self.times.borrow_mut().push(StageTime {
-            stage: name.to_owned(),
-            seconds,
-            resumed,
+        let settings = json!({
+            "experiment": self.experiment,
+            "kept": name,
+            "profile": profile,
+            "seed": seed,
+            "training data": self.training.hashes,
+            "settings": settings,
         });
+        let hash = hexadecimal(&Sha256::digest(settings.to_string()));
+        let folder = format!("{name}-{profile}-seed{seed}-{}", &hash[..8]);
+        let store = Store::open(&self.root.join(folder), &settings, Earlier::Resume, &[])?;
+        self.remember(&store);
+        Ok(store)
+    }
+
+    /// An interruption names the folder of this store.
+    fn remember(&self, store: &Store) {
+        let mut kept = self.kept.lock().unwrap_or_else(|error| error.into_inner());
+        kept.push(store.dir().to_owned());
     }
 
     /// Removes files of earlier runs from the folder of the report, by their names.
@@ -297,225 +334,97 @@ impl Run {
         Ok(())
     }
 
-    /// Whether all these stages are in the store.
-    pub(crate) fn finished(&self, names: &[String]) -> bool {
-        self.store.holds_all(names)
-    }
-
-    /// Stages that do not depend on one another: those that the store lacks run side by side,
-    /// each on one thread, so that the bits of each are those of one thread whatever their
-    /// number. `work` gets the number of a stage. What is finished is stored at once.
-    pub(crate) fn stages<T>(
-        &self,
-        names: &[String],
-        work: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
-    ) -> Result<Vec<T>, RunError>
-    where
-        T: Serialize + serde::de::DeserializeOwned + Send,
-    {
-        let stores = vec![&self.store; names.len()];
-        self.stages_in_order(names, &stores, |_| None, work)
-    }
-
-    /// Stages whose results are in the store `kept`, and others that each go on from one of them,
-    /// the one whose number `from` gives. No thread is idle while a stage could begin.
-    pub(crate) fn stages_from<T>(
-        &self,
-        kept: &Store,
-        names: &[Vec<String>; 2],
-        from: impl Fn(usize) -> usize + Sync,
-        first: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
-        second: impl Fn(usize, T) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
-    ) -> Result<[Vec<T>; 2], RunError>
-    where
-        T: Serialize + serde::de::DeserializeOwned + Send,
-    {
-        let count = names[0].len();
-        let second_at = |i: usize| i.checked_sub(count);
-        let mut stores = vec![kept; count];
-        stores.resize(count + names[1].len(), &self.store);
-        let before = |i| second_at(i).map(&from);
-        let mut firsts =
-            self.stages_in_order(&names.concat(), &stores, before, |i| match second_at(i) {
-                None => first(i),
-                Some(i) => second(i, kept.load(&names[0][from(i)])?.ok_or("it has gone")?),
-            })?;
-        let seconds = firsts.split_off(count);
-        Ok([firsts, seconds])
-    }
-
-    /// [`Run::stages`], each in its store, of which some begin only when the one `before` them is
-    /// finished.
-    fn stages_in_order<T>(
-        &self,
-        names: &[String],
-        stores: &[&Store],
-        before: impl Fn(usize) -> Option<usize> + Sync,
-        work: impl Fn(usize) -> Result<T, Box<dyn std::error::Error + Send + Sync>> + Sync,
-    ) -> Result<Vec<T>, RunError>
-    where
-        T: Serialize + serde::de::DeserializeOwned + Send,
-    {
-        let progress = &self.progress;
-        let finished = |i: usize| stores[i].holds(&names[i]);
-        let missing: Vec<usize> = (0..names.len()).filter(|&i| !finished(i)).collect();
-        let workers = rayon::current_num_threads().min(missing.len());
-        let queue = Queue::new(missing);
-        let can_begin = |i: usize| before(i).is_none_or(finished);
-        let run_one = |i: usize| -> Result<f64, RunError> {
-            let started = Instant::now();
-            let failed = |source| RunError::Stage {
-                stage: names[i].clone(),
-                source,
-            };
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-            let pool = pool.map_err(|error| failed(error.into()))?;
-            let value = pool.install(|| work(i)).map_err(failed)?;
-            stores[i].save(&names[i], &value)?;
-            let seconds = started.elapsed().as_secs_f64();
-            progress.finished(&names[i], seconds, false);
-            Ok(seconds)
-        };
-        let worker = || {
-            let mut done = Vec::new();
-            while let Some(stage) = queue.next(can_begin) {
-                done.push((stage.number, run_one(stage.number)?));
-                stage.succeed();
-            }
-            Ok::<_, RunError>(done)
-        };
-        let done = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-            let joined = handles.into_iter().map(|handle| match handle.join() {
-                Ok(done) => done,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            joined.collect::<Result<Vec<_>, RunError>>()
-        })?;
-        let mut seconds = vec![None; names.len()];
-        for (i, taken) in done.into_iter().flatten() {
-            seconds[i] = Some(taken);
-        }
-        let mut values = Vec::new();
-        for ((name, store), seconds) in names.iter().zip(stores).zip(seconds) {
-            // From the store, so that a resumed run and one that was not go on from the same.
-            let stored = store.load(name)?;
-            values.push(stored.ok_or_else(|| RunError::Resume {
-                path: self.out.clone(),
-                reason: format!("stage {name:?} has gone"),
-            })?);
-            match seconds {
-                Some(seconds) => self.times.borrow_mut().push(StageTime {
-                    stage: name.clone(),
-                    seconds,
-                    resumed: false,
-                }),
-                None => self.done(name, true, 0.0),
-            }
-        }
-        Ok(values)
-    }
-
     /// The command that gives the same report.
     pub(crate) fn command(&self) -> String {
-        let quick = if self.profile == Profile::Quick {
-            " --quick"
-        } else {
-            ""
-        };
-        let shut = if self.validation_only {
-            " --validation-only"
-        } else {
-            ""
-        };
-        let Options {
-            seeds,
-            track,
-            target_bytes,
-            target_percent,
-            sweep,
-        } = self.options;
-        let seeds = seeds.map_or_else(String::new, |n| format!(" --seeds {n}"));
-        let track = track.map_or_else(String::new, |t| format!(" --track {}", t.name()));
-        let bytes = target_bytes.map_or_else(String::new, |n| format!(" --target-bytes {n}"));
-        let percent = target_percent.map_or_else(String::new, |n| format!(" --target-percent {n}"));
-        let sweep = if sweep { " --sweep" } else { "" };
-        format!(
-            "cargo xtask experiment {}{quick}{track}{bytes}{percent}{sweep} --seed {}{seeds}{shut}",
-            self.experiment, self.seed
-        )
-    }
-
-    /// Writes the report, the model and the times, and says on the terminal where they are.
-    pub(crate) fn finish(&self, report: &Report, model: &[u8]) -> Result<(), RunError> {
-        self.finish_with(report, &[("model.cmp".into(), model)])
-    }
-
-    /// The same with any other files.
-    pub(crate) fn finish_with(
-        &self,
-        report: &Report,
-        files: &[(String, &[u8])],
-    ) -> Result<(), RunError> {
-        let (seconds, timing) = self.timing()?;
-        let files = files.iter().map(|(name, bytes)| (name.as_str(), *bytes));
-        let others: Vec<(&str, &[u8])> = files.chain([("timing.json", &timing[..])]).collect();
-        report::write(report, &others, &self.out)?;
-        print_stages(report);
-        println!(
-            "\n{seconds:.0} s; model hash {}\nreport: {}",
-            &report.model_hash[..16],
-            self.out.join("report.html").display()
-        );
-        Ok(())
-    }
-
-    /// Writes these files alone and the times, all or none, and says where the first is.
-    pub(crate) fn finish_without_report(&self, files: &[(String, &[u8])]) -> Result<(), RunError> {
-        let (seconds, timing) = self.timing()?;
-        let named = files
-            .iter()
-            .map(|(name, bytes)| (self.out.join(name), *bytes));
-        let all: Vec<_> = named
-            .chain([(self.out.join("timing.json"), &timing[..])])
-            .collect();
-        file::write_all(&all)?;
-        if let Some((path, _)) = all.first() {
-            println!("\n{seconds:.0} s; written to {}", path.display());
-        }
-        Ok(())
-    }
-
-    /// How long the run took in seconds, and `timing.json`.
-    fn timing(&self) -> Result<(f64, Vec<u8>), RunError> {
-        let times = self.times.borrow();
-        let timing = Timing {
-            total_seconds: self.started.elapsed().as_secs_f64(),
-            threads: rayon::current_num_threads(),
-            isa: compress_core::isa::Isa::active()?.name(),
-            stages: &times,
-        };
-        let json = serde_json::to_vec_pretty(&timing).map_err(|error| RunError::Unwritable {
-            path: self.out.clone(),
-            source: error.into(),
-        })?;
-        Ok((timing.total_seconds, json))
+        self.command.clone()
     }
 }
 
-/// The table of stages, for a terminal.
-fn print_stages(report: &Report) {
-    println!(
-        "\n{:<36} {:>10} {:>9} {:>10} {:>7}  {:>10}  {:>11}",
-        "stage", "parameters", "nonzero", "bytes", "ratio", "validation", "test errors"
-    );
-    for s in &report.stages {
-        let test = s
-            .test_errors
-            .map_or_else(|| "-".into(), |errors| errors.to_string());
-        println!(
-            "{:<36} {:>10} {:>9} {:>10} {:>6.1}x  {:>8.2} %  {test:>11}",
-            s.stage, s.parameters, s.nonzero, s.bytes, s.ratio, s.validation_error_percent
-        );
+/// Settings as JSON, numbers as they are written in the code: an f32 of 0.1 is 0.1.
+///
+/// # Errors
+/// Where they are no JSON, as a map with keys that are not text.
+pub(crate) fn as_json(settings: &impl Serialize) -> Result<Value, RunError> {
+    Ok(serde_json::from_str(&serde_json::to_string(settings)?)?)
+}
+
+/// `target/experiments/NAME`, with what is not the default behind it: a run with other data, of
+/// another seed or size has a folder of its own.
+fn default_folder(
+    spec: &Spec,
+    profile: Profile,
+    seed: u64,
+    other_data: bool,
+    data: &str,
+) -> PathBuf {
+    let mut name = spec.name.to_owned();
+    if profile == Profile::Quick {
+        name += "-quick";
+    }
+    // Where reports have folders of their own, those say of which seed they are.
+    if seed != spec.seed && spec.folder.is_none() {
+        name += &format!("-seed{seed}");
+    }
+    if other_data {
+        let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+        name += &format!("-{}", data.chars().map(plain).collect::<String>());
+    }
+    crate::workspace_root()
+        .join("target/experiments")
+        .join(name)
+}
+
+fn command(common: &Common, spec: &Spec, seed: u64) -> String {
+    let quick = if common.quick { " --quick" } else { "" };
+    let shut = match common.validation_only {
+        true => " --validation-only",
+        false => "",
+    };
+    let data = folder_flag("data", common.data.as_deref());
+    let (name, flags) = (spec.name, &spec.flags);
+    format!("cargo xtask experiment {name}{quick}{flags} --seed {seed}{shut}{data}")
+}
+
+/// The command that goes on where this one is interrupted.
+fn again(common: &Common, command: &str) -> String {
+    let threads = common.threads.map(|n| format!(" --threads {n}"));
+    let threads = threads.unwrap_or_default();
+    let out = folder_flag("out", common.out.as_deref());
+    format!("{command}{threads}{out} --resume")
+}
+
+/// ` --NAME DIR` as a shell takes it.
+fn folder_flag(name: &str, dir: Option<&Path>) -> String {
+    let Some(dir) = dir else {
+        return String::new();
+    };
+    let dir = dir.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    match dir.chars().all(plain) {
+        true => format!(" --{name} {dir}"),
+        false => format!(" --{name} '{}'", dir.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_in_commands_are_quoted_where_a_shell_would_split_them() {
+        let flag = |dir: &str| folder_flag("out", Some(Path::new(dir)));
+        assert_eq!(flag("a/b-1.c"), " --out a/b-1.c");
+        assert_eq!(flag("a b"), " --out 'a b'");
+        assert_eq!(flag("it's"), r" --out 'it'\''s'");
+    }
+
+    #[test]
+    fn numbers_in_settings_are_those_of_the_code() {
+        #[derive(Serialize)]
+        struct Settings {
+            rate: f32,
+        }
+        let json = as_json(&Settings { rate: 0.1 }).unwrap();
+        assert_eq!(json.to_string(), r#"{"rate":0.1}"#);
     }
 }

@@ -4,49 +4,83 @@ use std::path::{Path, PathBuf};
 
 use compress_core::{file, structured};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::run::RunError;
 
 /// A folder of stage results. A file appears whole or not at all, so what is there is finished.
+#[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
 }
 
+/// What becomes of the stages that a folder holds already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// Those of the same settings go; a folder with those of others is refused.
+    Begin,
+    /// Those of the same settings are taken; a folder with those of others is refused.
+    Resume,
+    /// They go, whatever they are of.
+    Overwrite,
+}
+
+/// Says what the stages beside it are of.
+const MARKER: &str = "settings.json";
+
 impl Store {
-    /// Opens the folder for a run with these settings. Without `resume`, earlier results go.
-    pub(crate) fn open(dir: &Path, settings: &str, resume: bool) -> Result<Self, RunError> {
+    /// Opens the folder for a run with these settings. `others` are files elsewhere that such a run
+    /// writes: where they exist and no settings say whose they are, they are treated as another's.
+    pub(crate) fn open(
+        dir: &Path,
+        settings: &Value,
+        earlier: Earlier,
+        others: &[PathBuf],
+    ) -> Result<Self, RunError> {
         let unwritable = |source| RunError::Unwritable {
             path: dir.to_owned(),
             source,
         };
-        let marker = dir.join("settings.txt");
-        if resume {
-            match std::fs::read_to_string(&marker) {
-                Ok(found) if found == settings => {}
-                Ok(found) => {
-                    return Err(RunError::Resume {
-                        path: dir.to_owned(),
-                        reason: difference(&found, settings),
-                    });
+        let held = held(dir)?;
+        let is_ours = held.as_ref() == Some(settings);
+        if !is_ours && earlier != Earlier::Overwrite {
+            let reason = match &held {
+                Some(held) => Some(difference(held, settings)),
+                None if !stages_in(dir)?.is_empty() => {
+                    Some(format!("no {MARKER} there says what its stages are of"))
                 }
-                // An interrupted run may not have come so far: nothing to go on from.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => {
-                    return Err(RunError::Read {
-                        path: marker,
-                        source,
-                    });
-                }
+                None => others
+                    .iter()
+                    .find(|path| path.exists())
+                    .map(|path| format!("{} is not from a run that was kept", path.display())),
+            };
+            if let Some(reason) = reason {
+                return Err(refused(dir, earlier, reason));
             }
         }
         std::fs::create_dir_all(dir).map_err(unwritable)?;
-        if !resume {
-            remove_stages(dir).map_err(unwritable)?;
+        if earlier != Earlier::Resume {
+            for stage in stages_in(dir)? {
+                std::fs::remove_file(stage).map_err(unwritable)?;
+            }
         }
-        file::write(&marker, settings.as_bytes())?;
+        if !is_ours {
+            let text = format!("{settings:#}\n");
+            file::write(&dir.join(MARKER), text.as_bytes())?;
+        }
         Ok(Store {
             dir: dir.to_owned(),
         })
+    }
+
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether any stage is finished.
+    pub(crate) fn is_empty(&self) -> Result<bool, RunError> {
+        Ok(stages_in(&self.dir)?.is_empty())
     }
 
     /// The result of stage `name`, where it is finished.
@@ -95,62 +129,99 @@ impl Store {
     }
 }
 
-/// Removes the files that a store makes, and no other: the folder may hold what is not ours.
-fn remove_stages(dir: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "stage")
-        {
-            std::fs::remove_file(path)?;
-        }
+/// The settings that a folder's stages are of; none where nothing says so.
+fn held(dir: &Path) -> Result<Option<Value>, RunError> {
+    let path = dir.join(MARKER);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RunError::Read { path, source }),
     }
-    Ok(())
 }
 
-/// What tells a run that is held from the one that is wanted: the settings that differ, or all
-/// where one has more of them.
-fn difference(held: &str, wanted: &str) -> String {
-    let said = |held: &str, wanted: &str| {
-        format!("it holds a run with\n  {held}\nand not with\n  {wanted}")
+fn refused(dir: &Path, earlier: Earlier, reason: String) -> RunError {
+    let path = dir.to_owned();
+    match earlier {
+        Earlier::Resume => RunError::Resume { path, reason },
+        _ => RunError::Occupied { path, reason },
+    }
+}
+
+/// The files of finished stages in `dir`, and no other: the folder may hold what is not ours.
+pub(crate) fn stages_in(dir: &Path) -> Result<Vec<PathBuf>, RunError> {
+    let read = |source| RunError::Read {
+        path: dir.to_owned(),
+        source,
     };
-    let (of_held, of_wanted) = (settings_in(held), settings_in(wanted));
-    if of_held.len() != of_wanted.len() {
-        return said(held, wanted);
-    }
-    let both = of_held.into_iter().zip(of_wanted);
-    let (held, wanted): (Vec<_>, Vec<_>) = both.filter(|(held, wanted)| held != wanted).unzip();
-    said(&held.join(", "), &wanted.join(", "))
-}
-
-/// The settings in a text, each `name: value`; what has no name belongs to the one before it, as
-/// the later numbers of a list do.
-fn settings_in(text: &str) -> Vec<String> {
-    let mut settings: Vec<String> = Vec::new();
-    for piece in text.split(", ") {
-        match settings.last_mut() {
-            Some(last) if !piece.contains(": ") => last.extend([", ", piece]),
-            _ => settings.push(piece.to_owned()),
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut stages = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(read)?.path();
+        if path.extension().is_some_and(|e| e == "stage") {
+            stages.push(path);
         }
     }
-    settings
+    Ok(stages)
+}
+
+/// The settings that differ, each whole and in a line.
+fn difference(held: &Value, wanted: &Value) -> String {
+    let mut lines = Vec::new();
+    differ("", held, wanted, &mut lines);
+    format!("these settings differ:{}", lines.concat())
+}
+
+fn differ(name: &str, held: &Value, wanted: &Value, lines: &mut Vec<String>) {
+    if held == wanted {
+        return;
+    }
+    let (Value::Object(of_held), Value::Object(of_wanted)) = (held, wanted) else {
+        lines.push(format!("\n  {name}: {held} there, {wanted} here"));
+        return;
+    };
+    let more = of_wanted.keys().filter(|key| !of_held.contains_key(*key));
+    for key in of_held.keys().chain(more) {
+        let inner = match name {
+            "" => key.clone(),
+            name => format!("{name}.{key}"),
+        };
+        let of = |settings: &serde_json::Map<String, Value>| settings.get(key).cloned();
+        let (held, wanted) = (of(of_held), of(of_wanted));
+        match (held, wanted) {
+            (Some(held), Some(wanted)) => differ(&inner, &held, &wanted, lines),
+            (Some(held), None) => lines.push(format!("\n  {inner}: {held} there, absent here")),
+            (None, Some(wanted)) => lines.push(format!("\n  {inner}: absent there, {wanted} here")),
+            (None, None) => {}
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn open(dir: &Path, settings: &str, earlier: Earlier) -> Result<Store, RunError> {
+        Store::open(dir, &json!({"seed": settings}), earlier, &[])
+    }
 
     #[test]
     fn a_stored_stage_is_found_again_only_with_resume() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stages");
-        let store = Store::open(&path, "a", false).unwrap();
+        let store = open(&path, "a", Earlier::Begin).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
+        assert!(store.is_empty().unwrap());
         store.save("x", &vec![1u32, 2]).unwrap();
-        let store = Store::open(&path, "a", true).unwrap();
+        let store = open(&path, "a", Earlier::Resume).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), Some(vec![1, 2]));
-        let store = Store::open(&path, "a", false).unwrap();
+        assert!(!store.is_empty().unwrap());
+        let store = open(&path, "a", Earlier::Begin).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
     }
 
@@ -158,13 +229,13 @@ mod tests {
     fn a_damaged_stage_is_named_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("kept");
-        let store = Store::open(&path, "a", true).unwrap();
+        let store = open(&path, "a", Earlier::Resume).unwrap();
         store.save("x, seed 1", &vec![7u32; 9]).unwrap();
         let stage = path.join("x--seed-1.stage");
         let whole = std::fs::read(&stage).unwrap();
         for damaged in [&whole[..whole.len() - 1], &[&whole[..], &[0]].concat()] {
             std::fs::write(&stage, damaged).unwrap();
-            let store = Store::open(&path, "a", true).unwrap();
+            let store = open(&path, "a", Earlier::Resume).unwrap();
             let said = store.load::<Vec<u32>>("x, seed 1").unwrap_err().to_string();
             for part in ["x--seed-1.stage", "remove it"] {
                 assert!(said.contains(part), "{said}");
@@ -177,44 +248,56 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let thesis = dir.path().join("thesis.txt");
         std::fs::write(&thesis, "years of work").unwrap();
-        Store::open(dir.path(), "a", false).unwrap();
-        assert!(thesis.exists());
+        for earlier in [Earlier::Begin, Earlier::Resume, Earlier::Overwrite] {
+            open(dir.path(), "a", earlier).unwrap();
+            assert!(thesis.exists());
+        }
+        let others = std::slice::from_ref(&thesis);
+        let fresh = dir.path().join("stages");
+        let error = Store::open(&fresh, &json!(1), Earlier::Begin, others).unwrap_err();
+        assert!(error.to_string().contains("thesis.txt"), "{error}");
+        assert!(!fresh.exists());
     }
 
     #[test]
-    fn only_settings_that_differ_are_said() {
-        let run = |hidden: &str, penalty: &str| {
-            format!(
-                "record full seed 1: Target {{ hidden: {hidden}, penalty: {penalty}, bits: 5 }}"
-            )
-        };
-        let held = run("[70, 32]", "2e-5");
-        let said = difference(&held, &run("[70, 24]", "2e-5"));
-        for part in ["hidden: [70, 32]\n", "hidden: [70, 24]"] {
-            assert!(said.contains(part) && !said.contains("penalty"), "{said}");
+    fn stages_of_other_settings_go_only_when_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), "1", Earlier::Begin).unwrap();
+        store.save("x", &7u32).unwrap();
+        for (earlier, words) in [
+            (Earlier::Begin, &["--overwrite", "--out"][..]),
+            (Earlier::Resume, &["--out"][..]),
+        ] {
+            let error = open(dir.path(), "2", earlier).unwrap_err().to_string();
+            assert!(error.contains("seed: \"1\" there, \"2\" here"), "{error}");
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+            let destroys = error.contains("--overwrite");
+            assert_eq!(destroys, earlier == Earlier::Begin, "{error}");
         }
-        assert!(said.ends_with("hidden: [70, 24]"), "{said}");
-        let said = difference(&held, &run("[70, 32]", "3e-5"));
-        for part in ["with\n  penalty: 2e-5\n", "with\n  penalty: 3e-5"] {
+        // What says whose the stages are has gone, but they have not.
+        std::fs::remove_file(dir.path().join(MARKER)).unwrap();
+        let error = open(dir.path(), "1", Earlier::Begin).unwrap_err();
+        assert!(error.to_string().contains(MARKER), "{error}");
+        assert_eq!(store.load::<u32>("x").unwrap(), Some(7));
+        let store = open(dir.path(), "2", Earlier::Overwrite).unwrap();
+        assert_eq!(store.load::<u32>("x").unwrap(), None);
+    }
+
+    #[test]
+    fn settings_that_differ_are_said_whole_and_no_others() {
+        let run = |hidden: [u32; 2], rate: Value| json!({"target": {"hidden": hidden, "rate": rate, "bits": 5}});
+        let held = run([70, 32], json!({"peak": 0.5, "floor": 0.1}));
+        let wanted = run([70, 24], json!({"peak": 0.25, "floor": 0.1}));
+        let said = difference(&held, &wanted);
+        for part in [
+            "target.hidden: [70,32] there, [70,24] here",
+            "target.rate.peak: 0.5 there, 0.25 here",
+        ] {
             assert!(said.contains(part), "{said}");
         }
-        let more = run("[70, 32], weights: 1450", "2e-5");
-        let said = difference(&held, &more);
-        assert!(said.contains(&held) && said.contains(&more), "{said}");
-    }
-
-    #[test]
-    fn another_runs_stages_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("stages");
-        Store::open(&path, "seed 1", false).unwrap();
-        let error = Store::open(&path, "seed 2", true)
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("seed 1") && error.contains("--resume"),
-            "{error}"
-        );
+        assert!(!said.contains("bits") && !said.contains("floor"), "{said}");
+        let said = difference(&json!({"a": 1}), &json!({"b": null}));
+        assert!(said.contains("a: 1 there, absent here"), "{said}");
+        assert!(said.contains("b: absent there, null here"), "{said}");
     }
 }

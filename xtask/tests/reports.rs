@@ -104,7 +104,7 @@ fn an_interrupted_run_ends_in_the_same_bits() {
     let stages = resumed.path().join("stages");
     std::fs::create_dir(&stages).unwrap();
     for kept in [
-        "settings.txt",
+        "settings.json",
         "teacher.stage",
         "dense.stage",
         "distilled.stage",
@@ -145,5 +145,5 @@ fn the_test_set_stays_shut_when_asked() {
     let output = quick(dir.path(), best, 2, &["--resume", "--data", &folder]);
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("t10k-images"), "{said}");
+    assert!(said.contains("no IDX file of test images"), "{said}");
 }

@@ -21,9 +21,10 @@ use compress_core::isa::Isa;
 use self::ceilings::Ceilings;
 use self::row::{Bench, Row};
 use self::timing::Patience;
+use crate::output::{OutputError, say};
 use crate::progress::Progress;
 
-/// What `cargo xtask bench` is told.
+/// Measure the ceilings of the machine, and each kernel beside its own
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     /// The row of this name, or else those whose name contains it [default: all]
@@ -67,6 +68,8 @@ pub(crate) enum BenchError {
     Core(#[from] compress_core::Error),
     #[error(transparent)]
     Network(#[from] compress_nn::Error),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("the results as JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -79,7 +82,9 @@ pub(crate) enum BenchError {
 pub(crate) fn run(args: BenchArgs) -> Result<(), BenchError> {
     let rows = chosen(rows::all(), args.filter.as_deref())?;
     if args.list {
-        rows.iter().for_each(|row| println!("{}", row.name()));
+        for row in &rows {
+            say!("{}", row.name())?;
+        }
         return Ok(());
     }
     // Asked before anything is done: what cannot work is an error of the call.
@@ -108,7 +113,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), BenchError> {
             let stage = format!("ceilings, {threads} thread(s)");
             progress.finished(&stage, begin.elapsed().as_secs_f64(), false);
         }
-        output::print_ceilings(isa, &ceilings);
+        output::print_ceilings(isa, &ceilings)?;
     }
     let measured = measure(&rows, all, &patience, &progress)?;
     let results = rows.iter().zip(&measured).map(|(row, measured)| {
@@ -117,7 +122,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), BenchError> {
         output::Result::new(row, measured, ceilings.map(|c| (c, isa)))
     });
     let results: Vec<_> = results.collect();
-    output::print_rows(&results);
+    output::print_rows(&results)?;
     match args.json {
         Some(path) => output::write_json(&path, isa, &ceilings, &results),
         None => Ok(()),
@@ -149,7 +154,7 @@ fn measure(
     patience: &Patience,
     progress: &Progress,
 ) -> Result<Vec<row::Measured>, BenchError> {
-    let bar = progress.bar("rows", rows.len());
+    let bar = progress.bar("rows", Some(rows.len()));
     let mut measured = Vec::new();
     for row in rows {
         bar.say(row.name());
@@ -157,10 +162,8 @@ fn measure(
         let pool = ceilings::pool(row.threads(all))?;
         let found = pool.install(|| row.measure(&Bench::new(*patience)))?;
         let times = found.repetitions;
-        bar.above(|| {
-            let stage = format!("{} ({times} times)", row.name());
-            progress.finished(&stage, begin.elapsed().as_secs_f64(), false);
-        });
+        let stage = format!("{} ({times} times)", row.name());
+        progress.finished(&stage, begin.elapsed().as_secs_f64(), false);
         bar.step();
         measured.push(found);
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::BenchError;
 use super::ceilings::Ceilings;
 use super::row::{Measured, Row};
+use crate::output::{OutputError, say};
 
 /// A row as it is printed.
 #[derive(Clone, Debug, Serialize)]
@@ -46,41 +47,49 @@ struct Report<'a> {
     rows: &'a [Result],
 }
 
-pub(crate) fn print_ceilings(isa: Isa, ceilings: &[Ceilings]) {
-    println!("ceilings; the rows run at {}", isa.name());
+pub(crate) fn print_ceilings(
+    isa: Isa,
+    ceilings: &[Ceilings],
+) -> std::result::Result<(), OutputError> {
+    say!("ceilings; the rows run at {}", isa.name())?;
     let Some(first) = ceilings.first() else {
-        return;
+        return Ok(());
     };
     let lists: Vec<_> = ceilings.iter().map(Ceilings::list).collect();
     let heads = ceilings
         .iter()
         .map(|c| format!("{:>10}", format!("t{}", c.threads)));
-    println!("{:<44} {} unit", "", heads.collect::<String>());
+    say!("{:<44} {} unit", "", heads.collect::<String>())?;
     for (i, (name, _, unit)) in first.list().iter().enumerate() {
         let values = lists
             .iter()
             .filter_map(|list| list.get(i))
             .map(|entry| format!("{:>10.1}", entry.1));
-        println!("{name:<44} {} {unit}", values.collect::<String>());
+        say!("{name:<44} {} {unit}", values.collect::<String>())?;
     }
-    println!();
+    say!("")
 }
 
-pub(crate) fn print_rows(rows: &[Result]) {
-    println!(
+pub(crate) fn print_rows(rows: &[Result]) -> std::result::Result<(), OutputError> {
+    say!(
         "{:<44} | {:>10} | {:<7} | {:>10} | {:>10}",
-        "name", "value", "unit", "limit", "% of limit"
-    );
+        "name",
+        "value",
+        "unit",
+        "limit",
+        "% of limit"
+    )?;
     for row in rows {
-        println!(
+        say!(
             "{:<44} | {:>10} | {:<7} | {:>10} | {:>10}",
             row.name,
             number(row.value),
             row.unit,
             row.limit.map_or("-".to_owned(), number),
             row.percent_of_limit.map_or("-".to_owned(), number),
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// With about four digits.

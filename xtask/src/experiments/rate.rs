@@ -1,7 +1,9 @@
 //! How the learning rate goes in one training.
 
+use serde::Serialize;
+
 /// By cosine from a peak to a fraction of it, after a linear rise.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Rate {
     /// The highest, for Adam.
     pub(super) peak: f32,

@@ -24,7 +24,7 @@ use compress_core::file;
 pub(crate) use model::{
     Curve, FrontierPoint, Histogram, LayerDensity, LayerWeights, Report, Stage, StoredRow, Sweep,
 };
-pub(crate) use number::rounded;
+pub(crate) use number::{rounded, thousands};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]

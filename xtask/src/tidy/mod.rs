@@ -78,9 +78,18 @@ pub(crate) enum TidyError {
         #[source]
         source: std::io::Error,
     },
-    /// Cargo cannot say what the workspace is made of.
+    /// Cargo cannot be started.
     #[error("cannot run cargo metadata: {0}")]
-    Metadata(#[from] cargo_metadata::Error),
+    Cargo(#[source] std::io::Error),
+    /// Cargo does not say what the workspace is made of.
+    #[error("cargo metadata fails: {said}")]
+    Refused {
+        /// Its words.
+        said: String,
+    },
+    /// Cargo says it in another form.
+    #[error("cannot read what cargo metadata prints: {0}")]
+    Metadata(#[from] serde_json::Error),
 }
 
 /// Checks every rule on the workspace whose `Cargo.toml` is in `root`; sorted by path and line.

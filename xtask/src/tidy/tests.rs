@@ -88,7 +88,7 @@ fn broken_rules_are_found_on_disk() {
 #[test]
 fn a_folder_without_a_workspace_is_an_error() {
     let dir = tempfile::tempdir().expect("temporary folder");
-    assert!(matches!(run(dir.path()), Err(TidyError::Metadata(_))));
+    assert!(matches!(run(dir.path()), Err(TidyError::Refused { .. })));
     let missing = dir.path().join("missing");
     let error = run(&missing).expect_err("there is no such folder");
     assert!(error.to_string().contains("missing"), "{error}");

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
+use serde::Deserialize;
 
 use super::TidyError;
 use super::source::Source;
@@ -109,35 +110,76 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), T
     Ok(())
 }
 
+/// What `cargo metadata` says, as far as the rules look at it.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<MetadataPackage>,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct MetadataPackage {
+    name: String,
+    manifest_path: PathBuf,
+    dependencies: Vec<MetadataDependency>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct MetadataDependency {
+    name: String,
+    /// None of what is built, `dev` of what tests alone need.
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
+    src_path: PathBuf,
+}
+
 fn packages(root: &Path) -> Result<Vec<Package>, TidyError> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root.join("Cargo.toml"))
-        .no_deps()
-        .other_options(["--offline".to_owned()])
-        .exec()?;
-    let base = metadata.workspace_root.as_std_path();
-    let relative = |path: &Path| path.strip_prefix(base).unwrap_or(path).to_owned();
-    let packages = metadata.packages.iter().map(|package| Package {
-        name: package.name.to_string(),
-        manifest: relative(package.manifest_path.as_std_path()),
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .arg("--manifest-path")
+        .arg(root.join("Cargo.toml"))
+        .output()
+        .map_err(TidyError::Cargo)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(TidyError::Refused { said });
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
+    let base = metadata.workspace_root;
+    let relative = |path: &Path| path.strip_prefix(&base).unwrap_or(path).to_owned();
+    let packages = metadata.packages.into_iter().map(|package| Package {
+        name: package.name,
+        manifest: relative(&package.manifest_path),
         dependencies: package
             .dependencies
-            .iter()
+            .into_iter()
             .map(|d| Dependency {
-                name: d.name.clone(),
-                for_tests: d.kind == DependencyKind::Development,
+                name: d.name,
+                for_tests: d.kind.is_some_and(|kind| kind == "dev"),
             })
             .collect(),
         roots: package
             .targets
             .iter()
-            .filter(|target| target.kind.iter().any(is_guarded))
-            .map(|target| relative(target.src_path.as_std_path()))
+            .filter(|target| target.kind.iter().any(|kind| is_guarded(kind)))
+            .map(|target| relative(&target.src_path))
             .collect(),
     });
     Ok(packages.collect())
 }
 
-fn is_guarded(kind: &TargetKind) -> bool {
-    matches!(kind, TargetKind::Lib | TargetKind::Bin | TargetKind::Bench)
+fn is_guarded(kind: &str) -> bool {
+    matches!(kind, "lib" | "bin" | "bench")
 }

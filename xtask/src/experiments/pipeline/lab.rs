@@ -70,6 +70,9 @@ pub(super) struct Plan<'a> {
     pub(super) epochs: usize,
     pub(super) first_epoch: u64,
     pub(super) rate: Rate,
+    /// Images of a batch; as many as students have where `None`.
+    pub(super) batch: Option<usize>,
+    /// The share of the hidden neurons that a batch drops.
     pub(super) dropout: f32,
 }
 
@@ -84,8 +87,7 @@ pub(super) struct Lab<'a> {
 
 impl<'a> Lab<'a> {
     /// Reads the training files.
-    pub(super) fn new(run: &'a Run) -> Result<Self, RunError> {
-        let settings = Settings::of(run.profile);
+    pub(super) fn new(run: &'a Run, settings: Settings) -> Result<Self, RunError> {
         let (training, validation) = run.training_images(settings.limit, settings.validation)?;
         Ok(Lab {
             run,
@@ -96,11 +98,13 @@ impl<'a> Lab<'a> {
         })
     }
 
-    /// An untrained network; its weights follow from the seed and the stage's name.
-    pub(super) fn untrained(&self, widths: &[usize], stage: &str) -> Result<Mlp, StageError> {
+    /// An untrained network with these hidden widths; its weights follow from the seed and the
+    /// stage's name.
+    pub(super) fn untrained(&self, hidden: &[usize], stage: &str) -> Result<Mlp, StageError> {
         let stream = format!("{stage}.init");
+        let shape = self.run.shape();
         Ok(Mlp::new(
-            widths,
+            &[&[shape.features()], hidden, &[shape.classes]].concat(),
             Activation::Relu,
             Init::HeUniform,
             self.run.seed,
@@ -149,7 +153,7 @@ impl<'a> Lab<'a> {
         let settings = compress_nn::Settings {
             epochs: plan.epochs,
             first_epoch: plan.first_epoch,
-            batch_size: self.settings.batch,
+            batch_size: plan.batch.unwrap_or(self.settings.batch),
             learning_rate: plan.rate.peak,
             optimizer: Optimizer::adam(),
             schedule: Schedule::Cosine {
@@ -157,11 +161,12 @@ impl<'a> Lab<'a> {
             },
             warm_up_steps: plan.rate.warm_up_steps,
             dropout_hidden: plan.dropout,
+            batchwise_dropout: true,
             seed: self.run.seed,
             stream: plan.stream(),
             ..compress_nn::Settings::default()
         };
-        let bar = self.run.progress.bar(plan.stage, 1);
+        let bar = self.run.progress.bar(plan.stage, Some(1));
         let mut trainer = Trainer::new(network, settings)?
             .validation(&self.validation, 1)
             .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
@@ -171,13 +176,14 @@ impl<'a> Lab<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// A training of its own, without dropout.
+    /// A student's training of its own, without dropout.
     pub(super) fn new(stage: &'a str, epochs: usize, rate: Rate) -> Self {
         Plan {
             stage,
             epochs,
             first_epoch: 0,
             rate,
+            batch: None,
             dropout: 0.0,
         }
     }

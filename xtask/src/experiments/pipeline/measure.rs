@@ -4,6 +4,7 @@ use compress_core::kernels::reduce;
 use compress_core::network::Network;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::Finished;
@@ -14,13 +15,14 @@ use crate::experiments::decoded::{
     Decoded, failed, layer_weights, nonzero, percent, pixel_use, published,
 };
 use crate::report::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage};
-use crate::run::RunError;
+use crate::run::{Run, RunError};
 
 /// Bars of a weight histogram.
 const BINS: usize = 61;
 
 /// Measures the stages and writes the report; `stages` ends with the model that ships.
 pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError> {
+    let _shown = lab.run.progress.begin("measuring");
     let last = stages.last().ok_or_else(|| failed("there are no stages"))?;
     let dense = find(stages, "dense")?;
     let distilled = find(stages, "distilled")?;
@@ -32,21 +34,20 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         .map_err(RunError::measure)?
         .architecture();
     let original_bytes = 4 * original.parameter_count();
-    let mut rows = Vec::new();
-    let mut layer_densities = Vec::new();
-    for finished in stages {
+    let (validation, test_images) = (&lab.validation, test.as_ref());
+    let measured = stages.par_iter().map(|finished| {
         let decoded = Decoded::of(&finished.outcome.file)?;
-        rows.push(row(&decoded, finished, lab, test.as_ref(), original_bytes)?);
-        layer_densities.extend(
-            densities(&decoded.network)
-                .into_iter()
-                .map(|(layer, density)| LayerDensity {
-                    stage: finished.label.to_owned(),
-                    layer,
-                    density,
-                }),
-        );
-    }
+        let row = row(&decoded, finished, validation, test_images, original_bytes)?;
+        let densities = densities(&decoded.network).into_iter();
+        let densities = densities.map(|(layer, density)| LayerDensity {
+            stage: finished.label.to_owned(),
+            layer,
+            density,
+        });
+        Ok((row, densities.collect::<Vec<_>>()))
+    });
+    let measured = measured.collect::<Result<Vec<_>, RunError>>()?;
+    let (rows, layer_densities): (Vec<Stage>, Vec<_>) = measured.into_iter().unzip();
     let shipped = Decoded::of(&last.outcome.file)?;
     let report = Report {
         headline: None,
@@ -54,8 +55,8 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         profile: lab.run.profile.name().to_owned(),
         seed: lab.run.seed,
         model_hash: hexadecimal(&Sha256::digest(&last.outcome.file)),
-        settings: lab.settings.describe(),
-        frontier: frontier(&rows, test.as_ref()),
+        settings: lab.run.described(lab.settings.describe()),
+        frontier: frontier(lab.run, &rows, test.as_ref()),
         stages: rows,
         validation_samples: lab.validation.len(),
         test_samples: test.as_ref().map(|images| images.len()),
@@ -65,10 +66,10 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
             .map(curve)
             .collect(),
         histograms: histograms(distilled, &shipped)?,
-        densities: layer_densities,
+        densities: layer_densities.concat(),
         file_bytes: last.outcome.file.len(),
         tensors: shipped.stored,
-        image_width: 28,
+        image_width: lab.training.width(),
         pixel_use: pixel_use(&layer_weights(&shipped.network)?),
         weights: Vec::new(),
         command: lab.run.command(),
@@ -79,27 +80,27 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
 fn row(
     decoded: &Decoded,
     finished: &Finished,
-    lab: &Lab<'_>,
+    validation: &ImageSet,
     test: Option<&ImageSet>,
     original_bytes: usize,
 ) -> Result<Stage, RunError> {
     let bytes = finished.outcome.file.len();
-    let validation_errors = count_errors(&decoded.runtime, &lab.validation)?;
+    let validation_errors = count_errors(&decoded.runtime, validation)?;
     Ok(Stage {
         stage: finished.label.to_owned(),
         parameters: decoded.network.architecture().parameter_count(),
         nonzero: decoded.network.parameters().into_iter().map(nonzero).sum(),
         bytes,
         ratio: original_bytes as f64 / bytes as f64,
-        validation_error_percent: percent(validation_errors, lab.validation.len()),
+        validation_error_percent: percent(validation_errors, validation.len()),
         test_errors: test
             .map(|images| count_errors(&decoded.runtime, images))
             .transpose()?,
     })
 }
 
-/// Error against bytes: ours by the test set where it is open, and what others published.
-fn frontier(rows: &[Stage], test: Option<&ImageSet>) -> Vec<FrontierPoint> {
+/// Error against bytes: ours by the test set where it is open, and what others published of MNIST.
+fn frontier(run: &Run, rows: &[Stage], test: Option<&ImageSet>) -> Vec<FrontierPoint> {
     let ours = rows.iter().map(|row| FrontierPoint {
         label: row.stage.clone(),
         bytes: row.bytes,
@@ -109,7 +110,7 @@ fn frontier(rows: &[Stage], test: Option<&ImageSet>) -> Vec<FrontierPoint> {
         },
         published: false,
     });
-    ours.chain(published()).collect()
+    ours.chain(published().filter(|_| run.is_mnist())).collect()
 }
 
 fn curve(finished: &Finished) -> Curve {

@@ -8,8 +8,16 @@ mod measure;
 mod settings;
 mod together;
 
-use crate::run::{Options, Profile, Run, RunError};
+use crate::run::{Common, Input, Run, RunError, Spec, as_json};
 use lab::{Lab, Outcome};
+use settings::Settings;
+
+/// Teacher, distilled student, pruned, quantized, in a .cmp file; and each technique alone
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    common: Common,
+}
 
 /// A finished stage: its label in the report, and what it left.
 pub(in crate::experiments::pipeline) struct Finished {
@@ -17,17 +25,23 @@ pub(in crate::experiments::pipeline) struct Finished {
     outcome: Outcome,
 }
 
-/// The settings of a profile in full.
-pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
-    if *options != Options::default() {
-        return Err(RunError::NoOptions { name: "pipeline" });
-    }
-    Ok(format!("{:?}", settings::Settings::of(profile)))
-}
-
 /// Runs every stage, then opens the test set once, then writes the report.
-pub(super) fn run(run: &Run) -> Result<(), RunError> {
-    let lab = Lab::new(run)?;
+pub(super) fn run(args: &Args) -> Result<(), RunError> {
+    let settings = Settings::of(args.common.profile());
+    let input = Input::read(&args.common)?;
+    let run = &Run::begin(
+        &args.common,
+        input,
+        Spec {
+            name: "pipeline",
+            seed: 1,
+            settings: as_json(&settings)?,
+            flags: String::new(),
+            folder: None,
+            shut: false,
+        },
+    )?;
+    let lab = Lab::new(run, settings)?;
     let mut stages = Vec::new();
     let stage = |label: &'static str,
                  stages: &mut Vec<Finished>,

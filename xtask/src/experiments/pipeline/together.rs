@@ -21,6 +21,7 @@ pub(super) fn teacher(lab: &Lab<'_>) -> Result<Outcome, StageError> {
     let [strength, last_strength, _] = settings.strengths;
     let rates = &settings.rates;
     let mut plan = Plan::new("teacher", settings.teacher_epochs, rates.teacher);
+    plan.batch = Some(settings.teacher_batch);
     plan.dropout = settings.teacher_dropout;
     let strong = lab.augmented(strength, "teacher.augment")?;
     let (network, mut epochs) = lab.train(network, &plan, &strong, &CrossEntropy, &mut [])?;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::lab::Student;
 use super::measure::{self, Measured, Results};
-use super::settings::{IMAGE, Track};
+use super::settings::Track;
 use super::setup::Setup;
 use super::summary::{head, mean_error, settings, teachers};
 use super::{file_name, is_file_name};
@@ -71,7 +71,6 @@ impl<'s, 'r> Alone<'s, 'r> {
         teachers(&results.teachers, &mut page);
         settings(&settings_rows, &mut page);
         let report = self.report(settings_rows)?;
-        println!("\n{page}");
         let mut files: Vec<(String, &[u8])> = vec![("record.md".into(), page.as_bytes())];
         for (variant, students) in self.variants() {
             for student in students {
@@ -80,7 +79,7 @@ impl<'s, 'r> Alone<'s, 'r> {
             }
         }
         run.remove(is_file_name)?;
-        run.finish_with(&report, &files)
+        run.finish_with(&report, Some(&page), &files)
     }
 
     fn report(&self, mut settings: Vec<(String, String)>) -> Result<Report, RunError> {
@@ -104,7 +103,7 @@ impl<'s, 'r> Alone<'s, 'r> {
             profile: run.profile.name().to_owned(),
             seed: run.seed,
             model_hash: hexadecimal(&Sha256::digest(&all)),
-            settings,
+            settings: run.described(settings),
             headline: Some(self.headline()),
             validation_samples: results.validation,
             test_samples: results.test,
@@ -112,7 +111,7 @@ impl<'s, 'r> Alone<'s, 'r> {
             histograms: Vec::new(),
             densities: Vec::new(),
             tensors: last.decoded.stored.clone(),
-            image_width: IMAGE.width,
+            image_width: run.shape().width,
             pixel_use: pixel_use(&layer_weights(&last.decoded.network)?),
             // Thousands of weights in full precision are no picture.
             weights: Vec::new(),
@@ -131,7 +130,12 @@ impl<'s, 'r> Alone<'s, 'r> {
         for (variant, students) in self.variants() {
             for student in students {
                 let name = format!("{}, seed {}", variant.name, student.seed);
-                stages.push(measure::row(student, name, self.results.validation));
+                stages.push(measure::row(
+                    self.setup.run,
+                    student,
+                    name,
+                    self.results.validation,
+                ));
             }
         }
         stages

@@ -2,17 +2,21 @@
 //! the others they are chosen on validation images and seeds from 101 on.
 
 use compress_quant::schemes::Range;
+use serde::Serialize;
 
+use super::Options;
 use super::lab::{Lessons, Pruning};
 use super::settings::Track;
 use super::teacher_settings::{TeacherSettings, TransferSettings};
+use crate::data::Shape;
 use crate::experiments::rate::Rate;
-use crate::run::{Options, Profile, RunError};
+use crate::run::{Profile, RunError};
 
 /// What both tracks have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Common {
     pub(super) track: Track,
+    shape: Shape,
     pub(super) seeds: usize,
     /// The first test images; all where `None`.
     pub(super) test_limit: Option<usize>,
@@ -22,7 +26,7 @@ pub(super) struct Common {
 }
 
 /// Of the track `density`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct DensitySettings {
     pub(super) common: Common,
     /// All, the sparsest last, or the one that is asked for.
@@ -30,7 +34,7 @@ pub(super) struct DensitySettings {
 }
 
 /// A share of the weights.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Level {
     /// Of all weights and biases of the dense student.
     pub(super) percent: usize,
@@ -55,7 +59,7 @@ pub(super) struct Level {
 }
 
 /// Of the track `dense`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct DenseSettings {
     pub(super) common: Common,
     /// Of the soft labels.
@@ -69,13 +73,18 @@ pub(super) struct DenseSettings {
 }
 
 /// Codes of so many bits, with a scale for each channel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Rounding {
     pub(super) name: &'static str,
     pub(super) bits: u8,
+    #[serde(serialize_with = "as_its_name")]
     pub(super) range: Range,
     /// Within how many test errors of the student it is to stay, in the mean.
     pub(super) goal: usize,
+}
+
+fn as_its_name<S: serde::Serializer>(range: &Range, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{range:?}"))
 }
 
 /// Whom [`Level::published`] is of.
@@ -144,36 +153,37 @@ const ROUNDINGS: [Rounding; 2] = [
 ];
 
 impl Common {
-    fn of(track: Track, profile: Profile, options: &Options) -> Self {
+    fn of(track: Track, profile: Profile, options: &Options, shape: Shape) -> Self {
         let quick = profile == Profile::Quick;
         let seeds = if quick { 2 } else { 5 };
         Common {
             track,
+            shape,
             seeds: options.seeds.map_or(seeds, usize::from),
             test_limit: quick.then_some(1_000),
             hidden: if quick { QUICK_HIDDEN } else { HIDDEN },
             lessons: Lessons {
-                teachers: TeacherSettings::of(profile),
+                teachers: TeacherSettings::of(profile, shape),
                 transfer: match track {
                     Track::Dense => TransferSettings::strong(profile),
                     _ => TransferSettings::of(profile),
                 },
                 batch: 256,
-                front: track.front(),
+                front: track.front(shape),
             },
         }
     }
 
     /// The dense student, as in 784-300-100-10.
     pub(super) fn student(&self) -> String {
-        let [first, second] = self.hidden;
-        format!("784-{first}-{second}-10")
+        let ([first, second], shape) = (self.hidden, self.shape);
+        format!("{}-{first}-{second}-{}", shape.features(), shape.classes)
     }
 
     /// Its weights and biases.
     pub(super) fn parameters(&self) -> usize {
-        let [first, second] = self.hidden;
-        (784 + 1) * first + (first + 1) * second + (second + 1) * 10
+        let ([first, second], shape) = (self.hidden, self.shape);
+        (shape.features() + 1) * first + (first + 1) * second + (second + 1) * shape.classes
     }
 
     fn describe(&self) -> Vec<(String, String)> {
@@ -196,7 +206,7 @@ impl Common {
 
 impl DensitySettings {
     /// Those of a profile and a command line.
-    pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
+    pub(super) fn of(profile: Profile, options: &Options, shape: Shape) -> Result<Self, RunError> {
         let quick = |level: &Level| Level {
             hidden: match level.hidden {
                 HIDDEN => QUICK_HIDDEN,
@@ -220,7 +230,7 @@ impl DensitySettings {
                 known: LEVELS.map(|level| level.percent.to_string()).join(", "),
             }),
             _ => Ok(DensitySettings {
-                common: Common::of(Track::Density, profile, options),
+                common: Common::of(Track::Density, profile, options, shape),
                 levels,
             }),
         }
@@ -269,13 +279,13 @@ impl DensitySettings {
 
 impl DenseSettings {
     /// Those of a profile and a command line.
-    pub(super) fn of(profile: Profile, options: &Options) -> Self {
+    pub(super) fn of(profile: Profile, options: &Options, shape: Shape) -> Self {
         let (passes, rate) = match profile {
             Profile::Full => (DENSE_PASSES, DENSE_RATE),
             Profile::Quick => (8, Rate::new(4e-3, 0.01, 20)),
         };
         DenseSettings {
-            common: Common::of(Track::Dense, profile, options),
+            common: Common::of(Track::Dense, profile, options, shape),
             temperature: DENSE_TEMPERATURE,
             passes,
             rate,
@@ -307,9 +317,15 @@ impl DenseSettings {
 mod tests {
     use super::*;
 
+    const MNIST: Shape = Shape {
+        height: 28,
+        width: 28,
+        classes: 10,
+    };
+
     #[test]
     fn students_are_pruned_as_their_level_says() {
-        let settings = DensitySettings::of(Profile::Full, &Options::default()).unwrap();
+        let settings = DensitySettings::of(Profile::Full, &Options::default(), MNIST).unwrap();
         assert_eq!(settings.common.parameters(), 266_610);
         let levels = settings.levels.iter();
         let weights: Vec<usize> = levels.map(|l| settings.pruning(l).weights).collect();
@@ -328,8 +344,8 @@ mod tests {
     fn dense_students_alone_see_what_their_teachers_saw() {
         for profile in [Profile::Full, Profile::Quick] {
             let options = Options::default();
-            let dense = DenseSettings::of(profile, &options).common.lessons;
-            let density = DensitySettings::of(profile, &options).unwrap();
+            let dense = DenseSettings::of(profile, &options, MNIST).common.lessons;
+            let density = DensitySettings::of(profile, &options, MNIST).unwrap();
             let density = density.common.lessons;
             let [strongest, _] = dense.teachers.strengths;
             let seen = dense.teachers.augmentation.with_max_strength(strongest);
@@ -346,7 +362,8 @@ mod tests {
                 target_percent,
                 ..Options::default()
             };
-            let settings = |percent| DensitySettings::of(profile, &options(percent)).unwrap();
+            let settings =
+                |percent| DensitySettings::of(profile, &options(percent), MNIST).unwrap();
             let all = settings(None).levels;
             for level in &all {
                 let alone = settings(Some(level.percent)).levels;

@@ -16,8 +16,7 @@ use super::summary::{Column, cell, mean, push, push_row, seed_table};
 use crate::run::{Run, RunError};
 
 /// Trains the teachers, then the students of all seeds, rounds them, then measures.
-pub(super) fn run(run: &Run) -> Result<(), RunError> {
-    let settings = DenseSettings::of(run.profile, &run.options);
+pub(super) fn run(run: &Run, settings: &DenseSettings) -> Result<(), RunError> {
     let common = &settings.common;
     let setup = Setup::new(run, common.lessons, common.seeds)?;
     let students = setup.stages(&setup.names("dense"), |lab, i| {
@@ -50,7 +49,7 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
     };
     variants.insert(0, float);
     let alone = Alone::measured(&setup, common.track, common.test_limit, variants)?;
-    let tables = tables(&settings, &alone, &setup.seeds);
+    let tables = tables(settings, &alone, &setup.seeds);
     alone.write(&tables, settings.describe())
 }
 

@@ -13,8 +13,7 @@ use crate::experiments::decoded::nonzero;
 use crate::run::{Run, RunError};
 
 /// Trains the teachers, then for each level the students of all seeds, then measures.
-pub(super) fn run(run: &Run) -> Result<(), RunError> {
-    let settings = DensitySettings::of(run.profile, &run.options)?;
+pub(super) fn run(run: &Run, settings: &DensitySettings) -> Result<(), RunError> {
     let common = &settings.common;
     let setup = Setup::new(run, common.lessons, common.seeds)?;
     let levels = settings.levels.iter();
@@ -38,7 +37,7 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
     let variants = variants.collect();
     let alone = Alone::measured(&setup, common.track, common.test_limit, variants)?;
     let mut tables = String::new();
-    goals(&settings, &alone, &mut tables);
+    goals(settings, &alone, &mut tables);
     for (variant, students) in alone.variants() {
         push(&mut tables, &format!("\n## {}\n\n", variant.name));
         by_seed(&alone, students, &mut tables);
@@ -52,7 +51,7 @@ fn goals(settings: &DensitySettings, alone: &Alone<'_, '_>, out: &mut String) {
     push(
         out,
         &format!(
-            "## Density and error\n\nIn full precision, on the 784 pixels. Students pruned, each from the hidden neurons that the settings name, to a share of the {} weights and biases of {}; biases are not pruned, and those that are left are counted in a column of their own. What is dead is removed, so that fewer weights may be left. Errors in percent, means of the seeds; published by {PUBLISHED_BY}.\n\n| share | weights at most | validation error | test error | goal | published |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n",
+            "## Density and error\n\nIn full precision, on the pixels. Students pruned, each from the hidden neurons that the settings name, to a share of the {} weights and biases of {}; biases are not pruned, and those that are left are counted in a column of their own. What is dead is removed, so that fewer weights may be left. Errors in percent, means of the seeds; published by {PUBLISHED_BY}.\n\n| share | weights at most | validation error | test error | goal | published |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n",
             common.parameters(),
             common.student(),
         ),

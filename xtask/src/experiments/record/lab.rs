@@ -23,7 +23,7 @@ use crate::run::{Run, RunError};
 pub(super) type StageError = Box<dyn Error + Send + Sync>;
 
 /// What the students of a track learn from, and in which portions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Lessons {
     pub(super) teachers: TeacherSettings,
     pub(super) transfer: TransferSettings,
@@ -54,7 +54,7 @@ pub(super) struct Plan {
 }
 
 /// How far and when a student is pruned while it learns.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Pruning {
     /// Widths of the hidden layers before pruning.
     pub(super) hidden: [usize; 2],
@@ -92,6 +92,7 @@ impl<'a> Lab<'a> {
         validation: &ImageSet,
         teachers: &[teachers::Teacher],
     ) -> Result<Self, RunError> {
+        let _shown = run.progress.bar("transfer set", None);
         let transfer = teachers::transfer(run, lessons, training, teachers);
         let transfer = transfer.map_err(|source| RunError::Stage {
             stage: "transfer set".into(),
@@ -127,7 +128,7 @@ impl<'a> Lab<'a> {
     /// An untrained student.
     pub(super) fn untrained(&self, hidden: [usize; 2], seed: u64) -> Result<Mlp, StageError> {
         let [first, second] = hidden;
-        let widths = [self.data.features(), first, second, 10];
+        let widths = [self.data.features(), first, second, self.logits.ncols()];
         let (activation, init) = (Activation::Relu, Init::HeUniform);
         Ok(Mlp::new(&widths, activation, init, seed, "student")?)
     }
@@ -197,7 +198,7 @@ impl<'a> Lab<'a> {
         let every = epochs.div_ceil(10);
         let bar = self
             .progress
-            .bar(&format!("{}, seed {}", plan.stage, plan.seed), 1);
+            .bar(&format!("{}, seed {}", plan.stage, plan.seed), Some(1));
         let mut trainer = Trainer::new(network, settings)?
             .validation(&*self.validation, every)
             .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));

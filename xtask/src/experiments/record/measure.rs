@@ -10,7 +10,7 @@ use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
 use super::lab::Student;
-use super::settings::{IMAGE, Settings, Track};
+use super::settings::{Settings, Track};
 use super::summary::Summary;
 use super::teachers::Teacher;
 use super::{Finished, REPORTED, file_name, is_file_name, picture_name};
@@ -22,8 +22,8 @@ use crate::experiments::decoded::{
 use crate::report::{Curve, FrontierPoint, Report, Stage, weights_picture};
 use crate::run::{Profile, Run, RunError};
 
-/// Of the network that all students are compared with: 784-300-100-10 in f32.
-const ORIGINAL_BYTES: usize = 4 * 266_610;
+/// Hidden neurons of LeNet-300-100, whose f32 values all students are compared with.
+const ORIGINAL: [usize; 2] = [300, 100];
 
 /// The most weights, with a front multiplied in, of which there is a picture: each takes about 20
 /// bytes of it.
@@ -66,6 +66,7 @@ pub(super) fn measure<'f>(
     teachers: &[Teacher],
     files: impl IntoIterator<Item = (u64, &'f [u8])>,
 ) -> Result<Results, RunError> {
+    let _shown = run.progress.begin("measuring");
     let mut students = Vec::new();
     for (seed, file) in files {
         students.push(decode(seed, file, validation)?);
@@ -111,7 +112,7 @@ pub(super) fn report(
     let Results { students, test, .. } = &results;
     let rows = students.iter();
     let stages: Vec<Stage> = rows
-        .map(|s| row(s, format!("seed {}", s.seed), results.validation))
+        .map(|s| row(run, s, format!("seed {}", s.seed), results.validation))
         .collect();
     let all: Vec<u8> = students.iter().flat_map(|s| s.file.clone()).collect();
     let Some(first) = students.first() else {
@@ -125,6 +126,7 @@ pub(super) fn report(
     let summary = Summary {
         settings,
         results: &results,
+        compared: run.is_mnist() && settings.track == Track::Pixels,
         command: run.command(),
         picture: drawn.then(|| picture_name(settings.track, first.seed)),
     };
@@ -137,8 +139,8 @@ pub(super) fn report(
         profile: run.profile.name().to_owned(),
         seed: run.seed,
         model_hash: hexadecimal(&Sha256::digest(&all)),
-        settings: described,
-        frontier: frontier(settings, &stages, *test),
+        settings: run.described(described),
+        frontier: frontier(run, settings, &stages, *test),
         validation_samples: results.validation,
         test_samples: *test,
         curves: curves(teachers, of_first),
@@ -146,13 +148,12 @@ pub(super) fn report(
         densities: Vec::new(),
         file_bytes: first.file.len(),
         tensors: first.decoded.stored.clone(),
-        image_width: IMAGE.width,
+        image_width: settings.shape.width,
         pixel_use,
         weights: if drawn { weights } else { Vec::new() },
         command: run.command(),
         stages,
     };
-    println!("\n{text}");
     let picture = summary.picture.clone().zip(weights_picture(&report));
     let picture = picture
         .iter()
@@ -164,7 +165,7 @@ pub(super) fn report(
         files.push((name, &student.file));
     }
     run.remove(is_file_name)?;
-    run.finish_with(&report, &files)
+    run.finish_with(&report, Some(&text), &files)
 }
 
 fn decode(seed: u64, file: &[u8], validation: &ImageSet) -> Result<Measured, RunError> {
@@ -213,22 +214,31 @@ fn wrong(logits: &Array2<f32>, labels: &[u32]) -> usize {
 }
 
 /// A student's line in the report, of errors on so many validation images.
-pub(super) fn row(student: &Measured, stage: String, validation: usize) -> Stage {
+pub(super) fn row(run: &Run, student: &Measured, stage: String, validation: usize) -> Stage {
     let bytes = student.file.len();
+    let ([first, second], shape) = (ORIGINAL, run.shape());
+    let original =
+        (shape.features() + 1) * first + (first + 1) * second + (second + 1) * shape.classes;
     Stage {
         stage,
         parameters: student.decoded.network.architecture().parameter_count(),
         nonzero: student.weights,
         bytes,
-        ratio: ORIGINAL_BYTES as f64 / bytes as f64,
+        ratio: (4 * original) as f64 / bytes as f64,
         validation_error_percent: percent(student.validation_errors, validation),
         test_errors: student.test_errors,
     }
 }
 
 /// The students, and on the track `pixels` what others published.
-fn frontier(settings: &Settings, rows: &[Stage], test: Option<usize>) -> Vec<FrontierPoint> {
-    let beside = published().filter(|_| settings.track == Track::Pixels);
+fn frontier(
+    run: &Run,
+    settings: &Settings,
+    rows: &[Stage],
+    test: Option<usize>,
+) -> Vec<FrontierPoint> {
+    let comparable = run.is_mnist() && settings.track == Track::Pixels;
+    let beside = published().filter(|_| comparable);
     rows.iter()
         .map(|row| point(row, test))
         .chain(beside)

@@ -1,10 +1,10 @@
-//! The record: how small a file of a LeNet-300-100 can become. An ensemble of teachers, then for
+//! The record: how small the file of a multi-layer perceptron with two hidden layers can become. An ensemble of teachers, then for
 //! each seed a student that is pruned while it learns, quantized with learned steps, refined code
 //! by code, repaired and refined again, folded into whole numbers, its neurons put into a shorter
 //! order, coded, decoded from its file and measured.
 //!
-//! Two tracks for that, which must not be compared with each other: `pixels` reads the 784 pixels
-//! and assumes nothing; `pooled` has a fixed linear pooling in front, which the decoder knows and
+//! Two tracks for that, which must not be compared with each other: `pixels` reads the
+//! pixels as they are, and its file is coded as that of a square image; `pooled` has a fixed linear pooling in front, which the decoder knows and
 //! which counts as a byte of the file. Two more show one technique alone, with the same teachers:
 //! `density` prunes and leaves the weights in full precision; `dense` does not prune, and rounds.
 //!
@@ -29,40 +29,102 @@ mod sweep;
 mod teacher_settings;
 mod teachers;
 
-use crate::run::{Options, Profile, Run, RunError};
-pub(crate) use settings::Track;
-
 use std::ops::RangeInclusive;
 
+use serde_json::{Value, json};
+
+use crate::data::Shape;
+use crate::run::{Common, Input, Profile, Run, RunError, Spec, as_json};
 use alone_settings::{DenseSettings, DensitySettings};
 use lab::Student;
-use settings::Settings;
+use settings::{Settings, Track};
 use setup::Setup;
+
+/// The smallest file: teachers, then students pruned, quantized and coded, several seeds of each
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The flags of this experiment alone.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+struct Options {
+    /// What is shown, and what a student may read [default: pixels]
+    #[arg(long)]
+    track: Option<Track>,
+    /// Of the tracks pixels and pooled: the target, by its bytes [default: the first, of 2400 or
+    /// 1250 bytes at 1.60 %]
+    #[arg(long, value_name = "N")]
+    target_bytes: Option<usize>,
+    /// Of the track density: one level alone, 5, 2 or 1 percent of the weights [default: all]
+    #[arg(long, value_name = "N", conflicts_with = "target_bytes")]
+    target_percent: Option<usize>,
+    /// Of the tracks pixels and pooled: the frontier, error against bytes over several prices of a
+    /// bit; never opens the test set
+    #[arg(long, conflicts_with = "target_bytes")]
+    sweep: bool,
+    /// How many seeds, from --seed (1, of a sweep 101) on [default: 5, with --quick or --sweep 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+    seeds: Option<u8>,
+}
+
+impl Options {
+    /// As they were given, each with a space before it.
+    fn flags(&self) -> String {
+        let Options {
+            track,
+            target_bytes,
+            target_percent,
+            sweep,
+            seeds,
+        } = self;
+        let track = track.map(|track| format!(" --track {}", track.name()));
+        let bytes = target_bytes.map(|n| format!(" --target-bytes {n}"));
+        let percent = target_percent.map(|n| format!(" --target-percent {n}"));
+        let sweep = sweep.then(|| " --sweep".to_owned());
+        let seeds = seeds.map(|n| format!(" --seeds {n}"));
+        let all = [track, bytes, percent, sweep, seeds];
+        all.into_iter().flatten().collect()
+    }
+
+    /// The folder of the report: a run with other flags or of other seeds has another.
+    fn folder(&self, seed: u64) -> String {
+        let mut name = Track::of(self).name().to_owned();
+        for part in [self.target_bytes, self.target_percent]
+            .into_iter()
+            .flatten()
+        {
+            name += &format!("-{part}");
+        }
+        if self.sweep {
+            name += "-sweep";
+        }
+        name + &format!("-seed{seed}")
+    }
+}
 
 /// Raise it where the same settings no longer give the same students, though of the same pruned
 /// ones, so that nothing that an earlier version has left is taken up.
 const RECIPE: u32 = 6;
 
 /// The settings of a profile and the options in full, or why they are none.
-pub(super) fn settings(profile: Profile, options: &Options) -> Result<String, RunError> {
+fn settings(profile: Profile, options: &Options, shape: Shape) -> Result<Value, RunError> {
     let track = Track::of(options);
     check_options(track, options)?;
     let settings = match track {
-        Track::Density => format!("{:?}", DensitySettings::of(profile, options)?),
-        Track::Dense => format!("{:?}", DenseSettings::of(profile, options)),
-        Track::Pixels | Track::Pooled => {
-            let settings = Settings::of(profile, options)?;
-            let penalties = sweep::penalties(profile, track);
-            match options.sweep {
-                true => format!("{penalties:?} of {settings:?}"),
-                false => format!("{settings:?}"),
-            }
-        }
+        Track::Density => as_json(&DensitySettings::of(profile, options, shape)?)?,
+        Track::Dense => as_json(&DenseSettings::of(profile, options, shape))?,
+        Track::Pixels | Track::Pooled => as_json(&Settings::of(profile, options, shape)?)?,
     };
-    let (pruned, teachers) = (student::RECIPE, teachers::RECIPE);
-    Ok(format!(
-        "recipe {RECIPE}, of pruned students {pruned}, of teachers {teachers}, {settings}"
-    ))
+    let prices = options.sweep.then(|| sweep::penalties(profile, track));
+    Ok(json!({
+        "recipes": [RECIPE, student::RECIPE, teachers::RECIPE],
+        "prices of a bit": as_json(&prices)?,
+        "all others": settings,
+    }))
 }
 
 /// Fails at an option that is another track's.
@@ -87,12 +149,30 @@ fn check_options(track: Track, options: &Options) -> Result<(), RunError> {
 }
 
 /// Runs the track that the options name.
-pub(super) fn run(run: &Run) -> Result<(), RunError> {
-    match Track::of(&run.options) {
-        Track::Pixels | Track::Pooled if run.options.sweep => sweep::run(run),
-        Track::Pixels | Track::Pooled => smallest(run),
-        Track::Density => density::run(run),
-        Track::Dense => dense::run(run),
+pub(super) fn run(args: &Args) -> Result<(), RunError> {
+    let (options, common) = (&args.options, &args.common);
+    let input = Input::read(common)?;
+    let first = if options.sweep { 101 } else { 1 };
+    let spec = Spec {
+        name: "record",
+        seed: first,
+        settings: settings(common.profile(), options, input.shape())?,
+        flags: options.flags(),
+        folder: Some(options.folder(common.seed.unwrap_or(first))),
+        shut: options.sweep,
+    };
+    let run = &Run::begin(common, input, spec)?;
+    let (profile, shape) = (run.profile, run.shape());
+    match Track::of(options) {
+        Track::Pixels | Track::Pooled => {
+            let settings = Settings::of(profile, options, shape)?;
+            match options.sweep {
+                true => sweep::run(run, &settings),
+                false => smallest(run, &settings),
+            }
+        }
+        Track::Density => density::run(run, &DensitySettings::of(profile, options, shape)?),
+        Track::Dense => dense::run(run, &DenseSettings::of(profile, options, shape)),
     }
 }
 
@@ -104,17 +184,16 @@ struct Finished {
 }
 
 /// Trains the teachers, then the students of all seeds, then measures.
-fn smallest(run: &Run) -> Result<(), RunError> {
-    let settings = Settings::of(run.profile, &run.options)?;
+fn smallest(run: &Run, settings: &Settings) -> Result<(), RunError> {
     let setup = Setup::new(run, settings.lessons(), settings.seeds)?;
     let seeds = &setup.seeds;
     let names = ["pruned", "quantized"].map(|stage| setup.names(stage));
     let [pruned, quantized] = setup.stages_from(
-        &student::pruned_store(run, &settings)?,
+        &student::pruned_store(run, settings)?,
         &names,
         |i| i,
-        |lab, i| student::pruned(lab, &settings, seeds[i]),
-        |lab, i, pruned| student::quantized(lab, &settings, seeds[i], &pruned),
+        |lab, i| student::pruned(lab, settings, seeds[i]),
+        |lab, i, pruned| student::quantized(lab, settings, seeds[i], &pruned),
     )?;
     let finished = seeds.iter().zip(pruned.into_iter().zip(quantized));
     let finished: Vec<Finished> = finished
@@ -124,13 +203,7 @@ fn smallest(run: &Run) -> Result<(), RunError> {
             quantized,
         })
         .collect();
-    measure::report(
-        run,
-        &settings,
-        &setup.validation,
-        &setup.teachers,
-        &finished,
-    )
+    measure::report(run, settings, &setup.validation, &setup.teachers, &finished)
 }
 
 /// The seeds that are reported.

@@ -1,23 +1,25 @@
 //! The tracks, and the settings of each target of `pixels` and `pooled`. They come from runs on
-//! validation images and seeds from 101 on (`docs/results/record.md`). The penalties are estimates
+//! validation images and seeds from 101 on (`docs/results/openings.md`). The penalties are estimates
 //! from those and from the bytes of openings, and were lowered where one had missed in errors.
 
 use compress_core::coding::matrix::geometry::Images;
 use compress_core::network::Front;
 use serde::{Deserialize, Serialize};
 
+use super::Options;
 use super::lab::{Lessons, Pruning};
 use super::teacher_settings::{TeacherSettings, TransferSettings};
+use crate::data::Shape;
 use crate::experiments::rate::Rate;
-use crate::run::{Options, Profile, RunError};
+use crate::run::{Profile, RunError};
 
 /// What is to be shown, and what a student may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 pub(crate) enum Track {
-    /// The smallest file that reads the 784 pixels as they are.
+    /// The smallest file that reads the pixels as they are.
     Pixels,
-    /// The smallest behind a fixed linear pooling of them to 14 × 14 and 7 × 7, a part of the
-    /// decoder.
+    /// The smallest behind a fixed linear pooling of them to a half and a quarter of the rows and
+    /// columns, a part of the decoder.
     Pooled,
     /// Pruning alone: few weights in full precision.
     Density,
@@ -46,25 +48,23 @@ impl Track {
         }
     }
 
-    /// What the first layer reads.
-    pub(super) fn images(self) -> Images {
-        self.front().map_or(IMAGE, |front| front.images())
+    /// What the first layer reads of such images.
+    pub(super) fn images(self, shape: Shape) -> Images {
+        let whole = Images::one(shape.height, shape.width);
+        self.front(shape).map_or(whole, |front| front.images())
     }
 
     /// What stands before the first layer.
-    pub(super) fn front(self) -> Option<Front> {
+    pub(super) fn front(self, shape: Shape) -> Option<Front> {
         (self == Track::Pooled).then_some(Front::TentPyramid {
-            height: IMAGE.height as u32,
-            width: IMAGE.width as u32,
+            height: shape.height as u32,
+            width: shape.width as u32,
         })
     }
 }
 
-/// The images of MNIST.
-pub(super) const IMAGE: Images = Images::one(28, 28);
-
 /// How a student is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Target {
     /// The mean size of a file that it was chosen for, in bytes.
     pub(super) bytes: usize,
@@ -100,9 +100,10 @@ pub(super) struct Target {
 }
 
 /// All of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Settings {
     pub(super) track: Track,
+    pub(super) shape: Shape,
     pub(super) seeds: usize,
     /// The first test images; all where `None`.
     pub(super) test_limit: Option<usize>,
@@ -119,8 +120,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Those of a profile and a command line.
-    pub(super) fn of(profile: Profile, options: &Options) -> Result<Self, RunError> {
+    /// Those of a profile and a command line, for such images.
+    pub(super) fn of(profile: Profile, options: &Options, shape: Shape) -> Result<Self, RunError> {
         let track = Track::of(options);
         let targets = match (profile, track) {
             (Profile::Full, Track::Pixels) => PIXELS,
@@ -136,9 +137,10 @@ impl Settings {
         let default_seeds = if quick || options.sweep { 2 } else { 5 };
         Ok(Settings {
             track,
+            shape,
             seeds: options.seeds.map_or(default_seeds, usize::from),
             test_limit: quick.then_some(1_000),
-            teachers: TeacherSettings::of(profile),
+            teachers: TeacherSettings::of(profile, shape),
             transfer: TransferSettings::of(profile),
             temperature: 1.0,
             batch: 256,
@@ -163,7 +165,7 @@ impl Settings {
             teachers: self.teachers,
             transfer: self.transfer,
             batch: self.batch,
-            front: self.track.front(),
+            front: self.track.front(self.shape),
         }
     }
 

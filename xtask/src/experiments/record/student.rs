@@ -11,12 +11,13 @@ use compress_quant::folding::{fold_steps, round_biases};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_quant::refine::{RefineOptions, refine};
 use ndarray::Array2;
+use serde_json::json;
 
 use super::lab::{Lab, Plan, StageError, Student, append};
 use super::ordered::ordered;
 use super::settings::Settings;
 use super::teachers;
-use crate::run::{Run, RunError};
+use crate::run::{Run, RunError, as_json};
 use crate::store::Store;
 
 /// Raise it where the same settings no longer give the same pruned students, so that none that an
@@ -34,13 +35,17 @@ const ROUNDING_OFF_GRID: f32 = 0.025;
 pub(super) fn pruned_store(run: &Run, settings: &Settings) -> Result<Store, RunError> {
     let (pruning, lessons) = (settings.pruning(), settings.lessons());
     let name = format!("pruned-{}", settings.track.name());
-    let recipes = format!("recipe {RECIPE}, of teachers {}", teachers::RECIPE);
-    run.kept(&name, &format!("{recipes}, {pruning:?} of {lessons:?}"))
+    let of = json!({
+        "recipes": [RECIPE, teachers::RECIPE],
+        "pruning": as_json(&pruning)?,
+        "lessons": as_json(&lessons)?,
+    });
+    run.kept(&name, of)
 }
 
 /// From untrained to as few weights as the target has, without what is dead.
 pub(super) fn pruned(lab: &Lab<'_>, settings: &Settings, seed: u64) -> Result<Student, StageError> {
-    let criterion = RateAware::default().of_images(settings.track.images());
+    let criterion = RateAware::default().of_images(settings.track.images(settings.shape));
     let criterion = Box::new(criterion);
     lab.pruned("pruned", seed, &settings.pruning(), criterion)
 }
@@ -59,13 +64,13 @@ fn refine_codes(
         penalty: settings.target.penalty,
         temperature: settings.temperature,
         sweeps: settings.refine_sweeps,
-        images: Some(settings.track.images()),
+        images: Some(settings.track.images(settings.shape)),
         bias_grid,
         seed,
     };
     let samples = lab.spread(settings.target.refine_samples);
     let targets = lab.targets(&samples, settings.temperature)?;
-    let bar = lab.progress.bar(&format!("refined, seed {seed}"), 1);
+    let bar = lab.progress.bar(&format!("refined, seed {seed}"), Some(1));
     refine(
         network,
         steps,
@@ -147,10 +152,10 @@ fn finished(
     let mut inputs = Array2::zeros((count, lab.data.features()));
     lab.data.fill(0, &indices, inputs.view_mut())?;
     let mut artifact = round_biases(&folded, inputs.view(), tolerance)?;
-    if let Some(front) = settings.track.front() {
+    if let Some(front) = settings.track.front(settings.shape) {
         artifact.architecture = artifact.architecture.behind(front)?;
     }
-    let bar = lab.progress.bar(&format!("ordered, seed {seed}"), 1);
+    let bar = lab.progress.bar(&format!("ordered, seed {seed}"), Some(1));
     let artifact = ordered(&artifact, target.order_window, &mut |done, of| {
         bar.reach(done, of);
     })?;

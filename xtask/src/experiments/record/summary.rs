@@ -12,6 +12,8 @@ use crate::experiments::decoded::{PUBLISHED, Published, percent};
 pub(super) struct Summary<'a> {
     pub(super) settings: &'a Settings,
     pub(super) results: &'a Results,
+    /// Whether the published figures are of the same task.
+    pub(super) compared: bool,
     pub(super) command: String,
     /// The file with the picture of the first student's weights, where there is one.
     pub(super) picture: Option<String>,
@@ -34,7 +36,7 @@ impl Summary<'_> {
         self.parts(&mut out);
         self.picture(&mut out);
         teachers(&self.results.teachers, &mut out);
-        if self.settings.track == Track::Pixels {
+        if self.compared {
             published(&mut out);
         }
         settings(&self.settings.describe(), &mut out);

@@ -60,8 +60,7 @@ struct Swept {
 }
 
 /// Makes the students of all prices and seeds, then the table and the plot.
-pub(super) fn run(run: &Run) -> Result<(), RunError> {
-    let settings = Settings::of(run.profile, &run.options)?;
+pub(super) fn run(run: &Run, settings: &Settings) -> Result<(), RunError> {
     let setup = Setup::new(run, settings.lessons(), settings.seeds)?;
     let (penalties, seeds) = (penalties(run.profile, settings.track), &setup.seeds);
     let of_penalty = |i: usize| penalties[i / seeds.len()];
@@ -71,10 +70,10 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
         .map(|i| format!("penalty {:e}, seed {}", of_penalty(i), seeds[of_seed(i)]))
         .collect();
     let [_, students] = setup.stages_from(
-        &student::pruned_store(run, &settings)?,
+        &student::pruned_store(run, settings)?,
         &[setup.names("pruned"), names],
         of_seed,
-        |lab, i| student::pruned(lab, &settings, seeds[i]),
+        |lab, i| student::pruned(lab, settings, seeds[i]),
         |lab, i, pruned| {
             let mut settings = settings.clone();
             settings.target.penalty = of_penalty(i);
@@ -96,7 +95,7 @@ pub(super) fn run(run: &Run) -> Result<(), RunError> {
         validation_samples: validation.len(),
         points: points.collect(),
     };
-    write(run, &settings, &frontier)
+    write(run, settings, &frontier)
 }
 
 fn measure(seed: u64, student: &Student, validation: &ImageSet) -> Result<Swept, RunError> {
@@ -122,16 +121,21 @@ fn point(penalty: f32, seeds: Vec<Swept>, images: usize) -> Point {
 fn write(run: &Run, settings: &Settings, frontier: &Frontier<'_>) -> Result<(), RunError> {
     let stem = format!("frontier-{}", frontier.track);
     let text = table(frontier, &stem, settings);
-    println!("\n{text}");
     let json = serde_json::to_string_pretty(frontier).map_err(|e| RunError::measure(e.into()))?;
     let json = json + "\n";
-    let plot = sweep_plot(&plot(frontier, settings.track))?;
+    let plot = sweep_plot(&plot(
+        frontier,
+        run.is_mnist() && settings.track == Track::Pixels,
+    ))?;
     let plot = plot.ok_or_else(|| failed("there are no seeds"))?;
-    run.finish_without_report(&[
-        (format!("{stem}.md"), text.as_bytes()),
-        (format!("{stem}.json"), json.as_bytes()),
-        (format!("{stem}.svg"), plot.as_bytes()),
-    ])
+    run.finish_without_report(
+        &text,
+        &[
+            (format!("{stem}.md"), text.as_bytes()),
+            (format!("{stem}.json"), json.as_bytes()),
+            (format!("{stem}.svg"), plot.as_bytes()),
+        ],
+    )
 }
 
 /// The page, as markdown.
@@ -165,7 +169,7 @@ fn table(frontier: &Frontier<'_>, stem: &str, settings: &Settings) -> String {
     out
 }
 
-fn plot(frontier: &Frontier<'_>, track: Track) -> Sweep {
+fn plot(frontier: &Frontier<'_>, comparable: bool) -> Sweep {
     let points = frontier.points.iter();
     let models = points.clone().flat_map(|p| &p.seeds).map(|s| {
         let error = percent(s.validation_errors, frontier.validation_samples);
@@ -174,7 +178,11 @@ fn plot(frontier: &Frontier<'_>, track: Track) -> Sweep {
     let models: Vec<(f64, f64)> = models.collect();
     Sweep {
         error: "validation error",
-        published: beside(&models, track),
+        published: if comparable {
+            beside(&models)
+        } else {
+            Vec::new()
+        },
         models,
         means: points
             .map(|p| (p.mean_bytes, p.mean_error_percent))
@@ -182,14 +190,13 @@ fn plot(frontier: &Frontier<'_>, track: Track) -> Sweep {
     }
 }
 
-/// What others published and can be compared with `models`: on the track `pixels`, and with errors
-/// not far from theirs.
-fn beside(models: &[(f64, f64)], track: Track) -> Vec<FrontierPoint> {
+/// What others published with errors not far from those of `models`.
+fn beside(models: &[(f64, f64)]) -> Vec<FrontierPoint> {
     let errors = models.iter().map(|(_, error)| *error);
     let low = errors.clone().fold(f64::INFINITY, f64::min) / 1.5;
     let high = errors.fold(0.0, f64::max) * 1.5;
     let near = published().filter(|p| (low..=high).contains(&p.error_percent));
-    near.filter(|_| track == Track::Pixels).collect()
+    near.collect()
 }
 
 #[cfg(test)]
@@ -197,11 +204,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn publications_stand_beside_like_errors_on_the_pixels_alone() {
+    fn publications_stand_beside_like_errors() {
         let near = [(1_700.0, 2.1), (4_000.0, 1.4)];
-        assert_eq!(beside(&near, Track::Pixels).len(), published().count());
-        assert_eq!(beside(&near, Track::Pooled).len(), 0);
-        assert_eq!(beside(&[(900.0, 12.0)], Track::Pixels).len(), 0);
+        assert_eq!(beside(&near).len(), published().count());
+        assert_eq!(beside(&[(900.0, 12.0)]).len(), 0);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //! come from runs by validation with seeds from 101 on.
 
 use compress_nn::data::Augmentation;
+use serde::Serialize;
 
+use crate::data::Shape;
 use crate::experiments::rate::Rate;
 use crate::run::Profile;
 
 /// How the teachers are trained.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct TeacherSettings {
     /// Training images used, validation included; all of them where `None`.
     pub(super) limit: Option<usize>,
@@ -15,8 +17,10 @@ pub(super) struct TeacherSettings {
     pub(super) validation: usize,
     /// How many teachers there are.
     pub(super) count: usize,
-    /// Widths of a teacher, features first.
-    pub(super) widths: [usize; 4],
+    /// Widths of a teacher's hidden layers.
+    pub(super) hidden: [usize; 2],
+    /// What the images are like.
+    pub(super) shape: Shape,
     /// Images of a batch.
     pub(super) batch: usize,
     /// The share of the hidden neurons that a batch drops.
@@ -33,7 +37,7 @@ pub(super) struct TeacherSettings {
 }
 
 /// What the teachers are asked about, and students learn from: the transfer set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct TransferSettings {
     /// Augmented copies of each training image, beside itself.
     pub(super) copies: usize,
@@ -78,7 +82,7 @@ impl TeacherSettings {
     pub(super) fn describe(&self) -> String {
         let TeacherSettings {
             count,
-            widths,
+            hidden: [first_width, second_width],
             epochs: [strong, weak],
             strengths: [first, second],
             rates,
@@ -86,25 +90,34 @@ impl TeacherSettings {
         } = self;
         let [rate, last] = rates.map(|rate| rate.describe());
         format!(
-            "{count} of {widths:?}, dropout {} by batches; {strong} epochs with augmentation up to {first}, learning rate {rate}; {weak} up to {second}, {last}",
+            "{count} of {first_width} and {second_width} hidden neurons, dropout {} by batches; {strong} epochs with augmentation up to {first}, learning rate {rate}; {weak} up to {second}, {last}",
             self.dropout
         )
     }
 
-    /// The settings of a profile.
-    pub(super) fn of(profile: Profile) -> Self {
-        match profile {
+    /// The settings of a profile, for such images.
+    pub(super) fn of(profile: Profile, shape: Shape) -> Self {
+        let settings = match profile {
             Profile::Full => FULL,
             Profile::Quick => QUICK,
-        }
+        };
+        TeacherSettings { shape, ..settings }
     }
 }
+
+/// What the settings were chosen for.
+const MNIST: Shape = Shape {
+    height: 28,
+    width: 28,
+    classes: 10,
+};
 
 const FULL: TeacherSettings = TeacherSettings {
     limit: None,
     validation: 5_000,
     count: 2,
-    widths: [784, 1200, 800, 10],
+    hidden: [1200, 800],
+    shape: MNIST,
     batch: 256,
     dropout: 0.3,
     rates: [Rate::new(1.2e-3, 0.1, 300), Rate::new(1.2e-4, 0.05, 0)],
@@ -119,7 +132,7 @@ const STRONGEST: f32 = 1.3;
 const QUICK: TeacherSettings = TeacherSettings {
     limit: Some(5_500),
     validation: 500,
-    widths: [784, 100, 60, 10],
+    hidden: [100, 60],
     batch: 64,
     epochs: [6, 2],
     ..FULL
@@ -127,7 +140,7 @@ const QUICK: TeacherSettings = TeacherSettings {
 
 /// What small students see. Weaker, it lowered a small student's training errors, not its validation
 /// errors (two seeds); stronger, at 1.4 and elastic 1.0, students of as many validation errors took
-/// a tenth more bytes (five seeds of `pooled`, `docs/results/record.md`).
+/// a tenth more bytes (five seeds of `pooled`, `docs/results/openings.md`).
 const TRANSFER: Augmentation = Augmentation {
     elastic: 0.7,
     ..AUGMENTATION

@@ -10,11 +10,12 @@ use compress_nn::data::{Augmented, ImageSet};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Settings, Trainer};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::lab::{Lessons, append};
 use super::teacher_settings::TeacherSettings;
 use crate::experiments::network::StoredNetwork;
-use crate::run::{Run, RunError};
+use crate::run::{Run, RunError, as_json};
 use crate::store::Store;
 
 type StageError = Box<dyn Error + Send + Sync>;
@@ -86,8 +87,8 @@ pub(super) fn transfer(
     let images = augmented.materialize(how.copies)?;
     let ensemble = ensemble(teachers)?;
     let shape = (images.len(), ensemble.outputs());
-    let of = format!("recipe {RECIPE}, {how:?} of {settings:?}");
-    let store = run.kept("transfer", &of)?;
+    let of = json!({"recipe": RECIPE, "how": as_json(how)?, "teachers": as_json(settings)?});
+    let store = run.kept("transfer", of)?;
     let logits: Vec<f32> = run.stage_in(&store, "teachers' logits", || {
         let logits = ensemble.teacher_logits(&images)?;
         Ok(logits.into_iter().collect())
@@ -98,7 +99,8 @@ pub(super) fn transfer(
 
 /// What later runs, of other tracks and targets too, take up.
 fn store(run: &Run, settings: &TeacherSettings) -> Result<Store, RunError> {
-    run.kept("teachers", &format!("recipe {RECIPE}, {settings:?}"))
+    let of = json!({"recipe": RECIPE, "teachers": as_json(settings)?});
+    run.kept("teachers", of)
 }
 
 /// The teachers as one.
@@ -116,14 +118,16 @@ fn train(
 ) -> Result<Stored, StageError> {
     let stream = format!("{name}.init");
     let (activation, init) = (Activation::Relu, Init::HeUniform);
-    let mut network = Mlp::new(&settings.widths, activation, init, run.seed, &stream)?;
+    let ([first, second], shape) = (settings.hidden, settings.shape);
+    let widths = [shape.features(), first, second, shape.classes];
+    let mut network = Mlp::new(&widths, activation, init, run.seed, &stream)?;
     let mut epochs = Vec::new();
     for part in 0..2 {
         let strength = settings.strengths[part];
         let augmentation = settings.augmentation.with_max_strength(strength);
         let stream = format!("{name}.augment");
         let data = Augmented::new(training, augmentation, run.seed, stream)?;
-        let bar = run.progress.bar(name, 1);
+        let bar = run.progress.bar(name, Some(1));
         let settings = training_settings(run, settings, name, part);
         let mut trainer = Trainer::new(network, settings)?
             .validation(validation, 1)
