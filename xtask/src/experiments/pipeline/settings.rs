@@ -1,10 +1,12 @@
 //! The settings of the pipeline, full and quick. They were chosen with `--validation-only`.
 
+use serde::Serialize;
+
 use crate::experiments::rate::Rate;
 use crate::run::Profile;
 
 /// The learning rates of all trainings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Rates {
     pub(super) teacher: Rate,
     pub(super) teacher_last: Rate,
@@ -24,7 +26,7 @@ const RATES: Rates = Rates {
     dense: Rate::new(1e-3, 0.05, 100),
     tune: Rate::new(1e-3, 0.05, 50),
     two_bits: Rate::new(5e-4, 0.05, 50),
-    distill: Rate::new(2e-3, 0.05, 200),
+    distill: Rate::new(3e-3, 0.05, 200),
     prune: Rate::new(2e-3, 0.05, 200),
     quantize: Rate::new(1e-3, 0.05, 200),
 };
@@ -34,7 +36,7 @@ const RATES: Rates = Rates {
 const STRENGTHS: [f32; 3] = [1.3, 0.7, 1.0];
 
 /// Everything that the pipeline can be set to, beside the seed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Settings {
     /// Training images used, validation included; all of them where `None`.
     pub(super) limit: Option<usize>,
@@ -42,21 +44,22 @@ pub(super) struct Settings {
     pub(super) validation: usize,
     /// Test images used; all of them where `None`.
     pub(super) test_limit: Option<usize>,
-    /// Widths of the teacher, features first.
-    pub(super) teacher: [usize; 4],
-    /// Widths of the student, features first.
-    pub(super) student: [usize; 4],
+    /// Widths of the teacher's hidden layers.
+    pub(super) teacher: [usize; 2],
+    /// Widths of the student's hidden layers.
+    pub(super) student: [usize; 2],
     /// Epochs of the teacher with the full strength of augmentation.
     pub(super) teacher_epochs: usize,
     /// Further epochs of the teacher with little augmentation.
     pub(super) teacher_last_epochs: usize,
-    /// The probability that a hidden neuron of the teacher is dropped.
+    /// The share of the teacher's hidden neurons that a batch drops.
     pub(super) teacher_dropout: f32,
     /// Strengths of augmentation: teacher, its last epochs, transfer set.
     pub(super) strengths: [f32; 3],
     /// Learning rates.
     pub(super) rates: Rates,
-    /// Images of a batch, for the teacher and the students.
+    /// Images of a batch, for the teacher and for the students.
+    pub(super) teacher_batch: usize,
     pub(super) batch: usize,
     /// Augmented copies of each training image in the transfer set.
     pub(super) copies: usize,
@@ -104,9 +107,12 @@ impl Settings {
         };
         let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
         let rows = [
-            ("teacher", widths(&self.teacher)),
-            ("student", widths(&self.student)),
-            ("batch", self.batch.to_string()),
+            ("teacher: hidden neurons", widths(&self.teacher)),
+            ("student: hidden neurons", widths(&self.student)),
+            (
+                "batch of the teacher, of students",
+                format!("{}, {}", self.teacher_batch, self.batch),
+            ),
             (
                 "teacher: epochs, then with less augmentation",
                 format!("{}, {}", self.teacher_epochs, self.teacher_last_epochs),
@@ -115,7 +121,10 @@ impl Settings {
                 "dense student and fine-tuning alone: epochs",
                 format!("{}, {}", self.dense_epochs, self.tune_epochs),
             ),
-            ("teacher: dropout", self.teacher_dropout.to_string()),
+            (
+                "teacher: dropout by batches",
+                self.teacher_dropout.to_string(),
+            ),
             (
                 "augmentation of the teacher, of its last epochs, of the transfer set",
                 self.strengths.map(|s| s.to_string()).join(", "),
@@ -158,26 +167,27 @@ const FULL: Settings = Settings {
     limit: None,
     validation: 5_000,
     test_limit: None,
-    teacher: [784, 1200, 1200, 10],
-    student: [784, 300, 100, 10],
-    teacher_epochs: 16,
-    teacher_last_epochs: 3,
-    teacher_dropout: 0.3,
+    teacher: [1000, 600],
+    student: [300, 100],
+    teacher_epochs: 15,
+    teacher_last_epochs: 2,
+    teacher_dropout: 0.25,
     strengths: STRENGTHS,
     rates: RATES,
     soft_weight: 0.7,
     prune_interval: 50,
-    batch: 256,
-    copies: 5,
+    teacher_batch: 256,
+    batch: 128,
+    copies: 4,
     temperature: 2.0,
-    dense_epochs: 10,
-    tune_epochs: 6,
-    distill_passes: 7,
-    prune_passes: 8,
-    quantize_passes: 7,
+    dense_epochs: 6,
+    tune_epochs: 4,
+    distill_passes: 5,
+    prune_passes: 5,
+    quantize_passes: 3,
     alone_density: 0.05,
     alone_neurons: 0.4,
-    density: 0.0205,
+    density: 0.0230,
     weight_bits: 4,
     bias_bits: 8,
 };
@@ -186,8 +196,8 @@ const QUICK: Settings = Settings {
     limit: Some(5_500),
     validation: 500,
     test_limit: Some(1_000),
-    teacher: [784, 100, 60, 10],
-    student: [784, 40, 20, 10],
+    teacher: [100, 60],
+    student: [40, 20],
     teacher_epochs: 8,
     teacher_last_epochs: 2,
     teacher_dropout: 0.3,
@@ -195,6 +205,7 @@ const QUICK: Settings = Settings {
     rates: RATES,
     soft_weight: 0.7,
     prune_interval: 50,
+    teacher_batch: 64,
     batch: 64,
     copies: 1,
     temperature: 2.0,
