@@ -1,5 +1,5 @@
-//! Numbers with fewer bits: the grid of representable values, tensors of codes on it, and the
-//! codec that turns weights into codes.
+//! The contract of quantization: the grid of representable values, tensors of codes on a grid, and
+//! the codec that turns weights into codes.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,21 +8,22 @@ use crate::{Error, Result};
 #[cfg(test)]
 mod tests;
 
-/// Which values of a tensor share a scale.
+/// Which values of a tensor share a scale: per-tensor, per-channel or group quantization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Granularity {
-    /// All of them.
+    /// Per-tensor: all of them.
     Tensor,
-    /// Each row of a weight `[out, in]`: one output channel.
+    /// Per-channel: each row of a weight `[out, in]`, which is one output channel.
     Channel,
-    /// Each run of this many values within a row; the last run of a row may be shorter.
+    /// Group: each run of this many values within a row. The last run of a row may be shorter.
     Group(u32),
 }
 
-/// The values that codes stand for.
+/// A grid: the values that codes stand for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Grid {
-    /// `scale · (code − zero_point)` (ONNX, `DequantizeLinear`).
+    /// Linear (uniform) quantization, symmetric or affine: `scale · (code − zero_point)` (ONNX,
+    /// `DequantizeLinear`).
     Linear {
         /// Width of a code, 2 to 16.
         bits: u8,
@@ -30,16 +31,17 @@ pub enum Grid {
         granularity: Granularity,
         /// One for each set of values that share it, in row-major order; positive.
         scales: Vec<f32>,
-        /// As many as scales, for codes from 0 to 2^bits − 1; or empty, for symmetric codes from
-        /// −(2^(bits−1) − 1) to 2^(bits−1) − 1 with zero at 0.
+        /// Affine (asymmetric): one zero point for each scale, and codes from 0 to 2^bits − 1.
+        /// Symmetric: empty, and codes from −(2^(bits−1) − 1) to 2^(bits−1) − 1 with zero at 0.
         zero_points: Vec<i32>,
     },
-    /// `values[code]`, one list for the whole tensor.
+    /// A codebook: `values[code]`, with one list for the whole tensor.
     Codebook {
         /// Ascending; at most 65,536.
         values: Vec<f32>,
     },
-    /// Zero for code 0, else `sign(code) · 2^(max_exponent − |code| + 1)`.
+    /// Power-of-two quantization: zero for code 0, else
+    /// `sign(code) · 2^(max_exponent − |code| + 1)`.
     PowerOfTwo {
         /// Width of a code, 2 to 8; codes run from −(2^(bits−1) − 1) to 2^(bits−1) − 1.
         bits: u8,
@@ -64,7 +66,7 @@ impl Grid {
         }
     }
 
-    /// Width of a fixed-width code.
+    /// The width of a code in bits, if all codes have the same width.
     pub fn bits(&self) -> u32 {
         let (low, high) = self.code_range();
         // The range of an empty codebook is empty.
@@ -72,7 +74,7 @@ impl Grid {
         most.checked_ilog2().map_or(0, |b| b + 1)
     }
 
-    /// Bits that the grid itself takes: scales, zero points, codebook values.
+    /// The bits of the grid itself: scales, zero points, codebook values.
     pub fn parameter_bits(&self) -> u64 {
         match self {
             Grid::Linear {
@@ -156,7 +158,7 @@ impl Grid {
         self.dequantize_named("a tensor", codes, shape, out)
     }
 
-    /// As [`Grid::dequantize_into`], the tensor being called `name` in errors.
+    /// As [`Grid::dequantize_into`]; errors call the tensor `name`.
     fn dequantize_named(
         &self,
         name: &str,
@@ -263,17 +265,17 @@ fn rows_and_columns(shape: &[usize]) -> (usize, usize) {
     }
 }
 
-/// How many values a tensor of this shape holds; `usize::MAX` where they are more, which a file
-/// can claim.
+/// How many values a tensor of this shape holds. `usize::MAX` where they are more, as a file can
+/// claim.
 fn value_count(shape: &[usize]) -> usize {
-    // A zero anywhere makes it empty, whatever the product overflows to before it.
+    // A zero anywhere makes it empty, even if the product of the dimensions before it overflows.
     if shape.contains(&0) {
         return 0;
     }
     shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d))
 }
 
-/// A tensor of codes.
+/// A quantized tensor: codes, and the grid that they are on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedTensor {
     /// The parameter's name.
@@ -302,7 +304,7 @@ impl QuantizedTensor {
     }
 }
 
-/// `2^(exponent / 2)`, the same f32 everywhere; the exponent is taken to lie from −250 to 250.
+/// `2^(exponent / 2)`, the same f32 everywhere. The exponent is clamped to −250 to 250.
 pub fn sqrt2_power(exponent: i32) -> f32 {
     let exponent = exponent.clamp(-250, 250);
     let whole = f32::from_bits(((exponent.div_euclid(2) + 127) as u32) << 23);
@@ -312,8 +314,8 @@ pub fn sqrt2_power(exponent: i32) -> f32 {
     }
 }
 
-/// Turns the weights of one tensor into codes. Fitted once, then frozen: what training saw is
-/// what ships.
+/// Turns the weights of one tensor into codes. It is fitted once and then frozen, so what training
+/// saw is what is stored.
 pub trait WeightCodec: Send + Sync {
     /// What the codes stand for.
     fn grid(&self) -> &Grid;
@@ -337,7 +339,7 @@ pub trait WeightCodec: Send + Sync {
         })
     }
 
-    /// Replaces each weight by the value that its code stands for: decode(encode(x)).
+    /// Fake quantization: replaces each weight by the value of its code, decode(encode(x)).
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {
         let mut codes = vec![0; weights.len()];
         self.encode_into(weights, shape, &mut codes)?;

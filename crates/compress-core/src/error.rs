@@ -1,4 +1,4 @@
-//! The errors of this crate, and the one that its contracts speak.
+//! The error type of this crate, which its contracts use too.
 
 use std::path::PathBuf;
 
@@ -78,7 +78,7 @@ pub enum Error {
         /// The levels that can be used, comma separated.
         available: String,
     },
-    /// Bytes that are not what they claim to be.
+    /// Bytes that are not in the expected format.
     #[error("at byte {offset}: {reason}")]
     Format {
         /// Position of the fault from the beginning of the bytes.
@@ -109,7 +109,7 @@ impl Error {
         Error::Other(Box::new(error))
     }
 
-    /// A setting that is out of range.
+    /// Makes an error for a setting that is out of range.
     pub fn invalid(
         what: impl Into<String>,
         value: impl std::fmt::Display,
@@ -125,7 +125,7 @@ impl Error {
     /// Fails unless `found` is `expected`.
     #[inline]
     pub fn check_shape(what: &str, expected: &[usize], found: &[usize]) -> Result<()> {
-        // Without the call that comparing slices is: it took an eighth of a loop over short vectors.
+        // Comparing slices directly is a call, which took an eighth of a loop over short vectors.
         if expected.len() == found.len() && expected.iter().eq(found) {
             return Ok(());
         }
@@ -154,7 +154,8 @@ impl Error {
     }
 
     /// Fails at the first label that names none of `classes` classes. `indices` are the positions
-    /// of the samples in the data, for the error; a label without one counts for itself.
+    /// of the samples in the data, for the error. A label without an index is named by its own
+    /// position.
     pub fn check_labels(labels: &[u32], indices: &[usize], classes: usize) -> Result<()> {
         match labels.iter().position(|&label| label as usize >= classes) {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! Files on disk: there whole or not at all.
+//! Writes files whole or not at all, and reads them.
 
 use std::fs;
 use std::io::Write;
@@ -10,8 +10,8 @@ use crate::{Error, Result};
 #[cfg(test)]
 mod tests;
 
-/// Writes `bytes` to a new file beside `path`, and gives it that name once it is complete: whoever
-/// reads `path`, even after an interruption, finds the earlier file or this one.
+/// Writes `bytes` to a new file beside `path`, and renames it to `path` once it is complete. So a
+/// reader of `path` finds either the earlier file or this one, even after an interruption.
 ///
 /// # Errors
 /// [`Error::Io`] with `path`; nothing is left behind then.
@@ -22,8 +22,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write()`], for files that belong together: none gets its name before all are complete.
 ///
 /// # Errors
-/// [`Error::Io`] with the path at fault. Nothing half-written is left behind; where a name cannot
-/// be taken (a folder has it, say), those before it in the list have been replaced.
+/// [`Error::Io`] with the path at fault. Nothing half-written is left behind. Where a file cannot
+/// be renamed (a folder has the name, say), those before it in the list have been replaced.
 pub fn write_all(files: &[(PathBuf, &[u8])]) -> Result<()> {
     let mut pending = Pending(Vec::new());
     for (path, bytes) in files {
@@ -40,13 +40,13 @@ pub fn write_all(files: &[(PathBuf, &[u8])]) -> Result<()> {
     Ok(())
 }
 
-/// Files written and not yet renamed; removed where that never happens.
+/// Files that are written but not yet renamed. They are removed if that never happens.
 struct Pending(Vec<(PathBuf, PathBuf)>);
 
 impl Drop for Pending {
     fn drop(&mut self) {
         for (temporary, _) in &self.0 {
-            // Best effort: what matters is the first error.
+            // Best effort: only the first error matters.
             let _ = fs::remove_file(temporary);
         }
     }
@@ -67,7 +67,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| io(path, source))
 }
 
-/// Names the file whose content is at fault.
+/// Adds the path of the file at fault to an error.
 pub(crate) fn at(path: &Path, error: Error) -> Error {
     io(
         path,

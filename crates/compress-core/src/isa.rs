@@ -1,8 +1,8 @@
 //! The instruction set levels, found at run time.
 //!
-//! Every level gives the same bits; they differ in speed alone. `COMPRESS_ISA` forces a level,
-//! so that each can be tested, and asking for one that the machine lacks is an error, never a
-//! silent fallback.
+//! Every level gives the same bits; they differ only in speed. The environment variable
+//! `COMPRESS_ISA` forces a level, so that each can be tested. Asking for a level that the machine
+//! lacks is an error, never a silent fallback.
 
 use std::sync::OnceLock;
 
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// An instruction set level; each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
-    /// The specification, on any machine.
+    /// Plain code that runs on any machine: the specification of the others.
     Scalar,
     /// AVX2 with FMA and F16C.
     Avx2,
@@ -35,7 +35,7 @@ impl Isa {
         }
     }
 
-    /// Whether this machine has it.
+    /// Whether this machine has the level.
     pub fn is_available(self) -> bool {
         self <= best()
     }
@@ -158,7 +158,7 @@ fn request_tiles() -> bool {
     result == 0
 }
 
-/// How other systems grant the tiles is not known here.
+/// How other systems grant the tiles is not known, so AMX is not used there.
 #[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
 fn request_tiles() -> bool {
     false

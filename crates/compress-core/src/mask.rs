@@ -7,7 +7,7 @@ use crate::{Error, Result};
 #[cfg(test)]
 mod tests;
 
-/// The importance of each value of one tensor. What scores lowest is pruned first.
+/// The importance of each value of one tensor. The lowest scores are pruned first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorScores {
     /// The parameter's name.
@@ -37,24 +37,23 @@ impl Scores {
     }
 }
 
-/// Says how important each weight is.
+/// A criterion: says how important each weight is.
 pub trait Criterion {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
 
-    /// Takes what the optimizer remembers, as
-    /// [`crate::train::TrainHook::observe_second_moments`] gives it, before the scores that
-    /// follow. Most criteria need none of it.
+    /// Takes the optimizer's second moments, as [`crate::train::TrainHook::observe_second_moments`]
+    /// gets them. The scores that follow may use them; most criteria do not.
     fn observe_second_moments(&mut self, network: &dyn Network, moments: &[&[f32]]) -> Result<()> {
         let _ = (network, moments);
         Ok(())
     }
 
-    /// Scores every weight (not the biases) of `network`.
+    /// Scores every weight of `network`, but not the biases.
     fn scores(&self, network: &dyn Network) -> Result<Scores>;
 }
 
-/// Says which weights go, given their scores.
+/// A structure: decides from the scores which weights are pruned together.
 pub trait Structure {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
@@ -82,7 +81,7 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// The mask of what is not zero now in the weights of `network`.
+    /// The mask of the weights of `network` that are not zero now.
     pub fn of_nonzeros(network: &dyn Network) -> Self {
         let tensors = network
             .parameters()
@@ -97,7 +96,7 @@ impl Mask {
         Mask { tensors }
     }
 
-    /// How many values it covers.
+    /// How many values the mask covers.
     pub fn total(&self) -> usize {
         self.tensors.iter().map(|t| t.keep.len()).sum()
     }
@@ -118,7 +117,7 @@ impl Mask {
         }
     }
 
-    /// Sets to +0 what does not stay.
+    /// Sets to +0 all values that do not stay.
     ///
     /// # Errors
     /// Before anything is changed: where a tensor is unknown to `network` or its shape differs.

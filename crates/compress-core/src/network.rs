@@ -1,5 +1,5 @@
-//! What a model is to the algorithms: named parameters, a forward pass that can be tapped, a
-//! chain of layers, and the edits that follow from it.
+//! The contract of a model: named parameters, a forward pass that can be tapped, a chain of layers,
+//! and the edits of that chain.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ mod tests;
 
 pub use self::front::Front;
 
-/// What a parameter is used for.
+/// The role of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// A matrix `[out_features, in_features]`, row-major.
@@ -67,12 +67,12 @@ impl Parameter {
         }
     }
 
-    /// PyTorch's name for it, as `layers.0.weight`.
+    /// Its name, in PyTorch's style: `layers.0.weight`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Weight or bias.
+    /// Whether it is a weight or a bias.
     pub fn role(&self) -> Role {
         self.role
     }
@@ -107,16 +107,16 @@ impl Parameter {
         (&mut self.value, &mut self.gradient)
     }
 
-    /// Which weights may be other than zero; all of them where `None`.
+    /// Which weights are live (may be other than zero); all of them where `None`.
     ///
-    /// Who prunes for good says it here, so that a training loop can leave the others out
+    /// Permanent pruning sets this, so that a training loop can leave the dead weights out
     /// ([`crate::train::Step::live_only`]).
     pub fn live(&self) -> Option<&Arc<Live>> {
         self.live.as_ref()
     }
 
-    /// Makes these weights the only ones that may be other than zero, and zeroes the others and
-    /// their gradient; `None` makes all of them live again.
+    /// Makes only these weights live, and zeroes the others and their gradient; `None` makes all of
+    /// them live again.
     ///
     /// # Errors
     /// Where it is for a matrix of another shape.
@@ -167,13 +167,13 @@ pub enum Activation {
 /// One dense layer: `y = activation(x · weightᵀ + bias)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerSpec {
-    /// As in `layers.0`; its parameters are `layers.0.weight` and `layers.0.bias`.
+    /// Such as `layers.0`. Its parameters are then `layers.0.weight` and `layers.0.bias`.
     pub name: String,
     /// How many features come in.
     pub inputs: usize,
     /// How many neurons there are.
     pub outputs: usize,
-    /// What follows the product.
+    /// The activation that follows the product.
     pub activation: Activation,
 }
 
@@ -189,7 +189,7 @@ impl LayerSpec {
     }
 }
 
-/// How a hidden layer is taken out.
+/// How a hidden layer is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerRemoval {
     /// The next layer reads what this one read. Needs as many outputs as inputs.
@@ -198,15 +198,15 @@ pub enum LayerRemoval {
     Fold,
 }
 
-/// A chain of dense layers, and which of the original features feed it, through which front.
+/// A chain of dense layers, the front before it, and the features that are selected for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Architecture {
     /// How many features a sample has.
     pub features: usize,
-    /// What the features pass through before anything else reads them.
+    /// The front: a fixed function that the features pass through first.
     pub front: Option<Front>,
-    /// The features that the first layer reads, ascending; all of them where `None`. Where there
-    /// is a front, they are of what it gives.
+    /// The features that the first layer reads, ascending; all of them where `None`. Behind a
+    /// front, they are numbered among the front's outputs.
     pub selected: Option<Vec<u32>>,
     /// First to last; each reads what the one before it writes.
     pub layers: Vec<LayerSpec>,
@@ -256,7 +256,7 @@ impl Architecture {
         self.layers.last().map_or(0, |layer| layer.outputs)
     }
 
-    /// Weights and biases together; `usize::MAX` where they are more.
+    /// The number of weights and biases together; `usize::MAX` where that overflows.
     pub fn parameter_count(&self) -> usize {
         let of_layer = |l: &LayerSpec| l.outputs.saturating_mul(l.inputs.saturating_add(1));
         let counts = self.layers.iter().map(of_layer);
@@ -336,7 +336,7 @@ impl Architecture {
         Ok(())
     }
 
-    /// The chain after layer `layer` keeps only the neurons marked in `keep`.
+    /// The chain after only the neurons marked in `keep` stay in layer `layer`.
     ///
     /// # Errors
     /// Refused where the layer is the last, `keep` has the wrong length, or nothing would be left.
@@ -366,7 +366,7 @@ impl Architecture {
         Ok(edited)
     }
 
-    /// The chain after the first layer reads only those of its present inputs marked in `keep`.
+    /// The chain after only those present inputs of the first layer stay that are marked in `keep`.
     ///
     /// # Errors
     /// Refused where `keep` has the wrong length or nothing would be left.
@@ -455,9 +455,9 @@ impl Architecture {
     }
 }
 
-/// Sees what goes into each layer during a forward pass: for calibration.
+/// Watches the inputs of each layer during a forward pass, for calibration.
 pub trait Tap {
-    /// `inputs` is `[batch, layer.inputs]`, what layer number `index` is about to read.
+    /// `inputs` is `[batch, layer.inputs]`: what layer number `index` is about to read.
     fn observe(
         &mut self,
         index: usize,
@@ -468,8 +468,8 @@ pub trait Tap {
 
 /// A model that can be compressed.
 ///
-/// `compress-nn`'s MLP is one; a user's own model is another, once it can list its parameters
-/// and run forward. The edits have defaults that refuse.
+/// `compress-nn`'s MLP is one. Your own model can be another: it must list its parameters and run
+/// forward. The edits have defaults that refuse.
 pub trait Network: Send + Sync {
     /// The chain of layers as it is now.
     fn architecture(&self) -> Architecture;
@@ -487,7 +487,7 @@ pub trait Network: Send + Sync {
     fn forward_tapped(&self, inputs: ArrayView2<'_, f32>, tap: &mut dyn Tap)
     -> Result<Array2<f32>>;
 
-    /// A copy of it.
+    /// A copy of the network.
     fn boxed_clone(&self) -> Box<dyn Network>;
 
     /// Removes the neurons of layer `layer` that are not marked in `keep`: its rows, its biases
@@ -497,8 +497,8 @@ pub trait Network: Send + Sync {
         Err(unsupported(self.architecture(), layer, "neurons"))
     }
 
-    /// Removes the inputs of the first layer that are not marked in `keep`. The network goes on
-    /// to take samples of all features, and reads only those that are left.
+    /// Removes the inputs of the first layer that are not marked in `keep`. Samples still have all
+    /// features; the network reads only those that are left.
     fn remove_inputs(&mut self, keep: &[bool]) -> Result<()> {
         let _ = keep;
         Err(unsupported(self.architecture(), 0, "inputs"))

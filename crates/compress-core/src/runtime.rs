@@ -1,10 +1,10 @@
-//! Runs a compressed model: bytes in, predictions out, without any training code.
+//! Inference: runs a compressed model, from its bytes to predictions, without any training code.
 //!
-//! A layer's weights are laid out once, when the model is loaded, for the kernel that suits them
-//! ([`LayerKernel`]). In between lie no copies of whole batches: rows are cut into blocks, by
-//! their number alone, and a block passes through all layers in buffers that a [`Session`] keeps,
-//! so that a thread works in its own cache and a call allocates nothing. Up to three rows through a
-//! small model of whole numbers have a shorter way (`one_row.rs`), to the same bits.
+//! Each layer's weights are laid out once, when the model is loaded, for the kernel that suits them
+//! ([`LayerKernel`]). Whole batches are never copied between layers. Rows are cut into blocks, by
+//! their number alone. A block passes through all layers in buffers that a [`Session`] keeps, so a
+//! thread works in its own cache and a call allocates nothing. Up to three rows through a small
+//! model of whole numbers take a shorter way (`one_row.rs`), with the same bits.
 
 mod layer;
 mod one_row;
@@ -25,19 +25,19 @@ use crate::artifact::Artifact;
 use crate::network::Architecture;
 use crate::{Error, Result};
 
-/// What a model computes with.
+/// The arithmetic of a model's layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Arithmetic {
     /// In f32: what a network with the decoded parameters computes, bit for bit but for the sign
     /// of a zero. Weights that are zero are left out where that is faster.
     #[default]
     Exact,
-    /// On integers where a layer's weights are codes that a kernel can multiply: of 8 bits with a
-    /// scale for each tensor or channel, or of 4 bits with scales for groups, or of a codebook of
-    /// 16 values. Inputs of a layer are rounded to 8 bits, with a scale for each row or, beside 4
-    /// bits, for each 32 values of a row; beside a codebook they stay f32. Faster, and predictions
-    /// may differ a little. Other layers run as with [`Arithmetic::Exact`]. A value that overflows f32 before a
-    /// layer of 8 bits is an error.
+    /// On integers, where a kernel can multiply a layer's codes: codes of 8 bits with a scale for
+    /// each tensor or channel, codes of 4 bits with scales for groups, or a codebook of 16 values.
+    /// A layer's inputs are rounded to 8 bits, with a scale for each row or, beside 4 bits, for
+    /// each 32 values of a row; beside a codebook they stay f32. This is faster, and predictions
+    /// may differ a little. Other layers run as with [`Arithmetic::Exact`]. A value that overflows
+    /// f32 before a layer of 8 bits is an error.
     Integer,
 }
 
@@ -120,17 +120,17 @@ impl Runtime {
         })
     }
 
-    /// The chain of layers, and which features feed it, through which front.
+    /// The architecture: layers, selected features and front.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
-    /// What each layer runs on, in order.
+    /// The kernel that each layer runs on, in order.
     pub fn kernels(&self) -> impl Iterator<Item = LayerKernel> {
         self.layers.iter().map(Layer::kernel)
     }
 
-    /// Buffers for predictions that follow each other.
+    /// Makes buffers for many predictions.
     pub fn session(&self) -> Session<'_> {
         Session::new(self)
     }
@@ -139,11 +139,10 @@ impl Runtime {
     ///
     /// Allocates its buffers; for many calls see [`Runtime::session`].
     ///
-    /// # Errors
-    /// [`Error::Shape`] where the number of features differs; [`Error::NonFinite`] where an input
-    /// is NaN or infinite, which names its row and column, and with [`Arithmetic::Integer`] where
-    /// the outputs of a front or of a hidden layer overflow f32, so that the next cannot quantize them;
-    /// [`Error::Isa`] where `COMPRESS_ISA` asks for what the machine lacks.
+    /// [`Error::Shape`] where the number of features differs. [`Error::NonFinite`] where an input
+    /// is NaN or infinite, with its row and column; with [`Arithmetic::Integer`] also where the
+    /// outputs of a front or of a hidden layer overflow f32, so that the next layer cannot quantize
+    /// them. [`Error::Isa`] where `COMPRESS_ISA` asks for what the machine lacks.
     pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let mut logits = Array2::zeros((inputs.nrows(), self.architecture.outputs()));
         self.session().predict_into(inputs, logits.view_mut())?;
@@ -161,7 +160,7 @@ impl Runtime {
         Ok(classes)
     }
 
-    /// About as many multiply-adds of floats as take the time of a row.
+    /// The time of a row, as a number of multiply-adds of floats; approximate.
     fn multiply_adds(&self) -> usize {
         let of_layers = self.layers.iter().map(Layer::multiply_adds);
         of_layers.fold(0, usize::saturating_add)

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 #[cfg(test)]
 mod tests;
 
-/// A file cannot make a reader allocate more than this for one structure.
+/// The most that a file can make a reader allocate for one structure.
 const LIMIT: usize = 1 << 30;
 
 /// The bytes of `value`: integers as varints, little-endian.
@@ -31,7 +31,7 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize)> {
     })
 }
 
-/// Reads what [`to_bytes`] wrote, and nothing behind it.
+/// Reads what [`to_bytes`] wrote; nothing may follow it.
 ///
 /// # Errors
 /// As [`from_bytes`], and where bytes are left.

@@ -14,8 +14,8 @@ pub use feature_major::{FeatureMajor, FeatureRow, gather_by_feature};
 
 /// Labelled samples that can be read in any order, as often as wanted.
 ///
-/// `fill` takes the epoch, so that augmented data differs from epoch to epoch and is the same
-/// whenever the same epoch is asked for.
+/// `fill` takes the epoch: augmented data differs from epoch to epoch, but is the same whenever the
+/// same epoch is asked for.
 pub trait Samples: Sync {
     /// How many samples there are.
     fn len(&self) -> usize;
@@ -29,7 +29,7 @@ pub trait Samples: Sync {
     /// Writes the samples `indices` as rows of `out` `[indices.len(), features]`.
     fn fill(&self, epoch: u64, indices: &[usize], out: ArrayViewMut2<'_, f32>) -> Result<()>;
 
-    /// The same samples feature by feature, where they can be read so without being read whole.
+    /// The same samples feature by feature, if that is possible without reading all features.
     fn by_feature(&self) -> Option<&dyn FeatureMajor> {
         None
     }
@@ -132,15 +132,15 @@ pub fn check_indices(indices: &[usize], samples: usize) -> Result<()> {
     }
 }
 
-/// What a loss may know about the batch beside the logits.
+/// What a loss can use of the batch beside the logits.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// What the network read, `[batch, features]`; `[batch, 0]` for a loss that says that it does
-    /// not read it ([`Loss::reads_inputs`]).
+    /// What the network read, `[batch, features]`. For a loss that does not read it
+    /// ([`Loss::reads_inputs`]) it may be `[batch, 0]`.
     pub inputs: ArrayView2<'a, f32>,
     /// The class of each row; empty where the samples have none.
     pub labels: &'a [u32],
-    /// The position of each row in the samples, by which cached targets are found.
+    /// The position of each row in the samples. Cached targets are found by it.
     pub indices: &'a [usize],
     /// The epoch that the rows were drawn in.
     pub epoch: u64,
@@ -148,8 +148,8 @@ pub struct Batch<'a> {
 
 /// A loss, averaged over the batch.
 pub trait Loss: Sync {
-    /// Whether it reads [`Batch::inputs`]. Where it does not, a training loop need not keep what
-    /// the network has no use for.
+    /// Whether it reads [`Batch::inputs`]. If not, a training loop need not keep inputs that the
+    /// network does not use.
     fn reads_inputs(&self) -> bool {
         true
     }
@@ -164,7 +164,7 @@ pub trait Loss: Sync {
     ) -> Result<f32>;
 }
 
-/// Where a training run is.
+/// How far a training run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// From 0.
@@ -175,22 +175,23 @@ pub struct Step {
     pub total_steps: usize,
     /// The learning rate of this step.
     pub learning_rate: f32,
-    /// Whether the loop leaves alone what is not live
-    /// ([`crate::network::Parameter::live`]): its values and gradients stay zero.
+    /// Whether the loop leaves dead weights alone ([`crate::network::Parameter::live`]): their
+    /// values and gradients stay zero.
     pub live_only: bool,
 }
 
 impl Step {
-    /// How much of the run lies behind, from 0 up to but not including 1.
+    /// The fraction of the run that is done: from 0 up to but not including 1.
     pub fn progress(&self) -> f32 {
         self.step as f32 / self.total_steps.max(1) as f32
     }
 }
 
-/// Something that takes part in training: a mask, fake quantization, a schedule of densities.
+/// A hook that takes part in training, such as a mask, fake quantization (QAT) or gradual pruning.
 ///
-/// The loop calls the hooks in their order before a forward pass and after a step, and in
-/// reverse order after a backward pass (likewise around a look at the validation samples), so that what one swaps in before, it swaps out after.
+/// The loop calls the hooks in their order before a forward pass and after a step. After a backward
+/// pass it calls them in reverse order, so that what a hook swaps in before, it swaps out after.
+/// The same holds around a validation.
 pub trait TrainHook {
     /// Before the forward pass of `step`.
     fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
@@ -204,11 +205,13 @@ pub trait TrainHook {
         Ok(())
     }
 
-    /// What the optimizer remembers of the squares of the gradients, after its step and before
-    /// [`TrainHook::after_step`]: for each parameter, in the network's order, their running mean,
-    /// one for each value or one for each live value; empty where it keeps none.
+    /// Gets the optimizer's second moments: for each parameter, in the network's order, the running
+    /// mean of its squared gradients. There is one for each value or one for each live value; empty
+    /// where the optimizer keeps none. Called after the optimizer's step and before
+    /// [`TrainHook::after_step`].
     ///
-    /// This mean estimates the diagonal of the empirical Fisher information at no cost.
+    /// This mean is a cheap estimate of the diagonal of the empirical Fisher information. It
+    /// squares the mean gradient of a batch, not those of single samples.
     fn observe_second_moments(
         &mut self,
         network: &dyn Network,
@@ -225,45 +228,45 @@ pub trait TrainHook {
         Ok(())
     }
 
-    /// Before the network is looked at, as by validation: what is swapped in for a forward pass
-    /// belongs in here too.
+    /// Called before the network is used outside of a step, as in validation. What a hook swaps in
+    /// for a forward pass must be swapped in here too.
     fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
         let _ = network;
         Ok(())
     }
 
-    /// After the network was looked at; takes back what [`TrainHook::before_evaluation`] did.
+    /// Called after that use; undoes [`TrainHook::before_evaluation`].
     fn after_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
         let _ = network;
         Ok(())
     }
 
-    /// What a checkpoint must hold so that a resumed run goes on in the same bits.
+    /// The state that a checkpoint must hold so that a resumed run continues to the same bits.
     fn save(&self) -> Result<Vec<u8>> {
         Ok(Vec::new())
     }
 
-    /// Takes back what [`TrainHook::save`] gave.
+    /// Restores the state that [`TrainHook::save`] gave.
     fn load(&mut self, state: &[u8]) -> Result<()> {
         let _ = state;
         Ok(())
     }
 }
 
-/// What one pass over the samples did.
+/// Reports one pass over the samples.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EpochReport {
     /// From 0.
     pub epoch: usize,
     /// Mean over the epoch's batches.
     pub training_loss: f32,
-    /// Wrong predictions on the validation samples, where there are any and the epoch looked.
+    /// Wrong predictions on the validation samples, if the epoch was validated.
     pub validation_errors: Option<usize>,
-    /// Cross-entropy on the validation samples, likewise.
+    /// Cross-entropy on the validation samples, if the epoch was validated.
     pub validation_loss: Option<f32>,
 }
 
-/// What a training run did.
+/// Reports a training run.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FitReport {
     /// One for each epoch, in order.
@@ -303,9 +306,9 @@ pub fn predict(network: &dyn Network, data: &dyn Samples, epoch: u64) -> Result<
     })
 }
 
-/// What `run` makes of all samples `[samples, outputs]` as they are in `epoch`, of which few are
-/// held at a time. `run` gets the number of a batch's first sample, its inputs
-/// `[batch, features]` and where its outputs go, `[batch, outputs]`, contiguous and row-major.
+/// The output of `run` for all samples `[samples, outputs]` as in `epoch`; only a batch of samples
+/// is held at a time. `run` gets the number of a batch's first sample, its inputs
+/// `[batch, features]` and the place of its outputs `[batch, outputs]`, contiguous and row-major.
 ///
 /// # Errors
 /// Where the samples fail, and those of `run`.

@@ -1,4 +1,4 @@
-//! A student learns from a teacher: soft targets and hard labels, together or in turn.
+//! Knowledge distillation: a student learns from a teacher, by soft targets and hard labels.
 
 use compress_core::network::Network;
 use compress_core::train::{Fit, FitReport, Samples, TrainHook};
@@ -8,18 +8,18 @@ use crate::losses::{HardLabels, Joint, SoftTargets, check_labels};
 use crate::teacher::{Teacher, check_features, teacher_logits};
 use crate::{Error, Result};
 
-/// In which order a student learns from soft targets and hard labels.
+/// The order in which a student learns from soft targets and hard labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DistillationSchedule {
-    /// In one fit, on their weighted sum.
+    /// Both at once: one fit on their weighted sum.
     #[default]
     Joint,
-    /// In two fits, each a whole one by the student's own settings: first on the soft targets
-    /// alone, then on the hard labels alone.
+    /// One after the other, in two whole fits with the student's own settings: first on the soft
+    /// targets alone, then on the hard labels alone.
     Sequential,
 }
 
-/// When the teacher is asked.
+/// When the teacher's logits are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Targets {
     /// Once, about each sample as it is in epoch 0. For samples that are the same in each epoch.
@@ -29,18 +29,18 @@ pub enum Targets {
     OnTheFly,
 }
 
-/// How a student learns.
+/// How a student learns: temperature, weights, order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DistillationOptions {
-    /// What logits are divided by before the softmax, in teacher and student; positive.
-    /// Default: 4.
+    /// The temperature: logits are divided by it before the softmax, in teacher and student;
+    /// positive. Default: 4.
     pub temperature: f32,
-    /// The weight of the soft targets, from 0 to 1; the hard labels have the rest. Only in a
-    /// joint schedule. Default: 0.7.
+    /// The weight of the soft targets, from 0 to 1. The hard labels have the rest. A sequential
+    /// schedule does not use it. Default: 0.7.
     pub soft_weight: f32,
-    /// Together or in turn. Default: together.
+    /// Both at once, or one after the other. Default: both at once.
     pub schedule: DistillationSchedule,
-    /// Beforehand or on the fly. Default: beforehand.
+    /// When the teacher's logits are computed. Default: beforehand.
     pub targets: Targets,
 }
 
@@ -62,13 +62,13 @@ impl DistillationOptions {
         check_soft_weight(self.soft_weight)
     }
 
-    /// Whether the labels of the samples are learned from.
+    /// Whether the samples' labels are used.
     fn uses_labels(&self) -> bool {
         self.schedule == DistillationSchedule::Sequential || self.soft_weight < 1.0
     }
 }
 
-/// What the fits did.
+/// Reports of the fits of a distillation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DistillationReport {
     /// One fit, on both.
@@ -92,14 +92,14 @@ impl DistillationReport {
     }
 }
 
-/// Trains `student` on the soft labels that `teacher` gives to `data`, and on the hard labels
-/// that `data` has. The teacher is not changed.
+/// Knowledge distillation: trains `student` on the soft targets that `teacher` gives for `data`,
+/// and on the hard labels of `data`. The teacher is not changed.
 ///
 /// # Errors
-/// Before anything is trained: where an option is out of range, teacher and student have
-/// different outputs, the samples are none or have other features than one of them reads, labels
-/// are needed but missing or name no output, or the teacher gives a logit that is not finite. And
-/// where the training fails.
+/// Before anything is trained: where an option is out of range; where teacher and student have
+/// different outputs; where there are no samples, or they have other features than one of the two
+/// networks reads; where labels are needed but missing, or name no output; or where a logit of the
+/// teacher is not finite. During training: where it fails.
 ///
 /// # Examples
 /// ```
@@ -128,8 +128,8 @@ pub fn knowledge_distillation(
     knowledge_distillation_with(teacher, student, data, options, &mut [])
 }
 
-/// As [`knowledge_distillation`], with hooks, so that the student is pruned or quantized while it
-/// learns. In a sequential schedule both fits call them.
+/// As [`knowledge_distillation`], with hooks that prune or quantize the student while it learns. A
+/// sequential schedule calls them in both fits.
 ///
 /// # Errors
 /// As [`knowledge_distillation`], and where a hook fails.
@@ -179,7 +179,8 @@ pub fn knowledge_distillation_with(
 /// an ensemble or of a teacher of several students. `options.targets` is not looked at.
 ///
 /// # Errors
-/// As [`knowledge_distillation_with`], and where cached logits are not one row for each sample.
+/// As [`knowledge_distillation_with`], and where there is not one row of cached logits for each
+/// sample.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! Several teachers that speak with one voice.
+//! An ensemble of teachers: the mean of their logits.
 
 use compress_core::network::Network;
 use compress_core::train::{Samples, in_batches};
@@ -7,7 +7,8 @@ use ndarray::{Array2, ArrayView2};
 use crate::teacher::{average_logits, check_features};
 use crate::{Error, Result};
 
-/// Networks whose logits are averaged, summed in f64 in their order.
+/// An ensemble: networks whose logits are averaged. The sum runs in f64, in the order of the
+/// networks.
 ///
 /// # Examples
 /// ```
@@ -52,7 +53,7 @@ impl<'a> Ensemble<'a> {
         &self.networks
     }
 
-    /// How many classes it tells apart.
+    /// The number of classes.
     pub fn outputs(&self) -> usize {
         self.networks[0].architecture().outputs()
     }
@@ -67,9 +68,9 @@ impl<'a> Ensemble<'a> {
         average_logits(&each.collect::<compress_core::Result<Vec<_>>>()?)
     }
 
-    /// The mean logits `[samples, classes]` of all samples, as they are in epoch 0, for
-    /// [`crate::Teacher::Cached`]. Each sample is drawn once, whatever the number of networks, and
-    /// beside the result little more is held than 512 samples at a time.
+    /// The mean logits `[samples, classes]` of all samples as they are in epoch 0, for
+    /// [`crate::Teacher::Cached`]. Each sample is drawn once, however many networks there are.
+    /// Beside the result, only about 512 samples are held at a time.
     ///
     /// # Errors
     /// Where the samples have other features than the networks read, or fail, and as
@@ -85,7 +86,8 @@ impl<'a> Ensemble<'a> {
     }
 }
 
-/// The error of a batch that begins with sample `first`.
+/// Changes the row in an error from its position in the batch to that in the data; the batch begins
+/// with sample `first`.
 fn at(error: Error, first: usize) -> Error {
     match error {
         Error::TeacherLogit {

@@ -13,13 +13,13 @@ pub enum Error {
         /// What was given.
         value: f32,
     },
-    /// A weight of the soft targets that is no fraction.
+    /// A weight of the soft targets outside of 0 to 1.
     #[error("the weight of the soft targets is {value}, but must be from 0 to 1")]
     SoftWeight {
         /// What was given.
         value: f32,
     },
-    /// Teacher and student tell apart different numbers of classes.
+    /// Teacher and student have different numbers of outputs (classes).
     #[error("the teacher has {teacher} outputs, but the student has {student}")]
     Outputs {
         /// The teacher's.
@@ -27,17 +27,17 @@ pub enum Error {
         /// The student's.
         student: usize,
     },
-    /// A network that reads other samples than these.
+    /// A network that reads other features than these samples have.
     #[error("the {who} reads {expected} features, but the samples have {found}")]
     Features {
         /// Teacher or student.
         who: &'static str,
-        /// What it reads.
+        /// How many features it reads.
         expected: usize,
-        /// What the samples have.
+        /// How many features the samples have.
         found: usize,
     },
-    /// Hard labels are to be learned, but there are none.
+    /// Hard labels are needed, but there are too few.
     #[error("hard labels are needed, but of {samples} samples {labels} have one")]
     LabelsMissing {
         /// How many samples there are.
@@ -47,7 +47,8 @@ pub enum Error {
     },
     /// A logit of the teacher that is NaN or infinite, or becomes so at a temperature below 1.
     #[error(
-        "the logit of teacher {teacher} of class {class} for sample {sample} is {value}; it must be finite, also divided by the temperature"
+        "the logit of teacher {teacher} of class {class} for sample {sample} is {value}; it must \
+         be finite, also divided by the temperature"
     )]
     TeacherLogit {
         /// Which of the teachers, from 1.
@@ -59,12 +60,12 @@ pub enum Error {
         /// The logit.
         value: f32,
     },
-    /// A sample that the teacher's cached logits do not have.
+    /// A sample without cached logits of the teacher.
     #[error("there are no cached logits for sample {index}, only for {samples} samples")]
     NotCached {
         /// The sample's position in the data.
         index: usize,
-        /// How many there are logits for.
+        /// How many samples have cached logits.
         samples: usize,
     },
     /// A loss that is NaN or infinite: the student has diverged.

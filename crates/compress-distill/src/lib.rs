@@ -1,9 +1,11 @@
 //! Knowledge distillation: a small student learns from a large teacher.
 //!
-//! Besides which class is right, the teacher's logits say how much each wrong one resembles it.
-//! [`knowledge_distillation`] trains any student ([`compress_core::train::Fit`]) on what any
-//! teacher ([`compress_core::network::Network`]) says, and on the labels; hooks prune or quantize
-//! it on the way. The losses can be used alone: [`HardLabels`], [`SoftTargets`], [`Joint`].
+//! A label says only which class is right. The teacher's logits also say how much each wrong class
+//! resembles it. [`knowledge_distillation`] trains any student ([`compress_core::train::Fit`]) on
+//! the soft targets of any teacher ([`compress_core::network::Network`]) or [`Ensemble`] of
+//! teachers, and on the labels. A temperature softens both softmaxes. Hooks can prune or quantize
+//! the student meanwhile. The losses can be used alone: [`HardLabels`] (cross-entropy),
+//! [`SoftTargets`] (KL divergence), [`Joint`].
 //!
 //! # Examples
 //!

@@ -1,4 +1,4 @@
-//! Where soft targets come from.
+//! Teachers: where soft targets come from.
 
 use compress_core::network::Network;
 use compress_core::ops::{elementwise, softmax};
@@ -8,22 +8,22 @@ use ndarray::{Array2, ArrayView2};
 use crate::error::check_temperature;
 use crate::{Ensemble, Error, Result};
 
-/// What a student learns from.
+/// A teacher, or its logits.
 #[derive(Clone)]
 pub enum Teacher<'a> {
     /// Logits `[samples, classes]` computed beforehand, found by each sample's position in the
-    /// data. One pass of the teacher, however many epochs follow; but right only for samples
-    /// that are the same in each epoch.
+    /// data. The teacher passes over the data once, however many epochs follow. Only right for
+    /// samples that are the same in each epoch.
     Cached(Array2<f32>),
-    /// The teacher itself, asked about each batch as the student sees it: for samples that are
-    /// augmented anew in each epoch. Must be the same samples' features that the student reads.
+    /// The teacher itself, which sees each batch as the student does: for samples that are
+    /// augmented anew in each epoch. It must read the same features as the student.
     OnTheFly(&'a dyn Network),
-    /// Several teachers, asked likewise.
+    /// Several teachers, which also see each batch.
     Ensemble(Ensemble<'a>),
 }
 
 impl Teacher<'_> {
-    /// How many classes it tells apart.
+    /// The number of classes.
     pub fn outputs(&self) -> usize {
         match self {
             Teacher::Cached(logits) => logits.ncols(),
@@ -55,8 +55,8 @@ pub fn teacher_logits(teacher: &dyn Network, samples: &dyn Samples) -> Result<Ar
     Ok(logits)
 }
 
-/// The mean of the logits of several teachers, each `[samples, classes]`, summed in f64 in their
-/// order.
+/// The mean of the logits of several teachers (an ensemble), each `[samples, classes]`. The sum
+/// runs in f64, in the order of the teachers.
 ///
 /// # Errors
 /// Where there is none, their shapes differ, or a logit is not finite.
@@ -88,8 +88,7 @@ pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
 }
 
 /// The logarithms of a teacher's probabilities at one temperature, `[rows, classes]`. The
-/// probabilities are their exponentials, taken anew for each batch, which halves what a large set
-/// takes in memory.
+/// probabilities are computed from them for each batch, which halves the memory of a large set.
 pub(crate) struct SoftLabels {
     logarithms: Array2<f32>,
 }
@@ -109,8 +108,8 @@ impl SoftLabels {
         self.logarithms.dim()
     }
 
-    /// Probabilities and their logarithms of so many rows, row-major; `target` gives the number
-    /// of each, which must exist.
+    /// Probabilities and their logarithms of some rows, row-major. `target` gives the number of
+    /// each row, which must exist.
     pub(crate) fn gather(
         &self,
         rows: usize,
@@ -128,7 +127,7 @@ impl SoftLabels {
     }
 }
 
-/// Fails unless `network` reads samples like these.
+/// Fails unless `network` reads as many features as these samples have.
 pub(crate) fn check_features(
     who: &'static str,
     network: &dyn Network,

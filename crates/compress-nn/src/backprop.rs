@@ -15,24 +15,25 @@ use crate::rows::{by_feature, by_feature_mut, first, first_mut, values_mut};
 use crate::sparse::Sparse;
 use crate::{Mlp, Settings, optim};
 
-/// All buffers hold up to `capacity` rows; a pass uses the first ones.
+/// All buffers hold up to `capacity` rows. A pass over fewer rows uses the first ones.
 #[derive(Debug)]
 pub(crate) struct Backprop {
     /// `[capacity, features]`: the batch.
     inputs: Array2<f32>,
-    /// Whether the present batch is there; else only `sparse` has what is read of it.
+    /// Whether `inputs` holds the present batch; if not, only `sparse` has what is read of it.
     reads_batch: bool,
-    /// `[capacity, inputs of the first layer]`: where that is not the batch itself.
+    /// `[capacity, inputs of the first layer]`: what the first layer reads, where that is not the
+    /// batch itself.
     read: Option<Array2<f32>>,
-    /// What a front gives, where the first layer reads a selection of it.
+    /// The outputs of a front, where the first layer reads a selection of them.
     fronted: Vec<f32>,
     input_dropout: Option<Dropout>,
     layers: Vec<Buffers>,
     /// The layers of few live weights. While there is one, the buffers of all layers hold
     /// `[outputs, rows]` rather than `[rows, outputs]`.
     pub(crate) sparse: Sparse,
-    /// `[capacity, classes]`: the logits and their gradient row by row, as a loss reads them,
-    /// where the buffers do not hold them so.
+    /// `[capacity, classes]`: the logits and their gradient row by row, as a loss reads them. Only
+    /// where the buffers hold them in another order.
     ends: Option<[Array2<f32>; 2]>,
 }
 
@@ -45,12 +46,13 @@ struct Buffers {
     /// What the activation's derivative needs, where that is not `output`.
     saved: Option<(Saved, Array2<f32>)>,
     dropout: Option<Dropout>,
-    /// `[capacity, outputs]`: the loss's gradient of `output`, then of the product before it.
+    /// `[capacity, outputs]`: the loss's gradient with respect to `output`, later to the product
+    /// before the activation.
     gradient: Array2<f32>,
 }
 
 impl Backprop {
-    /// For batches of up to `capacity` rows.
+    /// Makes buffers for batches of up to `capacity` rows.
     pub(crate) fn new(network: &Mlp, settings: &Settings, capacity: usize) -> Self {
         let dropout = |rate, place: String| {
             let first = settings.first_epoch;
@@ -94,7 +96,7 @@ impl Backprop {
         }
     }
 
-    /// Follows what hooks have said of live weights since the last step.
+    /// Takes over which weights hooks have made live or dead since the last step.
     pub(crate) fn follow(
         &mut self,
         network: &Mlp,
@@ -124,7 +126,7 @@ impl Backprop {
         network.layers()[0].inputs == read.ncols() && outputs.eq(widths)
     }
 
-    /// What the optimizer remembers of the squares of each parameter's gradient.
+    /// The optimizer's running mean of each parameter's squared gradients (its second moments).
     pub(crate) fn second_moments<'a>(
         &'a self,
         optimizer: &'a optim::State,
@@ -148,8 +150,8 @@ impl Backprop {
         first(&self.inputs, rows)
     }
 
-    /// Inputs, none where few features were read, logits, and the gradient of the logits, for a
-    /// loss.
+    /// What a loss needs: inputs (empty where only few features were read), logits, and the
+    /// gradient of the logits to fill.
     pub(crate) fn ends(
         &mut self,
         rows: usize,
@@ -175,7 +177,7 @@ impl Backprop {
         )
     }
 
-    /// Whether only some features of a batch are of use, and they are read as they are.
+    /// Whether only some features of a batch are used, and the first layer reads them unchanged.
     pub(crate) fn reads_features(&self, loss: &dyn Loss) -> bool {
         self.sparse.reads_features() && self.input_dropout.is_none() && !loss.reads_inputs()
     }
@@ -193,8 +195,8 @@ impl Backprop {
         self.sparse.read_inputs(data, epoch, indices, inputs)
     }
 
-    /// Makes of the first `rows` rows of the batch what the first layer reads; `step` chooses what
-    /// dropout drops.
+    /// Turns the first `rows` rows of the batch into what the first layer reads. `step` seeds the
+    /// dropout.
     pub(crate) fn read_batch(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
         self.reads_batch = true;
         if let Some(read) = &mut self.read {
@@ -209,7 +211,7 @@ impl Backprop {
         self.sparse.set_inputs(batch)
     }
 
-    /// Runs what was read through `network`; `step` chooses what dropout drops.
+    /// Runs what was read through `network`. `step` seeds the dropout.
     pub(crate) fn forward(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
         if self.sparse.any() {
             return self.forward_by_feature(network, rows, step);
@@ -225,7 +227,7 @@ impl Backprop {
         Ok(())
     }
 
-    /// From the gradient of the logits (see [`Backprop::ends`]) to those of all parameters.
+    /// Computes the gradients of all parameters from that of the logits (see [`Backprop::ends`]).
     pub(crate) fn backward(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
         if self.sparse.any() {
             return self.backward_by_feature(network, rows);
@@ -251,7 +253,7 @@ impl Backprop {
     }
 }
 
-/// The same while activations lie feature by feature.
+/// The same passes for activations that lie feature by feature.
 impl Backprop {
     fn forward_by_feature(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
         let Backprop {

@@ -1,4 +1,5 @@
-//! Batchwise dropout: the neurons that stay make a smaller network, which is trained on the batch.
+//! Batchwise dropout: all samples of a batch drop the same neurons, so the rest is trained as a
+//! smaller network.
 
 use compress_core::network::{Network, Parameter};
 use compress_core::rng;
@@ -9,17 +10,18 @@ use crate::{Mlp, Result, Settings};
 
 /// The neurons that stay in one step, as a network of their own.
 ///
-/// What stays is divided by the share that does, as in `Dropout`; here the weights that read it.
+/// As in `Dropout`, what stays is divided by the share that stays. Here this scales the weights
+/// that read it.
 ///
 /// # References
 /// Graham, Reizenstein and Robinson, *Efficient batchwise dropout training using submatrices*,
-/// 1502.02478. Of each layer a fixed number of neurons stays, to the nearest.
+/// 1502.02478. A fixed number of neurons of each layer stays: the rate times its width, rounded.
 #[derive(Debug)]
 pub(crate) struct Batchwise {
     pub(crate) network: Mlp,
     pub(crate) buffers: Backprop,
-    /// Which inputs of the first layer, then which outputs of each layer stay, ascending; all of
-    /// the first and of the last.
+    /// Which inputs of the first layer, and then which outputs of each layer, stay; ascending. All
+    /// inputs of the first layer and all outputs of the last one stay.
     kept: Vec<Vec<usize>>,
     seed: u64,
     stream: String,
@@ -83,8 +85,8 @@ impl Batchwise {
         }
     }
 
-    /// Writes the gradients of `whole`: of who stayed theirs, of all others zero, as of what is not
-    /// live.
+    /// Writes the gradients of `whole`: those of the neurons that stayed, and zero for all others
+    /// and for weights that are not live.
     pub(crate) fn give_gradients(&self, whole: &mut Mlp) {
         for (index, kept) in self.kept.windows(2).enumerate() {
             let (columns, rows) = (&kept[0], &kept[1]);
@@ -108,7 +110,7 @@ fn staying(neurons: usize, rate: f32) -> usize {
     (neurons - dropped).max(1)
 }
 
-/// By what the weights are scaled that read `kept` of `whole`'s inputs.
+/// The factor for weights that read `kept` of `whole`'s inputs.
 fn scale(whole: &Parameter, kept: &[usize]) -> f32 {
     whole.matrix().ncols() as f32 / kept.len() as f32
 }
@@ -129,7 +131,7 @@ fn gather(whole: &Parameter, rows: &[usize], columns: &[usize], own: &mut Parame
     });
 }
 
-/// The reverse for gradients; what is not in `rows` and `columns` becomes zero.
+/// The reverse of [`gather`], for gradients: those outside of `rows` and `columns` become zero.
 fn scatter(own: &Parameter, rows: &[usize], columns: &[usize], whole: &mut Parameter) {
     let (scale, inputs) = (scale(whole, columns), whole.matrix().ncols());
     let gradient = whole.gradient_mut().par_chunks_exact_mut(inputs.max(1));

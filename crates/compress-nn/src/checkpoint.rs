@@ -1,4 +1,4 @@
-//! A training run on disk: all that it needs to go on in the same bits.
+//! Checkpoints: a training run on disk, with all that it needs to continue to the same bits.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::fit::State;
 use crate::{Error, Result, Settings, Trainer};
 
-/// What a file begins with; the last byte is the version of the format.
+/// The first bytes of a file; the last of them is the version of the format.
 const MAGIC: &[u8; 8] = b"CMPTRN\0\x04";
 
-/// Everything of a run between two epochs.
+/// The state of a run between two epochs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     settings: Settings,
@@ -23,7 +23,7 @@ pub(crate) struct Checkpoint {
     samples: usize,
     /// The values of each parameter.
     parameters: Vec<Vec<f32>>,
-    /// The positions of the live ones, where a parameter is pruned.
+    /// The positions of the live weights of each pruned parameter.
     live: Vec<Option<Vec<u32>>>,
     state: State,
     /// What each hook saved.
@@ -80,7 +80,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Puts the run back into `trainer` and `hooks`; leaves the network as it is where the
+    /// Puts the run back into `trainer` and `hooks`. Leaves the network unchanged where the
     /// checkpoint belongs to another run or a hook refuses it.
     pub(crate) fn restore(
         self,

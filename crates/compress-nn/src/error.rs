@@ -19,7 +19,7 @@ pub enum Error {
         epoch: usize,
         /// Steps done before this one, over all epochs.
         step: usize,
-        /// The loss, or the parameter at fault.
+        /// The loss, or the name of the parameter.
         what: String,
         /// What it has become.
         value: f32,

@@ -14,11 +14,11 @@ const BATCH: usize = 512;
 /// What [`evaluate`] found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Samples whose largest logit is not their label's; among equal logits the first counts.
+    /// Samples whose largest logit is not that of their label. Of equal logits the first counts.
     pub errors: usize,
     /// How many samples there are.
     pub samples: usize,
-    /// The mean over the samples.
+    /// The mean cross-entropy over the samples, in nats.
     pub cross_entropy: f32,
 }
 

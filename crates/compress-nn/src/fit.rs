@@ -13,15 +13,15 @@ use crate::settings::at_least_one;
 use crate::trainer::Validation;
 use crate::{Result, Trainer, evaluate};
 
-/// What a run has come to after some epochs; all that a checkpoint needs beside the network and
-/// the hooks.
+/// The state of a run after some epochs: all that a checkpoint needs beside the network and the
+/// hooks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) optimizer: optim::State,
     /// Steps done.
     pub(crate) step: usize,
     pub(crate) report: FitReport,
-    /// The lowest validation loss, and looks since then.
+    /// The lowest validation loss so far, and the number of validations since then.
     best: Option<f32>,
     looks_without_improvement: usize,
 }
@@ -75,7 +75,7 @@ pub(crate) fn run(
     Ok(state.report)
 }
 
-/// Everything that can be known to be wrong before the first step.
+/// Checks everything that can be checked before the first step.
 fn check(trainer: &Trainer<'_>, data: &dyn Samples) -> compress_core::Result<()> {
     use compress_core::Error;
     trainer.settings.validate()?;
@@ -145,7 +145,7 @@ fn begin(
     })
 }
 
-/// The order of the samples in `epoch`, which depends on nothing before it.
+/// Shuffles the samples for `epoch`. The order depends on no earlier epoch.
 fn shuffle(order: &mut Vec<usize>, samples: usize, trainer: &Trainer<'_>, epoch: usize) {
     let settings = &trainer.settings;
     let name = format!("{}.shuffle", settings.stream);
@@ -155,7 +155,7 @@ fn shuffle(order: &mut Vec<usize>, samples: usize, trainer: &Trainer<'_>, epoch:
     rng::shuffle(&mut rng::indexed(settings.seed, &name, epoch), order);
 }
 
-/// Looks at the validation samples where it is time to, and says whether to stop.
+/// Validates if it is time to, and says whether to stop.
 fn validate(
     trainer: &mut Trainer<'_>,
     hooks: &mut [&mut dyn TrainHook],

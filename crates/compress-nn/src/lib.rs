@@ -1,5 +1,9 @@
-//! A multi-layer perceptron with backpropagation: it trains the teachers and the students that
+//! A multi-layer perceptron (MLP) with backpropagation, for training the teachers and students that
 //! the other crates compress.
+//!
+//! Optimizers: SGD with momentum, Adam, AdamW. Learning rates: cosine or step schedule, with
+//! warm-up. Also dropout, He and Xavier initialization, early stopping, checkpoints and data
+//! augmentation.
 //!
 //! The same seed gives the same weights, bit for bit, on every thread count, instruction set and
 //! machine, whether a run is interrupted and resumed or not.
@@ -10,7 +14,7 @@
 //! use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer, evaluate};
 //! use ndarray::array;
 //!
-//! // Exclusive or: no linear model can learn it.
+//! // Exclusive or, which no linear model can learn.
 //! let inputs = array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
 //! let data = ArraySamples::new(inputs, vec![0, 1, 1, 0])?;
 //!

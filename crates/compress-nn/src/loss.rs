@@ -1,4 +1,4 @@
-//! The loss on hard labels.
+//! The cross-entropy loss on hard labels.
 
 use compress_core::Result;
 use compress_core::ops::cross_entropy::cross_entropy;

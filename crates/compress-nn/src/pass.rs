@@ -11,11 +11,11 @@ use crate::optim::{self, Rates};
 use crate::rows::all_finite;
 use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
 
-/// What the steps of a run work in.
+/// The buffers that the steps of a run work in.
 pub(crate) struct Workspace {
-    /// Of all neurons; where there is a part, only what is known of live weights.
+    /// Buffers for all neurons. With `part`, only what they know of live weights is used.
     pub(crate) whole: Backprop,
-    /// Where each step trains a part of the neurons alone.
+    /// Batchwise dropout, where each step trains only some of the neurons.
     pub(crate) part: Option<Batchwise>,
 }
 
@@ -67,10 +67,11 @@ impl Pass<'_> {
         Ok((sum / order.len() as f64) as f32)
     }
 
-    /// Returns the loss of the batch.
+    /// Takes one step and returns the loss of the batch.
     ///
-    /// The work between the hooks runs inside the thread pool as a whole (`rayon::scope`): each
-    /// of its many short parallel loops would otherwise wake the pool from outside, and wait.
+    /// The work between the hooks runs inside the thread pool as a whole (`rayon::scope`).
+    /// Otherwise each of its many short parallel loops would wake the pool from outside, and wait
+    /// for it.
     fn step(
         &self,
         trainer: &mut Trainer<'_>,
@@ -160,7 +161,7 @@ impl Pass<'_> {
         Ok(loss)
     }
 
-    /// A loss may be finite while a weight no longer is, as under a ReLU that is off.
+    /// A loss may be finite while a weight no longer is: a ReLU that is off hides it.
     fn check_weights(&self, network: &Mlp, step: usize, rate: f32) -> Result<()> {
         for parameter in network.all() {
             if let Some(value) = parameter.values().iter().find(|v| !v.is_finite()) {

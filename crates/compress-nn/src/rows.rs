@@ -1,4 +1,5 @@
-//! Parts of a buffer: the first rows of a matrix, or as many values as features of a batch. (`ndarray`'s `s!` does not compile under `forbid(unsafe_code)`.)
+//! Parts of a buffer: the first rows of a matrix, or as many values as a batch has features. (The
+//! macro `s!` of `ndarray` does not compile under `forbid(unsafe_code)`.)
 
 use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
@@ -39,7 +40,7 @@ pub(crate) fn by_feature_mut(
     ArrayViewMut2::from_shape((features, rows), used).map_err(Error::other)
 }
 
-/// Without a branch per value, so that it takes a vector at a time.
+/// Has no branch for each value, so that it is compiled to vectors.
 pub(crate) fn all_finite(values: &[f32]) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     let faults = values

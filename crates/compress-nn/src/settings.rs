@@ -1,17 +1,17 @@
-//! How a network is trained.
+//! The settings of a training run.
 
 use compress_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{Optimizer, Schedule};
 
-/// When validation ends a run before its last epoch. Needs validation samples.
+/// Early stopping: when validation ends a run before its last epoch. Needs validation samples.
 ///
-/// The network stays as the last step left it: with a pruning hook, the weights of an earlier
-/// epoch would have another density.
+/// The network stays as the last step left it. The weights of an earlier epoch are not restored:
+/// with a pruning hook they would have another density.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EarlyStopping {
-    /// How many looks at the validation samples in a row may pass without improvement; at least 1.
+    /// How many validations in a row may pass without improvement; at least 1.
     pub patience: usize,
     /// By how much the cross-entropy must fall below the lowest so far to count as improvement.
     pub min_improvement: f32,
@@ -29,33 +29,33 @@ pub struct Settings {
     pub learning_rate: f32,
     /// How gradients change weights.
     pub optimizer: Optimizer,
-    /// How the learning rate falls.
+    /// The schedule by which the learning rate falls.
     pub schedule: Schedule,
-    /// Steps over which the learning rate first rises, linearly, to its peak.
+    /// Warm-up: steps over which the learning rate first rises, linearly, to its peak.
     pub warm_up_steps: usize,
-    /// The probability that a feature is dropped, in `[0, 1)`.
+    /// Input dropout: the probability that a feature is dropped, in `[0, 1)`.
     pub dropout_input: f32,
-    /// The probability that a hidden neuron is dropped, in `[0, 1)`.
+    /// Hidden dropout: the probability that a hidden neuron is dropped, in `[0, 1)`.
     pub dropout_hidden: f32,
-    /// Whether the samples of a batch drop the same hidden neurons, `dropout_hidden` of each layer
-    /// to the nearest neuron, though at least one stays. The products of a step then cost what those
-    /// of the smaller network cost (Graham et al. 2015, 1502.02478); pruned layers gain nothing
-    /// more from their sparsity.
+    /// Batchwise dropout: whether all samples of a batch drop the same hidden neurons. Of each
+    /// layer the share `dropout_hidden` is dropped, rounded to whole neurons, but at least one
+    /// neuron stays. A step then costs as much as one of the smaller network (Graham et al. 2015,
+    /// 1502.02478). Pruned layers do not become faster still by their sparsity.
     pub batchwise_dropout: bool,
-    /// After each step, the largest L2 norm of a neuron's incoming weights
+    /// Max-norm: after each step, the L2 norm of a neuron's incoming weights is limited to this
     /// (Srivastava et al. 2014, section 5.1).
     pub max_norm: Option<f32>,
-    /// The largest L2 norm of all gradients together; larger ones are scaled down
-    /// (Pascanu et al. 2013, 1211.5063, algorithm 1).
+    /// Gradient clipping: the largest L2 norm of all gradients together; larger ones are scaled
+    /// down (Pascanu et al. 2013, 1211.5063, algorithm 1).
     pub gradient_clip: Option<f32>,
     /// When to stop before the last epoch.
     pub early_stopping: Option<EarlyStopping>,
-    /// The number of the first epoch, as given to [`compress_core::train::Samples::fill`] and to
-    /// the shuffle: a second run that goes on where a first one ended sees new augmentations.
+    /// The number of the first epoch, for [`compress_core::train::Samples::fill`] and the shuffle.
+    /// With it, a second run that continues a first one sees new augmentations.
     pub first_epoch: u64,
     /// The seed of shuffling and dropout.
     pub seed: u64,
-    /// The name under which the random streams of this run stand.
+    /// The name of this run's random streams.
     pub stream: String,
 }
 

@@ -1,4 +1,4 @@
-//! Training a network some of whose layers have few live weights.
+//! Training of a network that has layers with few live weights.
 //!
 //! As soon as one layer's density is below the break-even, activations lie feature by feature,
 //! `[features, batch]`: sparse layers go over their live weights, dense ones stay matrix
@@ -21,24 +21,24 @@ use crate::{Mlp, optim};
 /// Which layers are sparse, with their live weights; and the batch, feature by feature.
 #[derive(Debug, Default)]
 pub(crate) struct Sparse {
-    /// For each layer, where it is sparse.
+    /// The live weights of each sparse layer.
     layers: Vec<Option<LiveWeights>>,
-    /// For each layer, where it is pruned but not sparse: which weights are live.
+    /// Which weights are live, for each layer that is pruned but not sparse.
     marks: Vec<Option<Vec<bool>>>,
-    /// What each layer's weight said of its live weights when it was last looked at.
+    /// What each layer's weight last said about its live weights.
     known: Vec<Option<Arc<Live>>>,
     /// Whether that is news since [`Self::settle`].
     news: Vec<bool>,
     /// `[inputs of the first layer, batch]`: only the rows that the first layer reads.
     inputs: Vec<f32>,
-    /// The inputs that a sparse first layer reads, each as the row of `inputs` that it is.
+    /// The inputs that a sparse first layer reads, each with its row in `inputs`.
     read: Vec<FeatureRow>,
-    /// The same, of a sample's features; empty where what the layer reads are not features.
+    /// The same as features of a sample; empty where the layer's inputs are not features.
     features: Vec<FeatureRow>,
 }
 
 impl Sparse {
-    /// Follows what hooks have said of live weights since the last step.
+    /// Takes over what hooks have said about live weights since the last step.
     pub(crate) fn follow(&mut self, network: &Mlp, optimizer: &mut optim::State) {
         let count = network.layers().len();
         self.layers.resize_with(count, || None);
@@ -102,8 +102,8 @@ impl Sparse {
         self.layers.get_mut(index).and_then(Option::as_mut)
     }
 
-    /// Keeps what is not live at zero, whatever hooks have done since the backward pass: one that
-    /// had the weights in keeping while they were pruned has put all of them back.
+    /// Sets weights that are not live to zero again, whatever hooks have done since the backward
+    /// pass. A hook that swapped the weights out before they were pruned has put all of them back.
     pub(crate) fn settle(&mut self, network: &mut Mlp) -> Result<()> {
         for (index, news) in self.news.iter_mut().enumerate() {
             let weight = network.layer_mut(index).0;
@@ -118,7 +118,7 @@ impl Sparse {
         Ok(())
     }
 
-    /// Zeroes the gradient of what is not live in layer `index`, after a dense product.
+    /// Zeroes the gradient of the dead weights of layer `index`, after a dense product.
     pub(crate) fn mask_gradient(&self, index: usize, weight: &mut Parameter) -> Result<()> {
         match self.marks.get(index) {
             Some(Some(marks)) => zero_where(weight.gradient_mut(), marks),
@@ -208,7 +208,7 @@ impl Sparse {
         batch: ArrayView2<'_, f32>,
         weight: &mut Parameter,
     ) -> Result<()> {
-        // Its values are borrowed while the layer's gradient is written.
+        // Taken out while the layer's gradient is written, since that borrows the layer.
         let inputs = std::mem::take(&mut self.inputs);
         let x = match self.layer(0) {
             Some(_) => ArrayView2::from_shape((batch.ncols(), batch.nrows()), &inputs),
@@ -246,7 +246,7 @@ impl Sparse {
     }
 }
 
-/// Of the inputs that the first layer reads, which features they are; none behind a front.
+/// The features behind the inputs that the first layer reads; none behind a front.
 fn features(chain: &Architecture, read: &[FeatureRow]) -> Vec<FeatureRow> {
     let read = read.iter().map(|&(input, row)| match &chain.selected {
         Some(selected) => (selected[input] as usize, row),

@@ -1,4 +1,4 @@
-//! A network together with its settings, its validation samples, and who watches.
+//! A network with its settings, its validation samples and its callbacks.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ pub struct Progress {
 
 /// Trains an [`Mlp`]; `compress-nn`'s implementation of [`Fit`].
 ///
-/// Each call of [`Fit::fit`] is a run of its own: the weights go on from where they are, the
-/// optimizer begins anew. After an error the network is as the failing step left it.
+/// Each call of [`Fit::fit`] is a run of its own: the weights continue from their present values,
+/// and the optimizer starts anew. After an error the network is as the failing step left it.
 pub struct Trainer<'a> {
     pub(crate) network: Mlp,
     pub(crate) settings: Settings,
@@ -84,16 +84,16 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// The next fit goes on from the checkpoint at `path`, and ends in the same bits as if it had
-    /// never been interrupted. It must be given the same data, loss and hooks, and fails where
-    /// the settings, the architecture, the number of samples or of hooks differ.
+    /// The next fit continues from the checkpoint at `path`, and ends in the same bits as if it had
+    /// never been interrupted. It must get the same data, loss and hooks. It fails where the
+    /// settings, the architecture, the number of samples or the number of hooks differ.
     #[must_use]
     pub fn resume(mut self, path: impl AsRef<Path>) -> Self {
         self.resume = Some(path.as_ref().to_owned());
         self
     }
 
-    /// How it trains.
+    /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -1,4 +1,4 @@
-//! Takes out of a network what pruning has made useless, for good.
+//! Removes from a network what pruning has made useless.
 
 use compress_core::network::{LayerSpec, Network, Parameter};
 use compress_core::ops::elementwise;
@@ -11,12 +11,12 @@ use crate::Result;
 pub struct Compaction {
     /// Neurons removed from each layer, first layer first; always 0 for the last.
     pub neurons_removed: Vec<usize>,
-    /// How many of them had a constant output other than zero, which went into the biases of the
-    /// next layer. Where it is 0, the outputs have the same bits as before.
+    /// How many of the removed neurons had a constant output other than zero, which was added to
+    /// the biases of the next layer. Where it is 0, the network's outputs keep the same bits.
     pub neurons_folded: usize,
     /// Inputs that nothing reads any more.
     pub inputs_removed: usize,
-    /// Why useless inputs were left, where the network refused to have them removed.
+    /// Why useless inputs are still there, if the network refused to remove them.
     pub inputs_refused: Option<String>,
     /// Weights and biases before.
     pub parameters_before: usize,
@@ -31,16 +31,17 @@ pub struct Compaction {
 ///   c = activation(bias), so w·c is added to the bias of each neuron that reads it with weight w;
 /// - an input of the first layer whose weights are all zero.
 ///
-/// The last neuron of a layer and the last input stay.
+/// The last neuron of a layer and the last input are never removed.
 ///
-/// The outputs are those of before, for all inputs for which no value overflows. They have the
-/// same bits where nothing is folded, since x + 0·w is x; only a logit of zero may change
-/// its sign. A fold adds the same products in another order (first, by fused multiply-add, in the
-/// order of the neurons), so it changes rounding, and nothing else.
+/// The outputs stay the same for all inputs for which no value overflows. Where nothing is folded
+/// into a bias they keep the same bits, since x + 0·w is x; only a logit of zero may change its
+/// sign. Folding adds the same products in another order (first, by fused multiply-add, in the
+/// order of the neurons), which changes the rounding and nothing else.
 ///
 /// # Errors
-/// Where a parameter is NaN or infinite, the parameters do not fit the architecture, or the
-/// network refuses to remove neurons. The network then computes what it did before, though some
+/// Where a parameter is NaN or infinite, the parameters do not fit the architecture, or the network
+/// refuses to remove neurons. The network then still computes the same function, though some
+/// useless neurons may be gone.
 /// useless neurons may be gone.
 ///
 /// # Examples
@@ -69,7 +70,7 @@ pub fn compact(network: &mut dyn Network) -> Result<Compaction> {
     };
     loop {
         let mut removed = 0;
-        // Backwards, so that what fed only a removed neuron goes in the same pass.
+        // Goes backwards, so that neurons that fed only a removed one go in the same pass.
         for layer in (0..architecture.layers.len() - 1).rev() {
             let neurons = remove_useless_neurons(network, layer, &mut report.neurons_folded)?;
             report.neurons_removed[layer] += neurons;
@@ -124,7 +125,7 @@ fn remove_useless_neurons(
     let varies = nonzero_rows(network.parameter(&spec.weight_name())?);
     let mut keep: Vec<bool> = read.iter().zip(&varies).map(|(&r, &v)| r && v).collect();
     if !keep.contains(&true) {
-        // One must stay: rather one that needs nothing of the layer before.
+        // One neuron must stay, if possible one that needs nothing of the layer before.
         keep[varies.iter().position(|v| !v).unwrap_or(0)] = true;
     }
     let removed = keep.iter().filter(|&&k| !k).count();

@@ -7,7 +7,7 @@ pub enum Error {
     /// An error of the network, the samples or a kernel.
     #[error(transparent)]
     Core(#[from] compress_core::Error),
-    /// A density, or a floor of it, that is no fraction.
+    /// A density, or a floor of one, outside of 0 to 1.
     #[error("{what} is {value}, but must be from 0 to 1")]
     Fraction {
         /// The setting.
@@ -27,7 +27,7 @@ pub enum Error {
         /// The score.
         value: f32,
     },
-    /// A criterion that needs what an adaptive optimizer remembers.
+    /// A criterion that needs an optimizer's second moments.
     #[error(
         "there are no second moments of the gradient of {tensor}: train with an optimizer that \
          keeps them, as Adam does"
@@ -36,7 +36,7 @@ pub enum Error {
         /// The tensor's name.
         tensor: String,
     },
-    /// A count of neurons that a layer cannot be left with.
+    /// A number of neurons that a layer cannot be reduced to.
     #[error("{layer} cannot be left with {count} neurons; it has {width}, and 1 must stay")]
     NeuronCount {
         /// The layer's name.
@@ -46,9 +46,10 @@ pub enum Error {
         /// How many there are.
         width: usize,
     },
-    /// A pruning period that does not lie within the run or has no steps.
+    /// A pruning period outside of the run, or an interval of no steps.
     #[error(
-        "pruning from {begin} to {end} of the run every {interval} steps is impossible; 0 <= begin <= end <= 1 and interval > 0 are needed"
+        "pruning from {begin} to {end} of the run every {interval} steps is impossible; \
+         0 <= begin <= end <= 1 and interval > 0 are needed"
     )]
     Period {
         /// The fraction of the run at which pruning begins.
@@ -72,7 +73,7 @@ pub enum Error {
         /// Why, for each layer and way.
         reasons: String,
     },
-    /// Nothing of this name in a registry.
+    /// A name that is not in a registry.
     #[error("there is no {what} named {name:?}; the names are {known}")]
     Unknown {
         /// Criterion, structure or schedule.
@@ -82,7 +83,7 @@ pub enum Error {
         /// Those that exist, comma separated.
         known: String,
     },
-    /// A hook's checkpoint that is not of this hook.
+    /// A checkpoint that this hook cannot read.
     #[error("the checkpoint of {hook} is damaged: {reason}")]
     Checkpoint {
         /// The hook.

@@ -1,4 +1,4 @@
-//! Takes out whole hidden layers, the one that is missed least first.
+//! Removes whole hidden layers, the least important first (structured pruning).
 
 use compress_core::Error as CoreError;
 use compress_core::network::{LayerRemoval, Network};
@@ -7,23 +7,23 @@ use compress_core::train::Samples;
 use crate::criteria::LayerCriterion;
 use crate::{Error, Result};
 
-/// What one way to take out one hidden layer would cost.
+/// The score of one way to remove one hidden layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerScore {
     /// The position of the layer.
     pub layer: usize,
     /// Its name.
     pub name: String,
-    /// How it is taken out.
+    /// The way it is removed.
     pub how: LayerRemoval,
-    /// What the criterion says of the network without it (under [`crate::LayerLoss`] the
-    /// validation loss), or why it cannot be taken out this way.
+    /// The criterion's score of the network without it (under [`crate::LayerLoss`] the validation
+    /// loss), or why it cannot be removed this way.
     pub loss: std::result::Result<f32, String>,
 }
 
-/// Scores every hidden layer of `network` by what is left when it is taken out, by a bypass and
-/// by a fold into the next layer. Two entries for each hidden layer, first layer first, the
-/// bypass before the fold. The network is not changed; one copy of it is held at a time.
+/// Scores the removal of every hidden layer of `network`, in two ways: by a bypass, and by a fold
+/// into the next layer. There are two entries for each hidden layer, first layer first, the bypass
+/// before the fold. The network is not changed; one copy of it is held at a time.
 ///
 /// # Errors
 /// Where the validation samples do not fit the network. A removal that the shapes or the network
@@ -65,9 +65,9 @@ pub fn score_layers(
     Ok(scores)
 }
 
-/// Removes the hidden layer whose removal [`score_layers`] scores lowest (the first of several),
-/// and returns its entry. The network is then usually in need of repair: by fine-tuning, or by
-/// distillation from what it was before.
+/// Removes the hidden layer whose removal has the lowest [`score_layers`] score (the first of
+/// equals), and returns its entry. Afterwards the network usually needs repair: by fine-tuning, or
+/// by distillation from the network before.
 ///
 /// # Errors
 /// Where no hidden layer can be taken out; the error says why for each. And as [`score_layers`].

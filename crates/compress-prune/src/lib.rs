@@ -1,26 +1,27 @@
 //! Pruning: fewer numbers.
 //!
-//! The smallest piece is [`prune_weights`], which works on any slice. Above it, a *criterion*
-//! says how important each weight is, a *structure* makes a mask of a wanted density of those
-//! scores, and a *schedule* says when. All of them meet any model through
-//! [`compress_core::network::Network`].
+//! The smallest piece is [`prune_weights`], which works on any slice. Beyond that, pruning has
+//! three parts. A *criterion* scores how important each weight is. A *structure* turns the scores
+//! into a mask of a wanted density (the fraction of weights that stay). A *schedule* says when. All
+//! of them work on any model through [`compress_core::network::Network`].
 //!
 //! | what | how |
 //! | --- | --- |
-//! | weights below a threshold | [`prune_weights`] |
-//! | weights to an exact density | [`Magnitude`], [`NeuronNorm`], or while training [`Fisher`] or [`RateAware`]; then [`Global`] or [`PerLayer`] |
-//! | N of each M weights of a row | the same, then [`NOfM`] |
-//! | weights while training | [`MaskHook`], [`GradualPruning`] with [`Cubic`] or [`OneShot`] |
-//! | neurons | [`prune_neurons`] removes them; [`Neurons`] masks them |
-//! | the order of neurons, nothing else | [`order_neurons`], [`improve_order`] |
-//! | layers | [`score_layers`], [`prune_layer`] |
+//! | weights below a threshold (magnitude pruning) | [`prune_weights`] |
+//! | weight scores | [`Magnitude`], [`NeuronNorm`]; while training also [`Fisher`], [`RateAware`] |
+//! | unstructured pruning to an exact density | scores, then [`Global`] or [`PerLayer`] |
+//! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
+//! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
+//! | neurons (structured pruning) | [`prune_neurons`] removes them; [`Neurons`] masks them |
+//! | layers (structured pruning) | [`score_layers`], [`prune_layer`] |
+//! | an order of neurons that is cheap to store | [`order_neurons`], [`improve_order`] |
 //!
-//! A mask alone makes nothing smaller. [`compact`] removes for good what masks have left without
-//! effect; what stays scattered, sparse and entropy-coded storage carries.
+//! A mask alone makes nothing smaller. [`compact`] removes neurons and inputs that masks have left
+//! without effect. For scattered zeros, sparse and entropy-coded storage saves the space.
 //!
 //! # Examples
 //!
-//! Any scores can be pruned by, here the magnitudes of one matrix of weights:
+//! Masks can be made from any scores; here they are the magnitudes of one matrix of weights:
 //!
 //! ```
 //! use compress_core::mask::{Scores, Structure, TensorScores};

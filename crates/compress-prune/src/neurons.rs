@@ -1,4 +1,4 @@
-//! Takes whole neurons out of hidden layers, the least important first.
+//! Removes whole neurons from hidden layers, the least important first (structured pruning).
 
 use compress_core::mask::Criterion;
 use compress_core::network::{Architecture, Network};
@@ -27,12 +27,12 @@ pub struct NeuronPruning {
     pub parameters_after: usize,
 }
 
-/// Removes neurons of the hidden layers of `network`, those with the lowest scores first: the
-/// layers become narrower, nothing is masked. All are scored before the first is removed. A
-/// neuron's score is the mean of the scores that `criterion` gives to its incoming weights; among
-/// equal scores the first neurons stay.
+/// Structured pruning: removes the neurons of the hidden layers of `network` with the lowest
+/// scores. The layers become narrower; nothing is masked. All neurons are scored before the first
+/// is removed. A neuron's score is the mean of the scores that `criterion` gives to its incoming
+/// weights. Of equal scores, the first neurons stay.
 ///
-/// Other than [`crate::compact`], this changes what the network computes.
+/// Unlike [`crate::compact`], this changes what the network computes.
 ///
 /// # Errors
 /// Before anything is changed, where a fraction or count is out of range or the criterion fails;

@@ -1,4 +1,5 @@
-//! The neurons of each hidden layer in an order that is cheap to store: a rule, and a search.
+//! Reorders the neurons of each hidden layer so that they are cheap to store: by a rule, and by a
+//! search.
 
 use std::sync::Arc;
 
@@ -9,18 +10,18 @@ use compress_core::network::{LayerSpec, Network, Parameter};
 use crate::Result;
 use crate::compact::check;
 
-/// Sorts the neurons of each hidden layer of `network` by how many inputs they read (their
-/// weights other than zero), most first; neurons that read as many stay in their order. Returns,
-/// for each hidden layer, which neuron went where: entry `i` is the earlier position of what is
-/// now neuron `i`.
+/// Sorts the neurons of each hidden layer of `network` by how many inputs they read (their weights
+/// other than zero), most first. Equal neurons keep their order. Returns, for each hidden layer,
+/// where each neuron came from: entry `i` is the earlier position of the present neuron `i`.
 ///
-/// The rows of a sorted matrix grow sparser from the first to the last, and so do, by and large,
-/// the columns of the next, so that the density of a row is near that of the row before.
+/// The rows of a sorted matrix grow sparser from the first to the last, and by and large so do the
+/// columns of the next one. So the density of a row is near that of the row before, which makes it
+/// cheap to code.
 ///
-/// Outputs are those of before up to rounding: the next layer adds the same products in another
-/// order. Where all sums are exact, as with small integers, they have the same bits. Gradients
-/// and live weights ([`Parameter::live`]) move along; what an optimizer remembers does not, so
-/// this is for between two runs.
+/// The outputs stay the same up to rounding: the next layer adds the same products in another
+/// order. Where all sums are exact, as with small integers, they keep the same bits. Gradients and
+/// live weights ([`Parameter::live`]) move along. An optimizer's state does not, so use this
+/// between two runs.
 ///
 /// # Errors
 /// Before anything is changed: where a parameter is NaN or infinite, or the parameters do not fit
@@ -37,8 +38,8 @@ use crate::compact::check;
 /// ```
 ///
 /// # References
-/// That any order of the hidden neurons computes the same function is the symmetry of
-/// Hecht-Nielsen 1990, *On the algebraic structure of feedforward network weight spaces*.
+/// Hecht-Nielsen 1990, *On the algebraic structure of feedforward network weight spaces*: any order
+/// of the hidden neurons computes the same function.
 pub fn order_neurons(network: &mut dyn Network) -> Result<Vec<Vec<u32>>> {
     check(network)?;
     let layers = network.architecture().layers;
@@ -51,23 +52,24 @@ pub fn order_neurons(network: &mut dyn Network) -> Result<Vec<Vec<u32>>> {
     Ok(orders)
 }
 
-/// Moves each neuron of each hidden layer once, in their order, to the place at most `window` away
-/// where `cost` of the network is lowest, and returns that cost: a greedy search. `cost` is
-/// whatever storing the network takes, such as the bytes of a file; the order of
-/// [`order_neurons`] is a good one to begin with. Outputs, gradients and live weights: as there.
+/// A greedy search: moves each neuron of each hidden layer once, in order, to the place at most
+/// `window` away where `cost` of the network is lowest, and returns that cost. `cost` can be
+/// anything that storing the network takes, such as the bytes of a file. The order of
+/// [`order_neurons`] is a good one to start from. Outputs, gradients and live weights change as
+/// with [`order_neurons`].
 ///
-/// `cost` is asked once to begin with and at most `2 * window` times for each hidden neuron. A
-/// second call may find more.
+/// `cost` is called once at the start, and at most `2 * window` times for each hidden neuron. A
+/// second call may find a lower cost.
 ///
 /// # Errors
-/// As [`order_neurons`]; and where `cost` fails or is at first not finite. The network then has
-/// the best order until there.
+/// Those of [`order_neurons`]; and where `cost` fails, or is not finite at the start. The network
+/// then has the best order found so far.
 ///
 /// # Examples
 /// ```
 /// use compress_core::network::Network;
 ///
-/// // As if a file were shorter where small biases come first.
+/// // Stands for a file that is shorter where small biases come first.
 /// let mut network = compress_testing::Chain::random(&[2, 3, 1], 1);
 /// network.parameters[1].values_mut().copy_from_slice(&[0.3, 0.1, 0.2]);
 /// let cost = compress_prune::improve_order(&mut network, 2, &mut |network| {
@@ -93,7 +95,7 @@ pub fn improve_order(
     }
     let layers = network.architecture().layers;
     for pair in layers.windows(2) {
-        // Which neuron is at each place.
+        // The neuron at each place.
         let mut neurons: Vec<usize> = (0..pair[0].outputs).collect();
         for neuron in 0..neurons.len() {
             let from = neurons.iter().position(|&n| n == neuron).unwrap_or(neuron);
@@ -105,8 +107,8 @@ pub fn improve_order(
     Ok(lowest)
 }
 
-/// Moves the neuron at `from` to where `cost` is lowest, also where `cost` then fails, and lowers
-/// `lowest` to that. Returns that place.
+/// Moves the neuron at `from` to where `cost` is lowest, even if `cost` then fails. Sets `lowest`
+/// to that cost and returns the place.
 fn best_place(
     network: &mut dyn Network,
     pair: &[LayerSpec],
@@ -151,7 +153,7 @@ fn reorder(network: &mut dyn Network, pair: &[LayerSpec], order: &[u32]) -> Core
     permute(network, &pair[1].weight_name(), order, Axis::Columns)
 }
 
-/// What of a matrix is put into another order; a bias is a matrix of one row.
+/// The axis of a matrix that is reordered; a bias is a matrix of one row.
 #[derive(Clone, Copy)]
 enum Axis {
     Rows,
@@ -173,7 +175,7 @@ fn by_inputs(weight: &Parameter) -> Vec<u32> {
 fn permute(network: &mut dyn Network, name: &str, order: &[u32], axis: Axis) -> CoreResult<()> {
     let parameter = network.parameter_mut(name)?;
     let (n, k) = parameter.matrix().dim();
-    // Where each value, in its new place, was before.
+    // The earlier position of each value, by its new place.
     let from = |row: usize, column: usize| match axis {
         Axis::Rows => order[row] as usize * k + column,
         Axis::Columns => row * k + order[column] as usize,
@@ -196,7 +198,7 @@ fn permute(network: &mut dyn Network, name: &str, order: &[u32], axis: Axis) -> 
         }
     }
     match live {
-        // A bias has none.
+        // A bias has no live weights.
         None => Ok(()),
         live => parameter.set_live(live),
     }

@@ -1,11 +1,12 @@
-//! Pruning a slice of weights by a threshold.
+//! Magnitude pruning of a slice of weights by a threshold.
 
 use compress_core::isa::Isa;
 use compress_core::kernels::select::zero_below_at;
 
-/// Sets to zero each weight whose absolute value is below `threshold`, and returns the weights.
+/// Magnitude pruning: sets to zero each weight whose absolute value is below `threshold`, and
+/// returns the weights.
 ///
-/// Exactly `|w| < threshold` decides, as IEEE 754 compares:
+/// The test is exactly `|w| < threshold`, as IEEE 754 compares:
 ///
 /// - a weight whose magnitude equals the threshold stays;
 /// - a NaN stays, since it compares false, and so does an infinity;
@@ -23,8 +24,8 @@ use compress_core::kernels::select::zero_below_at;
 /// # References
 /// Han, Pool, Tran, Dally 2015 (1506.02626), section 3: weights below a threshold are removed.
 pub fn prune_weights(weights: &mut [f32], threshold: f32) -> &mut [f32] {
-    // This cannot fail. Every level gives the same bits, so where the one asked for is missing,
-    // which all that can fail reports, the specification serves.
+    // This cannot fail. Every level gives the same bits. So where the level that was asked for is
+    // missing, the scalar one serves; functions that can fail report it.
     let isa = Isa::active().unwrap_or(Isa::Scalar);
     zero_below_at(isa, weights, threshold);
     weights

@@ -1,4 +1,5 @@
-//! Quantizing `ndarray` matrices, for who has no network that meets the contract.
+//! Quantizes `ndarray` matrices, for callers whose model does not implement
+//! [`compress_core::network::Network`].
 
 use compress_core::Result;
 use compress_core::codec::QuantizedTensor;
@@ -6,8 +7,8 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::schemes::Scheme;
 
-/// Fits `scheme` to a matrix `[out, in]` of any layout and encodes it. `name` is what errors
-/// call it.
+/// Fits `scheme` to a matrix `[out, in]` of any memory layout and encodes it. Errors call the
+/// matrix `name`.
 ///
 /// # Errors
 /// Where a weight is NaN or infinite.
@@ -24,7 +25,7 @@ pub fn quantize_array(
     codec.encode(name, values, shape)
 }
 
-/// The matrix that the codes of a tensor with two dimensions stand for.
+/// Decodes a quantized tensor of two dimensions into a matrix.
 ///
 /// # Errors
 /// Where the tensor is not a matrix, or its codes do not fit its grid.

@@ -1,6 +1,6 @@
-//! What can go wrong here and has no place among the errors of `compress-core`.
+//! The errors of this crate that `compress-core` has no variant for.
 
-/// The errors of this crate. They pass through the contracts of `compress-core` inside of
+/// The errors of this crate. The contracts of `compress-core` carry them in
 /// [`compress_core::Error::Other`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -10,14 +10,14 @@ pub enum Error {
     UnknownScheme {
         /// The name asked for.
         name: String,
-        /// Those that exist, comma separated.
+        /// The existing names, comma separated.
         known: String,
     },
-    /// An assignment of a scheme that takes no parameter: none matches, or an earlier assignment
-    /// took all that do.
+    /// A scheme was assigned to parameters, but none takes it: no parameter matches, or an earlier
+    /// assignment took all that match.
     #[error("the scheme {scheme} for {target} takes no parameter; the parameters are {known}")]
     Unmatched {
-        /// What was asked for.
+        /// The name or role that the scheme was assigned to.
         target: String,
         /// The scheme's name.
         scheme: &'static str,

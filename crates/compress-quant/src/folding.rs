@@ -1,10 +1,10 @@
-//! Networks of integers: the scales of a quantized network moved out of its weights, and its
-//! biases rounded as far as its logits allow.
+//! Networks of integers. The scales of a quantized network are moved out of its weights
+//! ([`fold_steps`]), and its biases are rounded as coarsely as the logits allow ([`round_biases`]).
 //!
-//! ReLU is positively homogeneous, `relu(s·x) = s·relu(x)` for s > 0, so the step of a layer's
-//! weights can be taken out of the layer and moved behind it: through the activation, through
-//! all later layers, and out of the logits, whose order it does not change. What stays are whole
-//! numbers, and biases divided by the steps of all layers so far.
+//! ReLU is positively homogeneous: `relu(s·x) = s·relu(x)` for s > 0. So the step (scale) of a
+//! layer's weights can be moved behind the layer: through its activation, through all later layers,
+//! and out of the logits, whose order it does not change. What stays are whole numbers, and biases
+//! divided by the product of the steps up to their layer.
 
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::codec::{Granularity, Grid, QuantizedTensor, sqrt2_power};
@@ -13,16 +13,18 @@ use compress_core::runtime::Runtime;
 use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
-/// Moves the steps of all weights behind the last layer: codes become the weights themselves.
-/// Returns the network and what its logits must be multiplied by to be those of `artifact`.
+/// Moves the steps of all weights behind the last layer, so that codes become the weights.
+///
+/// Returns the new network, and the factor by which its logits must be multiplied to equal those of
+/// `artifact`.
 ///
 /// # Errors
 /// Where a hidden activation is neither ReLU nor the identity, a weight is not on a symmetric
 /// linear grid of one scale, or a bias leaves the range of f32.
 ///
 /// # References
-/// The homogeneity is used for the equalization of ranges by Nagel, van Baalen, Blankevoort,
-/// Welling 2019 (1906.04721), section 4.1.
+/// Nagel, van Baalen, Blankevoort, Welling 2019 (1906.04721), section 4.1, which uses the same
+/// homogeneity to equalize ranges.
 pub fn fold_steps(artifact: &Artifact) -> Result<(Artifact, f64)> {
     artifact.validate()?;
     let mut folded = artifact.clone();
@@ -49,7 +51,7 @@ pub fn fold_steps(artifact: &Artifact) -> Result<(Artifact, f64)> {
     Ok((folded, scale))
 }
 
-/// The step of a weight, which becomes 1.
+/// Sets the step of a weight to 1 and returns what it was.
 fn take_step(weight: &mut Tensor) -> Result<f32> {
     let name = weight.name().to_owned();
     if let Tensor::Quantized(QuantizedTensor {
@@ -73,15 +75,16 @@ fn take_step(weight: &mut Tensor) -> Result<f32> {
     Err(Error::invalid(format!("grid of {name}"), found, expected))
 }
 
-/// Rounds the biases of a network to whole multiples of a power of √2 for each layer, the
-/// coarsest that changes the logits of `inputs` `[samples, features]` by no more than
-/// `tolerance` of their spread. Layers are taken from the first to the last, each with those
-/// before it rounded; of the squared change that is allowed, each may use as large a share as it
-/// has biases, beside what those before it have left.
+/// Rounds the biases of a network to multiples of one step for each layer.
 ///
-/// The change is the root of the mean square of all logits' differences from those of
-/// `artifact`, the spread their standard deviation about each class's mean. So `tolerance` bounds
-/// the change that all layers make together.
+/// A step is a power of √2: the coarsest one that changes the logits of `inputs`
+/// `[samples, features]` by at most `tolerance` times their spread. The change is the root mean
+/// square of the difference from the logits of `artifact`. The spread is the standard deviation of
+/// the logits about the mean of their class.
+///
+/// Layers are rounded from the first to the last, each with those before it already rounded. The
+/// allowed squared change is shared out among the layers by their number of biases; what a layer
+/// does not use goes to the later ones. So `tolerance` bounds the change of all layers together.
 ///
 /// # Errors
 /// Where `inputs` has another number of features or is empty, a tolerance is not positive, or no
@@ -121,13 +124,13 @@ pub fn round_biases(
     Ok(rounded)
 }
 
-/// The values on the coarsest grid that `fine` agrees to.
+/// Rounds the values to the coarsest grid that `fine` accepts.
 fn coarsest(name: &str, values: &[f32], fine: impl Fn(&Tensor) -> Result<bool>) -> Result<Tensor> {
     let largest = values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    // Twice the largest rounds all of them to zero.
+    // A step of twice the largest value rounds all of them to zero.
     let start = (-120..=120).find(|&e| sqrt2_power(e) > 2.0 * largest);
     let start = start.unwrap_or(120);
-    // From a code of at most 0.5 up to one below 2^15: 16 bits with the sign.
+    // The largest code goes from at most 0.5 up to below 2^15: 16 bits with the sign.
     for exponent in (start - 31..=start).rev() {
         let tensor = Tensor::Quantized(on_grid(name, values, sqrt2_power(exponent)));
         if fine(&tensor)? {

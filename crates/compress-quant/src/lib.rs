@@ -1,5 +1,9 @@
-//! Numbers with fewer bits: linear and non-linear quantization of weights, quantization-aware
-//! training, quantization after training, and what it costs in accuracy of the weights.
+//! Quantization: numbers with fewer bits.
+//!
+//! This crate quantizes weights linearly (symmetric or affine; per tensor, per channel or per
+//! group) and non-linearly (k-means codebooks, powers of two). It does post-training quantization
+//! (PTQ) and quantization-aware training (QAT), and it reports how far the quantized weights are
+//! from the originals.
 //!
 //! ```
 //! use compress_quant::schemes::{LinearSymmetric, Range};
@@ -19,14 +23,17 @@
 //! # Ok::<(), compress_core::Error>(())
 //! ```
 //!
-//! - [`weights`]: the two plainest functions, one scale and truncation.
-//! - [`schemes`]: how a grid is fitted to weights; [`codecs`]: what turns weights into codes.
-//! - [`optimal_kmeans`]: the globally optimal codebook, and a nearly optimal one sooner.
-//! - [`folding`]: networks of whole numbers, without scales.
-//! - [`qat`]: fake quantization as a training hook, on frozen grids or with learned steps.
-//! - [`refine`](mod@refine): codes chosen one by one, by the exact loss and the coder's prices.
-//! - [`ptq`]: a network to an artifact, and the report of errors.
-//! - [`observers`]: the ranges of activations.
+//! - [`weights`]: the two plainest functions, which multiply by one scale and truncate.
+//! - [`schemes`]: fit a grid to weights. [`codecs`]: turn weights into codes on a grid.
+//! - [`optimal_kmeans`]: the globally optimal codebook, and a faster nearly optimal one.
+//! - [`folding`]: makes networks of whole numbers, without scales.
+//! - [`qat`]: quantization-aware training as a training hook: fake quantization on frozen grids, or
+//!   with learned steps (LSQ).
+//! - [`refine`](mod@refine): improves codes one by one, by the exact loss and the coder's prices.
+//! - [`ptq`]: post-training quantization of a whole network, and the report of errors (SQNR, cosine
+//!   similarity).
+//! - [`observers`]: calibration of the ranges of activations (min-max, percentile, mean squared
+//!   error).
 //!
 //! The arithmetic is ONNX's: round half to even, saturate, zero exactly representable.
 

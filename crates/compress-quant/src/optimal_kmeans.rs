@@ -1,38 +1,37 @@
-//! K-means in one dimension, solved exactly.
+//! K-means in one dimension, solved exactly: the best codebook for weight sharing.
 //!
-//! In one dimension the optimal clusters are intervals of the sorted values, so dynamic
-//! programming finds the global optimum where Lloyd's iteration stops at a local one. With
-//! `gain(m, j)` the most that `m` clusters of the first `j` distinct values take off the sum of
-//! squares,
-//!
+//! In one dimension the optimal clusters are intervals of the sorted values. So dynamic programming
+//! finds the global optimum, where Lloyd's iteration stops at a local one. Let `gain(m, j)` be the
+//! most that `m` clusters of the first `j` distinct values take off the sum of squares:
 //! ```text
 //! gain(m, j) = max over i < j of  gain(m − 1, i) + (S(j) − S(i))² / (W(j) − W(i))
 //! ```
 //!
-//! where S and W are prefix sums of values and of how often each occurs. The best `i` does not
+//! Here S and W are prefix sums: of the values, and of how often each occurs. The best `i` does not
 //! fall as `j` grows, so each row is filled by divide and conquer in O(n log n).
 //!
-//! A level pinned at zero is a cluster that takes nothing off. No other cluster of an optimal
-//! solution holds values of both signs: a value goes to a positive level only if it lies above
-//! half of it. So the negative and the positive values are solved apart, each with a first
-//! cluster around zero that is free of gain (`gain(0, j) = 0` for every `j` rather than for
-//! `j = 0` alone), for every number of levels at once, and the best division of the levels
-//! between the two is taken.
+//! One level can be pinned at zero ([`optimal_kmeans_with_zero`]). Its cluster has no gain. No
+//! other cluster of an optimal solution holds values of both signs, because a value goes to a
+//! positive level only if it lies above half of it. So the negative and the positive values are
+//! solved separately, each for every number of levels at once. In both, a first cluster around zero
+//! costs nothing (`gain(0, j) = 0` for every `j`, not for `j = 0` alone). The best division of the
+//! levels between the two signs is taken.
 //!
-//! From some 16,000 distinct values on, the optimum is first bounded: bins of values give for each
-//! boundary between two clusters a band that provably holds it, and the rows are filled only
-//! there. [`near_optimal_kmeans`] stops at what bins and the values near the boundaries tell.
+//! From about 16,000 distinct values on, the search is first narrowed down. Bins of values give a
+//! band for each boundary between two clusters, and the band provably holds that boundary. Rows are
+//! then filled only within the bands. [`near_optimal_kmeans`] goes no further than the bins and the
+//! values near the boundaries.
 //!
-//! What is optimal is so up to rounding: sums are in f64, of values centred on their mean (on zero
-//! where it is pinned), each as good as rounded once. Partitions whose squared errors differ by
-//! less than about 10⁻¹⁴ of the sum of squares may tie, and which of them is found is fixed by the
-//! values alone. The bands are taken wider than rounding asks for.
+//! The result is optimal up to rounding. Sums are in f64, of values centred on their mean (on zero
+//! where a level is pinned there), each as good as rounded once. Partitions whose squared errors
+//! differ by less than about 10⁻¹⁴ of the sum of squares may tie. Which of them is found depends on
+//! the values alone. The bands are wider than rounding asks for.
 //!
 //! # Speed
 //!
-//! Milliseconds for normal values on two threads of a Zen 5 at 4.3 GHz, the least of 7, beside
-//! scikit-learn 1.9's Lloyd iteration from one start, which ends at a local optimum (`cargo peers
-//! kmeans1d` compares the two at 16 levels):
+//! Milliseconds for normal values on two threads of a Zen 5 at 4.3 GHz, the least of 7 runs. "Whole
+//! program" is the dynamic program without bands. scikit-learn 1.9 runs Lloyd's iteration from one
+//! start, and ends at a local optimum. `cargo peers kmeans1d` compares the two at 16 levels.
 //!
 //! | values, levels | whole program | optimal | near | scikit-learn |
 //! | --- | --- | --- | --- | --- |
@@ -41,8 +40,8 @@
 //! | 235,200, 256 | 1,210 | 382 | 160 | |
 //! | 4,194,304, 256 | 19,900 | 940 | 249 | |
 //!
-//! At 16 levels the bands hold a tenth of the distinct values, all of them together, and sorting
-//! and summing are what is left. With a zero pinned the whole program is run.
+//! At 16 levels the bands together hold a tenth of the distinct values, so most of the time goes
+//! into sorting and summing. With a level pinned at zero the whole program is run.
 //!
 //! # References
 //! - Wang and Song, *Ckmeans.1d.dp: optimal k-means clustering in one dimension by dynamic
@@ -64,8 +63,8 @@ use bands::Bands;
 use rows::{Prefix, Rows};
 use sort::sorted;
 
-/// The at most `levels` values, ascending, that minimize the sum of squared distances from each
-/// of `values` to the nearest of them. Fewer where there are fewer distinct values.
+/// The levels (at most `levels`, ascending) with the least sum of squared distances from each of
+/// `values` to the nearest level. There are fewer levels where there are fewer distinct values.
 ///
 /// # Errors
 /// Where there are no values, a value is NaN or infinite (`name` says of what), or `levels` is 0.
@@ -143,14 +142,14 @@ struct Points {
 }
 
 impl Points {
-    /// Of finite values.
+    /// The distinct ones of finite values.
     fn distinct(values: &[f32]) -> Self {
         let mut points = Points::default();
         points.extend(&sorted(values));
         points
     }
 
-    /// Adds values that are ascending, and above those that are there.
+    /// Adds ascending values that lie above all present ones.
     fn extend(&mut self, sorted: &[f32]) {
         for run in sorted.chunk_by(|a, b| a == b) {
             self.push(run[0].into(), run.len() as f64);

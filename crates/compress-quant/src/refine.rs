@@ -1,10 +1,12 @@
-//! Codes chosen one by one, each by what it is worth and what it costs.
+//! Refines codes one by one, weighing what each change gains against what it costs in bits
+//! (rate-distortion optimization).
 //!
-//! Training with fake quantization ends near good codes, not on the best ones: a gradient cannot
-//! see the steps that it takes. [`refine()`] goes on from there by coordinate descent. It changes
-//! one code at a time, and keeps what lowers `loss + penalty · bits`: the loss not estimated but
-//! computed on all samples, the bits at the prices of the file's own coder. (What is unlikely to
-//! lower it is discarded after some of the samples.) All other codes and the biases then make good
+//! Training with fake quantization ends near good codes, not on the best ones, since a gradient
+//! does not see single steps of a code. [`refine()`] continues by coordinate descent: it changes
+//! one code at a time and keeps a change that lowers `loss + penalty · bits`. The loss is computed
+//! on all samples, not estimated. The bits are priced by the file's own entropy coder. A change
+//! that is unlikely to help is discarded after some of the samples. All other codes and the biases
+//! adapt when their turn comes.
 //! for it as their turn comes.
 
 use compress_core::Error as CoreError;
@@ -29,29 +31,30 @@ mod rates;
 /// How codes are refined.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RefineOptions {
-    /// What a bit costs, in units of the loss: cross-entropy in nats, averaged over the samples,
-    /// times the square of the temperature.
+    /// The price of a bit in units of the loss. The loss is the cross-entropy in nats, averaged
+    /// over the samples, times the square of the temperature.
     pub penalty: f32,
-    /// What logits are divided by before the softmax; `targets` are to be of the same.
+    /// The temperature: logits are divided by it before the softmax. `targets` must be made with
+    /// the same one.
     pub temperature: f32,
-    /// How often each code is looked at.
+    /// How many times each code is tried.
     pub sweeps: usize,
-    /// The images that the first layer reads, where it reads any: places near others are cheap. A
-    /// file's coder knows those that are square, and the pyramid of a
+    /// The images that the first layer reads, if it reads images. Weights at neighbouring pixels
+    /// take fewer bits. A file's coder knows square images, and the pyramid of a
     /// [`compress_core::network::Front`].
     pub images: Option<Images>,
-    /// Where given, biases become whole multiples of a step for each layer, and move by it: the
-    /// power of √2, times the product of the weights' steps up to the layer, that is nearest to
-    /// this share of the root mean square of what the layer gives. Once steps are folded
-    /// ([`crate::folding::fold_steps`]) it is a power of √2 alone. The coarser it is, the fewer
-    /// bits biases take, and weights make good for it.
+    /// If given, biases become multiples of one step for each layer, and move by that step. The
+    /// step is the power of √2, times the product of the weights' steps up to the layer, that is
+    /// nearest to this share of the root mean square of the layer's outputs. Once the weights'
+    /// steps are folded ([`crate::folding::fold_steps`]) it is a power of √2 alone. A coarser grid
+    /// takes fewer bits, and the weights compensate for it.
     pub bias_grid: Option<f32>,
-    /// The order in which codes are looked at follows from it.
+    /// The seed of the order in which codes are tried.
     pub seed: u64,
 }
 
 impl Default for RefineOptions {
-    /// Three sweeps, bits for free, a temperature of 1, no image, biases of any value.
+    /// Three sweeps, no penalty, a temperature of 1, no images, biases of any value.
     fn default() -> Self {
         RefineOptions {
             penalty: 0.0,
@@ -64,40 +67,42 @@ impl Default for RefineOptions {
     }
 }
 
-/// What a sweep has done.
+/// What a sweep did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sweep {
     /// The loss after it.
     pub loss: f64,
-    /// Codes that went a step toward zero, and away from it.
+    /// Codes that moved a step toward zero.
     pub nearer: usize,
-    /// See [`Sweep::nearer`].
+    /// Codes that moved a step away from zero.
     pub farther: usize,
-    /// Moves of biases, which on a grid are looked at before the codes and after them.
+    /// Moves of biases. On a grid, biases are tried both before and after the codes.
     pub biases: usize,
     /// Weights that are not zero after it.
     pub nonzero: usize,
 }
 
-/// Changes the codes and biases of `network`, whose weights have `steps`, so that the
-/// cross-entropy of its softmax against `targets`, plus the price of its bits, becomes smaller.
-/// Weights that are zero stay so; others may become zero, and neurons may then be left without
-/// effect. Weights are multiples of their steps afterwards.
+/// Changes the codes and biases of `network`, whose weights have the learned `steps`, so as to
+/// lower the cross-entropy of its softmax against `targets` plus the price of its bits.
+///
+/// Zero weights stay zero. Other weights may become zero, and neurons may then be left without
+/// effect. Afterwards all weights are multiples of their steps.
 ///
 /// `targets` `[indices.len(), classes]` are probabilities that sum to 1 for each sample, such as a
-/// teacher's, for the samples `indices` of `data` as they are in epoch 0. `progress` is told how
-/// much of how much is done, in codes to be looked at.
+/// teacher's soft targets, for the samples `indices` of `data` in epoch 0. `progress` is told how
+/// many codes are done, and of how many.
 ///
-/// It takes `4 · indices.len()` bytes for each input of the first layer, each output of every layer
-/// and each class, and for each code the time of a part of a forward pass over the samples: most
-/// changes are discarded after a small part of them.
+/// Memory: `4 · indices.len()` bytes for each input of the first layer, each output of every layer
+/// and each class. Time: for each code a part of a forward pass over the samples. Most changes are
+/// discarded after a small part of them.
 ///
 /// # Errors
-/// Where the network is not one that `steps` were learned for or holds quantized values now, has
-/// no layers or an activation behind its last, the samples or targets are none or of another
-/// shape, targets are no probabilities, the penalty is negative, the temperature or the grid of
-/// the biases is not positive, that grid would be out of the range of f32, the images have another
-/// number of pixels or too many, or a value is not finite. The network is then as it was.
+/// Where the network is not one that `steps` were learned for, holds quantized values now, or has
+/// no layers or an activation behind its last one; where there are no samples or targets, or they
+/// have another shape; where targets are no probabilities; where the penalty is negative, or the
+/// temperature or the grid of the biases is not positive, or that grid leaves the range of f32;
+/// where the images have another number of pixels, or too many; or where a value is not finite. The
+/// network is then unchanged.
 ///
 /// ```
 /// use compress_core::network::Network;
@@ -107,8 +112,8 @@ pub struct Sweep {
 /// use compress_quant::refine::{RefineOptions, refine};
 /// use ndarray::Array2;
 ///
-/// // Any network will do, such as `compress_nn::Mlp`. What a teacher, here itself in full
-/// // precision, says of some samples:
+/// // Any network will do, such as `compress_nn::Mlp`. The targets are probabilities of a teacher,
+/// // which here is the network itself in full precision.
 /// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// let data = compress_testing::blobs(64, 4, 3, 2);
 /// let logits = network.forward(data.inputs())?;
@@ -154,7 +159,7 @@ pub fn refine(
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
     let mut pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
-    // Logits are finite, but what lies between them may not be.
+    // Logits are finite, but hidden outputs may not be.
     let loss = pieces.loss() as f32;
     if !loss.is_finite() {
         let expected =
@@ -204,7 +209,7 @@ fn check_temperature(temperature: f32) -> Result<f32> {
     }
 }
 
-/// The layers, their weights as codes; the logits are divided by the temperature.
+/// Reads the layers, with their weights as codes. The logits are divided by the temperature.
 fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<Chain> {
     steps.check_restored()?;
     let architecture = network.architecture();
@@ -229,7 +234,7 @@ fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<
         let step = steps.step(weight.name());
         let codes = match step {
             Some(_) => steps.codes(weight)?,
-            // Without a value other than zero, when steps were chosen and now.
+            // All weights were zero when steps were chosen, and are zero now.
             None if weight.values().iter().all(|w| *w == 0.0) => vec![0; weight.values().len()],
             None => {
                 let what = format!("the step of {}", weight.name());
@@ -248,7 +253,7 @@ fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<
     Ok(chain)
 }
 
-/// What goes from sweep to sweep.
+/// What is kept from sweep to sweep.
 struct Descent {
     pieces: Pieces,
     bias_steps: BiasSteps,
@@ -271,11 +276,11 @@ impl Descent {
             nonzero: 0,
         };
         let prices = rates.of(chain);
-        // Other samples are the first by which changes are discarded.
+        // Reorders the samples, so that changes are first judged by other samples than before.
         self.pieces.shuffle(&mut self.stream);
         if self.bias_steps.are_of_a_grid() {
-            // Rounded, they make good for each other before codes have to; later, by other samples
-            // first.
+            // Rounded biases compensate for each other before codes have to. Later they are judged
+            // by other samples first.
             sweep.biases += self.move_biases(chain)?;
         }
         let mut places = chain.nonzeros();
@@ -310,7 +315,7 @@ impl Descent {
         Ok(true)
     }
 
-    /// Moves each bias up or down, if the loss falls; how many did.
+    /// Moves each bias up or down if that lowers the loss. Returns how many moved.
     fn move_biases(&mut self, chain: &mut Chain) -> Result<usize> {
         let mut moved = 0;
         for layer in 0..chain.layers.len() {

@@ -1,7 +1,7 @@
-//! The two plainest functions: a slice of weights to integers by one scale, and back.
+//! The two plainest functions: turn a slice of weights into integers by one scale, and back.
 //!
 //! They truncate, and their scale *multiplies*. The [`schemes`](crate::schemes) round to nearest
-//! and divide by their scale, which halves the largest error; use these two where exactly
+//! and divide by their scale, which halves the largest error. Use these two functions where exactly
 //! `int32(weight · scale)` is wanted.
 
 /// `int32(weight · scale)` for each weight: the product in f32, truncated toward zero.

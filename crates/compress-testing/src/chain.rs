@@ -1,4 +1,4 @@
-//! A network that meets the contract, edits of its structure included.
+//! A network that implements the contract, including edits of its structure.
 
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::network::{
@@ -10,10 +10,10 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::normal;
 
-/// A chain of dense layers, open to whatever a test does to it.
+/// A chain of dense layers. Its fields are public, so that a test can change anything.
 #[derive(Clone)]
 pub struct Chain {
-    /// The layers; each parameter must be as they say.
+    /// The layers; the parameters must fit them.
     pub architecture: Architecture,
     /// For each layer its weight and its bias.
     pub parameters: Vec<Parameter>,
@@ -47,7 +47,7 @@ impl Chain {
         })
     }
 
-    /// Parameters that `draw` makes, given their layer, name and count.
+    /// Makes the parameters with `draw`, which is given their layer, name and count.
     fn of(
         widths: &[usize],
         hidden: Activation,
@@ -75,7 +75,7 @@ impl Chain {
         self.parameters.iter().map(values).collect()
     }
 
-    /// The input of each layer, and last the logits.
+    /// The input of each layer, and the logits at the end.
     pub(crate) fn activations(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<Array2<f32>>> {
         let wanted = [inputs.nrows(), self.architecture.features];
         Error::check_shape("inputs", &wanted, inputs.shape())?;
@@ -131,7 +131,7 @@ impl Chain {
         self.parameters[2 * layer + 1] = Parameter::bias(name, value);
     }
 
-    /// Leaves of a layer's weight only the `kept` rows (axis 0) or columns (axis 1).
+    /// Keeps only the `kept` rows (axis 0) or columns (axis 1) of a layer's weight.
     fn select(&mut self, layer: usize, axis: usize, kept: &[usize]) {
         let weight = self.parameters[2 * layer].matrix();
         self.set_weight(layer, weight.select(Axis(axis), kept));

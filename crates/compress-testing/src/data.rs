@@ -4,8 +4,8 @@ use compress_core::rng;
 use compress_core::train::ArraySamples;
 use ndarray::Array2;
 
-/// One cloud of points for each class, the classes in turn. Of any seed the clouds are the same
-/// and the points others.
+/// One cloud of points for each class, in turn. The clouds are the same for every seed; the points
+/// differ.
 pub fn blobs(samples: usize, features: usize, classes: usize, seed: u64) -> ArraySamples {
     let mut stream = rng::stream(seed, "tests.blobs");
     let mut centers = rng::stream(7, "tests.blobs.centers");

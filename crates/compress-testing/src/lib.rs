@@ -1,6 +1,6 @@
-//! What the tests and the examples of pruning, quantization and distillation work on: a chain of
-//! dense layers, the plainest way to train it, and some data. It knows the contracts of
-//! `compress-core` alone, as they do. For tests: what cannot be in one panics.
+//! What the tests and documentation examples of pruning, quantization and distillation work on: a
+//! chain of dense layers, the plainest way to train it, and some data. Like those crates, it
+//! depends on the contracts of `compress-core` alone. It is for tests only: impossible cases panic.
 
 #![forbid(unsafe_code)]
 

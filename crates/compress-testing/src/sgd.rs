@@ -25,7 +25,7 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// Nothing has been trained.
+    /// Makes a trainer that has not trained yet.
     pub fn new(network: Chain) -> Self {
         let zeros = |p: &Parameter| vec![0.0; p.values().len()];
         let velocity = network.parameters.iter().map(zeros).collect();
@@ -77,7 +77,7 @@ impl Sgd {
         let epoch = now.epoch as u64;
         let mut inputs = Array2::zeros((indices.len(), data.features()));
         data.fill(epoch, indices, inputs.view_mut())?;
-        // None where the samples have none.
+        // Empty where the samples have no labels.
         let labels = indices
             .iter()
             .filter_map(|&i| data.labels().get(i).copied());

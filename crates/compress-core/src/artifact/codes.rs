@@ -1,7 +1,8 @@
 //! The codes of a quantized tensor as bytes.
 //!
-//! The sparse and the entropy coding store how far each code is from the one that stands for
-//! zero: 0 itself, the zero point, or a codebook's most frequent code.
+//! The sparse and the entropy coding leave out the code that stands for zero. It is 0, the zero
+//! point, or the most frequent code of a codebook. The sparse coding stores the other codes as the
+//! packed one does. The entropy coding stores how far each lies from the code that is left out.
 
 use crate::Result;
 use crate::codec::Grid;
@@ -24,7 +25,8 @@ pub(super) enum Zeros {
 }
 
 impl Zeros {
-    /// Those of a tensor of `shape`, where its grid alone says them: not a codebook.
+    /// The zero codes of a tensor of `shape`, where its grid alone determines them: not for a
+    /// codebook.
     fn of_grid(grid: &Grid, shape: &[usize]) -> Option<Self> {
         match grid {
             Grid::Codebook { .. } => None,
@@ -47,7 +49,7 @@ impl Zeros {
         }
     }
 
-    /// Those of `codes`. For a codebook the number of the most frequent code is appended to
+    /// The zero codes of `codes`. For a codebook, appends the number of the most frequent code to
     /// `bytes`.
     pub(super) fn write(bytes: &mut Vec<u8>, grid: &Grid, shape: &[usize], codes: &[i32]) -> Self {
         Self::of_grid(grid, shape).unwrap_or_else(|| {
@@ -80,7 +82,7 @@ impl Zeros {
     }
 }
 
-/// One byte each, or two where a byte is too narrow.
+/// Writes one byte for each code, or two where a byte is too narrow.
 pub(super) fn write_dense(grid: &Grid, codes: &[i32]) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, dense_width(grid));
     codes
@@ -100,7 +102,7 @@ pub(super) fn read_dense(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> 
     Ok(codes.collect())
 }
 
-/// Each in the width of the grid's codes.
+/// Writes each code in the width of the grid's codes.
 pub(super) fn write_packed(grid: &Grid, codes: &[i32]) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, grid.bits());
     let mut bits = BitWriter::default();
@@ -116,7 +118,8 @@ pub(super) fn read_packed(reader: &mut Reader<'_>, grid: &Grid, count: usize) ->
     reader.packed(count, width, "packed codes", |bits| low + bits as i32)
 }
 
-/// The positions of those that are not zero, and the codes there in the width of the grid's.
+/// Writes the positions of the codes that do not stand for zero, and those codes in the grid's
+/// width.
 pub(super) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &[i32]) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, grid.bits());
     let set = codes

@@ -66,7 +66,8 @@ pub(super) fn read_sparse(reader: &mut Reader<'_>, count: usize, zeros: u32) -> 
     Ok(values)
 }
 
-/// Positions of non-zeros predicted, exponents adaptive, mantissas plain.
+/// Writes positions of non-zeros by prediction, exponents by an adaptive model, and mantissas
+/// plainly.
 pub(super) fn write_entropy(values: &[f32], zeros: u32, geometry: &Geometry) -> Vec<u8> {
     let mut encoder = Encoder::default();
     let mut bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
@@ -86,7 +87,7 @@ pub(super) fn read_entropy(
     bits.into_iter().map(f32::from_bits).collect()
 }
 
-/// Stands for the number of common zero bits where a list is entropy coded instead.
+/// In place of the number of common zero bits: the list is entropy coded.
 const ENTROPY: u8 = 31;
 
 /// A list whose length the reader knows, such as scales: how it is coded, in five bits, and its
@@ -126,7 +127,7 @@ pub(super) fn nonzero_positions(set: impl Iterator<Item = bool>) -> Vec<u32> {
         .collect()
 }
 
-/// Reads positions below `count`, then lets `read` take what belongs to each, in order.
+/// Reads positions below `count`, then calls `read` for the value at each, in order.
 pub(super) fn read_positions<'a>(
     reader: &mut Reader<'a>,
     count: usize,
@@ -143,7 +144,7 @@ pub(super) fn read_positions<'a>(
 }
 
 fn code(coder: &mut impl BitCoder, values: &mut [u32], zeros: u32, geometry: &Geometry) {
-    // Sign and exponent: a tree of nine bits.
+    // The sign and the exponent are coded by a tree of nine bits.
     let mut tree = vec![Counter::default(); 1 << 9];
     code_sparse(coder, geometry, values, |coder, value| {
         let top = (0..9).rev().fold(1, |node: u32, i| {

@@ -23,7 +23,7 @@ pub(super) fn kind(grid: &Grid) -> (u8, u8) {
     }
 }
 
-/// Appends what the first byte does not say.
+/// Appends the parts of the grid that the first byte does not hold.
 pub(super) fn write(bytes: &mut Vec<u8>, grid: &Grid) {
     match grid {
         Grid::Linear {

@@ -1,8 +1,9 @@
 //! The architecture in a few bytes.
 //!
-//! A byte of flags; the number of features; the height of their image, only where they pass
-//! through a front that does not take it to be square; which of them are selected; the number of
-//! layers; the width of each; then, only where they are not the usual ones, activations and names.
+//! In this order: a byte of flags; the number of features; the height of their image, only where
+//! they pass through a front that does not imply a square one; which features are selected; the
+//! number of layers; the width of each. Activations and names follow only where they are not the
+//! usual ones.
 
 use crate::coding::bits::BitWriter;
 use crate::coding::matrix::code_integers;
@@ -33,7 +34,7 @@ const TENT_POOL_SQUARE: u8 = 1;
 const TENT_POOL: u8 = 2;
 /// Another front: its number follows the number of features, and then the height of its image.
 const OTHER_FRONT: u8 = 3;
-/// [`Front::TentPyramid`] among those.
+/// [`Front::TentPyramid`], under [`OTHER_FRONT`].
 const TENT_PYRAMID: u8 = 0;
 
 /// Each activation's number is its position.
@@ -148,7 +149,7 @@ fn read_front(reader: &mut Reader<'_>, code: u8, features: usize) -> Result<Opti
     }
 }
 
-/// The shorter of the gaps and of a bitmap through the range coder.
+/// Writes the selection as gaps or as a bitmap through the range coder, whichever is shorter.
 fn write_selection(architecture: &Architecture, selected: &[u32]) -> (u8, Vec<u8>) {
     let features = architecture.selectable();
     let (parameter, _) = gaps::best_parameter(selected);
@@ -204,7 +205,7 @@ fn read_selection(
 }
 
 fn read_widths(reader: &mut Reader<'_>, mut inputs: usize, most: usize) -> Result<Vec<LayerSpec>> {
-    // Each layer takes a byte or more.
+    // Each layer takes at least a byte.
     let count = reader.varint(reader.remaining(), "the number of layers")?;
     let mut parameters = 0_usize;
     let mut layers = Vec::with_capacity(count.min(reader.remaining()));
@@ -240,7 +241,7 @@ fn read_activations(reader: &mut Reader<'_>, flags: u8, layers: &mut [LayerSpec]
     Ok(())
 }
 
-/// The activation of all layers but the last, where they share one and the last has none.
+/// The activation that all layers but the last share, if there is one and the last has none.
 pub(super) fn usual_activation(layers: &[LayerSpec]) -> Option<Activation> {
     let (last, hidden) = layers.split_last()?;
     let usual = hidden

@@ -9,14 +9,19 @@
 //! | few | the architecture: 8 for 784-300-100-10 |
 //! | rest | for each layer its weight and its bias |
 //!
-//! A tensor is stored `dense` (4 bytes a value, 1 or 2 a code), `packed` (codes in their own
-//! width; values without the zero bits that all end in), `sparse` (gaps between non-zeros, then
-//! those) or `entropy` (an adaptive model and a range coder, see [`crate::coding::matrix`]).
-//! Every coding returns the same bits that it was given.
+//! A tensor is stored in one of four codings:
 //!
-//! A model of integers that fits 4 KiB is one `solid` stream instead, where that is shorter: 0xD1,
-//! 2 bytes of checksum, then the range coder's, in which architecture, grids and codes follow one
-//! another.
+//! - `dense`: 4 bytes a value, or 1 or 2 bytes a code;
+//! - `packed`: codes in their own width; values without the zero bits that all of them end in;
+//! - `sparse`: gaps between the non-zeros, then the non-zeros, packed;
+//! - `entropy`: entropy coding by an adaptive model and a range coder (a form of arithmetic
+//!   coding); see [`crate::coding::matrix`].
+//!
+//! Every coding returns exactly the bits that it was given.
+//!
+//! A model of integers that fits into 4 KiB is stored as one `solid` stream if that is shorter: the
+//! byte 0xD1, 2 bytes of checksum, then the output of the range coder, which holds architecture,
+//! grids and codes one after another.
 
 mod codes;
 mod floats;
@@ -38,19 +43,19 @@ use crate::{Error, Result, file};
 
 use header::{expected, names_and_shapes};
 
-/// What a file begins with, unless it is one stream ([`solid::MAGIC`]).
+/// The first bytes of a file, unless it is one stream ([`solid::MAGIC`]).
 const MAGIC: [u8; 3] = *b"CMP";
 
-/// The version of the format tensor by tensor that is written, and the only one that is read.
+/// The version of the tensor-by-tensor format that is written; no other is read.
 const VERSION: u8 = 2;
 
-/// Where the checksum is, and where what follows it begins.
+/// Where the checksum is. The rest of the file follows it.
 const CHECKSUM: std::ops::Range<usize> = 4..8;
 
 /// No file may have more parameters than this, nor more features.
 pub const MOST_PARAMETERS: usize = 1 << 28;
 
-/// One tensor of a model, as it is to be stored.
+/// One tensor of a model to be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tensor {
     /// Full precision.
@@ -83,7 +88,7 @@ impl Tensor {
         }
     }
 
-    /// The values that it stands for, row-major.
+    /// The values that the tensor stands for, row-major.
     ///
     /// # Errors
     /// Where a code is not on its grid.
@@ -126,16 +131,16 @@ pub struct StoredTensor {
     pub name: String,
     /// `dense`, `packed`, `sparse` or `entropy`; `solid` in a file that is one stream.
     pub coding: &'static str,
-    /// Bytes that it takes in the file, its own header included; rounded where it shares bytes
-    /// with others.
+    /// The bytes that it takes in the file, with its header; rounded where it shares bytes with
+    /// others.
     pub bytes: usize,
 }
 
-/// A file, and what is where in it.
+/// The bytes of a file, and how its tensors are stored in them.
 struct Written {
     bytes: Vec<u8>,
     stored: Vec<StoredTensor>,
-    /// What the bytes are spent on, where that can be said.
+    /// What the bytes are spent on, for a file that is one stream.
     parts: Option<Vec<(Part, f64)>>,
 }
 
@@ -167,7 +172,7 @@ impl Artifact {
     fn smallest(&self) -> Result<Written> {
         self.validate()?;
         let by_tensor = self.tensor_by_tensor();
-        // One stream saves some tens of bytes: of a longer file it is not tried.
+        // One stream saves some tens of bytes, so it is not tried for longer files.
         if by_tensor.bytes.len() > solid::LONGEST + solid::LONGEST / 4 {
             return Ok(by_tensor);
         }
@@ -193,9 +198,9 @@ impl Artifact {
         }
     }
 
-    /// Reads the bytes of a file, as [`Artifact::from_bytes_with_limit`] does, of at most 2^26
-    /// parameters and 1024 more for each byte: as small as a file of zeros may be, and as large
-    /// as a dense one may be, but nothing made to exhaust memory.
+    /// Reads the bytes of a file, as [`Artifact::from_bytes_with_limit`] with a limit of 2^26
+    /// parameters and 1024 more for each byte. This allows a tiny file of zeros and a large dense
+    /// one, but no file that is made to exhaust memory.
     ///
     /// # Errors
     /// As [`Artifact::from_bytes_with_limit`].
@@ -204,10 +209,11 @@ impl Artifact {
         Self::from_bytes_with_limit(bytes, limit)
     }
 
-    /// Reads the bytes of a file that has at most `most_parameters` parameters and as many
-    /// features; where it is one stream, the weights of features that are not selected count too.
-    /// Never panics. Never allocates more than 64 bytes for each parameter, feature
-    /// and byte of the file together, 512 more for each layer, and a megabyte.
+    /// Reads the bytes of a file with at most `most_parameters` parameters and as many features. If
+    /// it is one stream, the weights of features that are not selected count too.
+    ///
+    /// Never panics. Never allocates more than a megabyte, 512 bytes for each layer, and 64 bytes
+    /// for each parameter, feature and byte of the file.
     ///
     /// # Errors
     /// [`Error::Format`] where the bytes are cut off, changed (the checksum differs), not of this
@@ -235,7 +241,8 @@ impl Artifact {
     }
 
     /// Writes the file, whole or not at all: under another name in the same directory, which is
-    /// renamed once it is complete. What is written was decoded again and compared before.
+    /// renamed once it is complete. Before that, the bytes are decoded again and compared with the
+    /// model.
     ///
     /// # Errors
     /// Those of [`Artifact::to_bytes`], and [`Error::Io`] with the file's name.
@@ -315,7 +322,7 @@ impl Artifact {
     }
 }
 
-/// Checks all that comes before the architecture, and leaves `reader` there.
+/// Checks everything before the architecture, and leaves `reader` at the architecture.
 fn check_beginning(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<()> {
     let start = reader.clone();
     if reader.take(MAGIC.len(), "the magic number")? != MAGIC {
@@ -342,7 +349,7 @@ fn check_beginning(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// CRC-32 of all bytes but its own.
+/// The CRC-32 of all bytes except the checksum's own.
 fn checksum(bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..CHECKSUM.start]);

@@ -26,7 +26,7 @@ pub(super) struct Arrangements {
 }
 
 impl Arrangements {
-    /// Of a tensor whose columns have no order of their own.
+    /// For a tensor whose columns have no order of their own.
     pub(super) fn line(columns: usize) -> Self {
         Arrangements {
             line: Geometry::line(columns),
@@ -34,10 +34,10 @@ impl Arrangements {
         }
     }
 
-    /// Of a tensor with a column for each (selected) feature: the pixels of a pyramid where a front
-    /// gives one. Otherwise an image is taken to be square, of one channel or of three: whether
-    /// that helps is up to the writer, which tries both. What [`Front::TentPool`] gives is taken to
-    /// be square too, whatever it is: there are files that were written so.
+    /// For a tensor with a column for each (selected) feature. The columns are the pixels of a
+    /// pyramid if a front gives one. Otherwise the image is taken to be square, with one channel or
+    /// three; the writer tries it with and without the image. The output of [`Front::TentPool`] is
+    /// also taken to be square, even where it is not, because existing files were written so.
     pub(super) fn features(
         front: Option<Front>,
         features: usize,
@@ -58,7 +58,7 @@ impl Arrangements {
         }
     }
 
-    /// Appends the shorter of what `encode` gives for each arrangement.
+    /// Appends the shorter output of `encode` over all arrangements.
     pub(super) fn write(&self, bytes: &mut Vec<u8>, encode: impl Fn(&Geometry) -> Vec<u8>) {
         let line = encode(&self.line);
         match self.image.as_ref().map(encode) {

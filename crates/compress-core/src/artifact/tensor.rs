@@ -13,7 +13,7 @@ use super::grid;
 use super::stream::Arrangements;
 use super::{StoredTensor, Tensor};
 
-/// How the values or codes of a tensor are stored; a coding's number is its position.
+/// How a tensor's values or codes are stored. A coding's number is its position here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Dense,
@@ -134,7 +134,7 @@ pub(super) fn read(
         })
     } else {
         let grid = grid::read(reader, kind, four, &shape)?;
-        // Before the codes are read: how depends on the grid.
+        // Before the codes are read, since how they are read depends on the grid.
         grid.validate(&name, &shape)
             .map_err(|error| start.error(error.to_string()))?;
         let count = shape.iter().product();

@@ -1,5 +1,5 @@
-//! The Gram matrix XᵀX of what goes into each layer: the Hessian of a layer's squared error, up
-//! to a factor.
+//! The Gram matrix XᵀX of each layer's inputs. Up to a factor, it is the Hessian of the layer's
+//! squared error.
 
 use ndarray::{Array2, ArrayView2};
 

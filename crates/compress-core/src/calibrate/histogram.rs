@@ -1,4 +1,4 @@
-//! Histograms of what goes into each layer, whose range doubles as larger values come.
+//! Histograms of each layer's inputs, whose range doubles as larger values come.
 
 use ndarray::ArrayView2;
 
@@ -37,7 +37,7 @@ impl InputHistogram {
         }
     }
 
-    /// No magnitude reached this: a power of two.
+    /// The end of the range, a power of two: every magnitude lies below it.
     pub fn range(&self) -> f64 {
         power_of_two(self.exponent)
     }
@@ -47,9 +47,9 @@ impl InputHistogram {
         self.negative.iter().chain(&self.positive).sum()
     }
 
-    /// Lower bound, upper bound and count of each bin, ascending: 2048 bins below zero, which
-    /// hold their upper bound and not their lower, then as many from zero on, where it is the
-    /// other way round. ±0 counts in the first of the latter.
+    /// Lower bound, upper bound and count of each bin, ascending. The first 2048 bins are below
+    /// zero and hold their upper bound but not their lower one. As many follow from zero on, which
+    /// hold their lower bound but not their upper one. ±0 counts in the first of these.
     pub fn bins(&self) -> impl Iterator<Item = (f64, f64, u64)> + '_ {
         let width = self.range() / BINS as f64;
         let at = move |i: usize, n: u64| (i as f64 * width, (i + 1) as f64 * width, n);

@@ -1,9 +1,10 @@
-//! Streaming statistics of what goes into each layer: memory grows with the layers, not with
+//! Calibration: streaming statistics of each layer's inputs. Memory grows with the layers, not with
 //! the samples.
 //!
-//! Each kind of statistic is a [`Tap`]; two can watch the same pass as a pair. [`observe`] runs
-//! the samples through a network in batches of fixed size. The results do not depend on that
-//! size: sums go over the samples in order, and the rest are counts and extremes.
+//! Each kind of statistic is a [`Tap`]; a pair of taps can watch the same pass. [`observe`] runs
+//! the samples through a network in batches of fixed size. The results do not depend on that size:
+//! sums go over the samples in order, and the rest are counts and extremes. `compress-quant`'s
+//! observers find ranges for quantization this way.
 
 mod gram;
 mod histogram;
@@ -25,7 +26,7 @@ pub use histogram::{Histograms, InputHistogram};
 /// Samples of a batch: enough to fill the kernels, few enough for the cache.
 const BATCH: usize = 512;
 
-/// What was seen at the input of one layer.
+/// Statistics of the inputs of one layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InputStatistics {
     /// The layer's name.
@@ -48,8 +49,7 @@ impl InputStatistics {
 
     /// For each input feature the Euclidean norm over all rows.
     ///
-    /// # References
-    /// Sun et al. 2023 (2306.11695), equation 1: the factor ‖Xⱼ‖₂ of a weight's score.
+    /// Sun et al. 2023 (2306.11695), equation 1, where it is the factor ‖Xⱼ‖₂ of a weight's score.
     pub fn norms(&self) -> Vec<f64> {
         self.square_sums.iter().map(|s| s.sqrt()).collect()
     }
@@ -106,7 +106,8 @@ impl<A: Tap, B: Tap> Tap for (A, B) {
     }
 }
 
-/// Runs `network` over `samples` (as in epoch 0) and collects what each layer reads.
+/// Calibrates: runs `network` over `samples` (as in epoch 0) and collects statistics of what each
+/// layer reads.
 ///
 /// # Errors
 /// Where there is no sample, a layer was not shown, or an input is NaN or infinite; the error
@@ -123,7 +124,7 @@ pub fn calibrate(network: &dyn Network, samples: &dyn Samples) -> Result<Calibra
 /// Runs `network` over `samples` (as in epoch 0), showing `tap` what each layer reads.
 ///
 /// # Errors
-/// Where there is no sample, and as the network and the tap have them.
+/// Where there is no sample, and those of the network and the tap.
 pub fn observe(network: &dyn Network, samples: &dyn Samples, tap: &mut dyn Tap) -> Result<()> {
     if samples.is_empty() {
         return Err(Error::Empty {
@@ -141,7 +142,7 @@ pub fn observe(network: &dyn Network, samples: &dyn Samples, tap: &mut dyn Tap) 
     Ok(())
 }
 
-/// What errors call the inputs of a layer.
+/// The name of a layer's inputs in errors.
 fn what(layer: &LayerSpec) -> String {
     format!("the inputs of {}", layer.name)
 }

@@ -1,9 +1,9 @@
-//! What the processor can do: known amounts of the purest work, for a bench to time.
+//! Ceilings: what the processor can do at most. Each function does a known amount of one kind of
+//! work, for a benchmark to time.
 //!
-//! A kernel's speed says little until it stands beside a limit. Each function here does what a
-//! kernel would do that lost nothing: multiply-adds on registers alone, or reading and copying
-//! alone. It returns how much it did, and the caller, who has a clock, divides by the time.
-//! Libraries read no clock.
+//! A kernel's speed means little until it is compared with a limit. Each function here does what a
+//! perfect kernel would do: multiply-adds on registers alone, or reading and copying alone. It
+//! returns how much it did. Libraries read no clock, so the caller takes the time and divides.
 //!
 //! | function | an instruction of it | operations each |
 //! | --- | --- | ---: |
@@ -13,12 +13,11 @@
 //! | [`vnni_i8`] | `vpdpbusd` on 64 bytes | 128 |
 //! | [`amx_i8`] | `tdpbssd` on tiles of 16 × 64 bytes | 32,768 |
 //!
-//! A multiplication and the addition that takes its product are two operations, everywhere. All
-//! chains of additions together are long enough to hide the latency of one. [`read`], [`copy`] and
-//! [`update`] move bytes; what they reach depends on the cache in which these lie, and so on how
-//! many there are.
+//! A multiplication and the addition of its product count as two operations everywhere. There are
+//! enough independent chains of additions to hide the latency of one. [`read`], [`copy`] and
+//! [`update`] move bytes. Their speed depends on the cache that holds the data, and so on its size.
 //!
-//! Each runs on the calling thread: run one on each thread at a time for the limit of several.
+//! Each function runs on the calling thread. For the limit of several threads, run one on each.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -52,10 +51,10 @@ pub fn fma_f32(isa: Isa, rounds: u32) -> Option<u64> {
     }
 }
 
-/// `rounds` times a product of pairs of i16, summed in pairs and added to i32, on each of many
-/// AVX2 vectors: how int8 that was widened to 16 bits is multiplied exactly. Returns the
-/// operations done (the addition of a pair and that to the sum count as two, for two products);
-/// none where the machine lacks AVX2.
+/// Does `rounds` products of pairs of i16, summed in pairs and added to i32, on each of many AVX2
+/// vectors. This is how int8 widened to 16 bits is multiplied exactly. Returns the operations done;
+/// none where the machine lacks AVX2. For two products, the addition of the pair and that to the
+/// sum count as two.
 pub fn widening_i8(rounds: u32) -> Option<u64> {
     #[cfg(target_arch = "x86_64")]
     if Isa::Avx2.is_available() {

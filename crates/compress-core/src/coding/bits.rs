@@ -37,7 +37,7 @@ impl BitWriter {
         self.push(1, 1);
     }
 
-    /// The bytes; the last is filled up with zeros.
+    /// The bytes; zeros fill up the last one.
     pub fn finish(mut self) -> Vec<u8> {
         if self.count > 0 {
             self.bytes.push(self.pending as u8);
@@ -46,7 +46,7 @@ impl BitWriter {
     }
 }
 
-/// Takes bits from bytes.
+/// Reads bits from bytes.
 #[derive(Clone, Debug)]
 pub struct BitReader<'a> {
     bytes: &'a [u8],

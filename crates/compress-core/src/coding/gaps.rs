@@ -1,7 +1,7 @@
-//! The positions of few among many: how many positions lie between one and the next, by a code
-//! that suits their mean.
+//! Codes the positions of few among many as gaps: how many positions lie between one and the next.
+//! The code (Rice's) has a parameter that suits the mean gap.
 //!
-//! At its shortest parameter it is a bitmap, so that it is never much longer than one.
+//! At its smallest parameter the code is a bitmap, so it is never much longer than one.
 //!
 //! # References
 //! Rice and Plaunt, *Adaptive variable-length coding for efficient compression of spacecraft

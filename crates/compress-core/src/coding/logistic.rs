@@ -35,7 +35,8 @@ pub(crate) fn stretch(probability: u32) -> i32 {
     odds(u64::from(probability), u64::from(!probability))
 }
 
-/// The probability, in units of 2⁻¹⁶, of a stretch; beyond ±[`LIMIT`] that of the limit.
+/// The probability, in units of 2⁻¹⁶, of a stretch. Beyond ±[`LIMIT`], the probability at the
+/// limit.
 pub(crate) fn squash(stretch: i32) -> u16 {
     SQUASH[(stretch.clamp(-LIMIT, LIMIT) + LIMIT) as usize]
 }

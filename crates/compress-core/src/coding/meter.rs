@@ -1,4 +1,4 @@
-//! What a coder's output is spent on.
+//! Measures what a coder's bits are spent on.
 
 use super::logistic::UNIT;
 use super::range_coder::{BitCoder, Encoder};
@@ -6,10 +6,10 @@ use super::range_coder::{BitCoder, Encoder};
 #[cfg(test)]
 mod tests;
 
-/// What coded bits are about.
+/// A part of the coded bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The architecture, grids, and all that no other part is.
+    /// The architecture, the grids, and everything else that is no other part.
     Header,
     /// How many non-zeros each row has.
     Counts,
@@ -24,7 +24,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// All of them.
+    /// All parts.
     pub const ALL: [Part; 6] = [
         Part::Header,
         Part::Counts,
@@ -47,7 +47,7 @@ impl Part {
     }
 }
 
-/// An encoder that says what its output is spent on, by part.
+/// An encoder that also counts its bits by part.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter {
     encoder: Encoder,

@@ -1,9 +1,15 @@
-//! Byte coders: how numbers become few bytes.
+//! Byte coders: how numbers become few bytes, up to entropy coding.
 //!
-//! Each reads what it wrote and never panics on anything else. From the plainest to the most
-//! compact: [`varint`] for single numbers, [`bits`] for codes of a fixed width, [`gaps`] for the
-//! positions of few among many, [`matrix`] for whole matrices, through an adaptive model
-//! and the binary [`range_coder`]. [`meter`] says what its bits are spent on.
+//! Each coder reads what it wrote, and never panics on other bytes. From the plainest to the most
+//! compact:
+//!
+//! - [`varint`]: single numbers;
+//! - [`bits`]: codes of a fixed width, and unary numbers;
+//! - [`gaps`]: the positions of few among many, by Rice codes;
+//! - [`matrix`]: whole matrices, by an adaptive model and the binary [`range_coder`] (arithmetic
+//!   coding). It takes the place that Huffman coding has in other formats.
+//!
+//! [`meter`] measures what the bits of a matrix are spent on.
 
 pub mod bits;
 pub mod gaps;

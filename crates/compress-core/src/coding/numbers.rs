@@ -1,4 +1,4 @@
-//! Single whole numbers through the range coder.
+//! Codes single whole numbers by the range coder.
 
 use super::predictor::{Counter, code_plain};
 use super::range_coder::BitCoder;
@@ -31,7 +31,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    /// Codes `number`, which is at most `most`; a decoder returns no larger one.
+    /// Codes `number`, which is at most `most`. A decoder never returns a larger one.
     pub(crate) fn code(&mut self, coder: &mut impl BitCoder, number: u32, most: u32) -> u32 {
         let (plus_one, largest) = (u64::from(number.min(most)) + 1, u64::from(most) + 1);
         let mut length = 0;

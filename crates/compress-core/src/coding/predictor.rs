@@ -1,7 +1,8 @@
-//! Adaptive prediction of one bit: what each context has seen so far, weighed together.
+//! Adaptive prediction of one bit by logistic mixing.
 //!
-//! Each context keeps the probability that it has seen ([`Counter`]); a [`Mixer`] adds their
-//! log-odds with weights that it learns online, by the gradient of the code length. All integers.
+//! Each context keeps an estimate of the probability from the bits that it has seen ([`Counter`]).
+//! A [`Mixer`] adds their log-odds with weights that it learns online, by the gradient of the code
+//! length. All arithmetic is on integers.
 //!
 //! # References
 //! Mahoney, *Adaptive weighing of context models for lossless data compression* (Florida Tech
@@ -47,7 +48,7 @@ impl Default for Counter {
 }
 
 impl Counter {
-    /// Its evidence; none before it has seen a bit.
+    /// The evidence of the context; almost none (1) before it has seen a bit.
     fn evidence(self) -> i32 {
         stretch(self.probability)
     }
@@ -71,13 +72,13 @@ pub(crate) struct Ratio {
 }
 
 impl Ratio {
-    /// The stretch by which the odds are to be raised, after `prior` (in units of 2⁻¹⁶) set bits
-    /// more of as many expected.
+    /// The stretch by which the odds are to be raised. `prior` (in units of 2⁻¹⁶) imaginary bits
+    /// count as set and as expected.
     pub(crate) fn evidence(self, prior: u64) -> i32 {
         log2((u64::from(self.set) << 16) + prior) - log2(self.expected + prior)
     }
 
-    /// Has seen `bit` where its probability was taken to be `expected`.
+    /// Records `bit`, whose probability was taken to be `expected`.
     pub(crate) fn update(&mut self, expected: u16, bit: bool) {
         self.set = self.set.saturating_add(u32::from(bit));
         self.expected += u64::from(expected);
@@ -91,8 +92,8 @@ const HEAVIEST: i64 = 8 << 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Mixer<const N: usize> {
     weights: Vec<[i32; N]>,
-    /// How fast the weights learn: error (in 2⁻¹⁶) times evidence (a stretch) times this, over
-    /// 2¹⁸, is the step (in 2⁻¹⁶).
+    /// How fast the weights learn. The step (in 2⁻¹⁶) is the error (in 2⁻¹⁶) times the evidence (a
+    /// stretch) times this, over 2¹⁸.
     rate: i32,
 }
 
@@ -116,7 +117,7 @@ impl<const N: usize> Mixer<N> {
         (sum >> 16) as i32
     }
 
-    /// Moves the weights towards what would have predicted `bit` better than `probability` did.
+    /// Moves the weights towards a better prediction of `bit` than `probability` was.
     pub(crate) fn update(
         &mut self,
         situation: usize,

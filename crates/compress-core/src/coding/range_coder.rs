@@ -1,5 +1,5 @@
-//! A binary range coder: any sequence of bits, each with its own probability, in close to as
-//! many bits as the probabilities say.
+//! A binary range coder (arithmetic coding): codes any sequence of bits, each with its own
+//! probability, in close to as few bits as the probabilities allow.
 //!
 //! Integers only, so that every machine writes and reads the same bytes. [`BitCoder`] lets a
 //! model be written once for both directions, so that the two cannot disagree.
@@ -14,7 +14,7 @@ use super::meter::Part;
 #[cfg(test)]
 mod tests;
 
-/// Below this the range is refilled with a byte.
+/// When the range falls below this, it is refilled with a byte.
 const REFILL: u32 = 1 << 24;
 
 /// Writes bits, or reads them.
@@ -23,10 +23,10 @@ pub trait BitCoder {
     /// An encoder returns `bit`; a decoder ignores it and returns the bit that it read.
     fn code(&mut self, bit: bool, probability: u16) -> bool;
 
-    /// Says what is coded from now on; only a [`Meter`](super::meter) listens.
+    /// Says which part the next bits belong to; only a [`Meter`](super::meter) uses it.
     fn begin(&mut self, _: Part) {}
 
-    /// Codes the lowest `count` bits of `value`, highest first, each as likely set as not.
+    /// Codes the lowest `count` bits of `value`, highest first, with even odds.
     fn code_bits(&mut self, value: u32, count: u32) -> u32 {
         (0..count).rev().fold(0, |read, i| {
             (read << 1) | u32::from(self.code((value >> i) & 1 == 1, 1 << 15))
@@ -34,7 +34,7 @@ pub trait BitCoder {
     }
 }
 
-/// Turns bits into bytes.
+/// The encoder: turns bits into bytes.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     low: u32,
@@ -79,8 +79,8 @@ impl Encoder {
         self.bytes
     }
 
-    /// How much has been written, in bits over [`UNIT`]: what is still open in the range counts by
-    /// the part of it that is settled.
+    /// How much has been written, in bits over [`UNIT`]. Of what is still open in the range, the
+    /// settled part counts.
     pub(crate) fn position(&self) -> u64 {
         let settled = 32 * UNIT - log2(self.range.into());
         8 * self.bytes.len() as u64 * UNIT as u64 + settled.max(0) as u64
@@ -120,7 +120,8 @@ impl BitCoder for Encoder {
     }
 }
 
-/// Turns bytes back into bits. Any bytes decode to some bits: what is read past the end is zero.
+/// The decoder: turns bytes back into bits. Any bytes decode to some bits; zeros are read past the
+/// end.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     code: u32,

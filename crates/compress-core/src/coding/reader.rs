@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next `count` bytes, which are `what`.
+    /// Takes the next `count` bytes. Errors call them `what`.
     ///
     /// # Errors
     /// Where fewer are left.
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next byte, which is `what`.
+    /// Takes the next byte. Errors call it `what`.
     ///
     /// # Errors
     /// Where none is left.
@@ -87,11 +87,11 @@ impl<'a> Reader<'a> {
         Err(start.error(format!("{what} takes more than 64 bits")))
     }
 
-    /// The next `count` numbers of `width` (at most 32) bits each, which are `what`, each as
-    /// `number` makes it of its bits.
+    /// Takes the next `count` numbers of `width` (at most 32) bits each. `number` converts the bits
+    /// of each; errors call them `what`.
     ///
     /// # Errors
-    /// Where the bytes end before; then no memory was taken for the numbers.
+    /// Where the bytes end too early; no memory has been taken for the numbers then.
     pub(crate) fn packed<T>(
         &mut self,
         count: usize,
@@ -107,12 +107,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Lets `read` take bits from the bytes that are left, and goes on after the last byte that
-    /// it took any from.
+    /// Lets `read` take bits from the remaining bytes. Continues after the last byte that it took
+    /// any bits from.
     ///
     /// # Errors
-    /// Those of `read`, whose positions count from where it began; here they count from the
-    /// beginning of all bytes.
+    /// Those of `read`. Their positions are converted, so that they count from the beginning of all
+    /// bytes.
     pub fn bits<T>(&mut self, read: impl FnOnce(&mut BitReader<'a>) -> Result<T>) -> Result<T> {
         let mut bits = BitReader::new(self.bytes.get(self.offset..).unwrap_or_default());
         let value = read(&mut bits).map_err(|error| match error {

@@ -1,9 +1,17 @@
-//! Kernels, a folder each: the contract in `mod.rs`, the specification in `reference.rs`, and a
-//! file for each instruction set level that has its own.
+//! Kernels, each in a folder: the contract in `mod.rs`, the specification in `reference.rs`, and a
+//! file for each instruction set level with code of its own.
 //!
-//! A function comes in two forms: one ending in `_at`, which is given the level, and one that runs at
-//! [`Isa::active`](crate::isa::Isa::active), and so fails where that does (`COMPRESS_ISA` asks for
-//! what the machine lacks) beside what its own errors say.
+//! Each function comes in two forms. The one that ends in `_at` is given the level. The other one
+//! runs at [`Isa::active`](crate::isa::Isa::active), and also fails where that does: where
+//! `COMPRESS_ISA` asks for what the machine lacks.
+//!
+//! | kernel | what |
+//! | --- | --- |
+//! | [`gemm_f32`], [`gemm_i8`], [`gemm_i4`] | matrix products (GEMM): f32, int8, 4 to 8 bits |
+//! | [`spmm`] | sparse times dense, in CSR and other layouts |
+//! | [`sparse_layer`] | training a layer on its live weights |
+//! | [`quantize`] | f32 to codes and back |
+//! | [`reduce`], [`select`] | sums and norms; the largest magnitudes, thresholds, N:M |
 
 pub mod block_format;
 pub(crate) mod code_rows;
@@ -19,20 +27,20 @@ pub mod select;
 pub mod sparse_layer;
 pub mod spmm;
 
-/// Who computes a product.
+/// Which threads compute a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Threads {
-    /// The calling thread alone, without allocating: it is part of something that is shared among
-    /// threads already.
+    /// Only the calling thread, without allocating: the call is part of work that is already
+    /// shared.
     Here,
     /// The current rayon pool, where the product is large.
     Pool,
 }
 
 impl Threads {
-    /// Whether a product of this many multiply-adds of floats is shared. The calling thread, where it
-    /// belongs to the pool, hands a part to others at once and takes it back if nobody comes, so
-    /// that sharing costs little. Where it does not, others must first be woken.
+    /// Whether a product of this many multiply-adds is shared. A calling thread of the pool offers
+    /// a part to the others and takes it back if nobody comes, so sharing costs little. For a
+    /// thread outside of the pool, others must first be woken.
     pub(crate) fn share(self, multiply_adds: usize) -> bool {
         let inside = rayon::current_thread_index().is_some();
         let fewest = if inside { 1 << 17 } else { 1 << 21 };

@@ -1,4 +1,4 @@
-//! A fixed linear function of the features, in front of the first layer.
+//! Fronts: fixed linear functions of the features, before the first layer.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
@@ -17,8 +17,8 @@ mod tests;
 /// Rows that one task reads.
 const ROWS: usize = 16;
 
-/// A fixed linear function of a sample's features. The first layer reads what it gives. It has no
-/// parameters, so that the file only says which one it is.
+/// A front: a fixed linear function of a sample's features, whose output the first layer reads. It
+/// has no parameters, so a file only states which front it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Front {
     /// Pooling of an image `[height, width]` by a tent filter, \[1, 3, 3, 1\] / 8 along each axis,
@@ -32,9 +32,9 @@ pub enum Front {
         /// Columns of the image.
         width: u32,
     },
-    /// The same, and behind it what it gives pooled once more, by \[1, 3, 3, 1\] / 4: so a pixel of
-    /// the second level counts for as much as four of the first, and what is wide takes few
-    /// weights.
+    /// A pyramid of two levels: the image pooled as by [`Front::TentPool`], and then pooled once
+    /// more by \[1, 3, 3, 1\] / 4. So a pixel of the second level counts as much as four of the
+    /// first, and wide patterns take few weights.
     TentPyramid {
         /// Rows of the image.
         height: u32,
@@ -43,11 +43,11 @@ pub enum Front {
     },
 }
 
-/// By how much more than the first level's filter that of the second sums up to.
+/// The factor of the second level's filter against the first's.
 const COARSE: f32 = 4.0;
 
 impl Front {
-    /// Its name.
+    /// Its name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Front::TentPool { .. } => "tent_pool",
@@ -67,12 +67,12 @@ impl Front {
         height.saturating_mul(width)
     }
 
-    /// How many it gives.
+    /// How many values it gives.
     pub fn outputs(&self) -> usize {
         self.images().pixels()
     }
 
-    /// The images that it gives.
+    /// The images that its output consists of.
     pub fn images(&self) -> Images {
         let (height, width) = self.image();
         Images {
@@ -85,7 +85,7 @@ impl Front {
         }
     }
 
-    /// By how much the largest magnitude that it gives may exceed the largest of the features.
+    /// The factor by which the largest magnitude of its output can exceed that of the features.
     pub fn gain(&self) -> f32 {
         match self {
             Front::TentPool { .. } => 1.0,
@@ -101,7 +101,8 @@ impl Front {
         }
     }
 
-    /// Applies it to samples `[samples, inputs]`, row-major, into `out` `[samples, outputs]`.
+    /// Applies it to samples `[samples, inputs]`, row-major, and writes into `out`
+    /// `[samples, outputs]`. Allocates nothing.
     /// Allocates nothing.
     ///
     /// # Errors
@@ -124,7 +125,7 @@ impl Front {
         Ok(())
     }
 
-    /// Both levels of each image, one behind the other.
+    /// Writes both levels of each image, one after the other.
     fn pyramid(&self, isa: Isa, samples: &[f32], out: &mut [f32]) {
         let (height, width) = self.image();
         let (rows, columns) = (pooled(height), pooled(width));
@@ -137,9 +138,9 @@ impl Front {
         }
     }
 
-    /// What it gives for `samples` as they are in epoch 0, in `4 · samples · outputs` bytes, so
-    /// that a chain that is to stand behind it trains without paying for it in each step. The
-    /// values are the very bits that the chain will read (see [`Architecture::behind`]).
+    /// Its output for `samples` as in epoch 0, in `4 · samples · outputs` bytes. With it, a chain
+    /// that will stand behind the front can train without applying the front in each step. The bits
+    /// are those that the chain will read (see [`Architecture::behind`]).
     ///
     /// # Errors
     /// Where the samples have other features, are none, or fail.
@@ -175,10 +176,10 @@ impl Front {
     }
 }
 
-/// What stands between a sample's features and the first layer.
+/// The front and the selection: what comes before the first layer.
 impl Architecture {
-    /// The chain behind `front`: it reads the features of `front`, and its own are what that
-    /// gives.
+    /// Puts `front` before the chain. It then reads the features of `front`; until now its features
+    /// were the front's output.
     ///
     /// # Errors
     /// Where it has a front already, or other features than `front` gives.
@@ -199,19 +200,19 @@ impl Architecture {
         Ok(architecture)
     }
 
-    /// How many features there are to select from: what the front gives, or those of a sample.
+    /// How many features there are to select from: those of a sample, or the front's outputs.
     pub fn selectable(&self) -> usize {
         self.front.map_or(self.features, |front| front.outputs())
     }
 
-    /// Whether the first layer reads a sample's features as they are, all of them.
+    /// Whether the first layer reads all features of a sample, unchanged.
     pub fn reads_features(&self) -> bool {
         self.front.is_none() && self.selected.is_none()
     }
 
     /// Writes what the first layer reads of `inputs` `[batch, features]` into `out`
-    /// `[batch, inputs()]`, which must be contiguous and row-major where there is a front. What the
-    /// front gives before a selection goes into `scratch`, so that it is allocated once.
+    /// `[batch, inputs()]`, which must be contiguous and row-major if there is a front. `scratch`
+    /// holds the front's output before a selection, so that it is allocated only once.
     ///
     /// # Errors
     /// Where a shape or layout is another, or the architecture is not valid.
@@ -255,7 +256,7 @@ impl Architecture {
         let mut read = Array2::zeros((1, self.inputs()));
         let mut scratch = Vec::new();
         for (feature, mut plain) in plain.columns_mut().into_iter().enumerate() {
-            // What the first layer reads of a sample that has this feature alone.
+            // What the first layer reads of a sample in which only this feature is 1.
             unit.fill(0.0);
             unit[(0, feature)] = 1.0;
             self.read_into(unit.view(), read.view_mut(), &mut scratch)?;

@@ -1,5 +1,5 @@
-//! Cross-entropy of logits against labels, what classification trains on and is judged by, and
-//! against probabilities.
+//! Cross-entropy of logits: against labels, as in classification, and against probabilities (soft
+//! targets).
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -9,9 +9,10 @@ use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
-/// The mean over the rows of −ln softmax(z), taken at the row's label, in nats, z being the
-/// logits `[rows, classes]`; summed in f64 in the order of the rows. Its gradient,
-/// (softmax(z) − one-hot(label)) / rows, goes into `gradient`, of the same shape.
+/// The cross-entropy with labels: −ln softmax(z) at the label of each row, in nats, averaged over
+/// the rows, where z are the logits `[rows, classes]`. The sum runs in f64 in the order of the
+/// rows. The gradient, (softmax(z) − one-hot(label)) / rows, goes into `gradient`, of the same
+/// shape.
 ///
 /// `indices` are the positions of the rows in the data, by which an error names a sample; a row
 /// without one is named by its own position. The loss is not finite where the logits are not.
@@ -55,10 +56,10 @@ pub fn cross_entropy(
     Ok(sum / rows as f64)
 }
 
-/// The sum over the samples of −Σ p · ln softmax(z), in nats, of logits z and of probabilities p
-/// that sum to 1 for each sample, both lying class by class, `[classes, samples]`: each sample's
-/// in f32, their sum in f64, in an order that follows from the number of samples. Not finite where
-/// the logits are not.
+/// The cross-entropy with probabilities: −Σ p · ln softmax(z) in nats, summed over the samples, of
+/// logits z and of probabilities p that sum to 1 for each sample. Both lie class by class,
+/// `[classes, samples]`. Each sample's value is in f32, their sum in f64, in an order that depends
+/// on the number of samples alone. Not finite where the logits are not.
 ///
 /// # Errors
 /// Where the lengths differ or are no multiple of `samples`, or `COMPRESS_ISA` asks for what the
@@ -88,7 +89,7 @@ by_level! {
 /// Samples that are looked at together, all their classes one after the other.
 const LANES: usize = 16;
 
-/// Without closures, which would be compiled for no level.
+/// Has no closures, since those would not be compiled for the level.
 #[inline(always)]
 fn by_class_body(logits: &[f32], probabilities: &[f32], samples: usize) -> f64 {
     let mut sums = [0.0_f64; LANES];

@@ -1,4 +1,4 @@
-//! The updates of gradient descent: one pass over values, gradient and moments.
+//! The updates of SGD (with momentum), Adam and AdamW: one pass over values, gradient and moments.
 //!
 //! Multiplications and additions are rounded one by one, as PyTorch's are.
 
@@ -13,9 +13,9 @@ const PARALLEL: usize = 1 << 16;
 /// Values that a thread takes at once.
 const BLOCK: usize = 1 << 15;
 
-/// One step of gradient descent: g' = `factor`·g + `decay`·w, then w −= `rate`·g', or with
-/// momentum b = `momentum`·b + g' and w −= `rate`·b, or with Nesterov's variant
-/// w −= `rate`·(g' + `momentum`·b).
+/// One step of stochastic gradient descent (SGD): g' = `factor`·g + `decay`·w, then w −= `rate`·g'.
+/// With momentum: b = `momentum`·b + g', then w −= `rate`·b. With Nesterov's variant: w −=
+/// `rate`·(g' + `momentum`·b).
 ///
 /// # References
 /// Sutskever et al., *On the importance of initialization and momentum in deep learning*, 2013,
@@ -30,7 +30,7 @@ pub struct Sgd {
     pub momentum: f32,
     /// Nesterov's variant.
     pub nesterov: bool,
-    /// How much of the weight is added to its gradient.
+    /// Weight decay: how much of the weight is added to its gradient.
     pub decay: f32,
 }
 
@@ -45,7 +45,7 @@ impl Sgd {
         Ok(())
     }
 
-    /// Changes `values` and the running `sums` b.
+    /// Changes `values` with momentum, and the running `sums` b.
     ///
     /// # Errors
     /// Where the lengths differ, or `COMPRESS_ISA` asks for what the machine lacks.
@@ -84,9 +84,9 @@ impl Sgd {
 pub struct Adam {
     /// What the gradient is multiplied by: 1, or less where it is clipped.
     pub factor: f32,
-    /// How much of the weight is added to its gradient (Adam).
+    /// Weight decay of Adam: how much of the weight is added to its gradient.
     pub coupled_decay: f32,
-    /// What is left of a weight before the step (AdamW), else 1.
+    /// Weight decay of AdamW: what is left of a weight before the step; 1 without.
     pub shrink: f32,
     /// 1 − β₁.
     pub first_share: f32,

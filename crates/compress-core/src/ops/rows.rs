@@ -1,4 +1,4 @@
-//! Operations along the rows of a matrix: the bias of a dense layer, and its gradient.
+//! Operations along the rows of a matrix, such as adding a layer's bias, and its gradient.
 
 use ndarray::ArrayView2;
 

@@ -1,9 +1,9 @@
 //! Elementary functions of one value: own polynomials in a fixed order of operations.
 //!
-//! They use `+ − × ÷`, fused multiply-add and integer operations on the bits, no branch and no
-//! table, so the compiler can turn a loop over them into vectors, and every machine gives the
-//! same bits. Each is within 2 units in the last place (ULP) of the exact result over the whole
-//! range; the tests say how far exactly. NaN gives the one canonical NaN.
+//! They use `+ − × ÷`, fused multiply-add and integer operations on the bits, but no branch and no
+//! table. So the compiler can turn a loop over them into vectors, and every machine gives the same
+//! bits. Each is within 2 units in the last place (ULP) of the exact result over the whole range;
+//! the tests give the exact figures. NaN gives the one canonical NaN.
 //!
 //! The slices in [`super::elementwise`] are faster than many calls from here.
 //!

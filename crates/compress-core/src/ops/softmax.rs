@@ -1,4 +1,4 @@
-//! Softmax and its relatives over the rows of a matrix of logits.
+//! Softmax with a temperature, and related functions, over the rows of a matrix of logits.
 //!
 //! A row that holds a NaN or +∞, or nothing but −∞, has no softmax: all of it becomes NaN. A
 //! single −∞ among finite logits is a class of probability 0. The sums follow the fixed tree of

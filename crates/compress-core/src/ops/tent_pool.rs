@@ -12,10 +12,10 @@ by_level! {
     /// `[images, pooled(height), pooled(width)]`; lengths must be those of as many images, which
     /// [`Front::apply`](crate::network::Front::apply) sees to.
     ///
-    /// Along each axis, value i is (x₂ᵢ₋₁ + 3·x₂ᵢ + 3·x₂ᵢ₊₁ + x₂ᵢ₊₂) / 8, what lies outside of the
-    /// image being zero. Rows are summed first and all is divided by 64 at the end, so that nothing
-    /// is rounded where the values are integers below 2¹⁸. In its interior an image that is constant
-    /// stays so.
+    /// Along each axis, value i is (x₂ᵢ₋₁ + 3·x₂ᵢ + 3·x₂ᵢ₊₁ + x₂ᵢ₊₂) / 8, with zeros outside of the
+    /// image. Rows are summed first, and everything is divided by 64 at the end, so nothing is
+    /// rounded where the values are integers below 2¹⁸. An image that is constant stays so in its
+    /// interior.
     pub(crate) fn tent_pool_at(images: &[f32], height: usize, width: usize, out: &mut [f32])
         = tent_pool_body;
 }
@@ -31,10 +31,9 @@ fn tent_pool_body(images: &[f32], height: usize, width: usize, out: &mut [f32]) 
     }
 }
 
-/// Works on `STRIP` rows of the result at once. What one pass stores is read by the next only when
-/// it has passed over all of them, so that no load waits for a store. A row is cut into tiles of
-/// `PAIRS` − 2 columns, which read so many pairs of columns of the image: one before their first
-/// pixel and one behind their last.
+/// Works on `STRIP` rows of the result at once. A pass finishes before the next one reads what it
+/// stored, so that no load waits for a store. A row is cut into tiles of `PAIRS` − 2 columns. A
+/// tile reads that many pairs of columns of the image, and one more on either side.
 #[inline(always)]
 fn pool<const PAIRS: usize, const STRIP: usize>(
     images: &[f32],

@@ -1,4 +1,4 @@
-//! Operations on whole vectors that move memory rather than compute.
+//! Operations on whole vectors that are bound by memory, not by arithmetic.
 
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;

@@ -21,12 +21,12 @@ pub(super) struct Layer {
     activation: Activation,
 }
 
-/// What the kernels of a layer need room for.
+/// Room for the kernels of a layer.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// The inputs in 8 bits.
     codes: QuantizedRows,
-    /// The inputs as packed weights are multiplied with them.
+    /// The inputs in the form that packed weights are multiplied with.
     groups: gemm_i4::Scratch,
 }
 
@@ -52,7 +52,7 @@ impl Layer {
         self.weight.kernel()
     }
 
-    /// About as many multiply-adds of floats as take the time of a row.
+    /// The time of a row, as a number of multiply-adds of floats; approximate.
     pub(super) fn multiply_adds(&self) -> usize {
         self.weight.multiply_adds()
     }

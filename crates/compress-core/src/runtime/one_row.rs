@@ -9,8 +9,8 @@ use crate::kernels::code_rows::{CodeRows, Form};
 use crate::kernels::reduce;
 use crate::network::{Activation, Architecture, Front};
 
-/// Inputs up to here cannot overflow in a model that has passed [`overflows`]; rows with larger
-/// ones take the general way.
+/// Inputs up to this cannot overflow in a model that has passed [`overflows`]. Rows with larger
+/// inputs take the general way.
 const LARGEST_INPUT: f32 = 65_536.0;
 /// What sums may come to: far below the largest float.
 const LARGEST_SUM: f64 = 1e37;
@@ -22,7 +22,7 @@ pub(super) struct OneRow {
     layers: Vec<(CodeRows, bool)>,
 }
 
-/// What rows are computed in.
+/// The buffers of a row.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     x: Vec<f32>,
@@ -80,8 +80,8 @@ impl OneRow {
         }
     }
 
-    /// Writes the logits of each row of `features`; false where some are NaN or so large that they
-    /// must go the general way, which says what is wrong with them.
+    /// Writes the logits of each row of `features`. Returns false where some are NaN or too large:
+    /// they must take the general way, which reports what is wrong with them.
     pub(super) fn predict(
         &self,
         isa: Isa,
@@ -128,7 +128,7 @@ impl OneRow {
     }
 }
 
-/// Where the inputs of the first layer are among what it may select from.
+/// The place of each input of the first layer among the features that it may select.
 fn read(architecture: &Architecture) -> Vec<u16> {
     // Beyond 16 bits the width is refused.
     match &architecture.selected {
@@ -138,7 +138,7 @@ fn read(architecture: &Architecture) -> Vec<u16> {
 }
 
 /// Whether sums over inputs up to `bound` might come near the largest float, or the sign of a zero
-/// might tell a weight that is left out from one that is zero; else the bound of the outputs.
+/// might depend on whether a zero weight is left out. If not, sets `bound` to that of the outputs.
 fn overflows(codes: &[i8], bias: &[f32], bound: &mut f64) -> bool {
     let k = codes.len() / bias.len().max(1);
     let sum = |row: usize| -> f64 {

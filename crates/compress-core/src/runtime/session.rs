@@ -1,4 +1,4 @@
-//! Predictions one after the other, in buffers that are planned once.
+//! Sessions: many predictions in buffers that are kept.
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
@@ -16,18 +16,17 @@ use crate::{Error, Result};
 const BLOCK: usize = 64;
 /// Rows of a block where there would be fewer than [`ENOUGH`] of the larger ones.
 const SMALL_BLOCK: usize = 16;
-/// Rows that go one by one through a small model.
+/// Up to this many rows go one by one through a small model.
 const FEW: usize = 3;
 /// Blocks that keep a few threads busy.
 const ENOUGH: usize = 4;
 
-/// Runs a model again and again.
+/// Runs a model again and again, in buffers that it keeps.
 ///
-/// The buffers stay. A call on a thread of the rayon pool with as many rows as an earlier one, laid
-/// out alike in memory, allocates nothing on the heap (unless a single row goes through an f32
-/// layer of over two million weights, which is shared among threads). From a thread outside of the
-/// pool, handing over a batch that is large enough to be shared allocates a little in rayon now
-/// and then.
+/// A call allocates nothing on the heap if it is on a thread of the rayon pool and an earlier call
+/// had as many rows with the same memory layout. The exception is a single row through an f32 layer
+/// of over two million weights, which is shared among threads. A thread outside of the pool that
+/// hands over a batch large enough to be shared allocates a little in rayon now and then.
 ///
 /// ```
 /// # use compress_core::artifact::{Artifact, Tensor};
@@ -60,23 +59,23 @@ const ENOUGH: usize = 4;
 #[derive(Debug)]
 pub struct Session<'m> {
     model: &'m Runtime,
-    /// Values of a row in the widest layer but the last.
+    /// The number of values of a row in the widest layer but the last.
     width: usize,
     blocks: Vec<Block>,
     logits: Vec<f32>,
     row: Buffers,
 }
 
-/// What one block of rows is computed in.
+/// The buffers of one block of rows.
 #[derive(Debug, Default)]
 struct Block {
     /// A row of inputs, where those are strided.
     row: Vec<f32>,
-    /// What the front gives for a row.
+    /// The front's output for a row.
     fronted: Vec<f32>,
-    /// What the first layer reads, where that is not the inputs as they are.
+    /// What the first layer reads, if that is not the unchanged inputs.
     read: Vec<f32>,
-    /// The output of every other layer.
+    /// The outputs of the layers, in turn.
     hidden: [Vec<f32>; 2],
     scratch: Scratch,
     fault: Option<Error>,
@@ -170,7 +169,7 @@ impl<'m> Session<'m> {
                 return Ok(());
             }
         }
-        // A single block leaves it to its layers to be shared.
+        // A single block is not shared; its layers are.
         let share = blocks > 1 && Threads::Pool.share(batch.saturating_mul(model.multiply_adds()));
         let pass = Pass {
             model,
@@ -195,7 +194,7 @@ impl<'m> Session<'m> {
             let logits = logits.chunks_mut(rows * outputs);
             used.iter_mut().zip(logits).enumerate().for_each(run);
         }
-        // The first fault of all, whichever thread was first.
+        // Returns the first fault in the order of rows, whichever thread was first.
         match self.blocks.iter_mut().find_map(|block| block.fault.take()) {
             None => Ok(()),
             Some(fault) => Err(fault),
@@ -223,8 +222,8 @@ impl Block {
     ) -> Result<()> {
         let shape = (inputs.nrows(), pass.model.architecture.outputs());
         let logits = view_mut(logits, shape)?;
-        // Quantization finds what is not finite, but numbers the rows of the block, and those of
-        // hidden layers too.
+        // Quantization finds values that are not finite, but it numbers the rows within the block,
+        // and also finds those of hidden layers.
         self.run(pass, inputs, top, logits)
             .or_else(|fault| check_rows(pass.isa, inputs, top).and(Err(hidden(fault, top))))
     }
@@ -274,8 +273,8 @@ impl Block {
         last.forward(isa, threads, x, &mut self.scratch, logits)
     }
 
-    /// What the first layer reads, through the front and the selection, row by row, so that each
-    /// stays in the first cache from where it is looked at to where it is used.
+    /// Writes what the first layer reads, through the front and the selection. Goes row by row, so
+    /// that each row stays in the first cache from its check to its use.
     fn read(&mut self, pass: &Pass<'_>, inputs: ArrayView2<'_, f32>, top: usize) -> Result<()> {
         let (architecture, isa) = (&pass.model.architecture, pass.isa);
         let width = architecture.inputs();
@@ -305,8 +304,8 @@ impl Block {
     }
 }
 
-/// Rows of a block: as many as share the weights that are read, unless a few threads would have
-/// too few of them.
+/// Rows of a block: enough to share the weights that are read, unless a few threads would then have
+/// too few blocks.
 fn block_rows(batch: usize) -> usize {
     let small = (batch / ENOUGH).next_multiple_of(SMALL_BLOCK);
     small.clamp(SMALL_BLOCK, BLOCK)
@@ -335,8 +334,8 @@ fn check_row(isa: Isa, values: ArrayView1<'_, f32>, row: usize) -> Result<()> {
     })
 }
 
-/// A fault beyond the inputs, which are finite: where outputs of a layer were to be quantized for
-/// the next, they had overflowed.
+/// The error for outputs of a layer that overflowed before they were to be quantized for the next
+/// one. The inputs were finite.
 fn hidden(fault: Error, top: usize) -> Error {
     match fault {
         Error::NonFinite { index, value, .. } => Error::NonFinite {

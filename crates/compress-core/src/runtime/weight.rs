@@ -15,30 +15,30 @@ use crate::{Error, Result};
 /// Bytes that stay in a core's second cache. Weights that do not are read from farther away in
 /// each call, and then fewer bytes are worth more than fewer instructions.
 const CACHED: usize = 1 << 20;
-/// Rows of a block, for which whole numbers are laid out.
+/// Rows of a block, for which layouts of whole numbers are chosen.
 const BATCH: usize = 64;
-/// Codes of a layer so small that it stays in a core's first cache beside the others of its model.
+/// Codes of a layer so small that it stays in a core's first cache together with the other layers.
 pub(super) const SMALL: usize = 1 << 14;
 /// Groups of 4-bit weights are multiples of this.
 const GROUP: usize = 32;
 
-/// What a layer of a loaded model runs on.
+/// The kernel that a layer of a loaded model runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LayerKernel {
-    /// All weights in f32.
+    /// Dense: all weights in f32.
     DenseF32,
-    /// The weights that are not zero, in f32: where they are so few that one row of inputs takes
-    /// less time than with all of them ([`prefers_sparse`]).
+    /// Sparse (CSR): the weights that are not zero, in f32. Chosen if they are so few that one row
+    /// of inputs takes less time than with all of them ([`prefers_sparse`]).
     SparseF32,
     /// The integers of the file, which are the weights, as their scale is 1: each is turned into
     /// f32 where it is multiplied, with the bits that f32 weights would give. Those that are zero
     /// are left out; or, where that pays, those alone which are zero in a block of outputs. For
     /// layers of few weights, or few that are not zero.
     SparseI8,
-    /// All weights in 8 bits, activations in 8 bits.
+    /// Dense int8: all weights in 8 bits, activations in 8 bits.
     DenseI8,
-    /// All weights in 4 bits, packed; activations in 8 bits, or in f32 where the codes are those
-    /// of a codebook.
+    /// All weights in 4 bits, packed. Activations are in 8 bits, or in f32 where the codes are
+    /// those of a codebook.
     PackedI4,
 }
 
@@ -69,8 +69,8 @@ pub(super) enum Weight {
 }
 
 impl Weight {
-    /// Chooses the kernel by what the tensor is, by how many of its values are zero, and by the
-    /// memory that they take; not by the machine, so that a model runs the same way everywhere.
+    /// Chooses the kernel by the tensor's kind, by how many of its values are zero, and by the
+    /// memory that they take. The machine does not matter, so a model runs the same way everywhere.
     ///
     /// # Errors
     /// [`Error::NonFinite`] where a code stands for a value that overflows f32.
@@ -100,7 +100,7 @@ impl Weight {
         Ok(Weight::DenseF32(PackedB::pack(values.t())))
     }
 
-    /// About as many multiply-adds of floats as take the time of a row.
+    /// The time of a row, as a number of multiply-adds of floats; approximate.
     pub(super) fn multiply_adds(&self) -> usize {
         let all = |(k, n): (usize, usize)| k.saturating_mul(n);
         match self {
@@ -123,7 +123,7 @@ impl Weight {
     }
 }
 
-/// The codes, where they are the weights and few are not zero, or few altogether.
+/// The codes, if they are the weights themselves, and if there are few, or few that are not zero.
 fn whole(tensor: &Tensor, (n, k): (usize, usize), kept: usize) -> Result<Option<Weight>> {
     let form = Form::of(n, k, kept);
     if form.stored(n, k, kept) > SMALL && !prefers_sparse(n, k, kept, 1) {
@@ -256,7 +256,7 @@ fn narrow<T>(
     codes.map(|(i, &c)| code(c, i / k)).collect()
 }
 
-/// One value for each of `n` rows: as they are, or the only one for all.
+/// One value for each of `n` rows: the given ones, or the only one repeated.
 fn spread<T: Copy>(values: &[T], n: usize) -> Vec<T> {
     match values {
         [value] => vec![*value; n],

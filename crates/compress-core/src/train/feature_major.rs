@@ -11,9 +11,10 @@ mod tests;
 /// A feature, and the row that takes it.
 pub type FeatureRow = (usize, usize);
 
-/// Samples that can be read feature by feature, as a first layer of few live weights reads them:
-/// what it does not read costs nothing, and nothing has to be transposed. Nor is it looked at:
-/// a value that is not finite in a feature that no live weight reads goes unnoticed.
+/// Samples that can be read feature by feature, as needed by a first layer with few live weights.
+/// Features that it does not read cost nothing, and nothing has to be transposed. They are not
+/// checked either: a value that is not finite goes unnoticed in a feature that no live weight
+/// reads.
 pub trait FeatureMajor {
     /// Writes the samples `indices` as columns of `out` `[rows, indices.len()]`: each feature of
     /// `wanted` into its row, in the very bits that [`super::Samples::fill`] writes. Other rows
@@ -31,11 +32,11 @@ pub trait FeatureMajor {
     ) -> Result<()>;
 }
 
-/// What [`FeatureMajor::fill_by_feature`] does for samples in memory: `samples` are those of the
-/// batch, in order and of one length, and `value` is what one of their elements stands for.
+/// Implements [`FeatureMajor::fill_by_feature`] for samples in memory. `samples` are those of the
+/// batch, in order and of one length; `value` converts one of their elements.
 ///
 /// # Errors
-/// As there.
+/// As [`FeatureMajor::fill_by_feature`].
 pub fn gather_by_feature<T: Copy + Sync>(
     samples: &[&[T]],
     value: impl Fn(T) -> f32 + Sync,
@@ -74,11 +75,12 @@ pub fn gather_by_feature<T: Copy + Sync>(
     Ok(())
 }
 
-/// Samples that pass together: their lines stay in the first cache while all features pass.
+/// Samples that are processed together. Their cache lines stay in the first cache while all
+/// features are processed.
 const BLOCK: usize = 16;
 
-/// As above for a whole block, of which the compiler knows that one check of the feature does for
-/// all.
+/// The same for a whole block. The compiler knows its length, so one check of the feature is enough
+/// for all samples.
 fn gather_block<T: Copy>(
     samples: &[&[T]; BLOCK],
     value: &impl Fn(T) -> f32,

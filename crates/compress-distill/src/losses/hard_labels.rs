@@ -7,8 +7,8 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{check_batch, check_labels, finite};
 
-/// The mean over the batch of −ln softmax(z), taken at the label, in nats, z being the logits. Its gradient is
-/// (softmax(z) − one-hot(label)) / batch.
+/// The cross-entropy with the labels: −ln softmax(z) at the label, in nats, averaged over the
+/// batch, where z are the logits. Its gradient is (softmax(z) − one-hot(label)) / batch.
 ///
 /// # Errors
 /// Where labels are missing or name no output, shapes differ, or the loss is not finite.

@@ -12,7 +12,7 @@ use crate::{Result, Teacher};
 /// teacher only where it is above 0.
 ///
 /// # Errors
-/// As the two.
+/// Those of [`SoftTargets`] and [`HardLabels`].
 ///
 /// # References
 /// Hinton, Vinyals, Dean 2015 (1503.02531), section 2, "a weighted average of two different
@@ -23,7 +23,8 @@ pub struct Joint<'a> {
 }
 
 impl<'a> Joint<'a> {
-    /// The targets of `teacher` at `temperature`, weighted by `soft_weight` against the labels.
+    /// Weights the soft targets of `teacher` at `temperature` by `soft_weight`, and the labels by
+    /// the rest.
     ///
     /// # Errors
     /// Where the temperature is not positive and finite, the weight is not from 0 to 1, or a

@@ -16,12 +16,12 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Error, Result, Teacher};
 
-/// What a loss may be made of; each takes what it needs.
+/// What losses are made from. Each loss takes what it needs.
 #[derive(Clone)]
 pub struct LossSettings<'a> {
-    /// What soft targets come from.
+    /// Where the soft targets come from.
     pub teacher: Teacher<'a>,
-    /// What logits are divided by; positive.
+    /// The temperature: logits are divided by it; positive.
     pub temperature: f32,
     /// The weight of the soft targets against the hard labels, from 0 to 1.
     pub soft_weight: f32,
@@ -45,7 +45,7 @@ pub const LOSSES: &[(&str, MakeLoss)] = &[
     }),
 ];
 
-/// The loss of this name.
+/// Makes the loss of this name.
 ///
 /// # Errors
 /// Where there is none (the error lists those that exist) or a setting is out of range.
@@ -92,7 +92,7 @@ fn check_batch(logits: ArrayView2<'_, f32>, gradient: &ArrayViewMut2<'_, f32>) -
     }
 }
 
-/// A loss, as long as it is a number.
+/// The loss as f32; an error where it is not finite.
 fn finite(value: f64) -> Result<f32> {
     if value.is_finite() {
         Ok(value as f32)
@@ -101,8 +101,8 @@ fn finite(value: f64) -> Result<f32> {
     }
 }
 
-/// Fails unless each of `samples` has a label that names a class; `indices` are their positions
-/// in the data, or nothing where they are all of it.
+/// Fails unless each of `samples` has a label that names a class. `indices` are the samples'
+/// positions in the data; empty where they are all of it.
 pub(crate) fn check_labels(
     labels: &[u32],
     indices: &[usize],

@@ -1,4 +1,5 @@
-//! What the teacher thinks of each class.
+//! The soft targets loss: the KL divergence of the student's softened probabilities from the
+//! teacher's.
 
 use compress_core::network::Network;
 use compress_core::ops::{elementwise, softmax};
@@ -11,15 +12,18 @@ use crate::error::check_temperature;
 use crate::teacher::SoftLabels;
 use crate::{Ensemble, Error, Result, Teacher};
 
-/// T² times the mean over the batch of the Kullback–Leibler divergence of q from p, in nats:
+/// The Kullback–Leibler (KL) divergence KL(p ‖ q) of the soft targets p of a teacher and a
+/// student's probabilities q, at a temperature T; averaged over the batch, in nats, and multiplied
+/// by T²:
 ///
 /// ```text
 /// T² · Σ p · (ln p − ln q)    p = softmax(teacher / T), q = softmax(student / T)
 /// ```
 ///
-/// Its gradient with respect to the student's logits is T·(q − p) / batch: that of the
-/// cross-entropy of Hinton et al., from which the divergence differs by the teacher's entropy.
-/// So its zero means equality. The factor T² keeps the gradient's size when T changes.
+/// Its gradient with respect to the student's logits is T·(q − p) / batch. Hinton et al. use the
+/// cross-entropy, which has the same gradient and is larger by the teacher's entropy. The
+/// divergence is zero exactly where student and teacher agree. The factor T² keeps the size of the
+/// gradient when T changes.
 ///
 /// # Errors
 /// Where the batch has a sample without cached logits, teacher and student have different
@@ -32,7 +36,7 @@ pub struct SoftTargets<'a> {
     temperature: f32,
 }
 
-/// A teacher, its softmax taken beforehand where its logits are known.
+/// A teacher. Where its logits are known, their softmax is taken beforehand.
 enum Source<'a> {
     Cached(SoftLabels),
     OnTheFly(&'a dyn Network),
@@ -40,7 +44,7 @@ enum Source<'a> {
 }
 
 impl<'a> SoftTargets<'a> {
-    /// The targets of `teacher` at `temperature`.
+    /// Takes the soft targets of `teacher` at `temperature`.
     ///
     /// # Errors
     /// Where the temperature is not positive and finite, or a cached logit is not finite.
@@ -76,7 +80,7 @@ impl<'a> SoftTargets<'a> {
         })
     }
 
-    /// What logits are divided by.
+    /// The temperature, by which logits are divided.
     pub fn temperature(&self) -> f32 {
         self.temperature
     }
@@ -118,7 +122,7 @@ impl Loss for SoftTargets<'_> {
     }
 }
 
-/// As [`divergence`], from the teacher's logits of the same batch.
+/// As [`divergence`], with the logits that the teacher gives for this batch.
 fn on_the_fly(
     logits: ArrayView2<'_, f32>,
     temperature: f32,
@@ -140,7 +144,7 @@ fn check_cached(indices: &[usize], rows: usize, samples: usize) -> CoreResult<()
     }
 }
 
-/// The loss, and its gradient in `gradient`; `target` says which row of `labels` is for a row of
+/// The loss; its gradient goes into `gradient`. `target` gives the row of `labels` for a row of
 /// `logits`.
 fn divergence(
     logits: ArrayView2<'_, f32>,
@@ -164,18 +168,18 @@ fn divergence(
     let mut terms = vec![0.0; q.len()];
     for (((term, &p), &ln_p), &ln_q) in terms.iter_mut().zip(&p).zip(&ln_p).zip(q.iter()) {
         let cost = f64::from(p) * (f64::from(ln_p) - f64::from(ln_q));
-        // What the teacher excludes costs nothing, though its logarithm may be −∞.
+        // A class of probability 0 costs nothing, though its logarithm may be −∞.
         *term = if p != 0.0 { cost } else { 0.0 };
     }
     let sum: f64 = terms.iter().sum();
     let value = finite(sum * scale / rows as f64)?;
-    // The exponential of the very logarithms that the loss is made of, so that a student that
-    // equals its teacher gets a gradient of exactly zero.
+    // The exponential of the same logarithms that the loss is made from. So a student that equals
+    // its teacher gets a gradient of exactly zero.
     elementwise::exp(q)?;
     let factor = temperature / rows as f32;
     for (g, p) in q.iter_mut().zip(p) {
         *g = (*g - p) * factor;
     }
-    // Rounding may take what is nearly equal a little below zero.
+    // Rounding may take a value of about zero below zero.
     Ok(value.max(0.0))
 }

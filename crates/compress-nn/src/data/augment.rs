@@ -1,4 +1,4 @@
-//! How far an image may be distorted, and the draw of one distortion.
+//! Data augmentation: how far an image may be distorted, and the draw of one distortion.
 
 use compress_core::rng::{Stream, uniform};
 use compress_core::{Result, ops};
@@ -19,13 +19,13 @@ use crate::trigonometry::{cos, sin};
 pub struct Augmentation {
     /// The largest strength; 1 reaches the limits below, 0 changes nothing.
     pub max_strength: f32,
-    /// Rotation about the centre, degrees to either side.
+    /// Rotation about the centre, in degrees in either direction.
     pub rotation: f32,
     /// The natural logarithm of the scale along each axis, to either side.
     pub log_scale: f32,
-    /// Shear, columns per row to either side.
+    /// Shear, in columns per row in either direction.
     pub shear: f32,
-    /// Shift along each axis, pixels to either side.
+    /// Shift along each axis, in pixels in either direction.
     pub shift: f32,
     /// The standard deviation of the displacement of each point of the elastic grid along each
     /// axis, in pixels.
@@ -46,7 +46,7 @@ impl Default for Augmentation {
 }
 
 impl Augmentation {
-    /// The same with another largest strength.
+    /// Sets another largest strength.
     #[must_use]
     pub fn with_max_strength(self, max_strength: f32) -> Self {
         Augmentation {
@@ -112,6 +112,6 @@ pub(super) struct Distortion {
     pub(super) x: [f32; 2],
     /// Rows, then columns.
     pub(super) shift: [f32; 2],
-    /// At the points of the grid.
+    /// The displacements at the points of the grid.
     pub(super) elastic: Displacements,
 }

@@ -1,4 +1,4 @@
-//! Images distorted anew in each epoch.
+//! Images augmented anew in each epoch.
 
 use compress_core::rng;
 use compress_core::train::Samples;
@@ -13,8 +13,8 @@ use crate::Result;
 /// Images that one task distorts.
 const TASK: usize = 16;
 
-/// The images of a set, each distorted anew in each epoch. What image `i` looks like in epoch `e`
-/// depends on the seed, the stream's name, `e` and `i` alone.
+/// The images of a set, each distorted anew in each epoch. The distortion of image `i` in epoch `e`
+/// depends only on the seed, the stream's name, `e` and `i`.
 #[derive(Clone, Debug)]
 pub struct Augmented<'a> {
     images: &'a ImageSet,
@@ -43,8 +43,8 @@ impl<'a> Augmented<'a> {
         })
     }
 
-    /// The images as they are, followed by `copies` distorted copies of all of them, as in the
-    /// epochs 0 to `copies` − 1, rounded to bytes. The labels are repeated. A transfer set.
+    /// A transfer set: the original images, followed by `copies` distorted copies of all of them,
+    /// as in the epochs 0 to `copies` − 1, rounded to bytes. The labels are repeated.
     pub fn materialize(&self, copies: usize) -> Result<ImageSet> {
         let (count, size) = (self.images.len(), self.images.features());
         let total = copies

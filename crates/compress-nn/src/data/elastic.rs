@@ -10,9 +10,10 @@ pub(super) const POINTS: usize = 7;
 pub(super) type Displacements = [[[f32; POINTS]; POINTS]; 2];
 
 /// Draws displacements of the given deviation.
+/// Draws displacements of the given standard deviation.
 ///
-/// Each is the sum of four uniform bytes, centred: normal to the eye (Irwin–Hall, n = 4), never
-/// beyond 3.5 deviations, and exact arithmetic on every machine.
+/// Each is the sum of four uniform bytes, centred. This looks normal (Irwin–Hall, n = 4), never
+/// exceeds 3.5 standard deviations, and is exact arithmetic on every machine.
 pub(super) fn draw(stream: &mut Stream, deviation: f32) -> Displacements {
     /// √(4 · (256² − 1) / 12), the deviation of the sum.
     const DEVIATION: f32 = 147.800_1;

@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 
 use crate::{Error, Result};
 
-/// Where the bytes of a file are: recognized by their first two, they may be compressed.
+/// Where the bytes of an IDX file are. They may be gzip, which the first two bytes tell.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
     /// On disk.
@@ -105,12 +105,12 @@ fn read<const RANK: usize>(source: Source<'_>, kind: &str) -> Result<([usize; RA
     parsed.map_err(|reason| Error::Idx { name, reason })
 }
 
-/// Deflate makes no more than 1,032 bytes of one.
+/// Deflate makes at most 1,032 bytes from one.
 fn most_inflated(compressed: usize) -> usize {
     compressed.saturating_mul(1032)
 }
 
-/// Parses what `reader` gives, which is at most `most` bytes.
+/// Parses the bytes of `reader`, of which there are at most `most`.
 fn parse<const RANK: usize>(
     mut reader: impl Read,
     most: usize,

@@ -13,8 +13,7 @@ use crate::Result;
 /// Rows that one task writes.
 const ROWS: usize = 16;
 
-/// Grey images with labels. As samples their features are pixel / 255, so that black is 0
-/// exactly.
+/// Grey images with labels. The features of a sample are pixel / 255, so black is exactly 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
     pixels: Vec<u8>,
@@ -109,7 +108,7 @@ impl ImageSet {
         })
     }
 
-    /// The first `count` images, and the rest.
+    /// Splits the set into the first `count` images and the rest.
     ///
     /// # Errors
     /// Where one of them would be empty.
@@ -196,11 +195,11 @@ impl FeatureMajor for ImageSet {
     }
 }
 
-/// What each pixel is as a feature.
+/// The feature that each pixel value becomes.
 static FEATURES: LazyLock<[f32; 256]> =
     LazyLock::new(|| std::array::from_fn(|pixel| pixel as f32 / 255.0));
 
-/// The values of `out` after all that [`Samples::fill`] must check.
+/// The values of `out`, after the checks that [`Samples::fill`] asks for.
 pub(super) fn rows_of<'o>(
     out: &'o mut ArrayViewMut2<'_, f32>,
     indices: &[usize],

@@ -1,4 +1,5 @@
-//! Draws one distorted image: for each pixel its place in the source, then bilinear sampling.
+//! Draws one distorted image: finds the place in the source for each pixel, then samples
+//! bilinearly.
 
 use super::augment::Distortion;
 use super::elastic::{POINTS, Weights};
@@ -145,7 +146,7 @@ impl Geometry {
         let inside = below.iter().zip(right);
         for ((out, &corner), (&below, &right)) in out.iter_mut().zip(&scratch.corner).zip(inside) {
             let corner = corner as usize;
-            // One check of bounds, which cannot fail: see `BORDER`.
+            // One check of bounds, which cannot fail because of the border (see `BORDER`).
             let near = &scratch.source[corner..corner + self.stride + 2];
             let top = near[0] + right * (near[1] - near[0]);
             let bottom = near[self.stride] + right * (near[self.stride + 1] - near[self.stride]);
@@ -162,7 +163,7 @@ mod tests {
     const HEIGHT: usize = 9;
     const WIDTH: usize = 12;
 
-    /// The value at a place of `image`, zero outside, in f64 and without any cleverness.
+    /// The value at a place of `image`, zero outside; in f64, and as plain as possible.
     fn bilinear(image: &[u8], y: f64, x: f64) -> f64 {
         let pixel = |row: f64, column: f64| {
             let inside =

@@ -4,7 +4,7 @@ use compress_core::Result;
 use compress_core::network::Activation;
 use compress_core::ops::elementwise;
 
-/// `gradient *= activation'`, computed from what [`saves`] says was kept.
+/// `gradient *= activation'`, computed from the values that [`saves`] names.
 pub(crate) fn backward(activation: Activation, kept: &[f32], gradient: &mut [f32]) -> Result<()> {
     match activation {
         Activation::Identity => Ok(()),
@@ -14,7 +14,7 @@ pub(crate) fn backward(activation: Activation, kept: &[f32], gradient: &mut [f32
     }
 }
 
-/// What a derivative is computed from.
+/// The value that a derivative is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Saved {
     /// What the layer passes on, even after dropout: the sign alone matters, or nothing does.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::CHUNK;
 
-/// Inverted dropout: a value stays with probability 1 − rate and is then divided by it, so that
+/// Inverted dropout: a value stays with probability 1 − rate and is then divided by 1 − rate. So
 /// inference needs no change.
 ///
 /// # References
@@ -23,7 +23,8 @@ pub(crate) struct Dropout {
 }
 
 impl Dropout {
-    /// `rate` in `[0, 1)`; `stream` names the layer. `None` where nothing is dropped.
+    /// Makes dropout of `rate` in `[0, 1)`. `stream` names the layer. `None` where nothing is
+    /// dropped.
     pub(crate) fn new(rate: f32, seed: u64, stream: String) -> Option<Self> {
         // The rate in steps of 2⁻¹⁶; a smaller one drops nothing.
         let threshold = (rate * 65_536.0) as u32;
@@ -47,7 +48,7 @@ impl Dropout {
         self.backward(values);
     }
 
-    /// Applies the last draw to the gradient of what was passed on, which is the same product.
+    /// Applies the last draw to the gradient of what was passed on: the same product.
     pub(crate) fn backward(&self, gradient: &mut [f32]) {
         let chunks = gradient.par_chunks_mut(CHUNK);
         chunks

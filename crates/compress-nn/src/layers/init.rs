@@ -1,23 +1,26 @@
-//! How weights begin.
+//! Initialization of weights: He (Kaiming) and Xavier (Glorot).
 
 use compress_core::rng::{self, Stream};
 use compress_core::{Result, ops};
 use serde::{Deserialize, Serialize};
 
-/// The distribution that the weights of a layer are drawn from. Biases begin at zero.
+/// The distribution that a layer's weights are drawn from: He (Kaiming) or Xavier (Glorot)
+/// initialization. Biases begin at zero.
 ///
 /// # References
 /// He et al., *Delving Deep into Rectifiers*, 2015, 1502.01852, equation 10; Glorot and Bengio,
 /// *Understanding the difficulty of training deep feedforward neural networks*, 2010, equation 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Init {
-    /// Uniform within ±√(6 / inputs): for ReLU.
+    /// He initialization, uniform within ±√(6 / inputs): for ReLU.
     HeUniform,
-    /// Normal, with deviation √(2 / inputs): for ReLU.
+    /// He initialization, normal with deviation √(2 / inputs): for ReLU.
     HeNormal,
-    /// Uniform within ±√(6 / (inputs + outputs)): for tanh and no activation.
+    /// Xavier initialization, uniform within ±√(6 / (inputs + outputs)): for tanh and no
+    /// activation.
     XavierUniform,
-    /// Normal, with deviation √(2 / (inputs + outputs)): for tanh and no activation.
+    /// Xavier initialization, normal with deviation √(2 / (inputs + outputs)): for tanh and no
+    /// activation.
     XavierNormal,
 }
 

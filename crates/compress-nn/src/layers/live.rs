@@ -1,4 +1,4 @@
-//! A layer of which few weights are live: their values, gradients and moments by themselves.
+//! A layer with few live weights: their values, gradients and moments are kept apart.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl LiveWeights {
         }
     }
 
-    /// Reads the values of the parameter that these are the live weights of.
+    /// Reads the live values of the parameter.
     pub(crate) fn gather_values(&mut self, weight: &Parameter) {
         gather(&self.positions, weight.values(), &mut self.values);
     }
@@ -82,7 +82,7 @@ impl LiveWeights {
         scatter(&self.positions, &self.values, weight.values_mut());
     }
 
-    /// Writes the gradient; that of the others is zero since they died.
+    /// Writes the gradient; that of dead weights has been zero since they died.
     pub(crate) fn scatter_gradient(&self, weight: &mut Parameter) {
         scatter(&self.positions, &self.gradient, weight.gradient_mut());
     }

@@ -1,4 +1,5 @@
-//! The pieces of a layer: its product, its activation, dropout, and how its weights begin.
+//! The parts of a layer: its product, its activation, dropout, and the initialization of its
+//! weights.
 
 pub(crate) mod activation;
 pub(crate) mod dense;

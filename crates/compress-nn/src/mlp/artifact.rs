@@ -1,4 +1,4 @@
-//! To and from the compressed model file.
+//! An [`Mlp`] to and from the compressed model file.
 
 use compress_core::Error;
 use compress_core::artifact::{Artifact, Tensor};
@@ -8,7 +8,7 @@ use super::{Mlp, weight_parameter};
 use crate::Result;
 
 impl Mlp {
-    /// The network that an artifact holds, its codes replaced by the values they stand for.
+    /// The network that an artifact holds, with codes replaced by their values.
     ///
     /// # Errors
     /// Where a tensor is missing, unknown, of another shape or off its grid.

@@ -14,7 +14,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::layers::dense;
 use crate::{Init, Result};
 
-/// A chain of dense layers with their parameters.
+/// A multi-layer perceptron: a chain of dense layers with their parameters.
 ///
 /// Weights are `[out_features, in_features]`, named as PyTorch names them (`layers.0.weight`).
 #[derive(Clone, Debug, PartialEq)]
@@ -108,8 +108,8 @@ impl Mlp {
         &self.architecture.layers
     }
 
-    /// The same network behind `front`, of samples that have passed through it
-    /// ([`Front::samples`]) until now.
+    /// Puts `front` before the network. Until now its samples were already the output of that front
+    /// ([`Front::samples`]).
     ///
     /// # Errors
     /// As [`Architecture::behind`].

@@ -1,4 +1,5 @@
-//! Limits on norms: of all gradients together, and of each neuron's incoming weights.
+//! Limits on norms: of all gradients together (gradient clipping), and of each neuron's incoming
+//! weights (max-norm).
 
 use compress_core::Result;
 use compress_core::kernels::reduce;
@@ -7,8 +8,8 @@ use rayon::prelude::*;
 
 use crate::layers::CHUNK;
 
-/// What gradients are to be multiplied by, so that their joint L2 norm is at most `limit`:
-/// PyTorch's `clip_grad_norm_`, min(1, limit / (norm + 10⁻⁶)).
+/// The factor that brings the joint L2 norm of all gradients down to at most `limit`, as PyTorch's
+/// `clip_grad_norm_`: min(1, limit / (norm + 10⁻⁶)).
 pub(crate) fn clip_factor(parameters: &[Parameter], limit: f32) -> Result<f32> {
     let mut sum = 0.0;
     for parameter in parameters {

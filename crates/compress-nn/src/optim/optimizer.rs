@@ -1,15 +1,16 @@
-//! The choice of optimizer.
+//! The choice of optimizer: SGD with momentum, Adam or AdamW.
 
 use compress_core::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{check, fraction, not_negative, positive};
 
-/// How gradients change weights; with the arithmetic of PyTorch's optimizers of these names.
+/// How gradients change weights. The arithmetic is that of PyTorch's optimizers of these names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Optimizer {
-    /// Stochastic gradient descent, w −= rate · d. With momentum, d is the running sum
-    /// b = momentum · b + g; with Nesterov's variant it is g + momentum · b.
+    /// Stochastic gradient descent (SGD), w −= rate · d, where d is the gradient g. SGD with
+    /// momentum: d is the running sum b = momentum · b + g. Nesterov's variant: d = g + momentum ·
+    /// b.
     ///
     /// # References
     /// Sutskever et al., *On the importance of initialization and momentum in deep learning*,
@@ -19,35 +20,37 @@ pub enum Optimizer {
         momentum: f32,
         /// Nesterov's variant; needs momentum.
         nesterov: bool,
-        /// This much of the weight is added to its gradient.
+        /// Weight decay: this much of the weight is added to its gradient.
         weight_decay: f32,
     },
-    /// Adam.
+    /// Adam. Weight decay is added to the gradient (L2 regularization).
     ///
     /// # References
     /// Kingma and Ba, 1412.6980, algorithm 1.
     Adam {
-        /// Decay of the mean of the gradients, in `[0, 1)`.
+        /// β₁: decay of the running mean of the gradients, in `[0, 1)`.
         beta1: f32,
-        /// Decay of the mean of their squares, in `[0, 1)`.
+        /// β₂: decay of the running mean of the squared gradients, in `[0, 1)`.
         beta2: f32,
         /// Added to the denominator; positive.
         epsilon: f32,
-        /// This much of the weight is added to its gradient.
+        /// Weight decay: this much of the weight is added to its gradient.
         weight_decay: f32,
     },
-    /// Adam whose decay acts on the weight alone: w −= rate · decay · w before the step.
+    /// AdamW: Adam with decoupled weight decay, which acts on the weight alone: w −= rate · decay ·
+    /// w before the step.
     ///
     /// # References
     /// Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, 1711.05101, algorithm 2.
     AdamW {
-        /// Decay of the mean of the gradients, in `[0, 1)`.
+        /// β₁: decay of the running mean of the gradients, in `[0, 1)`.
         beta1: f32,
-        /// Decay of the mean of their squares, in `[0, 1)`.
+        /// β₂: decay of the running mean of the squared gradients, in `[0, 1)`.
         beta2: f32,
         /// Added to the denominator; positive.
         epsilon: f32,
-        /// This much of the weight goes per step, times the learning rate.
+        /// Weight decay: this much of the weight, times the learning rate, is taken off in each
+        /// step.
         weight_decay: f32,
     },
 }
@@ -78,7 +81,7 @@ impl Optimizer {
         }
     }
 
-    /// AdamW with the paper's settings and this decay (PyTorch's default is 0.01).
+    /// AdamW with Adam's settings and this weight decay (PyTorch's default is 0.01).
     pub const fn adam_w(weight_decay: f32) -> Self {
         Optimizer::AdamW {
             beta1: 0.9,

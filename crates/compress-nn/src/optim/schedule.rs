@@ -1,4 +1,4 @@
-//! How the learning rate moves over a run.
+//! Learning rate schedules: how the rate moves over a run.
 
 use std::f64::consts::PI;
 
@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 use crate::settings::{at_least_one, check, positive};
 use crate::trigonometry::cos;
 
-/// How the learning rate falls from its peak, after the warm-up.
+/// How the learning rate falls from its peak, after the warm-up (see [`crate::Settings`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Schedule {
-    /// Not at all.
+    /// Not at all: a constant rate.
     #[default]
     Constant,
-    /// By `factor` after every `every_epochs` epochs.
+    /// Step schedule: multiplied by `factor` after every `every_epochs` epochs.
     Step {
         /// At least 1.
         every_epochs: usize,
         /// Positive; usually below 1.
         factor: f32,
     },
-    /// Along half a cosine, from the peak at the end of the warm-up to `floor` times the peak at
-    /// the end of the run.
+    /// Cosine schedule (cosine annealing): along half a cosine, from the peak at the end of the
+    /// warm-up to `floor` times the peak at the end of the run.
     ///
     /// # References
     /// Loshchilov and Hutter, *SGDR*, 1608.03983, equation 5, without restarts.
@@ -62,7 +62,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Of step `step` from 0, in epoch `epoch` from 0.
+    /// The rate of step `step` from 0, in epoch `epoch` from 0.
     pub(crate) fn at(&self, epoch: usize, step: usize) -> f32 {
         let peak = f64::from(self.peak);
         let rate = if step < self.warm_up_steps {

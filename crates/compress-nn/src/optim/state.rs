@@ -1,4 +1,4 @@
-//! What an optimizer remembers between steps, and how it takes one.
+//! What an optimizer remembers between steps (its moments), and how it takes a step.
 
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::{Parameter, Role};
@@ -70,7 +70,7 @@ impl State {
         [&mut self.first[index], &mut self.second[index]]
     }
 
-    /// Forgets what was remembered of the weights of parameter `index` that are not live.
+    /// Sets to zero the moments of the weights of parameter `index` that are not live.
     pub(crate) fn forget(&mut self, index: usize, live: &Live) {
         for moments in self.moments_mut(index) {
             if !moments.is_empty() {
@@ -79,8 +79,8 @@ impl State {
         }
     }
 
-    /// Takes one step: changes each parameter by its gradient times `factor`, those of `sparse`
-    /// layers by their live weights alone.
+    /// Takes one step: changes each parameter by its gradient times `factor`. In `sparse` layers
+    /// only live weights are changed.
     ///
     /// # Errors
     /// Where a parameter's length has changed.
@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    /// Without any decay of weights.
+    /// The next step of Adam, without weight decay.
     fn next_adam(&mut self, betas: [f32; 2], epsilon: f32, rate: f32, factor: f32) -> Adam {
         let betas = betas.map(f64::from);
         self.powers[0] *= betas[0];

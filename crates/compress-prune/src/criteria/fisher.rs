@@ -1,4 +1,5 @@
-//! How much the loss would rise without a weight, by the empirical Fisher information.
+//! The Fisher criterion: how much the loss would rise without a weight, by an estimate of the
+//! empirical Fisher information.
 
 use compress_core::mask::{Criterion, Scores};
 use compress_core::network::{Network, Role};
@@ -7,10 +8,15 @@ use compress_core::{Error as CoreError, Result};
 use super::{finite_weights, score_each};
 use crate::Error;
 
-/// Scores a weight by `w²·v`, with v the running mean of its squared gradient that an adaptive
-/// optimizer keeps: the rise of the loss when the weight becomes zero, to second order, with the
-/// diagonal of the empirical Fisher information for the Hessian. It costs nothing beyond what
-/// Adam does anyway.
+/// Scores a weight by `w²·v`, as Optimal Brain Damage (OBD) does. To second order, the loss rises
+/// in proportion to this when the weight becomes zero. The Hessian's diagonal is replaced by v, the
+/// running mean of the squared gradient that Adam keeps (its second moment). So the score costs
+/// nothing beyond Adam itself.
+///
+/// v stands for the diagonal of the empirical Fisher information, but is not equal to it: Adam
+/// squares the mean gradient of a batch, not the gradients of single samples. Where these are
+/// independent with a mean near zero, v is smaller by a factor of the batch size for all weights,
+/// and the ranking is the same. Gradient clipping and coupled weight decay also enter v.
 ///
 /// It needs [`Criterion::observe_second_moments`] before the scores, as
 /// [`crate::GradualPruning`] calls it.
@@ -24,7 +30,7 @@ use crate::Error;
 /// Kingma, Ba 2015 (1412.6980), section 2, for v as its estimate.
 #[derive(Clone, Debug, Default)]
 pub struct Fisher {
-    /// For each weight tensor, one for each value.
+    /// The second moments of each weight tensor, one for each value.
     moments: Vec<Vec<f32>>,
 }
 

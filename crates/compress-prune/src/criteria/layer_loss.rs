@@ -1,4 +1,4 @@
-//! The validation loss of a network that a layer was taken out of.
+//! The validation loss of a network without a layer.
 
 use compress_core::network::Network;
 use compress_core::ops::cross_entropy::cross_entropy;
@@ -29,7 +29,7 @@ impl LayerCriterion for LayerLoss {
     fn score(&self, candidate: &dyn Network, validation: &dyn Samples) -> Result<Option<f32>> {
         check_labels(validation, candidate.architecture().outputs())?;
         let logits = predict(candidate, validation, 0)?;
-        // The gradient is of no use here.
+        // The gradient is not used.
         let mut gradient = Array2::zeros(logits.raw_dim());
         let labels = validation.labels();
         let loss = cross_entropy(logits.view(), labels, &[], gradient.view_mut())? as f32;

@@ -1,4 +1,4 @@
-//! The magnitude of each weight.
+//! Magnitude pruning: the magnitude of each weight.
 
 use compress_core::Result;
 use compress_core::mask::{Criterion, Scores};
@@ -6,7 +6,7 @@ use compress_core::network::Network;
 
 use super::{finite_weights, score_each};
 
-/// Scores a weight by its magnitude, `|w|`.
+/// Scores a weight by its magnitude, `|w|`: magnitude pruning.
 ///
 /// # Errors
 /// Where a weight is NaN or infinite.

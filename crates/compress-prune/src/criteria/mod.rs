@@ -1,4 +1,4 @@
-//! What is important: of weights ([`Criterion`]) and of whole layers ([`LayerCriterion`]).
+//! Criteria: how important weights ([`Criterion`]) and whole layers ([`LayerCriterion`]) are.
 //!
 //! A new criterion is one file here and one line in a registry.
 
@@ -21,13 +21,13 @@ use compress_core::train::Samples;
 use crate::Result;
 use crate::error::look_up;
 
-/// Says what a network is worth after a layer has been taken out of it.
+/// Scores a network from which a layer was removed.
 pub trait LayerCriterion {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
 
-    /// What is lost if `candidate`, from which a layer was removed, replaces the network; the
-    /// candidate with the lowest value wins. `None` where it is not a number that can be ranked.
+    /// What is lost if `candidate`, from which a layer was removed, replaces the network. The
+    /// candidate with the lowest value wins. `None` where it cannot be ranked.
     fn score(&self, candidate: &dyn Network, validation: &dyn Samples) -> Result<Option<f32>>;
 }
 

@@ -1,4 +1,4 @@
-//! The norm of the weights at each neuron.
+//! The norm of each neuron's weights.
 
 use compress_core::Result;
 use compress_core::kernels::reduce::squared_norm;
@@ -8,10 +8,10 @@ use compress_core::ops::rows::add_column_squares;
 
 use super::{finite_weights, score_each};
 
-/// Scores a neuron by the L2 norm of its incoming weights; each weight carries the score of the
-/// neuron that it leads to.
+/// Scores a neuron by the L2 norm of its incoming weights, for structured pruning. Each weight gets
+/// the score of its neuron.
 ///
-/// Norms are summed in f64 in a fixed order; one beyond the range of f32 counts as `f32::MAX`.
+/// Norms are summed in f64 in a fixed order. A norm beyond the range of f32 counts as `f32::MAX`.
 ///
 /// # Errors
 /// Where a weight is NaN or infinite.
@@ -21,9 +21,9 @@ use super::{finite_weights, score_each};
 /// weights (they take L1 and find L2 alike, section 4.4).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NeuronNorm {
-    /// Whether the norm is multiplied by that of the outgoing weights, which makes the score of
-    /// a ReLU neuron independent of how scale is divided between the two layers. The neurons of
-    /// the last layer have no outgoing weights, so theirs stays the norm of the incoming ones.
+    /// Whether the norm is multiplied by that of the outgoing weights. The score of a ReLU neuron
+    /// then does not depend on how its scale is divided between the two layers. The neurons of the
+    /// last layer have no outgoing weights, so their score stays the norm of the incoming ones.
     pub outgoing: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Importance for each bit that a weight's place costs.
+//! Importance for each bit that a weight costs in the file.
 
 use std::ops::AddAssign;
 
@@ -10,50 +10,52 @@ use compress_core::{Error, Result};
 
 use super::Fisher;
 
-/// The scores of another criterion, each divided by a power of an estimate of the bits that the weight takes
-/// in an entropy-coded file:
+/// The scores of another criterion, each divided by a power of the estimated bits that the weight
+/// takes in an entropy-coded file:
 ///
 /// ```text
 /// bits = max(least, base − log2(density of its row · density of its column / density))
 /// ```
 ///
-/// with the densities of what is not zero in its tensor now. A weight among many others of its
-/// row and column is cheap to say the place of; a lone one is dear. So a network that is pruned
-/// by it comes to use fewer neurons and features.
+/// The densities are those of the weights that are not zero in the tensor now. The place of a
+/// weight among many others of its row and column costs few bits; a lone one costs many. So a
+/// network pruned this way comes to use fewer neurons and features.
 ///
-/// Where the first layer reads images ([`RateAware::images`]), a place among others of its
+/// Where the first layer reads images ([`RateAware::images`]), a place among others of the same
 /// neuron is cheaper still: its density is multiplied by
 ///
 /// ```text
 /// (1 + weights of the same neuron around it) / (1 + as many as were to be expected there)
 /// ```
 ///
-/// around being up to three pixels away, as the coder of the file looks
+/// "Around it" means up to three pixels away, as in the coder of the file
 /// ([`compress_core::coding::matrix`]). So neurons come to read connected patches.
 ///
 /// # Errors
-/// Where a field is not finite or `least` not positive, where the images have other pixels than the first layer reads or too many, and those of the other criterion, and where it scores another shape than a weight has.
+/// Where a field is not finite or `least` is not positive; where the images have other pixels than
+/// the first layer reads, or too many; where the other criterion fails, or scores another shape
+/// than a weight has.
 ///
 /// # References
-/// The trade of distortion against rate for each decision: Sullivan, Wiegand 1998,
-/// *Rate-distortion optimization for video compression*, IEEE Signal Processing Magazine 15(6),
-/// equation 2. The estimate is that of independent rows and columns.
+/// Sullivan, Wiegand 1998, *Rate-distortion optimization for video compression*, IEEE Signal
+/// Processing Magazine 15(6), equation 2, for weighing distortion against rate at each decision.
+/// The estimate of bits takes rows and columns as independent.
 pub struct RateAware {
     inner: Box<dyn Criterion>,
-    /// What a weight costs whose place is certain from its row and column: its sign and its
-    /// magnitude, in bits.
+    /// The bits of a weight whose place is certain from its row and column: its sign and its
+    /// magnitude.
     pub base: f32,
-    /// The least that a weight can cost, in bits; positive.
+    /// The fewest bits that a weight can cost; positive.
     pub least: f32,
     /// The power of the bits that a score is divided by; 0 leaves the scores as they are.
     pub exponent: f32,
-    /// The images that the first layer reads, where it reads any. A file's coder knows those that
-    /// are square, and the pyramid of a [`compress_core::network::Front`].
+    /// The images that the first layer reads, if it reads images. A file's coder knows square
+    /// images, and the pyramid of a [`compress_core::network::Front`].
     pub images: Option<Images>,
 }
 
 impl RateAware {
-    /// The scores of `inner` for each bit: base 5, at least 1, exponent 1.
+    /// Divides the scores of `inner` by the bits: base 5, at least 1, exponent 1.
     pub fn new(inner: Box<dyn Criterion>) -> Self {
         RateAware {
             inner,
@@ -64,7 +66,7 @@ impl RateAware {
         }
     }
 
-    /// The same for a network that reads `images`.
+    /// Sets the images that the first layer reads.
     #[must_use]
     pub fn of_images(self, images: Images) -> Self {
         RateAware {
@@ -73,8 +75,8 @@ impl RateAware {
         }
     }
 
-    /// Divides the scores of one tensor, given which of its values are not zero and how its
-    /// columns lie in an image, where they do.
+    /// Divides the scores of one tensor. `values` say which weights are not zero; the image says
+    /// how the columns lie in it, if they do.
     fn divide(&self, scores: &mut TensorScores, values: &[f32], image: Option<&Geometry>) {
         let columns = scores.shape.last().copied().unwrap_or(0).max(1);
         let rows = (values.len() / columns).max(1);
@@ -85,7 +87,7 @@ impl RateAware {
             in_column[position % columns] += 1;
         }
         let all: u32 = in_row.iter().sum();
-        // Counts rather than densities: the number of values cancels.
+        // Counts take the place of densities, since the number of values cancels.
         let places = image.map(|image| Places::new(image, values, &in_column));
         for (position, score) in scores.values.iter_mut().enumerate() {
             let (row, column) = (position / columns, position % columns);
@@ -115,7 +117,7 @@ impl RateAware {
 }
 
 impl Default for RateAware {
-    /// [`Fisher`] for each bit.
+    /// [`Fisher`] divided by the bits.
     fn default() -> Self {
         Self::new(Box::new(Fisher::default()))
     }
@@ -155,9 +157,9 @@ impl Criterion for RateAware {
 
 /// What lies around each weight of a layer that reads an image.
 struct Places {
-    /// Of each position, how many values around it in its row are not zero.
+    /// For each position, how many values around it in its row are not zero.
     set: Vec<u16>,
-    /// The same of each column, over all rows.
+    /// The same count for each column, over all rows.
     in_all_rows: Vec<u32>,
 }
 
@@ -173,8 +175,8 @@ impl Places {
         Places { set, in_all_rows }
     }
 
-    /// By how much more than expected is set around a position, whose row has this `share` of
-    /// all.
+    /// By what factor more is set around a position than expected. The row of the position has this
+    /// `share` of all set values.
     fn crowding(&self, position: usize, column: usize, share: f32) -> f32 {
         let expected = self.in_all_rows[column] as f32 * share;
         (1.0 + f32::from(self.set[position])) / (1.0 + expected)
@@ -186,7 +188,7 @@ fn add_around<T: Copy + AddAssign>(image: &Geometry, count: impl Fn(usize) -> T,
     for column in 0..image.columns() {
         let own = count(column);
         let before = image.before(column).into_iter().map(|c| c as usize);
-        // Of each pair the one that comes first, so that both are met.
+        // Takes the first of each pair, so that both are met.
         for other in before.filter(|&c| c < image.columns()) {
             sums[column] += count(other);
             sums[other] += own;

@@ -1,4 +1,4 @@
-//! A mask that tightens on a schedule.
+//! Gradual pruning: a mask that tightens on a schedule while a network is trained.
 
 use compress_core::Result as CoreResult;
 use compress_core::mask::{Criterion, Mask, Scores, Structure};
@@ -15,15 +15,15 @@ use crate::{Error, Result};
 /// Whether a pruned weight may come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Regrowth {
-    /// No. Pruned weights are held at zero and rank below every other, so the mask only ever
-    /// loses weights.
+    /// No. Pruned weights are held at zero and rank below every other, so weights only ever leave
+    /// the mask.
     #[default]
     Never,
     /// Yes. Pruned weights are zero in the forward and the backward pass, but go on to learn
     /// behind the mask: each is put back for the optimizer's step, takes the gradient that its
     /// position got, and is ranked with all others. Costs a copy of the weights.
     ///
-    /// Wherever a network is looked at (in validation, after training), the mask is on.
+    /// The mask is on wherever the network is looked at (in validation, after training).
     ///
     /// # References
     /// Guo, Yao, Chen 2016 (1608.04493), equation 4, for the update of pruned weights.
@@ -83,16 +83,15 @@ impl GradualOptions {
     }
 }
 
-/// Prunes while training: every `interval` steps between `begin` and `end` it scores the
-/// weights anew, and masks as many as the schedule says; the mask is on in between and
-/// afterwards.
+/// Gradual pruning: prunes while training. Every `interval` steps between `begin` and `end` it
+/// scores the weights again and masks as many as the schedule says. With [`crate::Cubic`] it is the
+/// schedule of Zhu and Gupta. The mask stays on in between and afterwards.
 ///
-/// The final density is always reached, in the first step at or after `end` of the run. It is
-/// never left again: a further run (as the second one of a sequential distillation) holds the
-/// mask.
+/// The final density is always reached, in the first step at or after `end` of the run. From then
+/// on it stays: a further run, such as the second fit of a sequential distillation, holds the mask.
 ///
-/// Among a run's hooks it belongs before fake quantization, so that it sees the weights
-/// themselves.
+/// Put this hook before fake quantization in a run's list of hooks, so that it sees the
+/// full-precision weights.
 ///
 /// # Examples
 /// ```
@@ -126,10 +125,10 @@ pub struct GradualPruning {
     live: LiveWeights,
 }
 
-/// What a checkpoint holds.
+/// The state that a checkpoint holds.
 #[derive(Clone, Default)]
 struct State {
-    /// Of no tensor before the first pruning.
+    /// Without tensors before the first pruning.
     mask: Mask,
     /// The density asked for so far.
     density: Option<f64>,
@@ -140,7 +139,7 @@ struct State {
 }
 
 impl GradualPruning {
-    /// A hook that prunes by these.
+    /// Makes a hook of a criterion, a structure and a schedule.
     ///
     /// # Errors
     /// Where an option is out of range.
@@ -161,7 +160,7 @@ impl GradualPruning {
         })
     }
 
-    /// The mask as it is now; of no tensor before the first pruning.
+    /// The present mask; without tensors before the first pruning.
     pub fn mask(&self) -> &Mask {
         &self.state.mask
     }
@@ -191,7 +190,7 @@ impl GradualPruning {
         let density = (target - initial)
             .mul_add(advance, initial)
             .clamp(target, initial);
-        // A resumed or second run starts from where the mask is.
+        // A resumed or second run starts from the density of the present mask.
         Some(self.state.density.map_or(density, |now| density.min(now)))
     }
 
@@ -217,7 +216,7 @@ impl GradualPruning {
 
 impl TrainHook for GradualPruning {
     fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
-        // A network that a checkpoint was read into does not know what is live.
+        // A network restored from a checkpoint does not know what is live.
         match self.options.regrowth {
             Regrowth::Never => {
                 masking::zero_values(&self.state.mask, &mut self.live, network, step)
@@ -247,7 +246,7 @@ impl TrainHook for GradualPruning {
 
     fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
         if self.options.regrowth == Regrowth::Never {
-            // Before scoring, so that what momentum moved does not count.
+            // Before scoring, so that changes by momentum do not count.
             masking::zero_values(&self.state.mask, &mut self.live, network, step)?;
         }
         let pruned = match self.due(step.step + 1, step.total_steps) {
@@ -311,7 +310,7 @@ fn sink_pruned(scores: &mut Scores, mask: &Mask) {
     }
 }
 
-/// Takes out of `mask` what is not in `earlier`.
+/// Removes from `mask` what is not in `earlier`.
 fn intersect(mask: &mut Mask, earlier: &Mask) {
     for tensor in &earlier.tensors {
         let found = mask.tensors.iter_mut().find(|t| t.name == tensor.name);

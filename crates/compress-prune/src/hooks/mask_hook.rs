@@ -1,4 +1,4 @@
-//! A mask that stays as it is.
+//! A fixed mask.
 
 use compress_core::Result;
 use compress_core::mask::Mask;
@@ -8,12 +8,14 @@ use compress_core::train::{Step, TrainHook};
 
 use super::masking::{self, LiveWeights};
 
-/// Holds pruned weights at zero while the others are fine-tuned: their gradients are zeroed
-/// after each backward pass, so that they move nothing (not even a norm that gradients are
-/// clipped by), and their values after each step, since momentum or weight decay may move a
-/// weight whose gradient is zero. A loop that leaves alone what is not live
-/// ([`Step::live_only`]) is told once instead; the mask then stays on the network after the run,
-/// until [`compress_core::network::Parameter::set_live`] takes it off.
+/// Holds pruned weights at zero while the others are fine-tuned. Their gradients are zeroed after
+/// each backward pass, so that they affect nothing, not even a norm that gradients are clipped by.
+/// Their values are zeroed after each step, since momentum or weight decay may move a weight whose
+/// gradient is zero.
+///
+/// A training loop that leaves dead weights alone ([`Step::live_only`]) is told the mask once
+/// instead. The mask then stays on the network after the run, until
+/// [`compress_core::network::Parameter::set_live`] takes it off.
 ///
 /// # Errors
 /// Every call fails, before anything is changed, where a tensor of the mask is unknown to the
@@ -44,7 +46,7 @@ pub struct MaskHook {
 }
 
 impl MaskHook {
-    /// Holds `mask`.
+    /// Makes a hook that holds `mask`.
     pub fn new(mask: Mask) -> Self {
         MaskHook {
             mask,

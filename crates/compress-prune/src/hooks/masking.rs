@@ -1,5 +1,5 @@
-//! A mask applied to a network in the middle of training: on every step, so without allocating
-//! more than the network's own list of parameters.
+//! Applies a mask to a network during training. This happens on every step, so nothing is allocated
+//! beyond the network's own list of parameters.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use compress_core::{Error as CoreError, Result as CoreResult};
 
 use crate::Error;
 
-/// The marks of a mask as a training loop knows them, one entry for each of its tensors; empty
-/// before they are needed and after the mask has changed.
+/// A mask in the form that a training loop takes, one entry for each of its tensors. Empty before
+/// it is needed and after the mask has changed.
 pub(super) type LiveWeights = Vec<Option<Arc<Live>>>;
 
-/// Sets masked values to zero, or makes sure that the loop leaves them at zero.
+/// Sets masked values to zero, or tells the loop to keep them at zero.
 pub(super) fn zero_values(
     mask: &Mask,
     live: &mut LiveWeights,
@@ -56,7 +56,7 @@ pub(super) fn zero_gradients(
     })
 }
 
-/// Whether the loop keeps what is not live at zero by itself.
+/// Whether the loop keeps dead weights at zero by itself.
 fn left_to_loop(parameter: &Parameter, step: &Step) -> bool {
     step.live_only && parameter.role() == Role::Weight
 }
@@ -81,7 +81,7 @@ pub(super) fn stash(
     })
 }
 
-/// Puts back what [`stash`] took.
+/// Puts back the values that [`stash`] took.
 ///
 /// # Errors
 /// Before anything is changed: where the shadow is not of this mask.
@@ -142,7 +142,8 @@ fn unknown(tensor: &TensorMask, parameters: &[&mut Parameter]) -> CoreError {
     }
 }
 
-/// What was read from a checkpoint of `length` bytes of `hook`, if that is all of it.
+/// The state read from a checkpoint of `hook` of `length` bytes; an error unless all bytes were
+/// read.
 pub(super) fn complete<T>(
     hook: &'static str,
     read: CoreResult<(T, usize)>,

@@ -1,4 +1,5 @@
-//! Pruning that takes part in training: a fixed mask, and a mask that tightens on a schedule.
+//! Pruning as a training hook: a fixed mask, and a mask that tightens on a schedule (gradual
+//! pruning).
 
 mod gradual_pruning;
 mod mask_hook;

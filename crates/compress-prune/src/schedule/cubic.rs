@@ -1,9 +1,10 @@
-//! Fast at first, when there is much to spare, then ever slower.
+//! The cubic schedule of gradual pruning: fast at first, then ever slower.
 
 use super::Schedule;
 
-/// Prunes gradually. With sparsities sᵢ at the start and s_f at the end, at step t of a period
-/// that begins at t₀ and takes n prunings Δt steps apart:
+/// The cubic schedule of Zhu and Gupta for gradual pruning. With sparsities sᵢ at the start and s_f
+/// at the end, at step t of a period that begins at t₀ and has n prunings Δt steps apart, the
+/// sparsity is:
 ///
 /// ```text
 /// s_t = s_f + (sᵢ − s_f) · (1 − (t − t₀) / (n·Δt))³

@@ -11,7 +11,7 @@ pub use one_shot::OneShot;
 use crate::Result;
 use crate::error::look_up;
 
-/// How far the density has moved.
+/// How the density moves over a pruning period.
 pub trait Schedule {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
@@ -31,7 +31,7 @@ pub const SCHEDULES: &[(&str, MakeSchedule)] = &[
     ("cubic", || Box::new(Cubic)),
 ];
 
-/// The schedule of this name.
+/// Makes the schedule of this name.
 ///
 /// # Errors
 /// Where there is none; the error lists those that exist.

@@ -1,4 +1,4 @@
-//! All at once.
+//! One-shot pruning: all at once.
 
 use super::Schedule;
 

@@ -1,4 +1,4 @@
-//! One ranking across all weights.
+//! Unstructured pruning with one ranking across all weights.
 
 use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
@@ -6,7 +6,8 @@ use compress_core::mask::{Mask, Scores, Structure};
 use super::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
-/// Keeps the `round(density · n)` highest scores of all `n` weights together, wherever they are.
+/// Unstructured pruning: keeps the `round(density · n)` highest scores of all `n` weights together,
+/// wherever they are.
 ///
 /// # Errors
 /// Where the density or the floor is not from 0 to 1, or a score is negative or not finite.
@@ -34,9 +35,9 @@ use crate::error::check_fraction;
 /// Frankle and Carbin 2019 (1803.03635), section 4, "Global pruning".
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Global {
-    /// The fraction of each tensor that stays whatever its scores, rounded up to whole weights;
-    /// so that no layer is cut through. Where all floors together are more than the density
-    /// allows, they win, and the density is that of the floors.
+    /// The fraction of each tensor that stays whatever its scores, rounded up to whole weights, so
+    /// that no layer loses all of its weights. Where all floors together exceed the density, they
+    /// win.
     pub floor: f64,
 }
 
@@ -66,7 +67,8 @@ impl Structure for Global {
     }
 }
 
-/// The scores with the best `floor` of each tensor above all others, and how many those are.
+/// Lifts the best `floor` of each tensor above all other scores; returns the scores, and how many
+/// were lifted.
 fn lift(values: &[&[f32]], floor: f64) -> Result<(Vec<Vec<f32>>, usize)> {
     let mut floors = 0;
     let mut lifted = Vec::with_capacity(values.len());

@@ -1,8 +1,8 @@
-//! What is pruned together, and how the wanted density is met exactly.
+//! Structures: which weights are pruned together, and how the wanted density is met exactly.
 //!
-//! Every structure keeps `round(density · n)` of `n` things, halves rounded up; among equal
-//! scores the first in the order of tensors and positions stay. A new structure is one file
-//! here and one line in the registry.
+//! Every structure keeps `round(density · n)` of `n` things, halves rounded up. Of equal scores,
+//! the first in the order of tensors and positions stay. A new structure is one file here and one
+//! line in the registry.
 
 mod global;
 mod n_of_m;

@@ -1,4 +1,4 @@
-//! N of each M consecutive weights of a row.
+//! N:M sparsity: N of each M consecutive weights of a row stay.
 
 use compress_core::kernels::select::{self, keep_n_of_m};
 use compress_core::mask::{Mask, Scores, Structure, TensorScores};
@@ -7,12 +7,12 @@ use compress_core::{Error as CoreError, Result};
 use super::{check_scores, mask_of};
 use crate::error::check_fraction;
 
-/// Keeps, of each M consecutive weights of a row of a tensor, the `round(density · M)` with the
-/// highest scores: 2 of 4 at a density of one half, which sparse kernels and some processors
-/// multiply at full speed.
+/// N:M sparsity: of each M consecutive weights of a row, keeps the `round(density · M)` with the
+/// highest scores. At a density of one half this is 2:4 (2 of 4), which sparse kernels and some
+/// processors multiply at full speed.
 ///
-/// A row whose length is not a multiple of M ends in a shorter group, of which as many stay, if
-/// it has them; so the density is a little higher there.
+/// A row whose length is not a multiple of M ends in a shorter group. As many weights stay in it as
+/// in a whole group, or all if it has fewer, so the density is a little higher there.
 ///
 /// # Errors
 /// Where the density is not from 0 to 1, M is 0 or more than 65,536, or a score is negative or
@@ -35,7 +35,7 @@ use crate::error::check_fraction;
 /// Mishra et al. 2021 (2104.08378), section 3.
 #[derive(Clone, Copy, Debug)]
 pub struct NOfM {
-    /// Weights of a group.
+    /// M: the weights of a group.
     pub m: usize,
 }
 
@@ -65,7 +65,7 @@ impl Structure for NOfM {
     }
 }
 
-/// The length of a row: of the last dimension, along which a product sums.
+/// The length of a row, which is the last dimension; products sum along it.
 fn columns(tensor: &TensorScores) -> Result<usize> {
     let last = tensor.shape.last().copied();
     last.ok_or_else(|| CoreError::Shape {

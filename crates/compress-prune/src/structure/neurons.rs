@@ -1,4 +1,4 @@
-//! Whole neurons of hidden layers.
+//! Structured pruning of whole neurons of hidden layers.
 
 use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure, TensorScores};
@@ -6,14 +6,14 @@ use compress_core::mask::{Mask, Scores, Structure, TensorScores};
 use super::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
-/// Keeps, in each hidden layer of `n` neurons, `round(density · n)` of them, but at least one.
-/// With a neuron go its incoming and its outgoing weights, so that [`crate::compact`] removes it
-/// for good.
+/// Structured pruning: keeps, in each hidden layer of `n` neurons, `round(density · n)` of them,
+/// but at least one. The incoming and the outgoing weights of the other neurons are masked, so that
+/// [`crate::compact`] removes these neurons for good.
 ///
 /// A neuron's score is the mean of the scores of its incoming weights: its norm under
-/// [`crate::NeuronNorm`], its mean magnitude under [`crate::Magnitude`]. The tensors are taken
-/// as a chain, first layer first; the last one's neurons are the network's outputs, and stay.
-/// The density is thus one of neurons, not of weights.
+/// [`crate::NeuronNorm`], its mean magnitude under [`crate::Magnitude`]. The tensors are taken as a
+/// chain, first layer first. The neurons of the last one are the network's outputs, and all stay.
+/// So the density is one of neurons, not of weights.
 ///
 /// # Errors
 /// Where the density is not from 0 to 1, a score is negative or not finite, or a tensor does not
@@ -33,8 +33,8 @@ use crate::error::check_fraction;
 /// ```
 ///
 /// # References
-/// Li, Kadav, Durdanovic, Samet, Graf 2017 (1608.08710), section 3.1: with a filter go the kernels
-/// of the next layer that read it.
+/// Li, Kadav, Durdanovic, Samet, Graf 2017 (1608.08710), section 3.1: a filter is removed together
+/// with the kernels of the next layer that read it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Neurons;
 

@@ -1,4 +1,4 @@
-//! One ranking in each layer.
+//! Unstructured pruning with one ranking in each layer.
 
 use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
@@ -6,7 +6,8 @@ use compress_core::mask::{Mask, Scores, Structure};
 use super::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
-/// Keeps the `round(density · n)` highest scores of each tensor of `n` weights.
+/// Unstructured pruning: keeps the `round(density · n)` highest scores of each tensor of `n`
+/// weights.
 ///
 /// # Errors
 /// Where the density is not from 0 to 1, or a score is negative or not finite.

@@ -1,15 +1,16 @@
-//! The codec of [`Grid::Codebook`]: the code of the nearest value.
+//! The codec of [`Grid::Codebook`]: each weight gets the code of the nearest value (shared
+//! weights).
 
 use compress_core::codec::{Grid, WeightCodec};
 use compress_core::{Error, Result};
 
 use crate::rounding::{check_volume, reject_nan};
 
-/// Equal parts of the range of the thresholds, for each of which the codes that occur in it are
-/// known. A power of two.
+/// The range of the thresholds is cut into this many equal parts. For each part it is known which
+/// codes occur in it. A power of two.
 const PARTS: usize = 4096;
 
-/// Rounds to the nearest of a list of values; halfway, to the lower one.
+/// Rounds to the nearest of a list of values (a codebook); halfway, to the lower one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CodebookCodec {
     name: String,
@@ -72,8 +73,8 @@ impl WeightCodec for CodebookCodec {
     }
 }
 
-/// Finds codes by a table of where thresholds lie: one comparison where a part of their range
-/// holds at most one of them, a binary search where it holds more.
+/// Finds codes by a table of where the thresholds lie. A part of their range with at most one
+/// threshold takes one comparison, a part with more a binary search.
 #[derive(Clone, Debug, PartialEq)]
 struct Search {
     /// A weight above `thresholds[i]` is nearer to value `i + 1` than to value `i`. Infinity at
@@ -94,8 +95,8 @@ impl Search {
         let mut search = Search {
             thresholds: Vec::new(),
             low,
-            // Infinite where the range is too narrow for f32, and would be zero where it is too
-            // wide: all that is needed is that parts never fall as weights grow.
+            // The quotient is infinite where the range is too narrow for f32, and zero where it is
+            // too wide. Both will do: parts only must not fall as weights grow.
             factor: ((PARTS - 3) as f32 / (high - low)).max(f32::MIN_POSITIVE),
             before: vec![0; PARTS + 1],
         };
@@ -111,8 +112,8 @@ impl Search {
         search
     }
 
-    /// The part that a weight lies in: never falls as the weight grows. The first and the last
-    /// are for weights outside of the range, so that those meet no threshold.
+    /// The part that a weight lies in; it never falls as the weight grows. Weights outside of the
+    /// range go to the first or the last part, which hold no threshold.
     #[inline(always)]
     fn part(&self, weight: f32) -> usize {
         const LAST: f32 = (PARTS - 1) as f32;

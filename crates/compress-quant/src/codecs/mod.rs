@@ -1,9 +1,11 @@
-//! Frozen codecs, one for each kind of [`Grid`]. A [`Scheme`](crate::schemes::Scheme) fits a
-//! grid; what then turns weights into codes depends on the grid alone, so a codec can be made
-//! again from the grid of a stored tensor or of a checkpoint.
+//! Codecs: what turns weights into codes, one for each kind of [`Grid`].
 //!
-//! Each codec writes its own `fake_quantize`, without a buffer of codes, and its values are the
-//! bits that encoding and decoding would give.
+//! A [`Scheme`](crate::schemes::Scheme) fits a grid to weights. From then on the grid is frozen,
+//! and the codes depend on it and the weights alone. So the same codec can be made again from the
+//! grid in a stored tensor or in a checkpoint.
+//!
+//! Each codec has a `fake_quantize` of its own that needs no buffer of codes. It gives the same
+//! bits as encoding and decoding.
 
 mod codebook;
 mod linear;
@@ -18,7 +20,7 @@ pub use power_of_two::PowerOfTwoCodec;
 
 use crate::rounding::check_volume;
 
-/// The codec of a grid that was fitted before, for the tensor `name` of `shape`.
+/// Makes the codec of a grid that is already fitted, for the tensor `name` of `shape`.
 ///
 /// # Errors
 /// Where the grid is not valid for `shape`, or a codebook is not ascending.

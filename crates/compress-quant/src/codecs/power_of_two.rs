@@ -1,12 +1,12 @@
-//! The codec of [`Grid::PowerOfTwo`]: zero and signed powers of two, so that a product is a
-//! shift.
+//! The codec of [`Grid::PowerOfTwo`]: zero and signed powers of two. A product with such a weight
+//! is a bit shift.
 
 use compress_core::codec::{Grid, WeightCodec};
 use compress_core::{Error, Result};
 
 use crate::rounding::{check_volume, reject_nan};
 
-/// The exponent of the smallest normal f32: no level that is ever chosen lies below it.
+/// The exponent of the smallest normal f32. No level below it is ever chosen.
 pub(crate) const MIN_EXPONENT: i32 = -126;
 
 /// Rounds to the nearest of 0 and ±2^e; halfway, to the larger magnitude.
@@ -53,7 +53,7 @@ impl PowerOfTwoCodec {
 
     /// The bits of the level nearest to `|weight|`, and all ones where it is not zero.
     ///
-    /// Masks rather than conditions, here and below: signs are random, and a branch would be
+    /// Here and below, masks take the place of conditions: signs are random, and a branch would be
     /// mispredicted half of the time.
     #[inline(always)]
     fn level(&self, weight: f32) -> (u32, u32) {
@@ -62,7 +62,7 @@ impl PowerOfTwoCodec {
         let saturated = if magnitude < high { magnitude } else { high };
         let saturated = if saturated > low { saturated } else { low };
         let nonzero = u32::from(magnitude >= 0.5 * low).wrapping_neg();
-        // Up from 1.5·2^e on.
+        // Rounds up from 1.5·2^e on.
         let nearest = (saturated.to_bits() + (1 << 22)) & 0xff80_0000;
         (nearest & nonzero, nonzero)
     }

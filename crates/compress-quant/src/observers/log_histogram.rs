@@ -1,14 +1,13 @@
-//! A histogram over all of f32, of fixed size, whose bins are narrow in proportion to their
-//! values.
+//! A histogram over all of f32, of fixed size. Its bins are narrow in proportion to their values.
 
 /// Bits of a float that a bin is told by: sign, exponent, and seven bits of the mantissa.
 const BIN_BITS: u32 = 16;
 
-/// How often values fell into each of 65,536 bins, half a mebibyte.
+/// Counts how often values fell into each of 65,536 bins: half a mebibyte.
 ///
-/// A bin holds the floats that share sign, exponent and the first seven bits of the mantissa,
-/// so it is at most 1/128 of its values wide. The bins need no range known beforehand, and
-/// counts do not depend on the order of values.
+/// A bin holds the floats that share the sign, the exponent and the first seven bits of the
+/// mantissa. So it is at most 1/128 of its values wide. The range need not be known beforehand, and
+/// the counts do not depend on the order of values.
 ///
 /// # References
 /// Masson, Rim, Lee, *DDSketch*, 1908.10693: quantiles with relative error from logarithmic
@@ -84,8 +83,8 @@ impl LogHistogram {
     }
 }
 
-/// The ends of a bin, ascending: the floats in it that are smallest and largest. The bin that
-/// begins with zero counts as zero alone, for activations are zero often and subnormal never.
+/// The ends of a bin, ascending: its smallest and its largest float. The bin that begins with zero
+/// counts as zero alone, since activations are often zero and never subnormal.
 fn edges(bin: u32) -> (f32, f32) {
     let first = bin << (32 - BIN_BITS);
     let last = first | ((1 << (32 - BIN_BITS)) - 1);

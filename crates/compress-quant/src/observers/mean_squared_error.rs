@@ -1,4 +1,4 @@
-//! The range whose grid has the least mean squared error.
+//! The MSE observer: the range whose grid has the least mean squared error.
 
 use compress_core::kernels::quantize::{Steps, scale_and_zero};
 use compress_core::network::{LayerSpec, Tap};
@@ -8,13 +8,15 @@ use ndarray::ArrayView2;
 use super::log_histogram::LogHistogram;
 use super::{ActivationRange, Layers, Observer};
 
-/// Candidates for either end.
+/// Candidates tried for each end.
 const CANDIDATES: i32 = 100;
 
-/// Weighs clipping against rounding: of the ranges that cut a hundredth, two hundredths, … off
-/// both ends, and then off each by itself, the one whose affine grid of `bits` bits has the
-/// least squared error. Errors are taken at the middles of the bins of a histogram of fixed
-/// size (half a mebibyte a layer).
+/// Chooses the range of activations with the least mean squared error (MSE) on an affine grid of
+/// `bits` bits. A narrow range clips more values, a wide one rounds all of them more coarsely.
+///
+/// The candidates cut one hundredth, two hundredths, … off both ends at once, and then off each end
+/// by itself. Errors are taken at the middles of the bins of a histogram of fixed size (half a
+/// mebibyte a layer).
 ///
 /// # References
 /// Banner et al., *Post training 4-bit quantization of convolutional networks*, 1810.05723,
@@ -86,7 +88,7 @@ fn search(points: &[(f32, f64)], low: f32, high: f32, bits: u8) -> (f32, f32) {
     range
 }
 
-/// Of rounding the points to the grid that spans a range.
+/// The squared error of rounding the points to the grid that spans a range.
 fn squared_error(points: &[(f32, f64)], (low, high): (f32, f32), bits: u8) -> f64 {
     let (scale, zero) = scale_and_zero(low, high, (1 << bits) - 1);
     let steps = Steps::new(scale, (0, (1 << bits) - 1), zero);

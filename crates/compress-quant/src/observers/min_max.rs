@@ -1,4 +1,4 @@
-//! The smallest and the largest activation.
+//! The min-max observer: the smallest and the largest activation.
 
 use compress_core::Result;
 use compress_core::network::{LayerSpec, Tap};
@@ -6,7 +6,8 @@ use ndarray::ArrayView2;
 
 use super::{ActivationRange, Layers, Observer};
 
-/// Spans everything that was seen. Nothing is clipped, and one outlier sets the scale.
+/// The range from the smallest to the largest activation seen. Nothing is clipped, so a single
+/// outlier sets the scale.
 ///
 /// # References
 /// Krishnamoorthi, 1806.08342, section 3.1.
@@ -16,7 +17,7 @@ pub struct MinMax {
 }
 
 impl MinMax {
-    /// Has seen nothing.
+    /// Starts with nothing seen.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,6 +1,8 @@
-//! Range observers: what interval the inputs of each layer lie in, for static quantization of
-//! activations. They read a stream of batches through [`Tap`], in memory that grows with the
-//! layers and not with the samples, and give the same answer however samples are batched.
+//! Observers calibrate static quantization of activations: they find the interval that the inputs
+//! of each layer lie in.
+//!
+//! They read a stream of batches through [`Tap`]. Their memory grows with the layers and not with
+//! the samples, and their answer does not depend on how the samples are batched.
 
 mod log_histogram; // tidy: allow(a helper of two observers)
 mod mean_squared_error;
@@ -45,7 +47,7 @@ impl ActivationRange {
     }
 }
 
-/// A tap that ends in a range for each layer.
+/// A [`Tap`] that gives a range for each layer in the end.
 pub trait Observer: Tap {
     /// The ranges of all layers seen, first layer first.
     ///
@@ -54,7 +56,7 @@ pub trait Observer: Tap {
     fn ranges(&self) -> Result<Vec<ActivationRange>>;
 }
 
-/// Makes an observer; the number is the bits of the codes, where the range depends on them.
+/// Makes an observer. The argument is the bits of a code, on which some ranges depend.
 pub type MakeObserver = fn(u8) -> Result<Box<dyn Observer>>;
 
 /// The observers, by name.
@@ -66,8 +68,8 @@ pub const OBSERVERS: &[(&str, MakeObserver)] = &[
     }),
 ];
 
-/// Runs `network` over all `samples` (epoch 0) and shows `tap` what each layer reads. Returns
-/// how many samples that was.
+/// Calibrates: runs `network` over all `samples` (epoch 0) and shows `tap` what each layer reads.
+/// Returns the number of samples.
 ///
 /// # Errors
 /// Where there are no samples, or the network or the tap fails.
@@ -94,15 +96,15 @@ impl<S> Default for Layers<S> {
 }
 
 impl<S: Clone + Default> Layers<S> {
-    /// The state of layer number `index`, new where it is seen for the first time; the rows are
-    /// counted.
+    /// The state of layer number `index`, made where the layer is seen for the first time. Counts
+    /// the rows.
     fn entry(
         &mut self,
         index: usize,
         layer: &LayerSpec,
         inputs: ArrayView2<'_, f32>,
     ) -> Result<&mut S> {
-        /// No network has more layers; an index beyond is a mistake, not a reason to allocate.
+        /// No network has more layers. An index beyond is a mistake, not a reason to allocate.
         const LAYERS: usize = 1 << 16;
         if index >= LAYERS {
             let expected = format!("below {LAYERS}");
@@ -121,7 +123,7 @@ impl<S: Clone + Default> Layers<S> {
         Ok(&mut observed.state)
     }
 
-    /// The range of each layer by `range`, which gives nothing where no value was read.
+    /// The range of each layer, as `range` gives it. `range` gives nothing where no value was read.
     fn ranges(&self, range: impl Fn(&S) -> Option<(f32, f32)>) -> Result<Vec<ActivationRange>> {
         let empty = || Error::Empty {
             what: "the calibration data".into(),

@@ -1,4 +1,4 @@
-//! The range that all but a small fraction of activations lie in.
+//! The percentile observer: the range that all but a small fraction of activations lie in.
 
 use compress_core::network::{LayerSpec, Tap};
 use compress_core::{Error, Result};
@@ -22,8 +22,7 @@ pub struct Percentile {
 }
 
 impl Percentile {
-    /// The lower end is the quantile of 100 − `percent`, the upper end that of `percent`, in
-    /// percent.
+    /// The range goes from the quantile of 100 − `percent` to that of `percent`, both in percent.
     ///
     /// # Errors
     /// Where `percent` is not above 50 and at most 100.

@@ -5,24 +5,25 @@
 //! from both ends: `T(i, e)` is the gain of the best clusters whose boundary `i` is the edge `e`,
 //! clusters without values allowed.
 //!
-//! Take an optimal solution, with means `c` and with the midpoints `m` between them, where a value
-//! goes to the nearest mean. Move all of its boundaries in a bin to the bin's right edge, or all to
-//! its left one, and keep the means. A value `x` that boundary `i` passes costs
-//! `2·(c(i+1) − c(i))·|x − m(i)|` more, so both directions together cost
-//! `2·(c(i+1) − c(i))·Σ|x − m(i)|` over the bin, and the better one at most half of that for all
-//! boundaries of the bin. The midpoint lies within the bin's values, so `Σ|x − m(i)|` is at most
-//! what it is from the first or from the last of them. What is reached is a solution over edges:
+//! Take an optimal solution with means `c` and with the midpoints `m` between them; each value goes
+//! to the nearest mean. Move all of its boundaries in a bin to the bin's right edge, or all to its
+//! left one, and keep the means. A value `x` that boundary `i` passes then costs
+//! `2·(c(i+1) − c(i))·|x − m(i)|` more. Both directions together cost
+//! `2·(c(i+1) − c(i))·Σ|x − m(i)|` over the bin, so the better one costs at most half of that, for
+//! all boundaries of the bin. The midpoint lies within the bin's values, so `Σ|x − m(i)|` is at
+//! most what it is from the first or from the last of them. The moved boundaries are a solution
+//! over edges, hence
 //!
 //! ```text
 //! gain of the optimum ≤ T(i, e) + Σ over i of gap(i) · max over bins of spread(bin)
 //! ```
 //!
-//! for `e` one of the two edges of the bin in which boundary `i` lies, and `gap(i)` a bound of
-//! `c(i+1) − c(i)`, which is small where many values lie in between, since they cost. Any known
-//! solution is a lower bound of the left side, so a bin with too small a right side does not hold
-//! boundary `i`. The bins that are left also bound the gaps, so the
-//! bound is applied again until nothing changes. Where it leaves much (a few distinct values, a
-//! flat optimum) the bands are wide and the program does more, never something else.
+//! where `e` is one of the two edges of the bin in which boundary `i` lies. `gap(i)` is a bound of
+//! `c(i+1) − c(i)`; it is small where many values lie in between, since each of them has a cost.
+//! The gain of any known solution is a lower bound of the left side. So a bin whose right side is
+//! smaller than that does not hold boundary `i`. The remaining bins give tighter gaps, so the bound
+//! is applied again until nothing changes. Where many bins remain (a few distinct values, a flat
+//! optimum), the bands are wide: the program takes longer, with the same result.
 //!
 //! # References
 //! The bound over bins is this project's; [`super`] has the references of the program.
@@ -31,7 +32,7 @@ use super::Points;
 use super::bins::Bins;
 use super::rows::{Prefix, Row};
 
-/// Bins of equal weight for each cluster, and as many of equal width beside them.
+/// Bins of equal weight for each cluster. There are as many of equal width beside them.
 const BINS: usize = 256;
 /// The fewest and the most of each kind.
 const LEAST: usize = 2048;
@@ -91,8 +92,8 @@ impl Bands {
         (bands.entries() <= KEPT).then_some(bands)
     }
 
-    /// Of how many values lie below each boundary at least and at most. None where this leaves a
-    /// cluster without values.
+    /// Makes bands of how many values lie below each boundary, at least and at most. None where a
+    /// cluster would be left without values.
     pub(super) fn new(mut ranges: Vec<(usize, usize)>) -> Option<Bands> {
         let mut least = 0;
         for (low, high) in &mut ranges {
@@ -116,7 +117,8 @@ impl Bands {
         &self.0
     }
 
-    /// Where the best clusters within the bands end, after where the first begins.
+    /// Where the best clusters within the bands end. The first entry is where the first cluster
+    /// begins.
     pub(super) fn cluster_ends(&self, prefix: &Prefix) -> Vec<usize> {
         let n = prefix.sums.len() - 1;
         let (mut gains, mut base) = (vec![0.0], 0);

@@ -5,7 +5,7 @@ use super::Points;
 use super::bands::{Bands, ROUNDS};
 use super::rows::{Prefix, Row};
 
-/// What rounding may at least add to a gain, relative to the sum of squares.
+/// What rounding may add to a gain, relative to the sum of squares; a lower bound.
 const ROUNDING: f64 = 1e-12;
 
 /// Bins of values.
@@ -123,9 +123,9 @@ impl<'a> Bins<'a> {
         Bands::new(allowed.into_iter().map(ends).collect())
     }
 
-    /// More than what rounding adds to a gain, or takes off it. A prefix sum of centred values is
-    /// at most half of √(weight · squares) and off by an ulp of that; what this does to a gain
-    /// grows with the means of the clusters, which add up to at most √(clusters · squares).
+    /// A bound of how much rounding changes a gain. A prefix sum of centred values is at most half
+    /// of √(weight · squares), and off by an ulp of that. The effect on a gain grows with the means
+    /// of the clusters, which add up to at most √(clusters · squares).
     fn rounding(&self, clusters: usize) -> f64 {
         let weight = self.prefix.weights[self.prefix.weights.len() - 1];
         let sums = 4.0 * f64::EPSILON * (clusters as f64 * weight).sqrt();
@@ -160,8 +160,8 @@ impl<'a> Bins<'a> {
     /// Bounds the gaps, given that an optimal solution costs no more than `cost`: what lies within
     /// a quarter of a gap of the midpoint costs a sixteenth of its square.
     pub(super) fn bound_gaps(&mut self, cost: f64) {
-        // Values a little more than a quarter away may count by rounding. Without cost, gaps end
-        // at 0.
+        // Rounding may make values count that are a little more than a quarter away. Without cost,
+        // gaps end at 0.
         let cost = cost.max(0.0) * (1.0 + 1e-6);
         let value = |i: usize| self.points.values[i];
         let weight = &self.prefix.weights;

@@ -2,14 +2,14 @@
 
 use super::Points;
 
-/// Rows of best split points kept at a time; earlier ones are computed again from a row of
-/// gains kept every so many.
+/// Rows of best split points kept at a time. Every so many rows a row of gains is kept, from which
+/// earlier split points are computed again.
 pub(super) const BLOCK: usize = 16;
 
 /// Candidates that are evaluated side by side.
 const LANES: usize = 4;
 
-/// Values from which on the two halves of a row are filled in parallel.
+/// From this many values on, the two halves of a row are filled in parallel.
 const PARALLEL: usize = 1 << 12;
 
 /// Some entries of a row of gains.
@@ -42,7 +42,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Fills rows 0 to `clusters`; `pinned` where a first cluster, without gain, is free.
+    /// Fills rows 0 to `clusters`. With `pinned`, a first cluster without gain costs nothing.
     pub(super) fn fill(prefix: Prefix, clusters: usize, pinned: bool) -> Rows {
         let n = prefix.sums.len() - 1;
         let mut row = vec![if pinned { 0.0 } else { f64::NEG_INFINITY }; n + 1];
@@ -76,7 +76,8 @@ impl Rows {
         rows
     }
 
-    /// Where each of `clusters` clusters of all values ends, after where the first begins.
+    /// Where each of `clusters` clusters of all values ends. The first entry is where the first
+    /// begins.
     pub(super) fn cluster_ends(&self, clusters: usize) -> Vec<usize> {
         let mut end = self.prefix.sums.len() - 1;
         let mut ends = vec![end];
@@ -159,7 +160,7 @@ impl Prefix {
         self.centre + sum / (self.weights[to] - self.weights[from])
     }
 
-    /// Of the same values in the opposite order.
+    /// The prefix sums of the same values in the opposite order.
     pub(super) fn reversed(&self) -> Prefix {
         let from_end = |of: &[f64]| {
             let all = of[of.len() - 1];
@@ -173,8 +174,8 @@ impl Prefix {
         }
     }
 
-    /// Entries `first` (at least `m`) to `end` of row `m` of gains and of best split points, from
-    /// row `m − 1`; those before are not filled.
+    /// Fills entries `first` (at least `m`) to `end` of row `m` of gains and of best split points,
+    /// from row `m − 1`. Earlier entries stay unfilled.
     pub(super) fn next_row(
         &self,
         previous: Row<'_>,
@@ -235,7 +236,7 @@ impl Prefix {
         }
     }
 
-    /// With `i` as the split point before the last of the first `end` values.
+    /// The gain of the first `end` values where the last cluster begins at `i`.
     fn gain(&self, previous: Row<'_>, end: usize, i: usize) -> f64 {
         let difference = self.sums[end] - self.sums[i];
         previous.gains[i - previous.base]

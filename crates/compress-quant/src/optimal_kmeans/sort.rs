@@ -1,7 +1,8 @@
 //! Sorting by the bits of floats.
 //!
-//! Parts of the values, cut by their number alone, are sorted digit by digit on the threads of
-//! the pool, and merged. What is sorted has one order, so threads do not change it.
+//! The values are cut into parts, by their number alone. The parts are sorted digit by digit on the
+//! threads of the pool, and then merged. A sorted list has only one order, so the number of threads
+//! does not change it.
 
 /// Bits of a digit.
 const DIGIT: u32 = 11;

@@ -1,5 +1,6 @@
-//! How far the parameters of a compressed network are from the original ones, tensor by tensor:
-//! where accuracy collapses, this says where.
+//! Reports how far the parameters of a compressed network are from the original ones, tensor by
+//! tensor: signal to quantization noise ratio (SQNR), cosine similarity and largest error. Where
+//! accuracy collapses, this shows which tensor is to blame.
 
 use std::fmt;
 
@@ -23,9 +24,9 @@ pub struct TensorError {
     pub squared_error: f64,
     /// The largest magnitude of a difference.
     pub max_error: f32,
-    /// The cosine of the angle between original and compressed tensor; 1 where both are zero.
+    /// The cosine similarity of the original and the compressed tensor; 1 where both are zero.
     pub cosine: f64,
-    /// Signal to quantization noise ratio, 10·log₁₀(signal / squared error), in decibels.
+    /// Signal to quantization noise ratio (SQNR), 10·log₁₀(signal / squared error), in decibels.
     /// Infinite where there is no error, −∞ where there is an error and no signal.
     pub sqnr_db: f64,
 }
@@ -84,7 +85,7 @@ impl ErrorReport {
         Ok(report)
     }
 
-    /// Compares a network with what an artifact of it decodes to.
+    /// Compares a network with the decoded tensors of an artifact made from it.
     ///
     /// # Errors
     /// As for [`ErrorReport::between`], and where a tensor does not decode.
@@ -121,14 +122,14 @@ impl ErrorReport {
         self.tensors.iter().map(|t| t.squared_error).sum()
     }
 
-    /// Signal to quantization noise ratio over all tensors together, in decibels.
+    /// Signal to quantization noise ratio (SQNR) over all tensors together, in decibels.
     pub fn sqnr_db(&self) -> Result<f64> {
         let signal = self.tensors.iter().map(|t| t.signal).sum();
         sqnr_db(signal, self.squared_error())
     }
 
-    /// The `count` tensors with the most noise for their signal, worst first: the ones to give
-    /// more bits, or to exclude.
+    /// The `count` tensors with the most noise for their signal, worst first. These should get more
+    /// bits, or stay in full precision.
     pub fn worst(&self, count: usize) -> Vec<&TensorError> {
         let mut sorted: Vec<&TensorError> = self.tensors.iter().collect();
         sorted.sort_by(|a, b| noise_share(b).total_cmp(&noise_share(a)));
@@ -157,7 +158,7 @@ impl fmt::Display for ErrorReport {
     }
 }
 
-/// Noise per signal; an error without signal counts as the worst, no error as the best.
+/// Noise divided by signal. An error without signal counts as the worst, no error as the best.
 fn noise_share(t: &TensorError) -> f64 {
     if t.squared_error == 0.0 {
         0.0
@@ -183,8 +184,8 @@ fn sqnr_db(signal: f64, noise: f64) -> Result<f64> {
     Ok(10.0 * natural * std::f64::consts::LOG10_E)
 }
 
-/// Exponent and mantissa in [1, 2); a mantissa of 0 for zero and for subnormal numbers, which
-/// squares of f32 never add up to.
+/// Exponent and mantissa in [1, 2). The mantissa is 0 for zero and for subnormal numbers; sums of
+/// squares of f32 are never subnormal.
 fn split(x: f64) -> (i32, f64) {
     let bits = x.to_bits();
     let exponent = (bits >> 52) as i32 & 0x7ff;

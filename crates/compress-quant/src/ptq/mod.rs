@@ -1,4 +1,5 @@
-//! Quantization after training: a network to an artifact, and what it did to the parameters.
+//! Post-training quantization (PTQ): turns a trained network into an artifact without further
+//! training, and reports how far the parameters moved.
 
 mod error_report;
 mod network;

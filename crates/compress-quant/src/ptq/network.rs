@@ -1,4 +1,4 @@
-//! A trained network to an artifact and back, without training.
+//! Post-training quantization of a network, and reading it back.
 
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::network::{Network, Parameter, Role};
@@ -6,8 +6,7 @@ use compress_core::{Error, Result};
 
 use crate::schemes::Scheme;
 
-/// What becomes of the biases. There are few of them, and an error in one is an error in every
-/// sample.
+/// What happens to the biases. There are few of them, and an error in one affects every sample.
 #[derive(Clone, Copy)]
 pub enum BiasTreatment<'a> {
     /// They stay in full precision.
@@ -16,7 +15,8 @@ pub enum BiasTreatment<'a> {
     Scheme(&'a dyn Scheme),
 }
 
-/// Quantizes every weight of `network` by one scheme, and the biases as asked.
+/// Post-training quantization (PTQ): quantizes every weight of `network` by one scheme, and the
+/// biases as `biases` says.
 ///
 /// # Errors
 /// Where a parameter holds a NaN or an infinity, or the network does not list the parameters of
@@ -53,8 +53,8 @@ pub fn quantize_network(
     })
 }
 
-/// Replaces the parameters of `network` by what the tensors of `artifact` stand for, so that
-/// any network of the same layers can be measured as the compressed one.
+/// Replaces the parameters of `network` by the decoded tensors of `artifact`. So a network of the
+/// same layers can be measured as the compressed one.
 ///
 /// # Errors
 /// Where a tensor is unknown, its shape differs, or it does not decode; nothing is changed then.
@@ -74,8 +74,8 @@ pub fn load_into(artifact: &Artifact, network: &mut dyn Network) -> Result<()> {
     Ok(())
 }
 
-/// The artifact of `network` with what `encode` makes of each parameter; in full precision
-/// where that is nothing.
+/// Makes an artifact of `network`. `encode` turns each parameter into codes; where it returns
+/// nothing, the parameter stays in full precision.
 pub(crate) fn assemble(
     network: &dyn Network,
     encode: impl Fn(&Parameter) -> Result<Option<Tensor>>,

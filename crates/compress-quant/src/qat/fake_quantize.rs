@@ -1,4 +1,4 @@
-//! Fake quantization as a training hook.
+//! Quantization-aware training (QAT) with fake quantization, as a training hook.
 
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::codec::{Grid, WeightCodec};
@@ -13,43 +13,46 @@ use crate::codecs::from_grid;
 use crate::ptq::assemble;
 use crate::schemes::Scheme;
 
-/// Which parameters a scheme is for.
+/// The parameters that a scheme is assigned to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target<'a> {
-    /// The one of this name.
+    /// The parameter of this name.
     Name(&'a str),
-    /// All of this role.
+    /// All parameters of this role.
     Role(Role),
 }
 
-/// What becomes of the gradient with respect to the quantized weights.
+/// What happens to the gradient of the quantized weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gradient {
-    /// It is taken for the gradient with respect to the full-precision weights.
+    /// The straight-through estimator (STE): it is taken for the gradient of the full-precision
+    /// weights.
     #[default]
     StraightThrough,
-    /// The same, but zero where the weight lies beyond the grid's range (by more than half a
-    /// step), so that no weight drifts off where it has no effect.
+    /// The straight-through estimator (STE) with clipping: zero where the weight lies beyond the
+    /// grid's range by more than half a step. So no weight drifts off where it has no effect.
     Clipped,
 }
 
-/// Trains a network whose weights will be quantized, as if they already were.
+/// Quantization-aware training (QAT): trains a network whose weights will be quantized, as if they
+/// already were.
 ///
-/// Before each forward pass every weight is replaced by decode(encode(weight)); after the
-/// backward pass the full-precision weights are put back, and the optimizer changes those. The
-/// codecs are fitted once and frozen, so what was trained is what [`FakeQuantize::to_artifact`]
-/// ships. A step allocates nothing but the list of parameters that the network hands out.
+/// Before each forward pass every weight is replaced by decode(encode(weight)). After the backward
+/// pass the full-precision weights are put back, and the optimizer changes those. The codecs are
+/// fitted once and then frozen, so [`FakeQuantize::to_artifact`] stores exactly what was trained. A
+/// step allocates nothing but the list of parameters that the network hands out.
+/// [`crate::qat::LearnedStep`] learns the steps instead.
 ///
-/// Weights that are exactly zero stay zero (but for a codebook without a level at zero), so a
-/// mask that prunes works beside it, in either order of hooks.
+/// Weights that are exactly zero stay zero, unless a codebook has no level at zero. So pruning by a
+/// mask works beside it, in either order of hooks.
 ///
-/// Should a forward pass not be followed by its backward pass, as when the loss fails, the
-/// network still holds the quantized weights: [`FakeQuantize::restore`] puts the others back,
-/// and the next step does so by itself.
+/// Where a forward pass is not followed by its backward pass, as when the loss fails, the network
+/// still holds the quantized weights. [`FakeQuantize::restore`] puts the full-precision ones back.
+/// The next step also does so.
 ///
 /// # References
-/// - Bengio, Léonard, Courville, 1308.3432, section 4: the straight-through estimator.
-/// - Hubara et al., 1609.07061, equation 6: cancelled where it saturates.
+/// - Bengio, Léonard, Courville, 1308.3432, section 4: the straight-through estimator (STE).
+/// - Hubara et al., 1609.07061, equation 6: the gradient is zero where the weight saturates.
 /// - Jacob et al., 1712.05877, section 3: training with simulated quantization.
 pub struct FakeQuantize {
     tensors: Vec<Frozen>,
@@ -134,7 +137,7 @@ impl FakeQuantize {
         })
     }
 
-    /// The same with another treatment of the gradient.
+    /// Sets what happens to the gradient.
     pub fn with_gradient(mut self, gradient: Gradient) -> Self {
         self.gradient = gradient;
         self
@@ -164,8 +167,8 @@ impl FakeQuantize {
         Ok(())
     }
 
-    /// The network as it is to be stored: the codes of what has a codec, by that codec, and the
-    /// rest in full precision.
+    /// The network as it is to be stored: parameters with a codec as codes, the rest in full
+    /// precision.
     ///
     /// # Errors
     /// Where the network is not the one that was fitted to, does not list its parameters in the
@@ -255,7 +258,7 @@ impl TrainHook for FakeQuantize {
         Ok(())
     }
 
-    /// Swaps the quantized weights in: they are what ships.
+    /// Swaps the quantized weights in, since these will be stored.
     fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
         self.swap_in(network)
     }

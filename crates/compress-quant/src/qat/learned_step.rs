@@ -1,4 +1,4 @@
-//! Quantization whose steps are learned with the weights, and pay for the bits they cause.
+//! Learned step size quantization (LSQ), with a penalty on the bits of the codes.
 
 use compress_core::artifact::{Artifact, Tensor};
 use compress_core::network::{Network, Parameter, Role};
@@ -18,15 +18,15 @@ mod tensor;
 pub struct LearnedStepOptions {
     /// Width of a code, 2 to 16: levels from −(2^(bits−1) − 1) to 2^(bits−1) − 1.
     pub bits: u8,
-    /// What a bit of magnitude costs, in units of the loss: the penalty is
+    /// The price of a bit of magnitude, in units of the loss. The penalty is
     /// `penalty · Σ log2(1 + |w| / step)`.
     pub penalty: f32,
-    /// The steps' learning rate as a multiple of the weights'.
+    /// The learning rate of the steps, as a multiple of the weights' learning rate.
     pub rate: f32,
 }
 
 impl Default for LearnedStepOptions {
-    /// Five bits, no penalty, the weights' learning rate.
+    /// Five bits, no penalty, the same learning rate as the weights.
     fn default() -> Self {
         LearnedStepOptions {
             bits: 5,
@@ -36,38 +36,39 @@ impl Default for LearnedStepOptions {
     }
 }
 
-/// Fake quantization with one learned step for each weight tensor: the forward pass sees
-/// `ŵ = step · clamp(round(w / step), −top, top)`, and the gradients are
+/// Learned step size quantization (LSQ): quantization-aware training with one learned step (scale)
+/// for each weight tensor. The forward pass sees `ŵ = step · clamp(round(w / step), −top, top)`.
+/// The gradients use the straight-through estimator (STE):
 ///
 /// ```text
 /// of w:    g where |w / step| < top, else 0            g: the loss's gradient of ŵ
 /// of step: Σ g · (round(w / step) − w / step) where |w / step| < top, else Σ g · (±top)
 /// ```
 ///
-/// The step's gradient is multiplied by `1 / √(n·top)` for the `n` weights that are not zero, and
-/// the step is changed by Adam on its logarithm, so that it stays positive. (Adam divides by the
-/// size of a gradient, so that the factor matters only where the gradient almost vanishes.) It
-/// starts at the paper's `2·mean|w| / √top`.
+/// The step's gradient is multiplied by `1 / √(n·top)`, where `n` counts the weights that are not
+/// zero. Adam changes the logarithm of the step, so that the step stays positive. (Adam divides by
+/// the size of a gradient, so the factor matters only where the gradient almost vanishes.) The
+/// first step is the paper's `2·mean|w| / √top`.
 ///
-/// The penalty `penalty · Σ log2(1 + |w| / step)` stands for the bits of the codes: a code of
-/// magnitude m takes about as many in an adaptive unary code of small numbers. Its gradients of w
-/// and of the step are added to those above.
+/// The penalty `penalty · Σ log2(1 + |w| / step)` stands for the bits of the codes: an adaptive
+/// unary code of small numbers spends about that many on a code of magnitude |w| / step. Its
+/// gradients are added to those above.
 ///
-/// Where weights are pruned ([`Parameter::live`]), every step costs time for the live ones alone.
-/// A live weight may be rounded to zero, and come back.
+/// Where weights are pruned ([`Parameter::live`]), a training step costs time for the live ones
+/// alone. A live weight may be rounded to zero and become non-zero again later.
 ///
 /// # Errors
 /// Where the network is not the one that it was fitted to, or a step is no longer finite and
 /// positive, as where the loss's gradient is NaN.
 ///
 /// # References
-/// Esser, McKinstry, Bablani, Appuswamy, Modha 2020, *Learned step size quantization*
-/// (1902.08153), equations 1 to 5, section 2.1 for the initial step and 2.2 for the factor. The penalty is a proxy
-/// of the entropy that Wiedemann, Müller, Samek 2020 (1812.07520) minimise.
+/// Esser, McKinstry, Bablani, Appuswamy, Modha 2020, *Learned step size quantization* (1902.08153):
+/// equations 1 to 5, section 2.1 for the initial step and 2.2 for the factor. The penalty is a
+/// proxy of the entropy that Wiedemann, Müller, Samek 2020 (1812.07520) minimise.
 pub struct LearnedStep {
     options: LearnedStepOptions,
     tensors: Vec<Learned>,
-    /// Steps taken, for Adam's bias correction: β₁ᵗ and β₂ᵗ.
+    /// Steps taken, as β₁ᵗ and β₂ᵗ for Adam's bias correction.
     powers: [f32; 2],
     swapped: bool,
 }
@@ -86,7 +87,8 @@ impl LearnedStep {
     /// use compress_quant::qat::{LearnedStep, LearnedStepOptions};
     ///
     /// // Any `Fit`: a network and the way to train it.
-    /// let mut trainer = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
+    /// let mut trainer =
+    ///     compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
     /// let data = compress_testing::blobs(64, 4, 3, 2);
     ///
     /// let options = LearnedStepOptions { bits: 3, ..LearnedStepOptions::default() };
@@ -134,9 +136,9 @@ impl LearnedStep {
         Some(tensor.step())
     }
 
-    /// Replaces the trained weights of `network` by what they are rounded to, for good. Weights
-    /// that are zero now may have left neurons without effect; once those are removed,
-    /// [`LearnedStep::to_artifact`] stores the rest with the same codes.
+    /// Replaces the trained weights of `network` by their rounded values, for good. Rounding may
+    /// leave neurons without effect. Once those are removed, [`LearnedStep::to_artifact`] stores
+    /// the rest with the same codes.
     ///
     /// # Errors
     /// Where the network is not the one that it was fitted to, holds quantized values now, or has
@@ -157,8 +159,8 @@ impl LearnedStep {
         Ok(())
     }
 
-    /// The network with its weights as codes. Neurons and inputs may have been removed or put
-    /// into another order since the last step.
+    /// The network with its weights as codes. Since the last training step, neurons and inputs may
+    /// have been removed or reordered.
     ///
     /// # Errors
     /// Where the network lacks a tensor that a step was learned for, holds quantized values now,
@@ -177,7 +179,7 @@ impl LearnedStep {
         })
     }
 
-    /// The codes of a weight; of one that no step was learned for, an error.
+    /// The codes of a weight; an error for a weight without a learned step.
     pub(crate) fn codes(&self, weight: &Parameter) -> Result<Vec<i32>> {
         let known = self.tensors.iter().find(|t| t.name == weight.name());
         let known = known.ok_or_else(|| CoreError::invalid("a step", weight.name(), "learned"))?;

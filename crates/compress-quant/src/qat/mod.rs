@@ -1,5 +1,6 @@
-//! Quantization-aware training: the forward pass sees quantized weights, the optimizer keeps
-//! and changes the full-precision ones.
+//! Quantization-aware training (QAT): the forward pass sees quantized weights, and the optimizer
+//! keeps and changes the full-precision ones. [`FakeQuantize`] trains on frozen grids with the
+//! straight-through estimator (STE); [`LearnedStep`] learns the steps too (LSQ).
 
 mod fake_quantize;
 mod learned_step;
@@ -15,7 +16,7 @@ use compress_core::network::Parameter;
 
 use crate::Error;
 
-/// Fails unless parameter `index` is the one that something was fitted to.
+/// Fails unless parameter `index` has the name and shape that were fitted to.
 fn check_fitted<P: Borrow<Parameter>>(
     parameters: &[P],
     index: usize,

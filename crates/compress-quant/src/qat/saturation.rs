@@ -1,18 +1,18 @@
-//! Where a grid ends: beyond which weights all get its outermost level.
+//! Where a grid saturates: all weights beyond these bounds get its outermost level.
 
 use std::ops::Range;
 
 use compress_core::codec::Grid;
 
-/// For each set of values of a tensor that share a scale, where it is, and the weights below
-/// and above which the grid saturates: half a step outside of its outermost levels.
+/// For each set of values that share a scale: its positions, and the weights below and above which
+/// the grid saturates. The bounds lie half a step outside of the outermost levels.
 #[derive(Debug)]
 pub(super) struct Saturation {
     sets: Vec<(Range<usize>, f32, f32)>,
 }
 
 impl Saturation {
-    /// Of a valid grid for a tensor of `shape`.
+    /// The bounds of a valid grid for a tensor of `shape`.
     pub(super) fn of(grid: &Grid, shape: &[usize]) -> Self {
         let count = shape.iter().product();
         let whole = |low, high| vec![(0..count, low, high)];

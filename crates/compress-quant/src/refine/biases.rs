@@ -1,4 +1,4 @@
-//! By how much biases move: less and less, or on a grid.
+//! By how much biases move: by smaller and smaller steps, or on a grid.
 
 use compress_core::codec::sqrt2_power;
 use compress_core::{Error, Result};
@@ -6,12 +6,12 @@ use compress_core::{Error, Result};
 use super::chain::{Chain, Layer};
 use super::pieces::Pieces;
 
-/// Where there is no grid, a bias moves by this share of the root mean square of what its layer
-/// gives, less in later sweeps.
+/// Without a grid, a bias first moves by this share of the root mean square of its layer's outputs,
+/// and by less in later sweeps.
 const SHARE: f64 = 0.003;
 const DECAY: f32 = 0.7;
 
-/// Of each layer, divided as its products are.
+/// The step of each layer, in the units of the layer's scaled products.
 pub(super) struct BiasSteps {
     steps: Vec<f32>,
     of_a_grid: bool,
@@ -61,7 +61,7 @@ impl BiasSteps {
     /// The two changes of a bias that may be worth it; none where the layer gives only zeros.
     pub(super) fn up_and_down(&self, chain: &Chain, layer: usize, row: usize) -> Option<[f32; 2]> {
         let step = self.steps[layer];
-        // On a grid, it ends on a multiple again, without what float addition has left.
+        // On a grid, the bias ends on a multiple again, without an error of float addition.
         let from = match self.of_a_grid {
             true => self.to_nearest(chain, layer, row),
             false => 0.0,
@@ -78,7 +78,7 @@ impl BiasSteps {
         }
     }
 
-    /// After a sweep.
+    /// Makes steps smaller, after a sweep.
     pub(super) fn decay(&mut self) {
         if !self.of_a_grid {
             self.steps.iter_mut().for_each(|step| *step *= DECAY);

@@ -10,32 +10,32 @@ pub(super) struct Chain {
 
 /// One layer.
 pub(super) struct Layer {
-    /// Of the weights.
+    /// The name of the weights.
     pub(super) name: String,
     pub(super) inputs: usize,
     pub(super) activation: Activation,
     /// `[outputs, inputs]`, each to be multiplied by `step`.
     pub(super) codes: Vec<i32>,
     step: f32,
-    /// The product of the steps up to this one: what biases are in once steps are folded.
+    /// The product of the steps up to this layer: the unit of biases once steps are folded.
     steps: f32,
-    /// What the layer's products are divided by, and so what `columns` hold.
+    /// The layer's products are divided by this, and so `columns` hold weights divided by it.
     divisor: f32,
-    /// As in the network.
+    /// The biases as in the network.
     pub(super) bias: Vec<f32>,
     /// For each input the rows where its weight is not zero, with that weight.
     pub(super) columns: Vec<Vec<(usize, f32)>>,
 }
 
-/// Where a weight is.
+/// The place of a weight.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) layer: usize,
-    /// Flat, `[outputs, inputs]`.
+    /// The flat position in `[outputs, inputs]`.
     pub(super) position: usize,
 }
 
-/// A change of a weight, or where there is no column of a bias.
+/// A change of a weight; without a column, of a bias.
 #[derive(Clone, Copy)]
 pub(super) struct Change {
     pub(super) layer: usize,
@@ -55,17 +55,17 @@ impl Layer {
         self.bias.iter().map(|bias| bias / self.divisor)
     }
 
-    /// One of them.
+    /// The bias of one row, divided.
     pub(super) fn bias_at(&self, row: usize) -> f32 {
         self.bias[row] / self.divisor
     }
 
-    /// What a bias of 1 is, divided, once steps are folded.
+    /// The divided value of a bias of 1, once steps are folded.
     pub(super) fn unit(&self) -> f32 {
         self.steps / self.divisor
     }
 
-    /// What a code adds to a product for an input of 1.
+    /// What a code adds to a product where the input is 1.
     fn value(&self, code: i32) -> f32 {
         code as f32 * self.step / self.divisor
     }

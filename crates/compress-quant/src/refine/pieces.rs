@@ -1,8 +1,8 @@
-//! What all layers give for the samples, and how a change goes through them.
+//! The outputs of all layers for the samples, and how a change passes through them.
 //!
-//! The samples are cut into pieces, each with its values feature by feature. A change of one
-//! weight reaches few neurons, so that its effect on the loss costs far less than a forward pass;
-//! and most changes can be discarded after a few pieces.
+//! The samples are cut into pieces, each with its values feature by feature. A change of one weight
+//! reaches few neurons, so its effect on the loss costs far less than a forward pass. Most changes
+//! can be discarded after a few pieces.
 
 use std::cell::RefCell;
 
@@ -21,13 +21,13 @@ use super::chain::{Chain, Change};
 /// Samples of a piece.
 const PIECE: usize = 256;
 
-/// Pieces before the first look at whether a change is worth going on with; each look comes after
-/// as many again as all before, up to the most.
+/// Pieces before the first check whether a change can still pay. Each later check comes after as
+/// many pieces again as all before it, up to the most.
 const LOOK: usize = 8;
 const LONGEST_LOOK: usize = 64;
 
-/// Standard errors by which the loss must rise too much, so far, for a change to be discarded; and
-/// the pieces that must have felt it at all.
+/// A change is discarded if the loss so far rises too much by this many standard errors, and if at
+/// least [`FELT`] pieces changed at all.
 const CERTAIN: f64 = 2.0;
 const FELT: usize = 4;
 
@@ -41,26 +41,26 @@ pub(super) struct Pieces {
 struct Piece {
     samples: usize,
     inputs: Vec<f32>,
-    /// For each layer its products with the bias, before the activation.
+    /// The products of each layer with the bias added, before the activation.
     products: Vec<Vec<f32>>,
     targets: Vec<f32>,
     /// The sum over the samples.
     loss: f64,
 }
 
-/// What a change does to a piece.
+/// The effect of a change on a piece.
 #[derive(Default)]
 struct Effect {
-    /// Of each layer.
+    /// The change of each layer.
     layers: Vec<Changed>,
-    /// Of one neuron, what its output was and what it becomes.
+    /// The output of one neuron before the change, and after it.
     before: Vec<f32>,
     after: Vec<f32>,
     /// All logits, where they change.
     logits: Vec<f32>,
 }
 
-/// The rows of a layer's products that change, and by how much, `[rows, samples]`.
+/// The rows of a layer's products that change, with the differences `[rows, samples]`.
 #[derive(Default)]
 struct Changed {
     rows: Vec<usize>,
@@ -68,7 +68,7 @@ struct Changed {
 }
 
 thread_local! {
-    /// Kept by each thread for the next change.
+    /// Each thread keeps it for the next change.
     static EFFECT: RefCell<Effect> = RefCell::default();
 }
 
@@ -124,7 +124,7 @@ impl Pieces {
         })
     }
 
-    /// Another order, so that others come first.
+    /// Reorders the samples, so that other ones come first.
     pub(super) fn shuffle(&mut self, stream: &mut Stream) {
         rng::shuffle(stream, &mut self.pieces);
     }
@@ -150,8 +150,8 @@ impl Pieces {
         (0..chain.layers.len()).map(scale).collect()
     }
 
-    /// The loss of each piece after a change that makes the mean loss rise by less than `worth`,
-    /// none after another one. Gives up where the first has become unlikely.
+    /// The loss of each piece after a change, if the change makes the mean loss rise by less than
+    /// `worth`; else none. Gives up as soon as the rise is unlikely to stay below `worth`.
     pub(super) fn losses_if_worth(
         &self,
         chain: &Chain,
@@ -180,7 +180,7 @@ impl Pieces {
         Ok((rise.mean() < worth).then_some(losses))
     }
 
-    /// Takes a change over, after which each piece has the loss that is known of it.
+    /// Applies a change; `losses` are the known losses of the pieces after it.
     pub(super) fn apply(&mut self, chain: &Chain, change: Change, losses: &[f64]) -> Result<()> {
         let pieces = self.pieces.par_iter_mut().zip(losses);
         pieces.try_for_each(|(piece, &loss)| {
@@ -195,7 +195,7 @@ impl Pieces {
 struct Rise {
     sum: f64,
     samples: f64,
-    /// Of the pieces' means.
+    /// The sum of squares of the pieces' mean rises.
     squares: f64,
     pieces: f64,
     /// Pieces whose loss changes at all.
@@ -216,7 +216,7 @@ impl Rise {
         self.sum / self.samples
     }
 
-    /// Whether the rise in all pieces will hardly be below `worth`, as far as these can say.
+    /// Whether the pieces so far say that the rise in all pieces will hardly be below `worth`.
     fn is_surely_above(&self, worth: f64) -> bool {
         let mean = self.mean();
         let variance = (self.squares - self.pieces * mean * mean).max(0.0) / (self.pieces - 1.0);
@@ -326,7 +326,7 @@ impl Piece {
         Ok(())
     }
 
-    /// One feature of what layer `layer` reads.
+    /// One feature of the inputs of layer `layer`.
     fn read(&self, chain: &Chain, layer: usize, column: usize, out: &mut [f32]) -> Result<()> {
         if layer == 0 {
             out.copy_from_slice(row(&self.inputs, column, self.samples));
@@ -343,7 +343,7 @@ impl Changed {
         self.deltas.clear();
     }
 
-    /// What a row changes by, to be added to; nothing at first.
+    /// The differences of a row, to be added to; zeros at first.
     fn add(&mut self, row: usize, samples: usize) -> &mut [f32] {
         let position = self.rows.iter().position(|r| *r == row);
         let position = position.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! What codes cost in the file's coder.
+//! The price of codes in the file's entropy coder.
 
 use compress_core::coding::matrix::geometry::Geometry;
 use compress_core::coding::matrix::presence_bits;
@@ -19,11 +19,11 @@ pub(super) struct Rates {
     top: i32,
 }
 
-/// The prices of the codes as they were.
+/// The prices of the codes as they were when a sweep began.
 pub(super) struct Prices {
-    /// Of each layer and position, what a non-zero costs for being one.
+    /// For each layer and position, what a non-zero weight costs for being one.
     presence: Vec<Vec<f32>>,
-    /// Of each layer, what a magnitude costs, from 1 on.
+    /// For each layer, the price of each magnitude from 1 on.
     magnitudes: Vec<Vec<f64>>,
 }
 
@@ -68,7 +68,7 @@ impl Rates {
 
 /// The bits of each magnitude from 1 to `top`, by how often it occurs.
 fn magnitudes(codes: &[i32], top: i32) -> Vec<f64> {
-    // As if each had been seen once more.
+    // Each magnitude counts as seen once more than it was.
     let mut counts = vec![1.0_f32; top.max(0) as usize];
     for code in codes.iter().filter(|code| **code != 0) {
         if let Some(count) = counts.get_mut(code.unsigned_abs() as usize - 1) {
@@ -81,7 +81,7 @@ fn magnitudes(codes: &[i32], top: i32) -> Vec<f64> {
 }
 
 impl Prices {
-    /// The bits that a code's next step toward zero saves.
+    /// The bits saved by moving a code a step toward zero.
     pub(super) fn nearer(&self, chain: &Chain, place: Place) -> f64 {
         let bits = &self.magnitudes[place.layer];
         match chain.code(place).unsigned_abs() as usize {
@@ -98,7 +98,7 @@ impl Prices {
     }
 }
 
-/// What the magnitude after this one costs more.
+/// How much more the next magnitude costs.
 fn step(bits: &[f64], magnitude: usize) -> f64 {
     (bits[magnitude] - bits[magnitude - 1]).max(LEAST)
 }

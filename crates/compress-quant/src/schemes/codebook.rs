@@ -1,4 +1,4 @@
-//! Non-linear quantization: the few values that represent a tensor's weights best.
+//! Codebook (non-linear) quantization: the few values that represent a tensor's weights best.
 
 use compress_core::codec::WeightCodec;
 use compress_core::{Error, Result};
@@ -19,11 +19,12 @@ pub enum ZeroLevel {
     Pinned,
 }
 
-/// A list of levels per tensor that minimizes the sum of squared errors: k-means in one
-/// dimension, solved exactly rather than by Lloyd's iteration.
+/// Codebook quantization by k-means (weight sharing): one list of levels for each tensor, which
+/// minimizes the sum of squared errors. In one dimension k-means is solved exactly, not by Lloyd's
+/// iteration.
 ///
-/// A tensor with fewer distinct weights than levels gets as many levels as it has weights, and
-/// is represented without error.
+/// A tensor with fewer distinct weights than levels gets one level for each distinct weight, and is
+/// represented without error.
 ///
 /// # References
 /// Han, Mao, Dally, *Deep compression*, 1510.00149, section 3 (shared weights); the exact

@@ -1,8 +1,9 @@
 //! The squared error of a linear grid, and the search for the clipping that makes it small.
 //!
-//! The error as a function of the scale has many local minima (it is a quadratic between any
-//! two scales at which a weight changes its code), so the search is a sweep, a finer sweep
-//! around its best, and then the exact minimum for fixed codes, in turns with rounding anew.
+//! The error as a function of the scale has many local minima: it is quadratic between any two
+//! scales at which a weight changes its code. So the search has three parts: a sweep over scales, a
+//! finer sweep around the best one, and then alternation between the exact minimum for fixed codes
+//! and rounding again.
 //!
 //! # References
 //! Shin, Hwang, Sung 2015 (1512.01322), for the turns of rounding and refitting the step size.
@@ -16,14 +17,14 @@ const SWEEP: usize = 64;
 /// Scales of the finer sweep, over two spacings of the first.
 const FINE: usize = 16;
 
-/// Turns of rounding and refitting. They stop at the first that does not help.
+/// Rounds of refitting and rounding again. They stop at the first that does not help.
 const TURNS: usize = 8;
 
 /// Weights from which on the candidates are evaluated in parallel.
 const PARALLEL: usize = 1 << 14;
 
-/// Partial sums, so that the additions do not wait for each other. Part of the definition of
-/// the result: the order of summation follows from it and the length alone.
+/// Partial sums, so that additions do not wait for each other. This number is part of the
+/// definition of the result: it fixes the order of summation, together with the length.
 const LANES: usize = 8;
 
 /// The sum of squared errors of rounding `weights` to `steps`.
@@ -44,7 +45,7 @@ pub(super) fn squared_error(weights: &[f32], steps: &Steps) -> f64 {
     sums.iter().sum()
 }
 
-/// Steps like `whole` whose scale, at most that of `whole`, makes the squared error small.
+/// Finds steps like `whole` with a scale of at most that of `whole` and a small squared error.
 pub(super) fn search(weights: &[f32], whole: Steps) -> Steps {
     let spacing = whole.scale / SWEEP as f32;
     let mut best = (whole, squared_error(weights, &whole));
@@ -66,7 +67,7 @@ pub(super) fn search(weights: &[f32], whole: Steps) -> Steps {
     best.0
 }
 
-/// Takes over the first best of `count` scales, if it is better.
+/// Replaces `best` by the first best of `count` scales, if that is better.
 pub(super) fn sweep(
     weights: &[f32],
     best: &mut (Steps, f64),
@@ -84,7 +85,7 @@ pub(super) fn sweep(
     take_best(weights, best, &candidates);
 }
 
-/// Takes over the first best of the candidates, if it is better.
+/// Replaces `best` by the first best of the candidates, if that is better.
 pub(super) fn take_best(weights: &[f32], best: &mut (Steps, f64), candidates: &[Steps]) {
     let errors: Vec<f64> = if weights.len() >= PARALLEL {
         let errors = candidates.par_iter().map(|s| squared_error(weights, s));

@@ -1,4 +1,4 @@
-//! Affine linear quantization: multiples of a scale from a zero point.
+//! Affine (asymmetric) linear quantization: multiples of a scale, counted from a zero point.
 
 use compress_core::Result;
 use compress_core::codec::{Granularity, Grid, WeightCodec};
@@ -8,7 +8,8 @@ use compress_core::kernels::reduce;
 use super::{Range, Scheme, check_linear, fit_sets, least_squares};
 use crate::codecs::LinearCodec;
 
-/// `scale · (code − zero_point)` with codes from 0 to 2^bits − 1.
+/// Affine (asymmetric) quantization: `scale · (code − zero_point)` with codes from 0 to 2^bits − 1;
+/// per tensor, per channel or per group.
 ///
 /// The range is widened to hold zero, and the zero point is one of the codes, so that zero is
 /// exactly representable. With [`Range::AbsMax`] it spans the smallest to the largest weight,
@@ -84,8 +85,8 @@ impl Scheme for LinearAffine {
     }
 }
 
-/// Clips at either end, starting from no clipping: first both ends by the same factor, then
-/// each by itself, then the scale alone for a fixed zero point.
+/// Searches for the best clipping, starting from none: first both ends by the same factor, then
+/// each end by itself, then the scale alone for a fixed zero point.
 fn search(weights: &[f32], low: f32, high: f32, top: i32) -> (f32, i32) {
     /// Factors tried for both ends together, and each time for one end.
     const JOINT: i32 = 48;
@@ -116,7 +117,7 @@ fn search(weights: &[f32], low: f32, high: f32, top: i32) -> (f32, i32) {
     (best.0.scale, -best.0.low as i32)
 }
 
-/// Takes over the best pair of factors, if it is better than the present ones.
+/// Replaces the present pair of factors by the best one, if that is better.
 fn take(
     weights: &[f32],
     best: &mut (Steps, f64),

@@ -9,7 +9,8 @@ use compress_core::kernels::reduce;
 use super::{Range, Scheme, check_linear, fit_sets, least_squares};
 use crate::codecs::LinearCodec;
 
-/// `scale · code` with codes from −(2^(bits−1) − 1) to 2^(bits−1) − 1.
+/// Symmetric quantization: `scale · code` with codes from −(2^(bits−1) − 1) to 2^(bits−1) − 1; per
+/// tensor, per channel or per group.
 ///
 /// With [`Range::AbsMax`] the scale is the largest magnitude divided by the largest code, so the
 /// error of a weight is at most half a scale.

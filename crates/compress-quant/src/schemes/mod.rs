@@ -1,5 +1,8 @@
 //! Quantization schemes: each fits a grid to the weights of a tensor and freezes it in a codec.
 //!
+//! Linear: [`LinearSymmetric`], [`LinearAffine`] (asymmetric, with a zero point). Non-linear:
+//! [`Codebook`] (k-means), [`PowerOfTwo`].
+//!
 //! A new scheme is one new file and one line in [`REGISTRY`].
 
 mod codebook;
@@ -36,24 +39,24 @@ pub trait Scheme: Send + Sync {
     fn fit(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Box<dyn WeightCodec>>;
 }
 
-/// How the range of a linear grid follows from the weights.
+/// How the range of a linear grid is chosen from the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Range {
-    /// All of it: no weight is clipped.
+    /// The whole range (min-max): no weight is clipped.
     AbsMax,
-    /// The clipping that minimizes the sum of squared errors, as far as a search finds it; never
-    /// worse than [`Range::AbsMax`].
+    /// The clipping with the least sum of squared errors, as far as a search finds it. Never worse
+    /// than [`Range::AbsMax`].
     LeastSquares,
-    /// This scale, positive and finite, for every set of values.
+    /// This scale for every set of values; positive and finite.
     Fixed(f32),
 }
 
-/// What a scheme can be asked for by name.
+/// The settings of a scheme that is made by name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Bits of a code. A codebook has 2^bits levels.
     pub bits: u8,
-    /// Which weights share a scale.
+    /// Which weights share a scale: per tensor, per channel or per group.
     pub granularity: Granularity,
     /// How the range of a linear grid is chosen.
     pub range: Range,
@@ -77,7 +80,7 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is, in one line.
     pub about: &'static str,
-    /// Makes it.
+    /// Makes the scheme.
     pub make: fn(&Settings) -> Result<Box<dyn Scheme>>,
 }
 
@@ -174,9 +177,9 @@ fn check_linear(scheme: &str, bits: u8, granularity: Granularity, range: Range) 
     }
 }
 
-/// What `fit` makes of the weights of each set that shares a scale, in order, and `unused` for
-/// the sets of a tensor without values. An error of `fit` gives way to one that names the first
-/// weight of the tensor that is not finite, where there is one.
+/// Applies `fit` to the weights of each set that shares a scale, in order. A tensor without values
+/// gets `unused` for each set. If `fit` fails and a weight is not finite, the error names that
+/// weight.
 fn fit_sets<T: Clone + Send>(
     name: &str,
     weights: &[f32],

@@ -9,11 +9,12 @@ use crate::codecs::PowerOfTwoCodec;
 use crate::codecs::power_of_two::{MIN_EXPONENT, min_exponent, power_of_two};
 use crate::rounding::check_volume;
 
-/// Zero and ±2^e, for 2^(bits−1) − 1 exponents e up to a largest one, which minimizes the sum of
-/// squared errors over all exponents there are. Weights go to the nearest level in value.
+/// Power-of-two quantization: the levels are zero and ±2^e for 2^(bits−1) − 1 consecutive exponents
+/// e. The largest exponent is the one with the least sum of squared errors. Weights go to the
+/// nearest level in value.
 ///
 /// # References
-/// Zhou et al., *Incremental network quantization*, 1702.03044, section 2.1, where the largest
+/// Zhou et al., *Incremental network quantization*, 1702.03044, section 2.1. There the largest
 /// exponent follows from the largest magnitude; here it is the optimum.
 ///
 /// ```
@@ -55,7 +56,7 @@ impl Scheme for PowerOfTwo {
         } else {
             0
         };
-        // All exponents tried fit.
+        // All exponents that were tried fit.
         let max_exponent = i8::try_from(max_exponent).map_err(Error::other)?;
         Ok(Box::new(PowerOfTwoCodec::new(
             name,
@@ -65,8 +66,9 @@ impl Scheme for PowerOfTwo {
     }
 }
 
-/// The magnitudes within half of a binade. Every boundary between two levels is a boundary
-/// between two such halves, so what lies in one goes to one level, whatever the levels are.
+/// The magnitudes within half a binade (the numbers between two powers of two). Every boundary
+/// between two levels is a boundary between two such halves. So all magnitudes in a half go to one
+/// level, whatever the levels are.
 #[derive(Clone, Copy, Debug, Default)]
 struct HalfBinade {
     count: f64,
@@ -102,7 +104,7 @@ fn best_exponent(halves: &[HalfBinade], bits: u8) -> i32 {
     best.0
 }
 
-/// Of all weights, if 2^`max_exponent` is the largest level.
+/// The squared error of all weights if 2^`max_exponent` is the largest level.
 fn squared_error(halves: &[HalfBinade], bits: u8, max_exponent: i32) -> f64 {
     let low = min_exponent(bits, max_exponent);
     let error = |(index, half): (usize, &HalfBinade)| {

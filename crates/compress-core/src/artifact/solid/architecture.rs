@@ -6,10 +6,10 @@ use crate::coding::numbers::Numbers;
 use crate::coding::range_coder::BitCoder;
 use crate::network::{Architecture, Front, LayerSpec};
 
-/// More layers than this are no small model.
+/// A model with more layers than this is not small.
 const MOST_LAYERS: usize = 64;
 
-/// Whether names and activations are those that need not be said.
+/// Whether names and activations are the usual ones, which need not be stored.
 pub(super) fn is_usual(architecture: &Architecture) -> bool {
     let layers = &architecture.layers;
     let named = (0..).zip(layers).any(|(i, l)| l.name != default_name(i));
@@ -67,7 +67,7 @@ pub(super) fn code(
     }
 }
 
-/// A square image takes the number of its rows.
+/// Codes the number of features; for a square image, the number of its rows.
 fn code_features(coder: &mut impl BitCoder, features: usize) -> usize {
     let side = features.isqrt();
     let square = coder.code(side * side == features, 1 << 15);

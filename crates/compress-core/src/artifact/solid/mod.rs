@@ -24,20 +24,20 @@ use crate::coding::meter::{Meter, Part};
 use crate::coding::range_coder::{BitCoder, Decoder};
 use crate::{Error, Result};
 
-/// What such a file begins with, and the version of the format at once.
+/// The first byte of such a file, which also is the version of the format.
 pub(super) const MAGIC: u8 = 0xd1;
 
-/// Where the checksum is. It notices any two bits that are flipped in a file of up to [`LONGEST`].
+/// Where the checksum is. It detects any two flipped bits in a file of up to [`LONGEST`] bytes.
 pub(super) const CHECKSUM: std::ops::Range<usize> = 1..3;
 const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_3740);
 
-/// The longest such file.
+/// The most bytes of such a file.
 pub(super) const LONGEST: usize = 4096;
 
-/// No such file may have more parameters, those of features that are not selected counted.
+/// The most parameters of such a file, with those of features that are not selected.
 const MOST: usize = 1 << 19;
 
-/// The file of a valid model; `None` where it is of another kind.
+/// The file of a valid model; `None` where one stream cannot hold it.
 pub(super) fn write(artifact: &Artifact) -> Option<Written> {
     if !is_of_this_kind(artifact) {
         return None;
@@ -72,8 +72,8 @@ fn is_of_this_kind(artifact: &Artifact) -> bool {
         })
 }
 
-/// With the first layer's columns in a line, or as pixels of an `image`; `selects` where those
-/// that no weight reads are not selected.
+/// Writes the model, with the first layer's columns in a line or as pixels of an `image`. With
+/// `selects`, the features that no weight reads are not selected.
 fn write_as(all: &Artifact, selects: bool, image: bool) -> Option<Written> {
     let mut meter = Meter::default();
     meter.code(image, 1 << 15);
@@ -90,13 +90,13 @@ fn write_as(all: &Artifact, selects: bool, image: bool) -> Option<Written> {
         stored.push(StoredTensor {
             name,
             coding: "solid",
-            // So rounded, they add up to what they take together.
+            // Rounded this way, the tensors' bytes add up to what they take together.
             bytes: whole_bytes(meter.bits()) - whole_bytes(before),
         });
     }
     let (coded, mut parts) = meter.finish();
     let mut bytes = vec![MAGIC, 0, 0];
-    // The beginning of the file is header.
+    // The first bytes of the file count as header.
     parts[0] += 8.0 * bytes.len() as f64;
     bytes.extend(coded);
     repair_checksum(&mut bytes);
@@ -112,8 +112,8 @@ fn whole_bytes(bits: f64) -> usize {
     (bits / 8.0).round() as usize
 }
 
-/// Reads what [`write`] wrote, with at most `most` features, and as many parameters, all of the
-/// features counted.
+/// Reads what [`write`] wrote, with at most `most` features and at most as many parameters, counted
+/// with those of all features.
 pub(super) fn read(bytes: &[u8], most: usize) -> Result<Artifact> {
     let Some((beginning, coded)) = bytes.split_at_checked(CHECKSUM.end) else {
         return Err(error(bytes.len(), "the file ends before its checksum does"));
@@ -146,7 +146,7 @@ pub(super) fn read(bytes: &[u8], most: usize) -> Result<Artifact> {
     };
     all.validate()
         .map_err(|e| error(CHECKSUM.end, &e.to_string()))?;
-    // Any bytes decode to something. Only those are read that are written.
+    // Any bytes decode to something. Only bytes that a writer would write are accepted.
     let written = write_as(&all, selects, image);
     if written.is_none_or(|written| written.bytes != bytes) {
         let reason = "the bytes are not those that the model is written as: write the file anew";
@@ -168,13 +168,13 @@ fn error(offset: usize, reason: &str) -> Error {
     Error::Format { offset, reason }
 }
 
-/// The image where there is one and it is asked for.
+/// The image if there is one and it is asked for, else a line.
 fn geometry(arrangements: &Arrangements, image: bool) -> &Geometry {
     let found = arrangements.image.as_ref().filter(|_| image);
     found.unwrap_or(&arrangements.line)
 }
 
-/// Makes the checksum right, where there is one.
+/// Corrects the checksum, if there is one.
 pub(super) fn repair_checksum(bytes: &mut [u8]) {
     if let Some((beginning, coded)) = bytes.split_at_mut_checked(CHECKSUM.end) {
         beginning[CHECKSUM].copy_from_slice(&checksum(coded).to_le_bytes());

@@ -27,7 +27,7 @@ pub(super) fn code(
         scales: vec![scale],
         zero_points: Vec::new(),
     };
-    // Too narrow a grid is refused by whoever reads it.
+    // The reader refuses a grid that is too narrow.
     let (low, high) = if bits < 2 { (0, 0) } else { grid.code_range() };
     let mut codes = match given {
         None => vec![0; shape.iter().product()],
@@ -59,7 +59,7 @@ pub(super) fn linear(grid: &Grid) -> Option<(u8, f32)> {
     }
 }
 
-/// 1, a power of √2, or any other.
+/// Codes a scale: 1, a power of √2, or any other.
 fn code_scale(coder: &mut impl BitCoder, scale: f32) -> f32 {
     if coder.code(scale == 1.0, 1 << 15) {
         return 1.0;

@@ -1,7 +1,7 @@
-//! How many non-zeros each row has, said before the row.
+//! Codes how many non-zeros each row has, before the row itself.
 //!
-//! What a reader knows of the number, it need not learn from the positions. Sorted rows say it in
-//! two bits or fewer each.
+//! With the number known, the positions take fewer bits. In sorted rows a number takes two bits or
+//! fewer.
 
 use crate::coding::numbers::Numbers;
 use crate::coding::predictor::{Counter, code_plain};
@@ -21,7 +21,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Codes the next row's number, at most `most`.
+    /// Codes the number of the next row, at most `most`.
     pub(crate) fn code(&mut self, coder: &mut impl BitCoder, count: u32, most: u32) -> u32 {
         let count = match self.before {
             None => self.first.code(coder, count, most),

@@ -1,4 +1,4 @@
-//! Which columns of a matrix lie next to each other.
+//! Which columns of a matrix are neighbours.
 
 use crate::network::Architecture;
 use crate::ops::tent_pool::pooled;
@@ -7,14 +7,14 @@ use crate::{Error, Result};
 #[cfg(test)]
 mod tests;
 
-/// Images of more pixels are coded as a plain row: their table of neighbours would take too much
-/// memory of a reader.
+/// Images with more pixels are coded as a plain row: their table of neighbours would take a reader
+/// too much memory.
 pub const MOST_PIXELS: usize = 1 << 13;
 
 /// How many neighbours come before a column: all within three steps of it.
 pub const BEFORE: usize = 24;
 
-/// How many are next to it on all sides.
+/// How many neighbours lie next to a column on all sides.
 pub const AROUND: usize = 8;
 
 /// The steps (right, down) to those before, the nearest first.
@@ -64,15 +64,15 @@ struct Near {
     around: [u32; AROUND],
 }
 
-/// Images whose pixels are features, row-major, one after another: the levels of a pyramid, each
-/// with half of the rows and columns of the one before, rounded up.
+/// Images whose pixels are features, row-major, one after another. They are the levels of a
+/// pyramid: each has half the rows and columns of the one before, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// Rows of the first.
+    /// Rows of the first image.
     pub height: usize,
-    /// Columns of the first.
+    /// Columns of the first image.
     pub width: usize,
-    /// How many there are.
+    /// How many images there are.
     pub levels: u8,
 }
 
@@ -86,13 +86,13 @@ impl Images {
         }
     }
 
-    /// Rows and columns of each.
+    /// Rows and columns of each image.
     pub fn sizes(self) -> impl Iterator<Item = (usize, usize)> {
         let half = |&(height, width): &(usize, usize)| Some((pooled(height), pooled(width)));
         std::iter::successors(Some((self.height, self.width)), half).take(self.levels.into())
     }
 
-    /// The pixels of all; [`usize::MAX`] where that is too small a number for them.
+    /// The number of pixels of all images; [`usize::MAX`] where that overflows.
     pub fn pixels(self) -> usize {
         let of_each = self
             .sizes()
@@ -140,8 +140,8 @@ impl Geometry {
         Self::placed(&[image], features, selected)
     }
 
-    /// Columns that are pixels of `images`, with those of other images for no neighbours. Column i
-    /// is pixel `selected[i]`, or pixel i without `selected`. None where they have no pixel, or
+    /// Columns that are pixels of `images`. Pixels of different images are not neighbours. Column i
+    /// is pixel `selected[i]`, or pixel i without `selected`. None where there are no pixels, or
     /// too many.
     pub fn images(images: Images, selected: Option<&[u32]>) -> Option<Self> {
         let features = images.pixels();
@@ -161,10 +161,11 @@ impl Geometry {
         Self::placed(&placed.collect::<Vec<_>>(), features, selected)
     }
 
-    /// The columns of the first weight of `architecture`, which reads `images`.
+    /// The columns of the first weight of `architecture`, whose features are the pixels of
+    /// `images`.
     ///
     /// # Errors
-    /// Where there are other or too many pixels.
+    /// Where the number of pixels differs from the features, or is too large.
     pub fn of_first_layer(architecture: &Architecture, images: Images) -> Result<Self> {
         let (features, selected) = (architecture.selectable(), architecture.selected.as_deref());
         if features > MOST_PIXELS {
@@ -222,7 +223,7 @@ impl Geometry {
         }
     }
 
-    /// Those next to it on all sides.
+    /// The neighbours next to it on all sides.
     pub fn around(&self, column: usize) -> [u32; AROUND] {
         match self.table.get(column) {
             Some(near) => near.around,

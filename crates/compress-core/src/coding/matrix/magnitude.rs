@@ -1,9 +1,10 @@
 //! The sign and the magnitude of a value that is known not to be zero.
 //!
-//! The sign is predicted from the signs around it and from how they are balanced in the row, the
-//! column and the matrix; the magnitude by a tree of yes-or-no questions, each with its own
-//! adaptive probabilities, and by the magnitudes around it. Small ranges ask "larger than 1? than
-//! 2? …"; large ones ask for the number of digits in the same way, and then for the digits.
+//! The sign is predicted from the signs around it, and from how signs are balanced in the row, the
+//! column and the matrix. The magnitude is coded by a tree of yes-or-no questions, each with
+//! adaptive probabilities of its own, and predicted from the magnitudes around it. Small ranges ask
+//! "larger than 1? than 2? …". Large ranges first ask for the number of digits in the same way, and
+//! then for the digits.
 
 use super::geometry::{BEFORE, Geometry};
 use crate::coding::logistic::{log2, odds, squash};
@@ -43,14 +44,16 @@ const FIELD: [u32; BEFORE] = [
     36, 36, 18, 18, 9, 9, 7, 7, 7, 7, 5, 5, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 2, 2,
 ];
 
-/// Pretended weight of values of either sign around one, in its row and column, and in all.
+/// The weight of imaginary values of either sign: around a value, in its row, in its column, and in
+/// all.
 const SIGN_PRIORS: [u32; 4] = [8, 3, 2, 4];
-/// Pretended weight of values of the mean magnitude around one.
+/// The weight of imaginary values of the mean magnitude around a value.
 const MAGNITUDE_PRIOR: u32 = 38;
 
 /// Initial weights of the evidence for a sign: around it, in its row, in its column, in all.
 const SIGN_WEIGHTS: [i32; 4] = [32_000, -24_000, 16_000, 60_000];
-/// Of that for a magnitude: those of the tables, then that of the magnitudes around it.
+/// Initial weights of the evidence for a magnitude: that of the tables, then the magnitudes around
+/// it.
 const MAGNITUDE_WEIGHTS: [i32; 4] = [48_000, 6_000, 6_000, 60_000];
 
 /// How often values were negative and positive.
@@ -62,10 +65,10 @@ pub(crate) struct Magnitude<'a> {
     geometry: &'a Geometry,
     /// The values of the present row so far; the last is always 0.
     row: Vec<i32>,
-    /// For each column how many values the rows above have, and the sum of their magnitudes; the
-    /// last is of all columns.
+    /// For each column, how many values the rows above have in it, and the sum of their magnitudes.
+    /// The last entry is for all columns.
     above: Vec<(u32, u32)>,
-    /// The same of their signs.
+    /// The same for their signs.
     signs: Vec<Signs>,
     signs_in_row: Signs,
     sign_mixer: Mixer<4>,
@@ -179,7 +182,7 @@ impl<'a> Magnitude<'a> {
         negative
     }
 
-    /// How much larger than all values those around this one are.
+    /// How much larger the values around this one are than values in general.
     fn magnitude_around(&self, before: &[i32; BEFORE]) -> i32 {
         let (mut weight, mut sum) = (0, 0);
         for (&near, &value) in FIELD.iter().zip(before) {
@@ -187,7 +190,7 @@ impl<'a> Magnitude<'a> {
             sum += u64::from(near) * u64::from(value.unsigned_abs());
         }
         let (count, total) = self.above[self.geometry.columns()];
-        // A mean of 1.5 before there is any, as if of two values.
+        // Starts as if two values of mean 1.5 had been seen.
         let (count, total) = (u64::from(count) + 2, u64::from(total) + 3);
         let prior = u64::from(MAGNITUDE_PRIOR);
         let (sum, weight) = (sum * count + prior * total, weight + prior);
@@ -200,7 +203,7 @@ struct Questions<'a> {
     counters: &'a mut [Counter],
     mixer: &'a mut Mixer<4>,
     bases: [usize; 3],
-    /// The evidence of the magnitudes around.
+    /// The evidence from the magnitudes around the value.
     around: i32,
 }
 
@@ -217,7 +220,7 @@ impl Questions<'_> {
         )
     }
 
-    /// A number from 1 to `most`, by asking at each whether it is larger.
+    /// A number from 1 to `most`: asks at each number whether it is larger.
     fn count(&mut self, coder: &mut impl BitCoder, first: usize, number: u32, most: u32) -> u32 {
         let mut n = 1;
         while n < most && self.ask(coder, first + n as usize, number > n) {
@@ -251,7 +254,7 @@ fn mean_magnitude(values: &[i32]) -> u32 {
     (2 * sum).checked_div(count).unwrap_or(0)
 }
 
-/// Small means apart, large ones by their number of digits.
+/// Small means have a class each; larger ones share a class by their number of digits.
 fn class(mean: u32) -> usize {
     if mean < 10 {
         mean as usize

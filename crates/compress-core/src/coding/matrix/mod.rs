@@ -1,8 +1,8 @@
-//! Sparse matrices of small integers in close to their entropy.
+//! Entropy coding of sparse matrices of small integers, close to their entropy.
 //!
-//! For each row how many of its values are not zero and which, and of those sign and magnitude,
-//! by an adaptive model and the range coder. The model is written once for both directions: [`code_integers`]
-//! writes with an encoder and reads with a decoder.
+//! For each row, an adaptive model and the range coder code how many values are not zero, which
+//! ones, and their signs and magnitudes. The model is written once for both directions:
+//! [`code_integers`] writes with an encoder and reads with a decoder.
 
 mod counts;
 pub mod geometry;
@@ -22,12 +22,12 @@ use super::range_coder::BitCoder;
 /// The largest magnitude that [`code_integers`] can code.
 pub const LARGEST: u32 = magnitude::LARGEST;
 
-/// Codes a matrix, row-major, whose columns are arranged as `geometry`. A decoder fills `values`,
-/// which may hold anything before.
+/// Codes a row-major matrix whose columns are arranged as `geometry`. A decoder fills `values`,
+/// whose contents do not matter before.
 ///
-/// `range` gives for a flat position how far below and above 0 the value may lie, at most
-/// [`LARGEST`] both. A decoder returns no other values, whatever it reads; an encoder changes
-/// those that lie outside to the ones that a decoder will return.
+/// `range` gives, for a flat position, how far below and above 0 the value may lie; both at most
+/// [`LARGEST`]. A decoder returns only such values, whatever it reads. An encoder changes values
+/// outside of the range to what a decoder will return.
 pub fn code_integers(
     coder: &mut impl BitCoder,
     geometry: &Geometry,
@@ -56,7 +56,7 @@ pub fn code_integers(
     });
 }
 
-/// Codes a matrix of which only the zeros are predicted: `other` codes each value that is not 0.
+/// Codes a matrix by predicting only where its zeros are; `other` codes each value that is not 0.
 pub fn code_sparse<C: BitCoder>(
     coder: &mut C,
     geometry: &Geometry,

@@ -1,10 +1,12 @@
 //! Where the non-zeros of a sparse matrix are.
 //!
-//! Magnitude pruning leaves structure behind: some rows and columns keep far more than others,
-//! and where columns are pixels, what is kept clusters. How many a row has is known before it.
-//! They are spread over its columns in proportion to how dense each column and those around it
-//! have been in the rows above. What is seen beside what was so expected (in this neighbourhood
-//! of the row, in this column, beside such neighbours) corrects the odds.
+//! Magnitude pruning leaves structure behind. Some rows and columns keep far more weights than
+//! others, and where columns are pixels, the kept weights form clusters.
+//!
+//! The number of non-zeros of a row is known before the row. They are expected in proportion to how
+//! dense each column and its neighbours have been in the rows above. The odds are then corrected by
+//! how far past expectations were off: in this neighbourhood of the row, in this column, and beside
+//! such neighbours.
 
 use super::counts::Counts;
 use super::geometry::{BEFORE, Geometry};
@@ -13,12 +15,12 @@ use crate::coding::meter::Part;
 use crate::coding::predictor::{Mixer, Ratio};
 use crate::coding::range_coder::BitCoder;
 
-/// Pretended positions at the overall density, before a column and those around it have any.
+/// Imaginary positions at the overall density, for a column and its neighbours without any yet.
 const POOL_PRIOR: u64 = 23;
 
 /// Pretended set positions, in units of 2⁻¹⁶, of each kind of correction.
 const PRIORS: [u64; 3] = [1 << 16, 9 << 16, 4 << 16];
-/// The same of what is around a position, where both are counted alike.
+/// The same for the surroundings of a position, where both are counted alike.
 const FIELD_PRIOR: u64 = 52_000;
 
 /// Classes of a probability: 1.5 for each factor of two from 1/2^10 on.
@@ -36,12 +38,12 @@ const RATE: i32 = 26;
 pub(crate) struct Positions<'a> {
     geometry: &'a Geometry,
     counts: Counts,
-    /// Of the present row whether each position is set and how likely that was; the last is
+    /// For the present row, whether each position is set and how likely that was. The last entry is
     /// always unset and unlikely.
     row: Vec<(bool, u16)>,
     /// Set positions of each column in the rows above; the last is always 0.
     above: Vec<u32>,
-    /// How dense each column is taken to be, in units of 2⁻¹⁶, and the sum over those to come.
+    /// The expected density of each column, in units of 2⁻¹⁶, and the sum over those still to come.
     rates: Vec<u64>,
     rates_left: u64,
     /// Set positions of the present row to come, and all of its positions to come.
@@ -77,7 +79,7 @@ impl<'a> Positions<'a> {
         }
     }
 
-    /// Codes which positions of the next row are set, one for each column or fewer.
+    /// Codes which positions of the next row are set: one entry for each column, or fewer.
     pub(crate) fn code_row(&mut self, coder: &mut impl BitCoder, mut row: Vec<bool>) -> Vec<bool> {
         let set = row.iter().filter(|set| **set).count();
         coder.begin(Part::Counts);
@@ -85,7 +87,7 @@ impl<'a> Positions<'a> {
         coder.begin(Part::Positions);
         self.begin_row(set, row.len());
         for (column, set) in row.iter_mut().enumerate() {
-            // The rest of a row that is full, or that has all of its set positions, is known.
+            // The rest of a row is known once it must be full, or has all of its set positions.
             *set = match self.set_left {
                 0 => false,
                 n if n == self.left => true,
@@ -156,8 +158,8 @@ impl<'a> Positions<'a> {
     }
 }
 
-/// How many of the positions `above` column `column` and around them are set, and how many there
-/// are in a row of them.
+/// How many of the positions `above` are set in column `column` and around it, and how many
+/// positions a row has there.
 fn pool(geometry: &Geometry, above: &[u32], column: usize) -> (u64, u64) {
     let around = geometry.around(column);
     let pooled = around

@@ -1,4 +1,4 @@
-//! What a non-zero costs for being one.
+//! The price of each non-zero.
 
 use super::geometry::Geometry;
 use super::magnitude::Magnitude;
@@ -6,10 +6,12 @@ use super::{LARGEST, Part, code_nonzeros};
 use crate::coding::logistic::{UNIT, log2};
 use crate::coding::range_coder::BitCoder;
 
-/// The bits that each non-zero of a matrix costs for being one, its magnitude aside: those of its
-/// sign, and of its place less those of a zero there, as the coder sees it when it gets there. 0
-/// of a zero. What later values would cost without it is left out: those of its cluster would cost
-/// more, so that a file becomes shorter by less than this, by half to all of it in the tests.
+/// The bits that each non-zero of a matrix costs for not being zero, without its magnitude: the
+/// bits of its sign, plus those of its place minus those of a zero there, as the coder sees it at
+/// that point. For a zero the price is 0.
+///
+/// The effect on later values is left out: without the value, those of its cluster would cost more.
+/// So a file becomes shorter by less than this: by half to all of it in the tests.
 ///
 /// `values` are row-major, with columns arranged as `geometry`, each of at most [`LARGEST`].
 pub fn presence_bits(geometry: &Geometry, values: &[i32]) -> Vec<f32> {
@@ -40,7 +42,7 @@ pub fn presence_bits(geometry: &Geometry, values: &[i32]) -> Vec<f32> {
 #[derive(Default)]
 struct Probe {
     part: Option<Part>,
-    /// Of each place of the row that was coded, what it cost more than its opposite.
+    /// For each coded place of the row, how much more it cost than the opposite bit.
     places: Vec<i32>,
     sign: i32,
 }

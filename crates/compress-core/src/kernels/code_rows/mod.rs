@@ -1,19 +1,23 @@
-//! One row of inputs times a small layer of integer weights, as they stand in a file: `y = W·x + b`
-//! with codes of 8 bits, each turned into f32 where it is multiplied.
+//! One row of inputs times a small layer of integer weights: `y = W·x + b`. The codes have 8 bits,
+//! as in the file, and each is turned into f32 where it is multiplied.
 //!
-//! Each output is one chain of fused multiply-adds from the bias on, inputs ascending, so that every
-//! level gives the same bits: those of the same weights in f32, for inputs that let no product
-//! overflow (a zero that is left out makes no NaN of an infinity, a zero that is stored does).
+//! Each output is one chain of fused multiply-adds that starts from the bias, with inputs
+//! ascending. So every level gives the same bits: those of the same weights in f32, as long as no
+//! product overflows. (A zero that is left out makes no NaN of an infinity; a zero that is stored
+//! does.)
 //!
 //! # Layout
 //!
-//! Outputs go 16 at a time, a lane each. Where weights are [`Form::Scattered`], outputs are sorted
-//! by how many weights they have, and slot i holds the i-th of each that has as many: `count` codes
-//! with the place of the input that each meets. At AVX-512 those inputs are gathered. Outputs stay
-//! in that order, and [`CodeRows::places`] tells the next layer where they are, as the selection
-//! of features tells the first: nothing is copied between layers. Where weights are [`Form::Dense`],
-//! each input has a code for each output, and up to 64 outputs go side by side, so that their chains
-//! do not wait for each other.
+//! Outputs go 16 at a time, one in each lane.
+//!
+//! [`Form::Scattered`]: outputs are sorted by how many weights they have. Slot i holds the i-th
+//! weight of each output that has so many: `count` codes, each with the place of its input. At
+//! AVX-512 the inputs are gathered. Outputs stay in that order, and [`CodeRows::places`] tells the
+//! next layer where they are. A selection of features tells the first layer the same. So nothing is
+//! copied between layers.
+//!
+//! [`Form::Dense`]: each input has a code for each output. Up to 64 outputs go side by side, so
+//! that their chains do not wait for each other.
 //!
 //! # Speed
 //!
@@ -33,15 +37,15 @@ use crate::{Error, Result};
 const LANES: usize = 16;
 /// Vectors of outputs that go side by side in a dense form.
 const VECTORS: usize = 4;
-/// As many codes of a dense form, whole vectors of them, take the time of one that is scattered.
+/// This many codes of a dense form (whole vectors of them) take as long as one scattered code.
 const SCATTERED: usize = 9;
 
 /// How the weights lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Those alone that are not zero.
+    /// Only the weights that are not zero.
     Scattered,
-    /// All.
+    /// All weights.
     Dense,
 }
 
@@ -55,7 +59,7 @@ impl Form {
         }
     }
 
-    /// How many codes it stores of them.
+    /// How many codes this form stores.
     pub(crate) fn stored(self, n: usize, k: usize, kept: usize) -> usize {
         match self {
             Form::Scattered => kept,
@@ -68,21 +72,22 @@ impl Form {
 #[derive(Clone, Debug)]
 pub(crate) struct CodeRows {
     form: Form,
-    /// Of how many elements a row of inputs must consist.
+    /// How many elements a row of inputs has.
     width: usize,
     /// Whole vectors, with zeros at the end.
     bias: Vec<f32>,
     codes: Vec<i8>,
     /// Where the inputs are: of each code, or of each column of a dense form.
     inputs: Vec<u16>,
-    /// Of a scattered form: how many slots each vector has, and how many codes each slot.
+    /// For a scattered form: how many slots each vector has, and how many codes each slot.
     slots: Vec<usize>,
     counts: Vec<u8>,
     places: Vec<u16>,
 }
 
 impl CodeRows {
-    /// Of W `[n, k]`, row-major, whose column i meets the element `inputs[i]` of a row of `width`.
+    /// Lays out W `[n, k]`, row-major, whose column i meets the element `inputs[i]` of a row of
+    /// `width`.
     ///
     /// # Errors
     /// Where the numbers of values differ, an input is not below `width`, or `width` or the number
@@ -166,17 +171,17 @@ impl CodeRows {
         (0..n).collect()
     }
 
-    /// The length of what it writes: the outputs, in whole vectors.
+    /// The length of the output: the outputs, rounded up to whole vectors.
     pub(crate) fn outputs(&self) -> usize {
         self.bias.len()
     }
 
-    /// Where each output is in what it writes.
+    /// Where each output is in the result.
     pub(crate) fn places(&self) -> &[u16] {
         &self.places
     }
 
-    /// `y = W·x + b`, what is not above zero being +0 with `relu`; `y` has the length of
+    /// `y = W·x + b`. With `relu`, values not above zero become +0. `y` has the length of
     /// [`CodeRows::outputs`].
     ///
     /// # Errors

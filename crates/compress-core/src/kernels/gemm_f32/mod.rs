@@ -1,9 +1,9 @@
-//! The f32 matrix product, `C = init + A·B`.
+//! The f32 matrix product (GEMM, general matrix multiply), `C = init + A·B`.
 //!
-//! Each element of C is one chain of fused multiply-adds over k in ascending order, starting
-//! from `init`. Vectors and threads run over different elements of C, never inside one, and a
-//! block of k goes on from what the block before has stored, so every level and thread count
-//! gives the same bits. (Of a NaN only that it is one: its payload is up to the processor.)
+//! Each element of C is one chain of fused multiply-adds over k in ascending order, starting from
+//! `init`. Vectors and threads run over different elements of C, never inside one. A block of k
+//! continues from what the block before has stored. So every level and thread count gives the same
+//! bits. (A NaN stays a NaN, but its payload is up to the processor.)
 //!
 //! # Speed
 //!
@@ -14,11 +14,11 @@
 //! compress-benches --bench gemm_f32` measures both). A single row (`m = 1`) is bound by that
 //! transposition alone: pack the weights for inference.
 //!
-//! Tried, and not kept:
-//! - packing A, which the tiles do not give back; reading it at the caller's strides costs
-//!   nothing, but the addresses must not form one chain of additions (see `Tile::a_quads`), which
-//!   makes narrow tiles much slower;
-//! - a copy of the rows of A where they lie a multiple of 4 KB apart and so compete for the same
+//! Tried and rejected:
+//! - packing A, which the tiles do not pay back. Reading A at the caller's strides costs nothing,
+//!   but the addresses must not form one chain of additions (see `Tile::a_quads`), which makes
+//!   narrow tiles much slower;
+//! - a copy of the rows of A where they lie a multiple of 4 KB apart, and so compete for the same
 //!   lines of the first cache: no gain at 1024³;
 //! - blocks of k of 256 and 384 rather than 1024: slower at 128×784×300;
 //! - prefetching C before a tile, and B before its transposition: no difference.
@@ -45,7 +45,7 @@ use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::{Error, Result};
 
-/// What each chain starts from.
+/// What C starts from.
 #[derive(Clone, Copy, Debug)]
 pub enum Init<'a> {
     /// Zero: `C = A·B`.
@@ -56,11 +56,11 @@ pub enum Init<'a> {
     Bias(&'a [f32]),
 }
 
-/// `C = init + A·B` with A `[m, k]`, B `[k, n]`, C `[m, n]`.
+/// The matrix product (GEMM) `C = init + A·B` with A `[m, k]`, B `[k, n]`, C `[m, n]`.
 ///
-/// A and B may be transposed views (`x.t()`): the three products of a dense layer are
-/// `x · w.t()`, `dy · w` and `dy.t() · x`. C must be contiguous and row-major. Runs on the
-/// calling thread and, where the product is large, on those of the current rayon pool.
+/// A and B may be transposed views (`x.t()`): the three products of a dense layer are `x · w.t()`,
+/// `dy · w` and `dy.t() · x`. C must be contiguous and row-major. The product runs on the calling
+/// thread; a large one also runs on those of the current rayon pool.
 ///
 /// # Errors
 /// Where shapes disagree, C is not contiguous, or `COMPRESS_ISA` asks for what the machine lacks.

@@ -1,8 +1,8 @@
-//! B in the order in which the tiles read it: panels of 32 columns, one after the other, the rows
-//! of a panel one after the other. The last panel is filled up with zeros.
+//! B in the order in which the tiles read it: panels of 32 columns one after another, and in a
+//! panel row after row. Zeros fill up the last panel.
 //!
-//! A is not packed. The tiles read it where it lies, at any strides, which costs them nothing:
-//! what they load of it is broadcast, element by element, in any case.
+//! A is not packed. The tiles read it in place, at any strides, at no cost: its elements are
+//! broadcast one by one in any case.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ impl PackedB {
     pub fn pack(b: ArrayView2<'_, f32>) -> Self {
         let (k, n) = b.dim();
         let panels = n.div_ceil(PANEL);
-        // What is more than all memory fails where it is asked for.
+        // A size beyond all memory makes the allocation fail.
         let bytes = panels
             .saturating_mul(k)
             .saturating_mul(PANEL * size_of::<f32>());

@@ -1,8 +1,8 @@
 //! The specification: for each element of C one chain of fused multiply-adds, k ascending.
 //!
 //! It is also what runs at the scalar level. There the same body is compiled with fused
-//! multiply-adds where the processor has them, since elsewhere `mul_add` calls the C library for
-//! each element; the bits are the same.
+//! multiply-adds if the processor has them, since otherwise `mul_add` calls the C library for each
+//! element. The bits are the same.
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;

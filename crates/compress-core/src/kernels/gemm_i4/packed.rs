@@ -33,13 +33,14 @@ pub const NF4: [f32; 16] = [
     1.0,
 ];
 
-/// Weights of 4 bits in groups along k, each with its own scale; see [`Panels`] for its methods.
+/// Weights of 4 bits in groups along k (group quantization), each with its own scale. See
+/// [`Panels`] for the methods.
 ///
 /// `codes` holds one code a byte, 0 to 15, as `[n, k]`; scales (and minimums) are `[n,
 /// ceil(k / group)]`: the last group of a row may be shorter. `group` is a multiple of 32.
 ///
-/// Scales (and minimums) are kept as f16 where that loses nothing in any of them, and as f32
-/// otherwise, so that packing never changes a weight: 4.5 or 5 bits a weight in groups of 32.
+/// Scales (and minimums) are kept as f16 where this loses nothing in any of them, and as f32
+/// otherwise. So packing never changes a weight. In groups of 32 that makes 4.5 or 5 bits a weight.
 #[derive(Clone, Debug)]
 pub struct PackedI4(Panels);
 
@@ -177,13 +178,13 @@ impl Deref for PackedI4 {
     }
 }
 
-/// Weights in one of ggml's block formats; see [`Panels`] for its methods.
+/// Weights in one of ggml's block formats. See [`Panels`] for the methods.
 #[derive(Clone, Debug)]
 pub struct PackedBlocks(Panels);
 
 impl PackedBlocks {
     /// Packs `n` rows of `k` weights, row after row, as a GGUF file has them. Takes as many bytes
-    /// as the blocks do, up to the next multiple of 16 rows.
+    /// as the blocks, with the rows rounded up to a multiple of 16.
     ///
     /// # Errors
     /// Where `k` is not a multiple of the format's block length, or `bytes` has another length

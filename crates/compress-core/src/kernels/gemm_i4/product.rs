@@ -90,8 +90,8 @@ unsafe impl Sync for Output {}
 /// `y = bias + x·Wᵀ`.
 ///
 /// # Safety
-/// `x` is `[m, k]`, its rows contiguous; `y` is `[m, n]` and contiguous; `bias`, where there is one,
-/// has `n` values; and the weights are `[n, k]`.
+/// `x` is `[m, k]`, its rows contiguous; `y` is `[m, n]` and contiguous; `bias` has `n` values, if
+/// there is one; and the weights are `[n, k]`.
 pub(super) unsafe fn run(
     level: Level,
     threads: Threads,

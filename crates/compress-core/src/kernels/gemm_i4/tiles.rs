@@ -18,12 +18,14 @@ const AHEAD: usize = 3072;
 
 /// A tile of the result, and what it is computed from.
 ///
-/// It is valid where `codes` and `scales` are those of a panel of `weights`, and of the next one where
-/// there are more than 16 columns; `y` can be written
-/// at `row·y_stride + lane + i` for the tile's rows and `i < cols`, and `bias`, where there is
-/// one, be read at `lane + i`; nobody else touches that part of `y` meanwhile; and `codes_x`,
-/// `scales_x`, `terms` are the buffers of [`super::activations`] from the tile's first row on, or
-/// `x` has the tile's rows of `k` values at `x_stride` and `scales_x` their sums.
+/// It is valid where all of this holds:
+/// - `codes` and `scales` are those of a panel of `weights`, and of the next panel if there are
+///   more than 16 columns;
+/// - `y` can be written at `row·y_stride + lane + i` for the tile's rows and `i < cols`, and
+///   `bias`, if there is one, can be read at `lane + i`;
+/// - nobody else touches that part of `y` meanwhile;
+/// - `codes_x`, `scales_x`, `terms` are the buffers of [`super::activations`] from the tile's first
+///   row on; or `x` has the tile's rows of `k` values at `x_stride`, and `scales_x` their sums.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
     pub weights: &'a Panels,
@@ -273,8 +275,7 @@ pub(super) unsafe fn ask_codes<S: Simd, const V: usize>(
 
 /// As [`ask_codes`], for the `bytes` of a unit's scales, for as many k ahead.
 ///
-/// # Safety
-/// As there.
+/// As [`ask_codes`].
 #[inline(always)]
 pub(super) unsafe fn ask_scales<S: Simd, const V: usize>(
     scales: *const u8,

@@ -1,18 +1,20 @@
-//! The integer matrix product, `C = A·B` with B in 8 bits, and what comes after it in a layer.
+//! The integer matrix product (GEMM) `C = A·B` with B in 8 bits, and what follows it in a layer.
 //!
-//! A holds codes of activations, signed or unsigned, B signed weights, packed once. Sums are i32
-//! and exact at every level (modulo 2³², which 65,536 products of the largest numbers do not
-//! reach). There is one kernel, unsigned times signed: signed activations are taken with 128
-//! added and a zero point of 128, and `zero_point · (sum of the column of B)` is taken off at the
-//! end, as it is for any zero point. The epilogue scales, adds the bias, applies ReLU and, where
-//! asked for, rounds to codes again, while a tile's sums are still in the first cache. Its
-//! floating-point operations are the same, one by one, at every level.
+//! A holds codes of activations, signed or unsigned. B holds signed weights, packed once. Sums are
+//! i32 and exact at every level (modulo 2³², which 65,536 products of the largest numbers do not
+//! reach).
+//!
+//! There is one kernel, unsigned times signed. For signed activations, 128 is added to them and the
+//! zero point is 128. At the end, `zero_point · (sum of the column of B)` is subtracted, as for any
+//! zero point. The epilogue scales, adds the bias, applies ReLU and, where asked for, rounds to
+//! codes again, while a tile's sums are still in the first cache. Its floating-point operations are
+//! the same, one by one, at every level.
 //!
 //! # Speed
 //!
-//! The floor is `2·m·k·n` operations at the peak of the level's integer products; for one row it
-//! is reading the packed weights, which a single stream of memory does faster than two, so that
-//! one row takes a panel at a time. `docs/performance.md` says how much is reached at each level.
+//! The floor is `2·m·k·n` operations at the peak of the level's integer products. For one row it is
+//! the time to read the packed weights. One stream of memory is read faster than two, so one row
+//! takes one panel at a time. `docs/performance.md` says how much is reached at each level.
 
 mod epilogue;
 mod pack;
@@ -50,7 +52,7 @@ use crate::{Error, Result};
 pub(crate) const INTEGER_GAIN: usize = 4;
 
 thread_local! {
-    /// Room for the codes of a product, kept by each thread for the next.
+    /// Room for the codes of a product; each thread keeps it for the next one.
     static CODES: Cell<QuantizedRows> = Cell::default();
 }
 
@@ -115,7 +117,7 @@ pub fn gemm_u8_at(
     })
 }
 
-/// A layer on quantized activations: y `[m, n]` as [`Epilogue`] says.
+/// The product of a layer on quantized activations: y `[m, n]` as [`Epilogue`] says.
 ///
 /// # Errors
 /// As [`gemm_i8`].
@@ -158,9 +160,9 @@ pub(crate) fn gemm_dequantize_on(
     run(isa, threads, x, w, output)
 }
 
-/// A layer on quantized activations whose results are quantized again, with a scale and a zero
-/// point that are known before: `codes = min(max(round(y·(1/scale)) + zero_point, 0), 255)`, with
-/// y as [`Epilogue`] says; 0 for NaN, which only scales or a bias that are not finite lead to.
+/// The product of a layer on quantized activations whose results are quantized again, with a given
+/// scale and zero point: `codes = min(max(round(y·(1/scale)) + zero_point, 0), 255)`, with y as
+/// [`Epilogue`] says. NaN gives 0; only scales or a bias that are not finite lead to NaN.
 ///
 /// # Errors
 /// As [`gemm_i8`], and as [`QuantizedRows::quantize_with`] for the scale.

@@ -1,23 +1,25 @@
 //! Quantization of f32 values to integer codes, and back.
 //!
-//! A code is `clamp(round_ties_even(x / scale) + zero_point)`; see [`Steps`]. Values share a
-//! scale by tensor, channel or group ([`Sets`]), symmetric by the largest magnitude or affine by
-//! the smallest and the largest value ([`quantize_into`]), or at given scales ([`encode_into`]).
-//! Where all values of a set are zero its scale is 1, and so are its codes' values. Codes take a
-//! byte, or half of one: the low half of a byte holds the code at the even index of a row, the
-//! high half the one after it, and each row begins with a new byte (in a row of odd length the
-//! last high half is 0). ggml's blocks are in [`blocks`].
+//! A code is `clamp(round_ties_even(x / scale) + zero_point)`; see [`Steps`]. Values share a scale
+//! per tensor, per channel or per group ([`Sets`]). [`quantize_into`] finds the scales: symmetric
+//! ones from the largest magnitude, affine (asymmetric) ones with a zero point from the smallest
+//! and the largest value. [`encode_into`] takes given scales. If all values of a set are zero, its
+//! scale is 1.
 //!
-//! What is not finite is found in the same pass, by the largest magnitude as an integer.
+//! A code takes a byte, or half of one. The low half of a byte then holds the code at the even
+//! index of a row, and the high half the next one. Each row begins with a new byte (the last high
+//! half of a row of odd length is 0). ggml's blocks are in [`blocks`].
+//!
+//! The same pass finds values that are not finite, by the largest magnitude taken as an integer.
 //!
 //! # Speed
 //!
-//! The floor is the memory that is read and written. A piece of a few thousand values is read,
-//! its scales found, and its codes written while it is in the first cache, so memory is read
-//! once unless a set is longer than 32,768 values. Reached for 4096×4096 on two threads of a
-//! Zen 5, medians in ms of several runs of `cargo bench -p compress-benches --bench quantize` and
-//! `cargo xtask bench quantize`, in which copying 67 MB to 67 MB took from 1.2 to 2.7; what writes
-//! f32 varies with it:
+//! The floor is the memory that is read and written. A piece of a few thousand values is read, its
+//! scales are found, and its codes are written while it is in the first cache. So memory is read
+//! once, unless a set is longer than 32,768 values. The table is for 4096×4096 on two threads of a
+//! Zen 5: medians in ms of several runs of `cargo bench -p compress-benches --bench quantize` and
+//! `cargo xtask bench quantize`. In those runs copying 67 MB to 67 MB took from 1.2 to 2.7, and the
+//! times of writing f32 vary with it:
 //!
 //! | | quantize | dequantize |
 //! | --- | --- | --- |
@@ -30,13 +32,13 @@
 //! | `Q4_K` | 40 to 41 | 1.1 to 1.9 |
 //! | `Q6_K` | | 1.3 to 2.0 |
 //!
-//! Groups and the smaller blocks are not at the floor yet; stores past the caches were not tried.
+//! Groups and the smaller blocks do not reach the floor yet. Stores past the caches were not tried.
 //!
-//! Tried, and not kept, as slower, for `Q4_0`:
+//! Tried and rejected as slower, for `Q4_0`:
 //! - casts of floats to integers with `as`, which saturate, and a search bit by bit for the first
-//!   value of largest magnitude; adding 1.5·2²³ gives the integer in the low bits;
-//! - loops over the 16 bytes of a block, which are unrolled byte by byte; loops of 32 become
-//!   vectors.
+//!   value of largest magnitude. Adding 1.5·2²³ gives the integer in the low bits instead;
+//! - loops over the 16 bytes of a block, which the compiler unrolls byte by byte. Loops of 32
+//!   become vectors.
 
 pub mod blocks;
 mod codes;
@@ -57,13 +59,13 @@ use crate::{Error, Result};
 use part::{Decoding, Encoding, LEAF, Parameters, Part};
 use run::{decode, encode, fit_long};
 
-/// Magnitudes whose bits are not below these are not finite; those above them are NaN.
+/// A magnitude with these bits or higher ones is not finite; with higher ones it is NaN.
 const INFINITE: u32 = 0x7f80_0000;
 
-/// Codes, and what they stand for.
+/// Codes, with their scales and zero points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantized {
-    /// As [`Sets::codes`] says.
+    /// As many as [`Sets::codes`] says.
     pub codes: CodeBuffer,
     /// One for each set.
     pub scales: Vec<f32>,
@@ -271,7 +273,7 @@ pub fn dequantize(
     Ok(values)
 }
 
-/// All of it and the range of the codes, if lengths and range fit.
+/// The whole tensor as a part, and the range of the codes, if lengths and range fit.
 fn check(
     sets: &Sets,
     values: &[f32],

@@ -16,8 +16,8 @@ pub struct Sets {
 }
 
 impl Sets {
-    /// The sets of a tensor of `shape`: `[out, in]`, or with more dimensions, of which all but
-    /// the first make a row, or `[n]`, which is one row. Errors call it `name`.
+    /// The sets of a tensor of `shape`. It is `[out, in]`; with more dimensions, all but the first
+    /// make a row; or it is `[n]`, which is one row. Errors call the tensor `name`.
     ///
     /// # Errors
     /// Where the volume overflows or a group's size is 0.
@@ -64,8 +64,8 @@ impl Sets {
         self.count
     }
 
-    /// Elements of an array of codes: one a value, or where they are packed half of a row's,
-    /// rounded up, for each row.
+    /// Elements of an array of codes: one for each value. Where they are packed, half as many for
+    /// each row, rounded up.
     pub fn codes(&self, code_type: CodeType) -> usize {
         self.rows * row_codes(self.columns, code_type.is_packed())
     }

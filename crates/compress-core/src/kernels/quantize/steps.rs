@@ -1,16 +1,16 @@
 //! The arithmetic of one value, and the scales that follow from a range.
 
-/// 1.5·2²³: in the binade of this number the distance of neighbours is 1, so that adding it
-/// rounds to an integer, half to even. `f32::round_ties_even` gives the same values, but is a
-/// call per element where the processor's baseline has no instruction for it. Its low byte is
-/// zero, so that the low byte of the sum is the integer's.
+/// 1.5·2²³. Near this number neighbouring floats are 1 apart, so adding it rounds to an integer,
+/// half to even. `f32::round_ties_even` gives the same values, but is a call for each element where
+/// the processor's baseline has no instruction for it. The low byte of this constant is zero, so
+/// the low byte of the sum is that of the integer.
 pub(super) const MAGIC: f32 = 12_582_912.0;
 
 /// The steps of one set of values that share a scale: `scale · step` with integer steps from
 /// `low` to `high`, both counted from the zero point.
 ///
-/// A value's step is `clamp(round_ties_even(x / scale))`: a true division, as ONNX's
-/// `QuantizeLinear` has it, and not a product with the reciprocal, which rounds differently.
+/// A value's step is `clamp(round_ties_even(x / scale))`. This is a true division, as in ONNX's
+/// `QuantizeLinear`. A product with the reciprocal would round differently.
 ///
 /// # References
 /// ONNX, `QuantizeLinear`.
@@ -44,9 +44,9 @@ impl Steps {
 
     /// `x / scale`, saturated; rounding it gives the step.
     ///
-    /// The bounds are integers, so saturating before rounding is saturating after it.
-    /// Comparisons rather than `clamp`: this is two instructions, and an infinite quotient
-    /// saturates.
+    /// The bounds are integers, so saturating before rounding is the same as after it. Comparisons
+    /// are used rather than `clamp`, because they are two instructions and also saturate an
+    /// infinite quotient.
     #[inline(always)]
     fn quotient(&self, x: f32) -> f32 {
         let q = x / self.scale;
@@ -74,9 +74,9 @@ impl Steps {
     }
 }
 
-/// The scale at which `steps` (positive) steps reach `bound`: the smallest normal f32 at least,
-/// because subnormal scales are slow and imprecise, and so small that every step's value is
-/// finite. 1 where `bound` is 0: all values are zero, and stay so at any scale.
+/// The scale at which `steps` (positive) steps reach `bound`. At least the smallest normal f32,
+/// because subnormal scales are slow and imprecise. Small enough that every step's value is finite.
+/// 1 where `bound` is 0: all values are then zero, and stay so at any scale.
 ///
 /// ```
 /// use compress_core::kernels::quantize::scale_of;
@@ -97,8 +97,8 @@ pub fn scale_of(bound: f64, steps: i32) -> f32 {
     }
 }
 
-/// Scale and zero point with which the codes from 0 to `top` (positive) span `low` to `high`,
-/// and zero, which one of the codes stands for exactly.
+/// The scale and zero point with which the codes from 0 to `top` (positive) span `low` to `high`
+/// and zero. One of the codes stands for exactly zero.
 pub fn scale_and_zero(low: f32, high: f32, top: i32) -> (f32, i32) {
     let (low, high) = (low.min(0.0), high.max(0.0));
     let scale = scale_of(f64::from(high) - f64::from(low), top);

@@ -1,13 +1,13 @@
-//! Reductions by a fixed tree that the length alone defines.
+//! Reductions (sums, norms, extremes, moments) by a fixed tree that depends on the length alone.
 //!
-//! Values are cut into chunks of [`CHUNK`]. Within a chunk, value i goes to lane i mod
-//! [`LANES`]; each lane adds its values in ascending order, starting from zero, and the lanes
-//! are then added in halves: lane j and lane j + 16, then j + 8, and so on. The sums of the
-//! chunks are added in order, in f64. Threads take whole chunks, so neither their number nor the
-//! width of a vector changes a bit.
+//! Values are cut into chunks of [`CHUNK`]. Within a chunk, value i goes to lane i mod [`LANES`].
+//! Each lane adds its values in ascending order, starting from zero. The lanes are then added in
+//! halves: lane j and lane j + 16, then j + 8, and so on. The sums of the chunks are added in
+//! order, in f64. Threads take whole chunks. So neither the number of threads nor the width of a
+//! vector changes a bit.
 //!
-//! Each reduction reads its input once; those that take a name refuse NaN and infinities in the
-//! same pass.
+//! Each reduction reads its input once. Those with a `what` argument also refuse NaN and infinities
+//! in the same pass.
 
 mod reference;
 

@@ -1,5 +1,5 @@
-//! Exact selection of the k-th largest magnitude across tensors, without sorting; and what is
-//! pruned with it: thresholds, masks and N:M patterns, in place or as marks.
+//! Selection for pruning: the k-th largest magnitude across tensors, exactly and without sorting;
+//! thresholds, masks and N:M patterns, in place or as marks.
 //!
 //! The bits of |x| as an integer are in the order of |x|. So the boundary is found digit by
 //! digit, from the highest: count how often each digit occurs among the values that share the
@@ -7,10 +7,10 @@
 //! of 11, 10 and 10 bits. Counts are integers, so neither the number of threads nor the order of
 //! the blocks changes the result.
 //!
-//! From 2²⁰ values on, a sample of 2¹⁶ first says between which magnitudes the boundary must be.
-//! One pass then counts what lies above them and collects what lies between, of which the digits
-//! give the rest. The sample decides nothing but the time: the counts are exact, and where the
-//! boundary is not where it was expected, the three passes follow.
+//! From 2²⁰ values on, a sample of 2¹⁶ first says between which magnitudes the boundary is
+//! expected. One pass then counts the values above that interval and collects those within it,
+//! which are searched by digits. The sample affects only the time: the counts are exact, and if the
+//! boundary is not in the interval, the three passes follow.
 //!
 //! # Speed
 //!

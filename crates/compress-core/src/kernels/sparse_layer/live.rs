@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::{Error, Result};
 
-/// The most rows or columns, which take memory though none is marked.
+/// The most rows or columns. Both take memory even if no weight is live.
 const MOST: usize = 1 << 24;
 
 /// The live weights of a matrix `[n, k]`.
@@ -25,7 +25,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// The positions of a row-major matrix `[n, k]` that are marked.
+    /// Makes it of the marked positions of a row-major matrix `[n, k]`.
     ///
     /// # Errors
     /// Where there are not `n·k` marks, 2³² of them or more, or more than 2²⁴ rows or columns.
@@ -99,7 +99,7 @@ impl Live {
         })
     }
 
-    /// Sets all values of a matrix `[n, k]`, row-major, to zero that are not live.
+    /// Sets to zero all values of a row-major matrix `[n, k]` that are not live.
     pub fn zero_dead(&self, values: &mut [f32]) {
         if self.len() == values.len() {
             return;

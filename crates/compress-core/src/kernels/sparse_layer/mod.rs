@@ -1,10 +1,9 @@
-//! A layer that trains on its live weights alone: forward pass, and the gradients of its inputs
-//! and of its weights, at a cost that falls with density.
+//! A layer that trains on its live (unpruned) weights alone: the forward pass, and the gradients of
+//! its inputs and of its weights. The cost falls with the density.
 //!
-//! Activations lie feature by feature, `[features, batch]`: a weight multiplies a whole row of
-//! them, so vectors run over the samples and nothing is gathered. Values are kept by themselves,
-//! in the order of [`Live::positions`], where an optimizer updates them as it would a dense
-//! tensor.
+//! Activations lie feature by feature, `[features, batch]`. A weight multiplies a whole row of
+//! them, so vectors run over the samples and nothing is gathered. The live values are kept apart,
+//! in the order of [`Live::positions`]. An optimizer updates them there like a dense tensor.
 //!
 //! Each output and each gradient of an input is one chain of fused multiply-adds, over the live
 //! weights of its row or column in ascending order. The gradient of a weight is a sum over the

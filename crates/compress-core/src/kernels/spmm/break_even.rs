@@ -13,13 +13,13 @@ const BREAK_EVEN: [(usize, f64); 7] = [
     (256, 0.40),
 ];
 
-/// Whether `x · wᵀ` is faster with the `kept` values of W `[n, k]` alone, in
-/// [`Layout::Csr`](super::Layout::Csr), than with all in
+/// Whether `x · wᵀ` is faster as a sparse product with the `kept` values of W `[n, k]` in
+/// [`Layout::Csr`](super::Layout::Csr) than as a dense one by
 /// [`gemm_packed`](crate::kernels::gemm_f32::gemm_packed), for `batch` rows of `x`.
 ///
-/// The machine does not enter, so the same model runs the same way everywhere. Measured on a Zen 5
-/// (AVX-512), the density at which both take the same time; the function takes about the lowest of
-/// a row, as the most that it would lose by being wrong is then small:
+/// The machine does not matter, so the same model runs the same way everywhere. The table has the
+/// density at which both take the same time, measured on a Zen 5 (AVX-512). This function uses
+/// about the lowest of each row, since a wrong choice then costs least:
 ///
 /// | batch | 300×784, 1 thread | 2 threads | 1200×1200, 1 thread | 2 threads | taken |
 /// | --- | --- | --- | --- | --- | --- |

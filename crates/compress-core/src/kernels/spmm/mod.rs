@@ -1,26 +1,27 @@
-//! Sparse times dense, `Y = W·X`, and `Y = X·Wᵀ` with a sample a row.
+//! Products of a sparse matrix (such as CSR) and a dense one: `Y = W·X`, and `Y = X·Wᵀ` with one
+//! sample a row.
 //!
-//! Each output is one chain of fused multiply-adds over what is stored of a row of W, columns
-//! ascending. It starts from the bias, or zero. With int8 values it starts from zero over the
-//! plain integers, and `scale·chain + bias`, rounded once, ends it. Vectors and threads run over
+//! Each output is one chain of fused multiply-adds over the stored values of a row of W, columns
+//! ascending. It starts from the bias, or zero. With int8 values it starts from zero over the plain
+//! integers, and ends with `scale·chain + bias`, rounded once. Vectors and threads run over
 //! different outputs, so every level and thread count gives the same bits. A skipped zero is not
-//! multiplied: it makes no NaN of an infinity. A layout may store zeros beside what is kept
-//! ([`Layout`]), and those are. (Of a NaN only that it is one: its payload is up to the processor.)
+//! multiplied, so it makes no NaN of an infinity. A layout may store some zeros ([`Layout`]), and
+//! these are multiplied. (A NaN stays a NaN, but its payload is up to the processor.)
 //!
 //! # Layout
 //!
-//! Rows are sorted by length within windows of 64 and cut into slices of 8, whose entries lie slot
-//! by slot: 8 rows with their own columns go through one loop, which gives 8 chains, and nothing
-//! is filled up (SELL-C-σ, without its padding). X is copied into panels of 16, 32 or 64
-//! columns (8, 16 or 32 at AVX2), for a slice stays with one panel. Samples are transposed into
+//! Rows are sorted by length within windows of 64 and cut into slices of 8. The entries of a slice
+//! lie slot by slot: 8 rows with their own columns go through one loop, which gives 8 chains. There
+//! is no padding (this is SELL-C-σ without its padding). X is copied into panels of 16, 32 or 64
+//! columns (8, 16 or 32 at AVX2), since a slice stays with one panel. Samples are transposed into
 //! panels and back.
 //!
 //! # Speed
 //!
-//! The floor is `kept·batch` multiply-adds, 32 a cycle and core; since every multiply-add loads
-//! its elements of X and two loads of 64 bytes start in a cycle, loading has the same floor where
-//! X is in the first cache. It is in the second (512 KB at 1024×128), which gives 64 bytes a
-//! cycle at best: twice the floor. 1024×1024 times 1024×128 on two cores of a Zen 5, in
+//! The floor is `kept·batch` multiply-adds, 32 a cycle and core. Every multiply-add loads its
+//! elements of X, and two loads of 64 bytes start in a cycle, so loading has the same floor while X
+//! is in the first cache. Here X is in the second one (512 KB at 1024×128), which gives at best 64
+//! bytes a cycle: twice the floor. 1024×1024 times 1024×128 on two cores of a Zen 5, in
 //! microseconds, medians of `cargo peers spmm`, beside torch:
 //!
 //! | zeros | floor | from the second cache | this | torch CSR |
@@ -29,10 +30,10 @@
 //! | 95 % | 25 | 49 | 87 | 219 |
 //! | 99 % | 5 | 10 | 25 | 55 |
 //!
-//! One column goes entry by entry with three loads each, 8 chains at once. Blocks and groups of 2
-//! of 4 go four rows of blocks side by side, so that they need not wait for their additions.
-//! `X·Wᵀ` on one thread, in microseconds, the least of 200 calls, by `RAYON_NUM_THREADS=1 cargo run
-//! --release -p compress-core --example break_even`:
+//! One column goes entry by entry, with three loads each and 8 chains at once. For blocks and
+//! groups of 2 of 4, four rows of blocks go side by side, so that they do not wait for their
+//! additions. `X·Wᵀ` on one thread, in microseconds, the least of 200 calls, by
+//! `RAYON_NUM_THREADS=1 cargo run --release -p compress-core --example break_even`:
 //!
 //! | layout, kept | 300×784, 1 row | 64 rows | 1200×1200, 1 row | 64 rows |
 //! | --- | --- | --- | --- | --- |
@@ -43,11 +44,12 @@
 //! | blocks, 25 % | 1.9 | 34 | 16 | 210 |
 //! | 2 of 4 | 2.9 | 152 | 28 | 900 |
 //!
-//! int8 values save memory, not time: they are converted in each product. So do bitmasks, whose
-//! positions are decoded. Groups of 2 of 4 are decoded from 16 rows on, and then slower than all
-//! weights; they pay for up to three rows. [`prefers_sparse`] has the break-even densities.
+//! int8 values save memory but not time, since they are converted in each product. The same holds
+//! for bitmasks, whose positions are decoded. Groups of 2 of 4 are decoded from 16 rows on, and are
+//! then slower than the dense product; they pay for up to three rows. [`prefers_sparse`] has the
+//! break-even densities.
 //!
-//! Tried, and not kept, as slower: panels of 16 columns and 8 rows at once, of 32, of 48, and of 128
+//! Tried and rejected as slower: panels of 16 columns and 8 rows at once, of 32, of 48, and of 128
 //! and 2 rows; 64 columns and 2 rows. 64 columns and 4 rows won.
 //!
 //! # References
@@ -87,19 +89,20 @@ use crate::{Error, Result};
 /// How a sparse matrix lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// Each value with its column, of 16 bits up to 65,536 columns and of 32 beyond: scattered
-    /// zeros. The fastest of those that hold any matrix.
+    /// CSR (compressed sparse rows): each value with its column, in 16 bits for up to 65,536
+    /// columns and in 32 beyond. For scattered (unstructured) zeros. The fastest layout of those
+    /// that hold any matrix.
     Csr,
-    /// A bit for each element, beside the values: scattered zeros in less memory than
-    /// [`Layout::Csr`] where more than 1 in 16 is kept. Positions are decoded in each product, which
-    /// makes it the slowest for a few rows.
+    /// A bit for each element, beside the values. For scattered zeros, in less memory than
+    /// [`Layout::Csr`] where more than 1 in 16 is kept. Positions are decoded in each product,
+    /// which makes it the slowest layout for a few rows.
     Bitmask,
     /// Dense blocks of 16 rows and 1 column: where a column is kept in a row, it is stored for
     /// all of the 16, with zeros where they keep none.
     Blocks,
-    /// Two values in each 4 consecutive columns, each with 2 bits for its place. Where fewer are
-    /// kept, zeros fill up the lowest of the places that are left. Faster than all weights for one
-    /// row, up to three.
+    /// 2:4 sparsity: two values in each 4 consecutive columns, each with 2 bits for its place.
+    /// Where fewer are kept, zeros fill up the lowest free places. Faster than the dense product
+    /// for up to three rows.
     TwoOfFour,
 }
 
@@ -118,7 +121,7 @@ impl Layout {
 pub enum Values<'a> {
     /// Floats.
     F32(&'a [f32]),
-    /// Integers; those of a row times its scale.
+    /// Integers, which are multiplied by the scale of their row.
     I8 {
         /// The integers.
         codes: &'a [i8],
@@ -130,12 +133,12 @@ pub enum Values<'a> {
     Whole(&'a [i8]),
 }
 
-/// What a product does beside multiplying.
+/// What follows a product: bias and ReLU.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
     /// A bias for each row of W, zero where there is none.
     pub bias: Option<&'a [f32]>,
-    /// Whether what is not above zero becomes +0; NaN stays.
+    /// Whether values that are not above zero become +0; NaN stays.
     pub relu: bool,
 }
 
@@ -183,8 +186,9 @@ pub fn spmm_at(
     Ok(())
 }
 
-/// `Y = X·Wᵀ` with X `[batch, k]`, W `[n, k]` and Y `[batch, n]`, all row-major and contiguous: a
-/// sample a row, as activations lie in a network. The same bits as [`spmm`].
+/// The sparse product `Y = X·Wᵀ` with X `[batch, k]`, W `[n, k]` and Y `[batch, n]`, all row-major
+/// and contiguous: one sample a row, as activations lie in a network. The bits are those of
+/// [`spmm`].
 ///
 /// # Errors
 /// As [`spmm`].

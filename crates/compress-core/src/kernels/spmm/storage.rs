@@ -12,8 +12,8 @@ pub(super) const BLOCK: usize = 16;
 /// Rows that are sorted by their length and that a thread computes at a time.
 pub(super) const WINDOW: usize = 64;
 
-/// A sparse matrix `[n, k]`, laid out for products. The zeros that were left out are not
-/// multiplied; what is stored is, be it zero or not.
+/// A sparse matrix `[n, k]`, laid out for products. Zeros that were left out are not multiplied;
+/// everything that is stored is, even a zero.
 #[derive(Clone, Debug)]
 pub struct Sparse {
     pub(super) n: usize,
@@ -75,7 +75,8 @@ pub(super) struct Order {
 }
 
 impl Sparse {
-    /// Keeps what is not zero of a dense matrix `[n, k]`, row-major. NaN and infinities are kept.
+    /// Keeps all values of a dense row-major matrix `[n, k]` that are not zero. NaN and infinities
+    /// are kept.
     ///
     /// # Errors
     /// [`Error::Shape`] where the number of values or of scales differs; [`Error::Invalid`] where
@@ -97,8 +98,8 @@ impl Sparse {
         Self::arrange(layout, n, k, kept, stored, &values)
     }
 
-    /// Keeps the elements where `mask` `[n, k]`, row-major, is true; `values` are theirs alone,
-    /// in the same order.
+    /// Keeps the elements where `mask` `[n, k]`, row-major, is true. `values` holds only those, in
+    /// the same order.
     ///
     /// # Errors
     /// As [`Sparse::from_dense`].
@@ -169,7 +170,7 @@ impl Sparse {
         }
     }
 
-    /// Elements kept, without those that a layout stores beside them.
+    /// The number of elements kept, without zeros that a layout stores beside them.
     pub fn kept(&self) -> usize {
         self.kept
     }

@@ -9,7 +9,7 @@ use compress_core::ops::optimizer::Adam;
 use compress_core::ops::scalar::{exp, ln};
 use compress_core::{Error, Result};
 
-/// How much of its moments Adam keeps.
+/// Adam's β₁ and β₂: how much of its moments it keeps.
 pub(super) const BETAS: [f32; 2] = [0.9, 0.999];
 const EPSILON: f32 = 1e-12;
 
@@ -22,21 +22,21 @@ pub(super) struct Learned {
     pub(super) log_step: f32,
     pub(super) moments: [f32; 2],
     live: Option<Arc<Live>>,
-    /// Of the weights that are worked on: the live ones, or all.
+    /// The positions of the weights that are worked on: the live ones, or all.
     pub(super) positions: Vec<u32>,
     /// Their values while the network holds quantized ones.
     pub(super) shadow: Vec<f32>,
 }
 
 impl Learned {
-    /// The first step of a weight; none where it has no value other than zero.
+    /// Chooses the first step of a weight; none where all of its values are zero.
     pub(super) fn new(index: usize, weight: &Parameter, top: f32) -> Option<Self> {
         let live = weight.values().iter().filter(|w| **w != 0.0);
         let (sum, count) = live.fold((0.0, 0.0), |(sum, count), w| {
             (sum + f64::from(w.abs()), count + 1.0)
         });
         let step = (2.0 * sum / count) as f32 / top.sqrt();
-        // No value at all, or only the smallest ones that there are.
+        // There is no value, or only the smallest floats.
         step.is_normal().then(|| Learned {
             index,
             name: weight.name().to_owned(),
@@ -101,7 +101,7 @@ impl Learned {
         };
     }
 
-    /// Takes the weights and leaves what they are rounded to.
+    /// Puts the rounded weights in place of the trained ones, which are kept.
     pub(super) fn swap_in(&mut self, weight: &mut Parameter, top: f32) {
         self.follow(weight);
         let step = self.step();
@@ -122,8 +122,8 @@ impl Learned {
         }
     }
 
-    /// Turns the gradient of the quantized weights into that of the weights; returns that of the
-    /// logarithm of the step, times the factor for its size.
+    /// Turns the gradient of the quantized weights into that of the trained weights. Returns the
+    /// gradient of the step's logarithm, multiplied by the factor for its size.
     pub(super) fn backward(&self, gradient: &mut [f32], top: f32, penalty: f32) -> f32 {
         let step = self.step();
         let nats = penalty * std::f32::consts::LOG2_E;
@@ -181,10 +181,10 @@ pub(super) fn top(bits: u8) -> f32 {
     ((1_u32 << (bits - 1)) - 1) as f32
 }
 
-/// The code of a weight, which is a whole number and never −0; NaN of a NaN.
+/// The code of a weight: a whole number, never −0. NaN for NaN.
 fn code(weight: f32, step: f32, top: f32) -> f32 {
-    /// Beyond it f32 holds whole numbers alone, so that adding it rounds half to even: for
-    /// processors without an instruction that does.
+    /// Beyond this, f32 holds whole numbers alone, so adding it rounds half to even. This serves
+    /// processors without a rounding instruction.
     const WHOLE: f32 = 12_582_912.0;
     ((weight / step).clamp(-top, top) + WHOLE) - WHOLE
 }
@@ -204,12 +204,14 @@ mod tests {
         assert_eq!(weight.values(), [1.0, 0.0, 0.0, 1.5, -0.5, 0.0]);
         let mut gradient = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let found = learned.backward(&mut gradient, 3.0, 0.0);
-        // Distances to the nearest code within the levels, the top level beyond.
+        // Each term is the distance to the nearest code, or the top level where the weight
+        // saturates.
         let of_step = 0.2 + 2.0 * 0.4 + 4.0 * 3.0 + 5.0 * -0.1;
         let expected = of_step * 0.5 / (4.0_f32 * 3.0).sqrt();
         assert!((found - expected).abs() < 1e-5, "{found}, {expected}");
         assert_eq!(gradient, [1.0, 2.0, 3.0, 0.0, 5.0, 6.0]);
-        // Of the penalty 2·Σ log2(1 + |w| / s) by ln s: −2 / ln 2 · Σ |w| / (s + |w|).
+        // The derivative of the penalty 2·Σ log2(1 + |w| / s) by ln s is −2 / ln 2 · Σ |w| / (s +
+        // |w|).
         let slopes = [0.9_f32, 0.2, 7.0, 0.45].map(|w| w / (0.5 + w));
         let of_penalty = -2.0 * std::f32::consts::LOG2_E * slopes.iter().sum::<f32>();
         let penalized = learned.backward(&mut [0.0; 6], 3.0, 2.0);

@@ -1,8 +1,8 @@
 //! Blocks in ggml's formats, and back.
 //!
-//! A tensor whose rows hold whole blocks is one stream of them, so nothing here asks for its
-//! shape. `Q8_0` and `Q4_0` are, byte for byte, what ggml's reference gives; `Q4_K` is a search,
-//! and what ours finds is compatible, with no larger squared error over a tensor in the tests.
+//! A tensor whose rows hold whole blocks is one stream of them, so its shape does not matter here.
+//! `Q8_0` and `Q4_0` are, byte for byte, what ggml's reference gives. `Q4_K` is a search; our
+//! result is compatible, and in the tests its squared error over a tensor is no larger than ggml's.
 
 mod half;
 mod lanes;

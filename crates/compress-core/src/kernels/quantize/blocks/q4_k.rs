@@ -1,23 +1,23 @@
 //! `Q4_K`: for each group of 32 the scale and the minimum with the least weighted error, found by
 //! a search; then both in 6 bits, and for the block the two half-precision factors fitted anew.
 //!
-//! The search is ggml's: of 21 trial scales, each with the codes that it gives and then the
-//! scale and the minimum that fit those codes best, the best. A value's weight in the error is
-//! its magnitude plus the root mean square of its group. Two blocks are searched at once, each
-//! group in a lane of its own, so the search is plain arithmetic on vectors of 16.
+//! The search is ggml's: it tries 21 scales. Each gives codes, and then the scale and the minimum
+//! that fit those codes best; the best of all wins. A value's weight in the error is its magnitude
+//! plus the root mean square of its group. Two blocks are searched at once, each group in a lane of
+//! its own, so the search is plain arithmetic on vectors of 16.
 //!
-//! ggml then rounds the scales to 6 bits, and is done. Here the factors `d` and `dmin` are
-//! refitted to the codes by least squares, and codes rounded again, as long as that makes the
-//! weighted error smaller.
+//! ggml then rounds the scales to 6 bits and is done. Here the factors `d` and `dmin` are also
+//! refitted to the codes by least squares and the codes rounded again, as long as that lowers the
+//! weighted error.
 //!
 //! # Speed
 //!
-//! The floor is the arithmetic of the trials, about 15 operations for a value in each of 21: at
-//! two vectors of 16 a cycle some 20 ms for 4096×4096 on two threads. 40 are reached (`cargo xtask
-//! bench quantize/q4_k`). Plain loops over the lanes, which the compiler unrolls rather than turns
-//! into vectors, were several times slower than vectors spelt out; what came on top: two sums of
-//! errors, so that additions wait less, the other sums in the loop that rounds, and no `array::map`,
-//! which was a call.
+//! The floor is the arithmetic of the trials, about 15 operations for a value in each of 21. At two
+//! vectors of 16 a cycle that is about 20 ms for 4096×4096 on two threads; 40 are reached
+//! (`cargo xtask bench quantize/q4_k`). Plain loops over the lanes were several times slower than
+//! explicit vectors, because the compiler unrolls them. Three more changes helped: two sums of
+//! errors, so that additions wait less; the other sums in the loop that rounds; and no
+//! `array::map`, which was a call.
 //!
 //! # References
 //! ggml, `quantize_row_q4_K_ref` and `make_qkx2_quants`.

@@ -45,12 +45,12 @@ impl NOfM {
         Ok(NOfM { n, m })
     }
 
-    /// How many stay.
+    /// N: how many values of a group stay.
     pub fn n(self) -> usize {
         self.n
     }
 
-    /// Of how many.
+    /// M: how many values a group has.
     pub fn m(self) -> usize {
         self.m
     }
