@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 /// The name of the data set that ships, and the SHA-256 of its files.
 const SHIPPED: &str = "MNIST";
@@ -236,7 +235,7 @@ fn hash(path: &Path) -> Result<String, DataError> {
         path: path.to_owned(),
         source,
     })?;
-    Ok(hexadecimal(&Sha256::digest(&bytes)))
+    Ok(sha256(&bytes))
 }
 
 fn check(path: &Path, expected: &'static str, found: &str) -> Result<(), DataError> {
@@ -250,9 +249,10 @@ fn check(path: &Path, expected: &'static str, found: &str) -> Result<(), DataErr
     })
 }
 
-/// The bytes as hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The SHA-256 of the bytes in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let hash = hmac_sha256::Hash::hash(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -302,7 +302,7 @@ mod tests {
             }
         );
         let name = dir.path().file_name().unwrap().to_string_lossy();
-        let hashes = [IMAGES, LABELS].map(|bytes| hexadecimal(&Sha256::digest(bytes)));
+        let hashes = [IMAGES, LABELS].map(|bytes| sha256(bytes));
         let said = training.describe();
         for part in [&*name, &hashes[0], &hashes[1]] {
             assert!(said.contains(part), "{said}");

@@ -13,9 +13,8 @@ use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::data::{Dataset, Shape, Split, hexadecimal};
+use crate::data::{Dataset, Shape, Split, sha256};
 use crate::interrupt::{self, Folders};
 use crate::progress::Progress;
 use crate::store::{Earlier, Store};
@@ -306,7 +305,7 @@ impl Run {
             "training data": self.training.hashes,
             "settings": settings,
         });
-        let hash = hexadecimal(&Sha256::digest(settings.to_string()));
+        let hash = sha256(settings.to_string().as_bytes());
         let folder = format!("{name}-{profile}-seed{seed}-{}", &hash[..8]);
         let store = Store::open(&self.root.join(folder), &settings, Earlier::Resume, &[])?;
         self.remember(&store);

@@ -154,11 +154,7 @@ fn another_data_set_of_other_sizes_goes_through_and_is_named() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let report = std::fs::read_to_string(out.join("report.md")).unwrap();
-    for part in [
-        "data set",
-        "stripes, SHA-256 of images ",
-        "of 80)",
-    ] {
+    for part in ["data set", "stripes, SHA-256 of images ", "of 80)"] {
         assert!(report.contains(part), "{part}: {report}");
     }
     assert!(!report.contains("MNIST"), "{report}");

@@ -5,11 +5,10 @@ use compress_core::network::Network;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::Finished;
 use super::lab::{Lab, densities};
-use crate::data::hexadecimal;
+use crate::data::sha256;
 use crate::evaluate::count_errors;
 use crate::experiments::decoded::{
     Decoded, failed, layer_weights, nonzero, percent, pixel_use, published,
@@ -54,7 +53,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         experiment: lab.run.experiment.to_owned(),
         profile: lab.run.profile.name().to_owned(),
         seed: lab.run.seed,
-        model_hash: hexadecimal(&Sha256::digest(&last.outcome.file)),
+        model_hash: sha256(&last.outcome.file),
         settings: lab.run.described(lab.settings.describe()),
         frontier: frontier(lab.run, &rows, test.as_ref()),
         stages: rows,

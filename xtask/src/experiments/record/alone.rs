@@ -1,15 +1,13 @@
 //! What the tracks `density` and `dense` share: several models for each seed, measured together,
 //! and one report of all.
 
-use sha2::{Digest, Sha256};
-
 use super::lab::Student;
 use super::measure::{self, Measured, Results};
 use super::settings::Track;
 use super::setup::Setup;
 use super::summary::{head, mean_error, settings, teachers};
 use super::{file_name, is_file_name};
-use crate::data::hexadecimal;
+use crate::data::sha256;
 use crate::experiments::decoded::{failed, layer_weights, pixel_use};
 use crate::report::{Report, Stage};
 use crate::run::RunError;
@@ -102,7 +100,7 @@ impl<'s, 'r> Alone<'s, 'r> {
             experiment: format!("{} {}", run.experiment, self.track.name()),
             profile: run.profile.name().to_owned(),
             seed: run.seed,
-            model_hash: hexadecimal(&Sha256::digest(&all)),
+            model_hash: sha256(&all),
             settings: run.described(settings),
             headline: Some(self.headline()),
             validation_samples: results.validation,

@@ -7,14 +7,13 @@ use compress_core::train::Samples;
 use compress_distill::{average_logits, teacher_logits};
 use compress_nn::data::ImageSet;
 use ndarray::Array2;
-use sha2::{Digest, Sha256};
 
 use super::lab::Student;
 use super::settings::{Settings, Track};
 use super::summary::Summary;
 use super::teachers::Teacher;
 use super::{Finished, REPORTED, file_name, is_file_name, picture_name};
-use crate::data::hexadecimal;
+use crate::data::sha256;
 use crate::evaluate::count_errors;
 use crate::experiments::decoded::{
     Decoded, failed, layer_weights, nonzero, nonzero_weights, percent, pixel_use, published,
@@ -138,7 +137,7 @@ pub(super) fn report(
         experiment: format!("{} {}", run.experiment, settings.track.name()),
         profile: run.profile.name().to_owned(),
         seed: run.seed,
-        model_hash: hexadecimal(&Sha256::digest(&all)),
+        model_hash: sha256(&all),
         settings: run.described(described),
         frontier: frontier(run, settings, &stages, *test),
         validation_samples: results.validation,
