@@ -2,10 +2,9 @@
 
 use std::ops::Deref;
 
-use half::f16;
-
 use super::panels::{Kind, PANEL, Panels};
 use crate::kernels::block_format::BlockFormat;
+use crate::kernels::half;
 use crate::{Error, Result};
 
 /// The 16 values of 4-bit NormalFloat: quantiles of the normal distribution, scaled to `[-1, 1]`.
@@ -145,7 +144,8 @@ impl PackedI4 {
             let what = format!("code {i} of packed weights");
             return Err(Error::invalid(what, codes[i], "0 to 15, one code a byte"));
         }
-        let is_half = |&value: &f32| f16::from_f32(value).to_f32().to_bits() == value.to_bits();
+        let is_half =
+            |&value: &f32| half::to_f32(half::from_f32(value)).to_bits() == value.to_bits();
         let wide = !fields.iter().all(|(_, field)| field.iter().all(is_half));
         let mut panels = Panels::zeros(n, k, kind, group, wide);
         if k > 0 {
@@ -159,7 +159,7 @@ impl PackedI4 {
                         if wide {
                             panels.set_scale(row, unit, start, &value.to_le_bytes());
                         } else {
-                            let value = f16::from_f32(value).to_le_bytes();
+                            let value = half::from_f32(value).to_le_bytes();
                             panels.set_scale(row, unit, start, &value);
                         }
                     }

@@ -21,9 +21,9 @@
 
 use std::ops::Range;
 
-use half::f16;
 use ndarray::Array2;
 
+use crate::kernels::half;
 use crate::kernels::lines::{LINE, Lines};
 
 /// Outputs of a panel.
@@ -303,7 +303,7 @@ impl Panels {
     }
 
     fn half_field(&self, row: usize, unit: usize, start: usize) -> f32 {
-        f16::from_le_bytes(self.field(row, unit, start)).to_f32()
+        half::to_f32(u16::from_le_bytes(self.field(row, unit, start)))
     }
 
     fn float_field(&self, row: usize, unit: usize, index: usize) -> f32 {

@@ -4,7 +4,6 @@
 //! `Q8_0` and `Q4_0` are, byte for byte, what ggml's reference gives. `Q4_K` is a search; our
 //! result is compatible, and in the tests its squared error over a tensor is no larger than ggml's.
 
-mod half;
 mod lanes;
 mod q4_0;
 mod q4_k;
@@ -17,6 +16,7 @@ use rayon::prelude::*;
 
 use crate::isa::Isa;
 use crate::kernels::block_format::BlockFormat;
+use crate::kernels::half;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 

@@ -3,7 +3,8 @@
 //! # References
 //! ggml, `quantize_row_q4_0_ref`.
 
-use super::{half, inverse, read, written};
+use super::{inverse, read, written};
+use crate::kernels::half;
 use crate::kernels::quantize::steps::MAGIC;
 use crate::kernels::reduce::{min_max_keys, of_key};
 

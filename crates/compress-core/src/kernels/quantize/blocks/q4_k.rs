@@ -23,8 +23,9 @@
 //! ggml, `quantize_row_q4_K_ref` and `make_qkx2_quants`.
 
 use super::lanes::{LANES, Lanes};
-use super::{half, read};
+use super::read;
 use crate::isa::Isa;
+use crate::kernels::half;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::levels::Compiled;
 use crate::kernels::levels::by_level;

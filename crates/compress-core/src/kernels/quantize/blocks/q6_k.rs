@@ -6,7 +6,8 @@
 //! # References
 //! ggml, `dequantize_row_q6_K`.
 
-use super::{half, read};
+use super::read;
+use crate::kernels::half;
 
 const LEN: usize = 256;
 const BYTES: usize = 210;

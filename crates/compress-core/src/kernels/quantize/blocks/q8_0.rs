@@ -3,7 +3,8 @@
 //! # References
 //! ggml, `quantize_row_q8_0_ref`.
 
-use super::{half, inverse, read, written};
+use super::{inverse, read, written};
+use crate::kernels::half;
 
 const LEN: usize = 32;
 const BYTES: usize = 34;

@@ -1,8 +1,9 @@
-//! Half precision without a call: what `half` does, as plain arithmetic that vectorizes.
+//! Half precision (f16) to f32 and back: what the crate `half` does, as plain arithmetic that
+//! vectorizes.
 
 /// The value of a half, exactly; infinities and NaN too.
 #[inline(always)]
-pub(super) fn to_f32(bits: u16) -> f32 {
+pub(crate) fn to_f32(bits: u16) -> f32 {
     /// Moves the exponent's bias from 15 to 127. Subnormals become normal by the same product.
     const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
     let bits = u32::from(bits);
@@ -18,19 +19,19 @@ pub(super) fn to_f32(bits: u16) -> f32 {
 
 /// The value of a half that lies in two bytes.
 #[inline(always)]
-pub(super) fn read(low: u8, high: u8) -> f32 {
+pub(crate) fn read(low: u8, high: u8) -> f32 {
     to_f32(u16::from_le_bytes([low, high]))
 }
 
 /// Whether it is neither an infinity nor NaN.
 #[inline(always)]
-pub(super) fn is_finite(bits: u16) -> bool {
+pub(crate) fn is_finite(bits: u16) -> bool {
     bits & 0x7c00 != 0x7c00
 }
 
 /// The half nearest to a number, ties to even; infinity from 65520 on.
 #[inline(always)]
-pub(super) fn from_f32(x: f32) -> u16 {
+pub(crate) fn from_f32(x: f32) -> u16 {
     let sign = (x.to_bits() >> 16) & 0x8000;
     let magnitude = x.to_bits() & 0x7fff_ffff;
     // The last bit of 0.5 counts as a half's smallest subnormal: the addition rounds.
