@@ -10,8 +10,8 @@ mod normal;
 #[cfg(test)]
 mod tests;
 
+use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Uniform};
 
 use crate::isa::Isa;

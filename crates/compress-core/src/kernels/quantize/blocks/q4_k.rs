@@ -28,7 +28,6 @@ use crate::isa::Isa;
 use crate::kernels::half;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::levels::Compiled;
-use crate::kernels::levels::by_level;
 use crate::kernels::quantize::steps::MAGIC;
 use crate::kernels::reduce::absmax_bits;
 
@@ -58,9 +57,13 @@ pub(super) fn quantize_at(isa: Isa, values: &[f32], bytes: &mut [u8]) -> bool {
         Compiled::Avx512 => return unsafe { avx512(values, bytes) },
         // SAFETY: as above.
         Compiled::Avx2 => return unsafe { avx2(values, bytes) },
-        Compiled::Fma | Compiled::Plain => {}
+        // SAFETY: as above.
+        Compiled::Fma => return unsafe { fma(values, bytes) },
+        Compiled::Plain => {}
     }
-    plain_at(isa, values, bytes)
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = isa;
+    quantize::<[f32; LANES]>(values, bytes)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -75,8 +78,10 @@ fn avx2(values: &[f32], bytes: &mut [u8]) -> bool {
     quantize::<super::lanes::avx2::Avx2>(values, bytes)
 }
 
-by_level! {
-    fn plain_at(values: &[f32], bytes: &mut [u8]) -> bool = quantize::<[f32; LANES]>;
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "fma")]
+fn fma(values: &[f32], bytes: &mut [u8]) -> bool {
+    quantize::<[f32; LANES]>(values, bytes)
 }
 
 #[inline(always)]
