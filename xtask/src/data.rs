@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use compress_core::train::Samples;
-use compress_nn::data::ImageSet;
+use compress_nn::data::{ImageSet, idx};
 use serde::Serialize;
 
 /// The name of the data set that ships, and the SHA-256 of its files.
@@ -35,6 +35,8 @@ pub(crate) struct Split {
     pub(crate) images: ImageSet,
     /// Of the files of images and of labels.
     pub(crate) hashes: [String; 2],
+    /// One more than the largest label, the training labels included.
+    classes: usize,
     /// Of the data set: `MNIST` where the hashes are those, else the name of the folder.
     pub(crate) name: String,
 }
@@ -101,6 +103,10 @@ pub(crate) enum DataError {
     Content(#[from] compress_nn::Error),
 }
 
+/// What the split is called in errors, and the words of which its files have one in their names.
+const TRAINING: &str = "training";
+const TRAINING_WORDS: &[&str] = &["train"];
+
 const HINT: &str = "; a data set is a folder with four IDX files, plain or .gz, named like \
                     train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
                     t10k-labels-idx1-ubyte";
@@ -127,7 +133,7 @@ impl Dataset {
     /// Where a file is missing, cannot be read or is no IDX file, and where one that ships was
     /// changed.
     pub(crate) fn training(&self) -> Result<Split, DataError> {
-        self.split("training", &["train"], TRAINING_HASHES)
+        self.split(TRAINING, TRAINING_WORDS, TRAINING_HASHES)
     }
 
     /// Reads the test images and labels: once, when nothing is to be decided any more.
@@ -136,6 +142,14 @@ impl Dataset {
     /// As [`Dataset::training`].
     pub(crate) fn test(&self) -> Result<Split, DataError> {
         self.split("test", &["t10k", "test"], TEST_HASHES)
+    }
+
+    /// How many classes the data set has: as its training labels say, where they are there.
+    fn classes(&self, labels: &[u32]) -> usize {
+        let training = self.file(TRAINING, TRAINING_WORDS, "labels");
+        let training = training.ok().and_then(|path| idx::read_labels(&path).ok());
+        let labels = training.iter().flatten().chain(labels);
+        labels.max().map_or(0, |&label| label as usize + 1)
     }
 
     fn split(
@@ -158,8 +172,10 @@ impl Dataset {
             true => SHIPPED.to_owned(),
             false => self.folder_name(),
         };
+        let images = ImageSet::from_idx(&files[0], &files[1])?;
         Ok(Split {
-            images: ImageSet::from_idx(&files[0], &files[1])?,
+            classes: self.classes(images.labels()),
+            images,
             hashes,
             name,
         })
@@ -176,7 +192,9 @@ impl Dataset {
             let path = entry.map_err(read)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_it = name.contains("idx") && name.contains(kind);
-            if is_it && words.iter().any(|word| name.contains(word)) {
+            // As in `latest-train-images`: a word of the one may stand in a name of the other.
+            let is_other = what != TRAINING && name.contains("train");
+            if is_it && !is_other && words.iter().any(|word| name.contains(word)) {
                 found.push(path);
             }
         }
@@ -207,11 +225,10 @@ impl Dataset {
 impl Split {
     /// What its images are like.
     pub(crate) fn shape(&self) -> Shape {
-        let largest = self.images.labels().iter().max();
         Shape {
             height: self.images.height(),
             width: self.images.width(),
-            classes: largest.map_or(0, |&label| label as usize + 1),
+            classes: self.classes,
         }
     }
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::output::note;
 use crate::progress::Progress;
 use crate::store;
 
@@ -24,10 +23,8 @@ pub(crate) fn explain(
     again: String,
 ) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(move || {
-        progress.clear();
         let folders = folders.lock().unwrap_or_else(PoisonError::into_inner);
-        note(format_args!("{}", said(&folders, &again)));
-        std::process::exit(INTERRUPTED);
+        progress.exit(format_args!("{}", said(&folders, &again)), INTERRUPTED);
     })
 }
 

@@ -46,7 +46,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = show_events().and_then(|()| match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explained(&error),
+    };
+    let result = show_events().and_then(|()| match cli.command {
         Command::Experiment(args) => Ok(args.run()?),
         Command::Bench(args) => Ok(bench::run(args)?),
         Command::Evaluate(args) => Ok(evaluate::run(args)?),
@@ -56,6 +60,22 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             note(format_args!("error: {}", chain(error.as_ref())));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the help that was asked for, or what is wrong with the call.
+fn explained(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    if error.use_stderr() {
+        note(format_args!("{text}"));
+        return ExitCode::from(2);
+    }
+    match say!("{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            note(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -4,14 +4,15 @@
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::output::note;
 
-/// The longest silence where there is no terminal.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The longest silence where there is no terminal: a second less than ten, in which lines are late.
+const SILENCE: Duration = Duration::from_secs(9);
 
 /// Shows where a run is.
 #[derive(Clone)]
@@ -19,8 +20,6 @@ pub(crate) struct Progress {
     /// All bars that stand on the terminal, one below the other; none where there is no terminal.
     bars: Option<MultiProgress>,
     board: Arc<Board>,
-    /// Ends the thread that breaks silences when the last of these goes.
-    _alarm: Option<Arc<Alarm>>,
 }
 
 /// What is being done now.
@@ -35,19 +34,18 @@ struct State {
     works: Vec<Work>,
     begun: usize,
     last_line: Option<Instant>,
-    over: bool,
 }
 
 struct Work {
     number: usize,
+    /// The thread that does it: a training within a stage has the stage's.
+    thread: ThreadId,
     name: String,
     /// Steps done and steps in all, where they are known.
     steps: Option<(usize, usize)>,
     message: String,
     since: Instant,
 }
-
-struct Alarm(Arc<Board>);
 
 impl Progress {
     /// Bars where standard error is a terminal, else lines.
@@ -57,16 +55,29 @@ impl Progress {
 
     fn on(terminal: bool, silence: Duration) -> Self {
         let board = Arc::new(Board::default());
-        let alarm = (!terminal).then(|| {
-            let of_thread = Arc::clone(&board);
-            std::thread::spawn(move || of_thread.break_silences(silence));
-            Arc::new(Alarm(Arc::clone(&board)))
-        });
+        if !terminal {
+            let board = Arc::clone(&board);
+            // It ends with the program.
+            std::thread::spawn(move || board.break_silences(silence));
+        }
         Progress {
             bars: terminal.then(MultiProgress::new),
             board,
-            _alarm: alarm,
         }
+    }
+
+    /// Does a stage's `work` and says when it begins and when it is done.
+    pub(crate) fn during<T, E>(
+        &self,
+        stage: &str,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let began = Instant::now();
+        let shown = self.begin(stage);
+        let done = work()?;
+        drop(shown);
+        self.finished(stage, began.elapsed().as_secs_f64(), false);
+        Ok(done)
     }
 
     /// Says that `stage` begins; it ends with [`Progress::finished`]. What is shown of it meanwhile
@@ -82,7 +93,14 @@ impl Progress {
     pub(crate) fn bar(&self, name: &str, steps: Option<usize>) -> Bar {
         let number = self.board.add(name, steps);
         let bar = match &self.bars {
-            Some(bars) => bars.add(styled(name, steps)),
+            Some(bars) => {
+                let bar = match steps {
+                    Some(steps) => bars.add(ProgressBar::new(steps as u64)),
+                    None => bars.add(ProgressBar::new_spinner()),
+                };
+                show(&bar, name, steps);
+                bar
+            }
             None => ProgressBar::hidden(),
         };
         Bar {
@@ -102,37 +120,40 @@ impl Progress {
 
     /// Writes a line above the bars.
     pub(crate) fn line(&self, text: std::fmt::Arguments<'_>) {
-        self.board.state().last_line = Some(Instant::now());
+        let mut state = self.board.state();
+        state.last_line = Some(Instant::now());
         match &self.bars {
             Some(bars) => bars.suspend(|| note(text)),
             None => note(text),
         }
     }
 
-    /// Takes the bars off the terminal.
-    pub(crate) fn clear(&self) {
-        if let Some(bars) = &self.bars {
-            // A terminal that cannot be cleared shows a bar too many.
-            let _ = bars.clear();
+    /// Writes a line where the bars were, and ends the program.
+    pub(crate) fn exit(&self, text: std::fmt::Arguments<'_>, code: i32) -> ! {
+        // Held to the end, so that nobody writes a line behind this one.
+        let _state = self.board.state();
+        let last = || {
+            note(text);
+            std::process::exit(code)
+        };
+        match &self.bars {
+            Some(bars) => bars.suspend(last),
+            None => last(),
         }
     }
 }
 
-fn styled(name: &str, steps: Option<usize>) -> ProgressBar {
+/// Draws the bar from now on. Only what a [`MultiProgress`] has may be drawn.
+fn show(bar: &ProgressBar, name: &str, steps: Option<usize>) {
     let template = match steps {
         Some(_) => "{prefix:40} {bar:28} {percent:>3} %  {eta:>4} left  {msg}",
         None => "{prefix:40} {spinner} {elapsed}  {msg}",
-    };
-    let bar = match steps {
-        Some(steps) => ProgressBar::new(steps as u64),
-        None => ProgressBar::new_spinner(),
     };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_prefix(name.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 impl Board {
@@ -146,11 +167,13 @@ impl Board {
         let number = state.begun;
         state.works.push(Work {
             number,
+            thread: std::thread::current().id(),
             name: name.to_owned(),
             steps: steps.map(|steps| (0, steps)),
             message: String::new(),
             since: Instant::now(),
         });
+        self.changed.notify_all();
         number
     }
 
@@ -164,32 +187,35 @@ impl Board {
     /// Says what is being done whenever nothing was said for so long.
     fn break_silences(&self, silence: Duration) {
         let mut state = self.state();
-        while !state.over {
+        loop {
             let since = state.last_line.map_or(silence, |last| last.elapsed());
-            if since < silence {
-                let waited = self.changed.wait_timeout(state, silence - since);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                continue;
-            }
-            state.last_line = Some(Instant::now());
             let said = state.said();
-            if !said.is_empty() {
-                drop(state);
+            state = if since < silence {
+                let waited = self.changed.wait_timeout(state, silence - since);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            } else if said.is_empty() {
+                let waited = self.changed.wait(state);
+                waited.unwrap_or_else(PoisonError::into_inner)
+            } else {
+                state.last_line = Some(Instant::now());
+                // Under the lock: no line of a stage that is over may follow the one of its end.
                 note(format_args!("{said}"));
-                state = self.state();
-            }
+                state
+            };
         }
     }
 }
 
 impl State {
-    /// The innermost works, in a line: a stage is left out where something in it says more.
+    /// What is being done, in a line. A stage is left out where a part of it, done by the same
+    /// thread, counts steps.
     fn said(&self) -> String {
-        let counted = self.works.iter().any(|work| work.steps.is_some());
-        let shown = self
-            .works
-            .iter()
-            .filter(|work| work.steps.is_some() == counted);
+        let counts = |stage: &Work| {
+            let mut parts = self.works.iter().filter(|work| work.thread == stage.thread);
+            parts.any(|work| work.steps.is_some())
+        };
+        let works = self.works.iter();
+        let shown = works.filter(|work| work.steps.is_some() || !counts(work));
         let said: Vec<String> = shown.map(Work::said).collect();
         said.join("; ")
     }
@@ -205,13 +231,6 @@ impl Work {
             "" => format!("{:<40} {how_far}", self.name),
             message => format!("{:<40} {how_far}, {message}", self.name),
         }
-    }
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        self.0.state().over = true;
-        self.0.changed.notify_all();
     }
 }
 
@@ -288,27 +307,35 @@ mod tests {
         other.step();
         assert!(said().contains("; other") && said().ends_with("25 %"));
         drop((training, other));
+        // A training on another thread is of another stage.
+        let elsewhere = progress.clone();
+        let training = std::thread::spawn(move || elsewhere.bar("elsewhere", Some(2)));
+        let training = training.join().unwrap();
+        assert!(said().starts_with("teacher") && said().contains("; elsewhere"));
+        drop(training);
         assert!(said().starts_with("teacher"), "{}", said());
         drop(stage);
         assert_eq!(said(), "");
     }
 
     #[test]
-    fn silences_are_broken_until_the_run_is_over() {
+    fn silences_are_broken_while_something_is_done() {
         let progress = Progress::on(false, Duration::from_millis(20));
-        let board = Arc::clone(&progress.board);
+        let last = || progress.board.state().last_line;
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(last(), None, "there was nothing to say");
         let _work = progress.bar("work", None);
         let began = Instant::now();
-        while board.state().last_line.is_none() {
+        let mut lines = 0;
+        let mut before = None;
+        while lines < 3 {
             assert!(began.elapsed() < Duration::from_secs(20), "silent");
             std::thread::sleep(Duration::from_millis(5));
+            if last() != before {
+                before = last();
+                lines += 1;
+            }
         }
-        let first = board.state().last_line;
-        while board.state().last_line == first {
-            assert!(began.elapsed() < Duration::from_secs(20), "silent again");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        drop(progress);
-        assert!(board.state().over);
+        assert!(began.elapsed() >= Duration::from_millis(40), "too often");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Those that nobody has begun yet.
+/// The stages that no thread has begun yet.
 pub(crate) struct Queue {
     state: Mutex<State>,
     changed: Condvar,

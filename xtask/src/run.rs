@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::data::{Dataset, Shape, Split, sha256};
 use crate::interrupt::{self, Folders};
 use crate::progress::Progress;
-use crate::store::{Earlier, Store};
+use crate::store::{self, Earlier, Store};
 pub(crate) use error::RunError;
 
 /// How large a run is.
@@ -45,7 +45,7 @@ pub(crate) struct Common {
     /// A small network on a subset of the data: seconds instead of minutes
     #[arg(long)]
     pub(crate) quick: bool,
-    /// All random numbers follow from it
+    /// Every random number follows from it [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Worker threads; the result is the same for any number [default: all cores]
@@ -110,6 +110,8 @@ pub(crate) struct Spec {
     pub(crate) flags: String,
     /// The folder of the report within the run's; the run's own where there is none.
     pub(crate) folder: Option<String>,
+    /// Whether it writes or removes a file of this name, beside those of every report.
+    pub(crate) writes: fn(&str) -> bool,
     /// Whether it never opens the test set.
     pub(crate) shut: bool,
 }
@@ -131,7 +133,7 @@ pub(crate) struct Run {
     data: Dataset,
     training: Split,
     test: OnceCell<Split>,
-    /// What other runs may take up, in folders of theirs.
+    /// The folder of the stores that other runs use too.
     root: PathBuf,
     /// The report and what belongs to it.
     out: PathBuf,
@@ -148,8 +150,9 @@ struct StageTime {
     resumed: bool,
 }
 
-/// What a run writes beside its stages, whichever experiment it is of.
-const REPORTS: [&str; 3] = ["report.html", "report.md", "report.json"];
+/// What every run writes beside its stages.
+const REPORTS: [&str; 4] = ["report.html", "report.md", REPORT_JSON, "timing.json"];
+const REPORT_JSON: &str = "report.json";
 
 impl Run {
     /// Opens the folders: what cannot work is an error before any work is done.
@@ -197,13 +200,23 @@ impl Run {
             path: out.clone(),
             source,
         })?;
-        let reports = REPORTS.map(|name| out.join(name));
-        let store = Store::open(&out.join("stages"), &settings, earlier, &reports)?;
-        if earlier == Earlier::Resume && store.is_empty()? {
-            let dir = store.dir().display();
-            progress.line(format_args!(
-                "nothing to resume: {dir} has no finished stage; beginning with the first"
-            ));
+        let shut = spec.shut || common.validation_only;
+        if shut && earlier != Earlier::Overwrite {
+            check_shut(&out.join(REPORT_JSON))?;
+        }
+        let foreign = replaced(&out, spec.writes)?;
+        let stages = out.join("stages");
+        let finished = store::stages_in(&stages)?.len();
+        let store = Store::open(&stages, &settings, earlier, foreign.as_deref())?;
+        let stages = stages.display();
+        match (earlier, finished) {
+            (Earlier::Resume, 0) => progress.line(format_args!(
+                "nothing to resume: {stages} has no finished stage; beginning with the first"
+            )),
+            (Earlier::Begin, 1..) => progress.line(format_args!(
+                "beginning anew: {finished} finished stages in {stages} are removed (--resume uses them)"
+            )),
+            _ => {}
         }
         let kept = Folders::default();
         interrupt::explain(
@@ -218,7 +231,7 @@ impl Run {
             store,
             progress,
             command,
-            shut: spec.shut || common.validation_only,
+            shut,
             data,
             training,
             test: OnceCell::new(),
@@ -235,6 +248,11 @@ impl Run {
     /// What the images are like.
     pub(crate) fn shape(&self) -> Shape {
         self.training.shape()
+    }
+
+    /// The data set's name.
+    pub(crate) fn data(&self) -> String {
+        self.training.name.clone()
     }
 
     /// Whether the data are MNIST, of which there are published figures.
@@ -292,9 +310,8 @@ impl Run {
         rows
     }
 
-    /// A store of what other runs of this profile and seed may take up, in a folder of theirs:
-    /// of `settings` that are but a part of all. Other settings have other folders, and nothing is
-    /// removed.
+    /// A store whose stages other runs of this profile and seed use too. `settings` are those that
+    /// its stages depend on. Other settings have other folders, and nothing is removed.
     pub(crate) fn kept(&self, name: &str, settings: Value) -> Result<Store, RunError> {
         let (profile, seed) = (self.profile.name(), self.seed);
         let settings = json!({
@@ -307,7 +324,7 @@ impl Run {
         });
         let hash = sha256(settings.to_string().as_bytes());
         let folder = format!("{name}-{profile}-seed{seed}-{}", &hash[..8]);
-        let store = Store::open(&self.root.join(folder), &settings, Earlier::Resume, &[])?;
+        let store = Store::open(&self.root.join(folder), &settings, Earlier::Resume, None)?;
         self.remember(&store);
         Ok(store)
     }
@@ -337,6 +354,37 @@ impl Run {
     pub(crate) fn command(&self) -> String {
         self.command.clone()
     }
+}
+
+/// Fails where a report has test errors: a run that leaves the test set shut must not replace it.
+fn check_shut(report: &Path) -> Result<(), RunError> {
+    let held = std::fs::read(report).ok();
+    let held = held.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let stages = held.as_ref().and_then(|report| report["stages"].as_array());
+    let mut stages = stages.into_iter().flatten();
+    if stages.any(|stage| stage["test_errors"].is_number()) {
+        return Err(RunError::Opened {
+            path: report.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A file in `out` that a run would replace or remove.
+fn replaced(out: &Path, writes: fn(&str) -> bool) -> Result<Option<PathBuf>, RunError> {
+    let read = |source| RunError::Read {
+        path: out.to_owned(),
+        source,
+    };
+    for entry in std::fs::read_dir(out).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if REPORTS.contains(&&*name) || writes(&name) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
 }
 
 /// Settings as JSON, numbers as they are written in the code: an f32 of 0.1 is 0.1.

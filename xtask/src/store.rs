@@ -17,11 +17,11 @@ pub(crate) struct Store {
 /// What becomes of the stages that a folder holds already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Earlier {
-    /// Those of the same settings go; a folder with those of others is refused.
+    /// Stages of the same settings are removed. Stages of other settings are an error.
     Begin,
-    /// Those of the same settings are taken; a folder with those of others is refused.
+    /// Stages of the same settings are used. Stages of other settings are an error.
     Resume,
-    /// They go, whatever they are of.
+    /// Stages of any settings are removed.
     Overwrite,
 }
 
@@ -29,35 +29,38 @@ pub(crate) enum Earlier {
 const MARKER: &str = "settings.json";
 
 impl Store {
-    /// Opens the folder for a run with these settings. `others` are files elsewhere that such a run
-    /// writes: where they exist and no settings say whose they are, they are treated as another's.
+    /// Opens the folder for a run with these settings. `foreign` is a file that the run would
+    /// replace: where no settings say that a run has left it, it is somebody else's.
     pub(crate) fn open(
         dir: &Path,
         settings: &Value,
         earlier: Earlier,
-        others: &[PathBuf],
+        foreign: Option<&Path>,
     ) -> Result<Self, RunError> {
         let unwritable = |source| RunError::Unwritable {
             path: dir.to_owned(),
             source,
         };
-        let held = held(dir)?;
-        let is_ours = held.as_ref() == Some(settings);
-        if !is_ours && earlier != Earlier::Overwrite {
-            let reason = match &held {
-                Some(held) => Some(difference(held, settings)),
-                None if !stages_in(dir)?.is_empty() => {
-                    Some(format!("no {MARKER} there says what its stages are of"))
-                }
-                None => others
-                    .iter()
-                    .find(|path| path.exists())
-                    .map(|path| format!("{} is not from a run that was kept", path.display())),
-            };
-            if let Some(reason) = reason {
-                return Err(refused(dir, earlier, reason));
+        let path = dir.to_owned();
+        let is_ours = match held(dir)? {
+            Some(held) if held == *settings => true,
+            _ if earlier == Earlier::Overwrite => false,
+            Some(held) => {
+                let reason = difference(&held, settings);
+                return Err(match earlier {
+                    Earlier::Resume => RunError::Resume { path, reason },
+                    _ => RunError::Occupied { path, reason },
+                });
             }
-        }
+            None => {
+                let stage = stages_in(dir)?.pop();
+                if let Some(path) = stage.as_deref().or(foreign) {
+                    let path = path.to_owned();
+                    return Err(RunError::Foreign { path });
+                }
+                false
+            }
+        };
         std::fs::create_dir_all(dir).map_err(unwritable)?;
         if earlier != Earlier::Resume {
             for stage in stages_in(dir)? {
@@ -76,11 +79,6 @@ impl Store {
     /// Where it is.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
-    }
-
-    /// Whether any stage is finished.
-    pub(crate) fn is_empty(&self) -> Result<bool, RunError> {
-        Ok(stages_in(&self.dir)?.is_empty())
     }
 
     /// The result of stage `name`, where it is finished.
@@ -129,21 +127,20 @@ impl Store {
     }
 }
 
-/// The settings that a folder's stages are of; none where nothing says so.
+/// The settings of a folder's stages; none where there are no settings.
 fn held(dir: &Path) -> Result<Option<Value>, RunError> {
     let path = dir.join(MARKER);
-    match std::fs::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RunError::Read { path, source }),
-    }
-}
-
-fn refused(dir: &Path, earlier: Earlier, reason: String) -> RunError {
-    let path = dir.to_owned();
-    match earlier {
-        Earlier::Resume => RunError::Resume { path, reason },
-        _ => RunError::Occupied { path, reason },
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(RunError::Read { path, source }),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(settings) => Ok(Some(settings)),
+        Err(error) => Err(RunError::Damaged {
+            path,
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -180,7 +177,9 @@ fn differ(name: &str, held: &Value, wanted: &Value, lines: &mut Vec<String>) {
         return;
     }
     let (Value::Object(of_held), Value::Object(of_wanted)) = (held, wanted) else {
-        lines.push(format!("\n  {name}: {held} there, {wanted} here"));
+        lines.push(format!(
+            "\n  {name}: {held} in the folder, {wanted} asked for"
+        ));
         return;
     };
     let more = of_wanted.keys().filter(|key| !of_held.contains_key(*key));
@@ -193,8 +192,12 @@ fn differ(name: &str, held: &Value, wanted: &Value, lines: &mut Vec<String>) {
         let (held, wanted) = (of(of_held), of(of_wanted));
         match (held, wanted) {
             (Some(held), Some(wanted)) => differ(&inner, &held, &wanted, lines),
-            (Some(held), None) => lines.push(format!("\n  {inner}: {held} there, absent here")),
-            (None, Some(wanted)) => lines.push(format!("\n  {inner}: absent there, {wanted} here")),
+            (Some(held), None) => {
+                lines.push(format!("\n  {inner}: {held} in the folder, absent here"))
+            }
+            (None, Some(wanted)) => lines.push(format!(
+                "\n  {inner}: absent in the folder, {wanted} asked for"
+            )),
             (None, None) => {}
         }
     }
@@ -207,7 +210,7 @@ mod tests {
     use super::*;
 
     fn open(dir: &Path, settings: &str, earlier: Earlier) -> Result<Store, RunError> {
-        Store::open(dir, &json!({"seed": settings}), earlier, &[])
+        Store::open(dir, &json!({"seed": settings}), earlier, None)
     }
 
     #[test]
@@ -216,11 +219,9 @@ mod tests {
         let path = dir.path().join("stages");
         let store = open(&path, "a", Earlier::Begin).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
-        assert!(store.is_empty().unwrap());
         store.save("x", &vec![1u32, 2]).unwrap();
         let store = open(&path, "a", Earlier::Resume).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), Some(vec![1, 2]));
-        assert!(!store.is_empty().unwrap());
         let store = open(&path, "a", Earlier::Begin).unwrap();
         assert_eq!(store.load::<Vec<u32>>("x").unwrap(), None);
     }
@@ -252,11 +253,12 @@ mod tests {
             open(dir.path(), "a", earlier).unwrap();
             assert!(thesis.exists());
         }
-        let others = std::slice::from_ref(&thesis);
         let fresh = dir.path().join("stages");
-        let error = Store::open(&fresh, &json!(1), Earlier::Begin, others).unwrap_err();
-        assert!(error.to_string().contains("thesis.txt"), "{error}");
-        assert!(!fresh.exists());
+        for earlier in [Earlier::Begin, Earlier::Resume] {
+            let error = Store::open(&fresh, &json!(1), earlier, Some(&thesis)).unwrap_err();
+            assert!(error.to_string().contains("thesis.txt"), "{error}");
+            assert!(!fresh.exists());
+        }
     }
 
     #[test]
@@ -269,7 +271,10 @@ mod tests {
             (Earlier::Resume, &["--out"][..]),
         ] {
             let error = open(dir.path(), "2", earlier).unwrap_err().to_string();
-            assert!(error.contains("seed: \"1\" there, \"2\" here"), "{error}");
+            assert!(
+                error.contains("seed: \"1\" in the folder, \"2\" asked for"),
+                "{error}"
+            );
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
             let destroys = error.contains("--overwrite");
             assert_eq!(destroys, earlier == Earlier::Begin, "{error}");
@@ -277,7 +282,12 @@ mod tests {
         // What says whose the stages are has gone, but they have not.
         std::fs::remove_file(dir.path().join(MARKER)).unwrap();
         let error = open(dir.path(), "1", Earlier::Begin).unwrap_err();
+        assert!(error.to_string().contains("x.stage"), "{error}");
+        // Nor is a marker replaced that cannot be read.
+        std::fs::write(dir.path().join(MARKER), "{").unwrap();
+        let error = open(dir.path(), "1", Earlier::Begin).unwrap_err();
         assert!(error.to_string().contains(MARKER), "{error}");
+        std::fs::remove_file(dir.path().join(MARKER)).unwrap();
         assert_eq!(store.load::<u32>("x").unwrap(), Some(7));
         let store = open(dir.path(), "2", Earlier::Overwrite).unwrap();
         assert_eq!(store.load::<u32>("x").unwrap(), None);
@@ -290,14 +300,17 @@ mod tests {
         let wanted = run([70, 24], json!({"peak": 0.25, "floor": 0.1}));
         let said = difference(&held, &wanted);
         for part in [
-            "target.hidden: [70,32] there, [70,24] here",
-            "target.rate.peak: 0.5 there, 0.25 here",
+            "target.hidden: [70,32] in the folder, [70,24] asked for",
+            "target.rate.peak: 0.5 in the folder, 0.25 asked for",
         ] {
             assert!(said.contains(part), "{said}");
         }
         assert!(!said.contains("bits") && !said.contains("floor"), "{said}");
         let said = difference(&json!({"a": 1}), &json!({"b": null}));
-        assert!(said.contains("a: 1 there, absent here"), "{said}");
-        assert!(said.contains("b: absent there, null here"), "{said}");
+        assert!(said.contains("a: 1 in the folder, absent here"), "{said}");
+        assert!(
+            said.contains("b: absent in the folder, null asked for"),
+            "{said}"
+        );
     }
 }

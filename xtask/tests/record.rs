@@ -48,7 +48,7 @@ fn text(output: &Output) -> String {
 }
 
 fn files(dir: &Path) -> Vec<Vec<u8>> {
-    let dir = dir.join("pooled-seed101");
+    let dir = dir.join("pooled-1000-seed101");
     let read = |name| std::fs::read(dir.join(name)).expect(name);
     FILES.map(read).into()
 }
@@ -92,7 +92,7 @@ fn threads_levels_and_interruptions_change_no_bit() {
     // As if it had been interrupted in the last stage but one.
     std::fs::rename(dir.path().join(best()), &two).unwrap();
     for (folder, name) in [
-        ("pooled-seed101", "stages/quantized--seed-102.stage"),
+        ("pooled-1000-seed101", "stages/quantized--seed-102.stage"),
         ("pruned-pooled-quick-seed101-", "pruned--seed-102.stage"),
     ] {
         std::fs::remove_file(folder_in(&two, folder).join(name)).expect(name);
@@ -116,11 +116,11 @@ fn the_test_set_is_opened_after_every_stage_and_only_then() {
     );
     for (folder, name) in [
         ("pruned-pixels-quick-seed1-", "pruned--seed-1.stage"),
-        ("pixels-seed1", "stages/quantized--seed-2.stage"),
+        ("pixels-1000-seed1", "stages/quantized--seed-2.stage"),
     ] {
         assert!(folder_in(&out, folder).join(name).exists(), "{name}");
     }
-    assert!(!out.join("pixels-seed1/record.md").exists());
+    assert!(!out.join("pixels-1000-seed1/record.md").exists());
     let done = record(
         &out,
         best(),
@@ -145,7 +145,7 @@ fn other_seeds_than_those_reported_cannot_open_the_test_set() {
     assert!(done.status.success(), "{}", text(&done));
 
     // Another track takes up the teachers, and leaves the files of the earlier one alone.
-    let of_pixels = all_files(&out.join("pixels-seed5"));
+    let of_pixels = all_files(&out.join("pixels-1000-seed5-seeds2"));
     for name in ["pixels-seed6.cmp", "pixels-seed5-weights.svg"] {
         assert!(of_pixels.contains_key(name), "{name}");
     }
@@ -158,8 +158,11 @@ fn other_seeds_than_those_reported_cannot_open_the_test_set() {
     let teacher = text(&done);
     let teacher = teacher.lines().find(|line| line.starts_with("teacher 1"));
     assert!(teacher.unwrap().ends_with("taken from the earlier run"));
-    assert!(all_files(&out.join("pixels-seed5")) == of_pixels);
-    assert!(out.join("pooled-seed5/pooled-seed6.cmp").exists());
+    assert!(all_files(&out.join("pixels-1000-seed5-seeds2")) == of_pixels);
+    assert!(
+        out.join("pooled-1000-seed5-seeds2/pooled-seed6.cmp")
+            .exists()
+    );
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn an_open_test_set_is_counted_on_the_decoded_files() {
     let dir = tempfile::tempdir().unwrap();
     let done = record(dir.path(), best(), &["--track", "pooled"]);
     assert!(done.status.success(), "{}", text(&done));
-    let dir = dir.path().join("pooled-seed1");
+    let dir = dir.path().join("pooled-1000-seed1");
     let page = std::fs::read_to_string(dir.join("record.md")).unwrap();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
     let part = |name: &str| data.join(format!("t10k-{name}-ubyte.gz"));
@@ -320,7 +323,7 @@ fn the_new_tracks_open_the_test_set_after_every_stage() {
         assert!(!failed.status.success());
         let said = text(&failed);
         assert!(said.contains("no IDX file of test images"), "{said}");
-        let folder = out.join(format!("{track}-seed1"));
+        let folder = out.join(format!("{track}-seed1-seeds1"));
         assert!(folder.join("stages").join(last).exists(), "{last}");
         assert!(!folder.join("record.md").exists());
         let shut = [&these[..], &["--validation-only", "--resume"]].concat();
@@ -383,12 +386,13 @@ fn a_sweep_gives_the_same_bits_again_and_after_an_interruption() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));
     sweep(&one, &["--seeds", "1", "--threads", "1"]);
-    let frontier = |out: &Path| frontier(&swept(out, "pixels", 101), "pixels");
+    let swept = |out: &Path| out.join("pixels-sweep-seed101-seeds1");
+    let frontier = |out: &Path| frontier(&swept(out), "pixels");
     let expected = frontier(&one);
     sweep(&two, &["--seeds", "1", "--threads", "3"]);
     assert!(frontier(&two) == expected);
 
-    let stages = swept(&one, "pixels", 101).join("stages");
+    let stages = swept(&one).join("stages");
     let stage = stages.join("penalty-5e-5--seed-101.stage");
     std::fs::remove_file(stage).expect("a stage for each student");
     let done = sweep(&one, &["--seeds", "1", "--resume"]);
@@ -414,7 +418,7 @@ fn targets_go_on_from_what_a_sweep_has_pruned() {
         let done = record(out, best(), &["--seed", "101", "--seeds", "1"]);
         assert!(done.status.success(), "{}", text(&done));
         assert_eq!(is_taken(&text(&done), "pruned, seed 101"), out == &after);
-        std::fs::read(out.join("pixels-seed101/pixels-seed101.cmp")).unwrap()
+        std::fs::read(out.join("pixels-1000-seed101-seeds1/pixels-seed101.cmp")).unwrap()
     });
     assert!(students[0] == students[1]);
 }

@@ -10,7 +10,7 @@ use crate::run::RunError;
 
 /// Run an experiment from end to end and write its report
 ///
-/// Without the name of an experiment it is `pipeline` that runs, with the options below.
+/// `pipeline` runs where no experiment is named, with the options below.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ExperimentArgs {

@@ -12,6 +12,7 @@ pub(super) fn report() -> Report {
         headline: None,
         experiment: "pixels <784>".into(),
         profile: "full".into(),
+        data: "MNIST".into(),
         seed: 7,
         model_hash: "00c0ffee".into(),
         settings: vec![

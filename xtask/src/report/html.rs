@@ -34,10 +34,11 @@ pub(super) fn render(report: &Report) -> Result<String, ReportError> {
 fn header(report: &Report, name: &str) -> String {
     format!(
         "<header>\n<p class=\"kind\">Neural network compression report</p>\n<h1>{name}</h1>\n\
-         <p class=\"result\">{}.</p>\n<dl>\n{}{}{}</dl>\n\
+         <p class=\"result\">{}.</p>\n<dl>\n{}{}{}{}</dl>\n\
          <p>To reproduce it, bit for bit:</p>\n<pre><code>{}</code></pre>\n</header>\n",
         escape(&summary::headline(report)),
         fact("profile", &report.profile),
+        fact("data set", &report.data),
         fact("seed", &report.seed.to_string()),
         fact("model hash", &report.model_hash),
         escape(&report.command),
@@ -52,8 +53,13 @@ fn figures(report: &Report) -> Result<String, ReportError> {
     let mut out = String::new();
     out += &figure_section(
         "Error against size",
-        "Lower left is better. The published figures are those of the papers, whose files may \
-         count other things.",
+        match report.frontier.iter().any(|point| point.published) {
+            true => {
+                "Lower left is better. The published figures are those of the papers, whose files \
+                 may count other things."
+            }
+            false => "Lower left is better.",
+        },
         plots::frontier(report)?.into_iter().collect(),
     );
     let curves = report.curves.iter();

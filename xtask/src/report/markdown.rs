@@ -13,8 +13,11 @@ pub(super) fn render(report: &Report) -> String {
         escape(&summary::headline(report))
     );
     out += &format!(
-        "Seed {}, model hash `{}`. To reproduce:\n\n```sh\n{}\n```\n",
-        report.seed, report.model_hash, report.command
+        "Data set {}, seed {}, model hash `{}`. To reproduce:\n\n```sh\n{}\n```\n",
+        escape(&report.data),
+        report.seed,
+        report.model_hash,
+        report.command
     );
     for table in tables::all(report) {
         out += &format!("\n## {}\n\n{}\n\n", table.title, escape(&table.note));

@@ -10,6 +10,8 @@ pub(crate) struct Report {
     pub experiment: String,
     /// The profile that it ran with (`quick`, `full`, …).
     pub profile: String,
+    /// The data set's name.
+    pub data: String,
     /// The seed of every random stream.
     pub seed: u64,
     /// Hash of the final model's file, hexadecimal.

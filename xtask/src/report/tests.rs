@@ -58,7 +58,7 @@ fn markdown_is_laid_out_in_columns() {
 
 **2,820 bytes, 378 times smaller than “student” (1,066,470 bytes), 1.57 % test error (157 of 10,000).**
 
-Seed 7, model hash `00c0ffee`. To reproduce:
+Data set MNIST, seed 7, model hash `00c0ffee`. To reproduce:
 
 ```sh
 cargo xtask experiment pixels --profile full --seed 7

@@ -44,7 +44,17 @@ pub(crate) enum RunError {
         path.display()
     )]
     Resume { path: PathBuf, reason: String },
-    #[error("the finished stage {} is damaged: {reason}; remove it, and it is made again", path.display())]
+    #[error(
+        "{} is there already, and no run in this folder has left it; give another folder with --out, or --overwrite to replace it",
+        path.display()
+    )]
+    Foreign { path: PathBuf },
+    #[error(
+        "{} holds test errors, which a run with --validation-only would replace; give another folder with --out, or --overwrite",
+        path.display()
+    )]
+    Opened { path: PathBuf },
+    #[error("{} is damaged: {reason}; remove it, and it is made again", path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("stage {stage:?} failed")]
     Stage {
@@ -62,12 +72,12 @@ pub(crate) enum RunError {
         found: Shape,
         expected: Shape,
     },
-    #[error("cannot say what an interruption leaves")]
+    #[error("cannot install the handler of Ctrl-C")]
     Interrupt(#[from] ctrlc::Error),
     #[error(transparent)]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    #[error("the settings as JSON")]
-    Settings(#[from] serde_json::Error),
+    #[error("cannot write JSON")]
+    Json(#[from] serde_json::Error),
     #[error(transparent)]
     Data(#[from] data::DataError),
     #[error(transparent)]

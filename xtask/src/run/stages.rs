@@ -137,9 +137,11 @@ impl Run {
                 source,
             };
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-            let shown = progress.begin(&names[i]);
-            let value = pool.install(|| work(i)).map_err(failed)?;
-            drop(shown);
+            let value = pool.install(|| {
+                let _shown = progress.begin(&names[i]);
+                work(i)
+            });
+            let value = value.map_err(failed)?;
             stores[i].save(&names[i], &value)?;
             let seconds = started.elapsed().as_secs_f64();
             progress.finished(&names[i], seconds, false);
@@ -169,9 +171,9 @@ impl Run {
         for ((name, store), seconds) in names.iter().zip(stores).zip(seconds) {
             // From the store, so that a resumed run and one that was not go on from the same.
             let stored = store.load(name)?;
-            values.push(stored.ok_or_else(|| RunError::Resume {
-                path: self.out.clone(),
-                reason: format!("stage {name:?} has gone"),
+            values.push(stored.ok_or_else(|| RunError::Stage {
+                stage: name.clone(),
+                source: "its result has gone from the folder of stages".into(),
             })?);
             match seconds {
                 Some(seconds) => self.times.borrow_mut().push(StageTime {

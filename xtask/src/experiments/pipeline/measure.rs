@@ -21,7 +21,12 @@ const BINS: usize = 61;
 
 /// Measures the stages and writes the report; `stages` ends with the model that ships.
 pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError> {
-    let _shown = lab.run.progress.begin("measuring");
+    let progress = &lab.run.progress;
+    let (report, file) = progress.during("measuring", || measured(lab, stages))?;
+    lab.run.finish(&report, file)
+}
+
+fn measured<'s>(lab: &Lab<'_>, stages: &'s [Finished]) -> Result<(Report, &'s [u8]), RunError> {
     let last = stages.last().ok_or_else(|| failed("there are no stages"))?;
     let dense = find(stages, "dense")?;
     let distilled = find(stages, "distilled")?;
@@ -52,6 +57,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         headline: None,
         experiment: lab.run.experiment.to_owned(),
         profile: lab.run.profile.name().to_owned(),
+        data: lab.run.data(),
         seed: lab.run.seed,
         model_hash: sha256(&last.outcome.file),
         settings: lab.run.described(lab.settings.describe()),
@@ -73,7 +79,7 @@ pub(super) fn report(lab: &Lab<'_>, stages: &[Finished]) -> Result<(), RunError>
         weights: Vec::new(),
         command: lab.run.command(),
     };
-    lab.run.finish(&report, &last.outcome.file)
+    Ok((report, &last.outcome.file))
 }
 
 fn row(

@@ -99,6 +99,7 @@ impl<'s, 'r> Alone<'s, 'r> {
         Ok(Report {
             experiment: format!("{} {}", run.experiment, self.track.name()),
             profile: run.profile.name().to_owned(),
+            data: run.data(),
             seed: run.seed,
             model_hash: sha256(&all),
             settings: run.described(settings),

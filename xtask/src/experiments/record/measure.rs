@@ -65,7 +65,18 @@ pub(super) fn measure<'f>(
     teachers: &[Teacher],
     files: impl IntoIterator<Item = (u64, &'f [u8])>,
 ) -> Result<Results, RunError> {
-    let _shown = run.progress.begin("measuring");
+    run.progress.during("measuring", || {
+        measured(run, test_limit, validation, teachers, files)
+    })
+}
+
+fn measured<'f>(
+    run: &Run,
+    test_limit: Option<usize>,
+    validation: &ImageSet,
+    teachers: &[Teacher],
+    files: impl IntoIterator<Item = (u64, &'f [u8])>,
+) -> Result<Results, RunError> {
     let mut students = Vec::new();
     for (seed, file) in files {
         students.push(decode(seed, file, validation)?);
@@ -136,6 +147,7 @@ pub(super) fn report(
         headline: Some(summary.headline()),
         experiment: format!("{} {}", run.experiment, settings.track.name()),
         profile: run.profile.name().to_owned(),
+        data: run.data(),
         seed: run.seed,
         model_hash: sha256(&all),
         settings: run.described(described),

@@ -1,12 +1,13 @@
-//! The record: how small the file of a multi-layer perceptron with two hidden layers can become. An ensemble of teachers, then for
-//! each seed a student that is pruned while it learns, quantized with learned steps, refined code
-//! by code, repaired and refined again, folded into whole numbers, its neurons put into a shorter
-//! order, coded, decoded from its file and measured.
+//! The record: how small the file of a multi-layer perceptron with two hidden layers can become. An
+//! ensemble of teachers, then for each seed a student that is pruned while it learns, quantized with
+//! learned steps (LSQ), refined code by code, repaired and refined again, folded into whole numbers,
+//! its neurons put into a shorter order, coded, decoded from its file and measured.
 //!
-//! Two tracks for that, which must not be compared with each other: `pixels` reads the
-//! pixels as they are, and its file is coded as that of a square image; `pooled` has a fixed linear pooling in front, which the decoder knows and
-//! which counts as a byte of the file. Two more show one technique alone, with the same teachers:
-//! `density` prunes and leaves the weights in full precision; `dense` does not prune, and rounds.
+//! Two tracks do that, and must not be compared with each other. `pixels` reads the pixels as they
+//! are, and its file is coded as that of a square image. `pooled` has a fixed linear pooling in front,
+//! which the decoder knows and which counts as a byte of the file. Two more tracks show one technique
+//! alone, with the same teachers: `density` prunes and leaves the weights in full precision; `dense`
+//! does not prune, and rounds.
 //!
 //! With `--sweep` a frontier instead, error against bytes over several prices of a bit.
 //!
@@ -52,7 +53,7 @@ pub(crate) struct Args {
 /// The flags of this experiment alone.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 struct Options {
-    /// What is shown, and what a student may read [default: pixels]
+    /// What the run is about [default: pixels]
     #[arg(long)]
     track: Option<Track>,
     /// Of the tracks pixels and pooled: the target, by its bytes [default: the first, of 2400 or
@@ -63,10 +64,10 @@ struct Options {
     #[arg(long, value_name = "N", conflicts_with = "target_bytes")]
     target_percent: Option<usize>,
     /// Of the tracks pixels and pooled: the frontier, error against bytes over several prices of a
-    /// bit; never opens the test set
+    /// bit; begins with seed 101 and never opens the test set
     #[arg(long, conflicts_with = "target_bytes")]
     sweep: bool,
-    /// How many seeds, from --seed (1, of a sweep 101) on [default: 5, with --quick or --sweep 2]
+    /// How many seeds, the first of which is --seed [default: 5; with --quick or --sweep 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
     seeds: Option<u8>,
 }
@@ -90,19 +91,27 @@ impl Options {
         all.into_iter().flatten().collect()
     }
 
-    /// The folder of the report: a run with other flags or of other seeds has another.
-    fn folder(&self, seed: u64) -> String {
+    /// The folder of the report, by all that tells it from others: `settings` have the target.
+    fn folder(&self, settings: &Value, seed: u64) -> String {
         let mut name = Track::of(self).name().to_owned();
-        for part in [self.target_bytes, self.target_percent]
-            .into_iter()
-            .flatten()
+        let target = match self.sweep {
+            true => Value::Null,
+            false => settings["all others"]["target"]["bytes"].clone(),
+        };
+        let percent = self.target_percent.map(|n| n.to_string());
+        let target = target.as_u64().map(|n| n.to_string()).or(percent);
+        for part in target
+            .iter()
+            .map(String::as_str)
+            .chain(self.sweep.then_some("sweep"))
         {
             name += &format!("-{part}");
         }
-        if self.sweep {
-            name += "-sweep";
+        name += &format!("-seed{seed}");
+        match self.seeds {
+            Some(seeds) => format!("{name}-seeds{seeds}"),
+            None => name,
         }
-        name + &format!("-seed{seed}")
     }
 }
 
@@ -153,12 +162,14 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let (options, common) = (&args.options, &args.common);
     let input = Input::read(common)?;
     let first = if options.sweep { 101 } else { 1 };
+    let settings = settings(common.profile(), options, input.shape())?;
     let spec = Spec {
         name: "record",
         seed: first,
-        settings: settings(common.profile(), options, input.shape())?,
         flags: options.flags(),
-        folder: Some(options.folder(common.seed.unwrap_or(first))),
+        folder: Some(options.folder(&settings, common.seed.unwrap_or(first))),
+        settings,
+        writes: |name| name == "record.md" || name.starts_with("frontier-") || is_file_name(name),
         shut: options.sweep,
     };
     let run = &Run::begin(common, input, spec)?;

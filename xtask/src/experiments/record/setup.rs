@@ -86,7 +86,7 @@ impl<'a> Setup<'a> {
         self.run.stages(names, |i| work(lab?, i))
     }
 
-    /// The samples, unless all is finished and always was.
+    /// The samples; none where every stage was finished before this run began.
     fn lab(&self, finished: bool) -> Result<Result<&Lab<'a>, &'static str>, RunError> {
         if self.lab.get().is_none() && !finished {
             let (training, validation) = (&self.training, &self.validation);

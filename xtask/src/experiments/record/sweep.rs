@@ -21,7 +21,7 @@ const PIXELS: &[f32] = &[2.5e-6, 4e-6, 6e-6, 9e-6, 1.4e-5, 2.1e-5, 3.2e-5];
 const POOLED: &[f32] = &[5e-6, 8e-6, 1.2e-5, 1.8e-5, 2.7e-5, 4e-5, 6e-5];
 const QUICK: &[f32] = &[5e-6, 5e-5, 2e-4];
 
-/// Those of a profile and track.
+/// The prices of a bit that a sweep of this profile and track goes through.
 pub(super) fn penalties(profile: Profile, track: Track) -> &'static [f32] {
     match (profile, track) {
         (Profile::Quick, _) => QUICK,
