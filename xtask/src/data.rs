@@ -319,7 +319,7 @@ mod tests {
             }
         );
         let name = dir.path().file_name().unwrap().to_string_lossy();
-        let hashes = [IMAGES, LABELS].map(|bytes| sha256(bytes));
+        let hashes = [IMAGES, LABELS].map(sha256);
         let said = training.describe();
         for part in [&*name, &hashes[0], &hashes[1]] {
             assert!(said.contains(part), "{said}");
