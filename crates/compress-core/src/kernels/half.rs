@@ -1,6 +1,9 @@
 //! Half precision (f16) to f32 and back: what the crate `half` does, as plain arithmetic that
 //! vectorizes.
 
+/// The bits of the smallest positive half that is not subnormal, 2⁻¹⁴.
+pub(crate) const SMALLEST_NORMAL: u16 = 0x0400;
+
 /// The value of a half, exactly; infinities and NaN too.
 #[inline(always)]
 pub(crate) fn to_f32(bits: u16) -> f32 {

@@ -85,9 +85,13 @@ fn farthest(x: &[f32; LEN]) -> f32 {
     }
 }
 
-/// The first value of this magnitude; of zeros +0, as ggml's search that starts from it has it.
+/// The first value of this magnitude; of zeros +0, as ggml's search that starts from it has it. NaN
+/// where there is one: a NaN of negative sign is the lowest value of all, and compares with none.
 #[cold]
 fn first_of(x: &[f32; LEN], magnitude: f32) -> f32 {
+    if let Some(&nan) = x.iter().find(|x| x.is_nan()) {
+        return nan;
+    }
     let first = x.iter().find(|x| x.abs() == magnitude && magnitude > 0.0);
     first.copied().unwrap_or(magnitude)
 }

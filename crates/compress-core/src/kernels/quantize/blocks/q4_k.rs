@@ -305,7 +305,26 @@ fn fit<L: Lanes>(x: &Values<L>, w: &Values<L>, scales: L, minima: L) -> Fit<L> {
         least = round_again(x, w, &mut fit);
         best = fit;
     }
+    let coarse = |factor: u16| factor > 0 && factor < half::SMALLEST_NORMAL;
+    if best.d.into_iter().chain(best.dmin).any(coarse) {
+        zero_where_nearer(x, &mut best);
+    }
     best
+}
+
+/// A block whose factors are too coarse for its values becomes zero where zero is nearer to them.
+#[cold]
+fn zero_where_nearer<L: Lanes>(x: &Values<L>, fit: &mut Fit<L>) {
+    let (zero, ones) = (L::all(0.0), [L::all(1.0); GROUP]);
+    let errors = round_again(x, &ones, fit);
+    let of_zero = sums(error(x, &ones, &[zero; GROUP], zero, zero));
+    for b in 0..BLOCKS {
+        // Squares of the smallest values underflow to 0 on both sides, so equal is nearer too.
+        if of_zero[b] <= errors[b] {
+            (fit.d[b], fit.dmin[b]) = (0, 0);
+        }
+    }
+    round_again(x, &ones, fit);
 }
 
 /// The factor of each block in half precision, and each group's multiple of it.
@@ -318,12 +337,31 @@ fn six_bits<L: Lanes>(x: L) -> ([u16; BLOCKS], L) {
             .iter()
             .fold(0.0, |most: f32, &x| if x > most { x } else { most });
         *factor = half::from_f32(most / SCALE_TOP);
-        block.fill(if most > 0.0 { SCALE_TOP / most } else { 0.0 });
+        let inverse = if most > 0.0 && *factor < half::SMALLEST_NORMAL {
+            let (stored, inverse) = coarse(*factor, most);
+            *factor = stored;
+            inverse
+        } else if most > 0.0 {
+            SCALE_TOP / most
+        } else {
+            0.0
+        };
+        block.fill(inverse);
     }
     let multiples = x.times(L::load(&inverses));
     let multiples = multiples.at_least(L::all(0.0)).at_most(L::all(SCALE_TOP));
     let magic = L::all(MAGIC);
     (factors, multiples.plus(magic).minus(magic))
+}
+
+/// A factor that is subnormal in half precision, and its inverse. Such a factor is rounded so
+/// coarsely that the multiples must be those of what is stored; and up, so that 63 times the factor
+/// reaches `most`. It is at least 2⁻²⁴, the smallest half.
+#[cold]
+fn coarse(factor: u16, most: f32) -> (u16, f32) {
+    let reaches = half::to_f32(factor) * SCALE_TOP >= most;
+    let stored = if reaches { factor } else { factor + 1 };
+    (stored, 1.0 / half::to_f32(stored))
 }
 
 /// Each lane's share of a factor a block.

@@ -94,10 +94,16 @@ fn what_does_not_fit_is_refused() {
         let bytes = quantize(format, "w", &x).unwrap();
         assert!(dequantize(format, "w", &bytes[1..]).is_err());
         assert!(quantize_into(format, "w", &x, &mut vec![0; bytes.len() + 1]).is_err());
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            x[len - 7] = bad;
-            let error = quantize(format, "w", &x).unwrap_err();
-            assert!(matches!(error, Error::NonFinite { index, .. } if index == len - 7));
+        // 0/0 gives a NaN of negative sign on x86-64.
+        let negative = f32::from_bits(0xffc0_0000);
+        for bad in [f32::NAN, negative, f32::INFINITY, f32::NEG_INFINITY] {
+            for (isa, other) in Isa::available().flat_map(|isa| [1.0, -1.0].map(|x| (isa, x))) {
+                x[len - 9] = other;
+                x[len - 7] = bad;
+                let error = quantize_into_at(isa, format, "w", &x, &mut bytes.clone());
+                let error = error.unwrap_err();
+                assert!(matches!(error, Error::NonFinite { index, .. } if index == len - 7));
+            }
         }
         x[len - 7] = -1e30;
         let text = quantize(format, "w", &x).unwrap_err().to_string();
@@ -165,6 +171,32 @@ fn q4_k_errs_no_more_than_the_search_of_ggml() {
             "{name}: {weighted} {their_weighted}"
         );
     }
+}
+
+/// A scale below the smallest half is stored as that half or as zero: the values lose digits, but
+/// what is stored is never further from them than zero is.
+#[test]
+fn small_values_are_not_stored_as_larger_ones() {
+    for format in WRITTEN {
+        for exponent in -40..-8 {
+            let deviation = 2.0f32.powi(exponent);
+            let x: Vec<f32> = normal(8 * 256, 5).iter().map(|x| x * deviation).collect();
+            let bytes = quantize(format, "w", &x).unwrap();
+            let got = reference::dequantize(format, &bytes);
+            let square = |x: f32| f64::from(x) * f64::from(x);
+            let energy: f64 = x.iter().map(|&x| square(x)).sum();
+            let error: f64 = x.iter().zip(&got).map(|(x, got)| square(x - got)).sum();
+            let share = error / energy;
+            assert!(share <= 1.0 + 1e-6, "{format:?} at 2^{exponent}: {share}");
+        }
+    }
+    // 256 normal values of deviation 2e-6.
+    let deviation: f64 = normal(256, 6).iter().map(|&x| f64::from(x).powi(2)).sum();
+    let factor = 2e-6 / (deviation / 256.0).sqrt() as f32;
+    let x: Vec<f32> = normal(256, 6).iter().map(|x| x * factor).collect();
+    let (_, error) = errors(&x, &quantize(BlockFormat::Q4_K, "w", &x).unwrap());
+    let share = error / (256.0 * 2e-6f64.powi(2));
+    assert!(share < 0.15, "{share}");
 }
 
 /// What `gguf.quants` of ggml's Python package gives for the same.
