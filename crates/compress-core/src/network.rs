@@ -1,6 +1,7 @@
 //! The contract of a model: named parameters, a forward pass that can be tapped, a chain of layers,
 //! and the edits of that chain.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, ArrayViewD, IxDyn};
@@ -244,6 +245,33 @@ impl Architecture {
             selected: None,
             layers,
         })
+    }
+
+    /// Fails where `other` is another architecture; the error names the first difference.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: its value is of `other`, and what is expected is of this one.
+    pub fn check_same(&self, other: &Architecture) -> Result<()> {
+        fn same<T: PartialEq + fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<()> {
+            if ours == theirs {
+                return Ok(());
+            }
+            let theirs = format!("{theirs:?}");
+            Err(Error::invalid(what.to_owned(), theirs, format!("{ours:?}")))
+        }
+        same("number of features", self.features, other.features)?;
+        same("the front", self.front, other.front)?;
+        same("selected features", &self.selected, &other.selected)?;
+        let (layers, others) = (self.layers.len(), other.layers.len());
+        same("number of layers", layers, others)?;
+        for (ours, theirs) in self.layers.iter().zip(&other.layers) {
+            let of = |what: &str| format!("{what} of {}", ours.name);
+            same("name of a layer", &ours.name, &theirs.name)?;
+            same(&of("inputs"), ours.inputs, theirs.inputs)?;
+            same(&of("outputs"), ours.outputs, theirs.outputs)?;
+            same(&of("activation"), ours.activation, theirs.activation)?;
+        }
+        Ok(())
     }
 
     /// How many features the first layer reads.

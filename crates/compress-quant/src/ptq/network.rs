@@ -57,11 +57,23 @@ pub fn quantize_network(
 /// same layers can be measured as the compressed one.
 ///
 /// # Errors
-/// Where a tensor is unknown, its shape differs, or it does not decode; nothing is changed then.
+/// Where the architectures differ (the error names the first difference), a parameter has no tensor
+/// or a tensor no parameter, a shape differs, or a tensor does not decode. Nothing is changed then.
 pub fn load_into(artifact: &Artifact, network: &mut dyn Network) -> Result<()> {
-    let mut decoded = Vec::with_capacity(artifact.tensors.len());
+    network.architecture().check_same(&artifact.architecture)?;
+    let (found, expected) = (artifact.tensors.len(), network.parameters().len());
+    Error::check_shape("tensors of the artifact", &[expected], &[found])?;
+    let mut decoded: Vec<(&str, Vec<f32>)> = Vec::with_capacity(artifact.tensors.len());
     for tensor in &artifact.tensors {
         let (name, shape, values) = decode(tensor)?;
+        if decoded.iter().any(|(other, _)| *other == name) {
+            let expected = "a tensor for each parameter";
+            return Err(Error::invalid(
+                "a tensor's name",
+                format!("{name} again"),
+                expected,
+            ));
+        }
         Error::check_shape(name, network.parameter(name)?.shape(), shape)?;
         Error::check_shape(name, &[shape.iter().product()], &[values.len()])?;
         decoded.push((name, values));

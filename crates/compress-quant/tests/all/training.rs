@@ -3,7 +3,7 @@
 use compress_core::artifact::Tensor;
 use compress_core::codec::{Grid, QuantizedTensor};
 use compress_core::mask::Mask;
-use compress_core::network::{Network, Role};
+use compress_core::network::{Activation, Network, Role};
 use compress_core::train::{Step, TrainHook};
 use compress_core::{Error, Result};
 use compress_quant::Granularity;
@@ -437,6 +437,47 @@ fn a_report_of_errors() {
     let before = other.values();
     assert!(load_into(&artifact, &mut other).is_err());
     assert_eq!(other.values(), before);
+}
+
+#[test]
+fn a_file_is_not_loaded_into_another_network() {
+    let artifact = |widths: &[usize]| {
+        let network = Chain::normal(widths, 2);
+        quantize_network(&network, &four_bits(), BiasTreatment::Float).unwrap()
+    };
+    let mut network = Chain::normal(&[4, 3, 2], 1);
+    let before = network.values();
+    let good = artifact(&[4, 3, 2]);
+    let mut activation = good.clone();
+    activation.architecture.layers[0].activation = Activation::Tanh;
+    let mut selected = good.clone();
+    selected.architecture.features = 5;
+    selected.architecture.selected = Some(vec![0, 1, 2, 4]);
+    let mut named = good.clone();
+    named.architecture.layers[1].name = "head".into();
+    let mut twice = good.clone();
+    twice.tensors[2] = twice.tensors[0].clone();
+    let mut short = good.clone();
+    short.tensors.pop();
+    for (artifact, words) in [
+        // A layer of the network would keep its random weights.
+        (artifact(&[4, 3]), "number of layers"),
+        (
+            artifact(&[4, 5, 2]),
+            "outputs of layers.0 is 5, but must be 3",
+        ),
+        (activation, "activation of layers.0 is Tanh"),
+        (selected, "number of features is 5"),
+        (named, "head"),
+        (twice, "layers.0.weight again"),
+        (short, "tensors of the artifact"),
+    ] {
+        let error = load_into(&artifact, &mut network).unwrap_err().to_string();
+        assert!(error.contains(words), "{words}: {error}");
+        assert_eq!(network.values(), before);
+    }
+    load_into(&good, &mut network).unwrap();
+    assert_ne!(network.values(), before);
 }
 
 #[test]
