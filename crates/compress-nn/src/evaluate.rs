@@ -45,9 +45,9 @@ pub fn evaluate(network: &dyn Network, data: &dyn Samples) -> Result<Evaluation>
         let logits = network.forward(rows.view())?;
         Error::check_shape("rows of logits", &[indices.len()], &[logits.nrows()])?;
         Error::check_labels(labels, &indices, logits.ncols())?;
-        if let Some(values) = logits.as_slice() {
-            Error::check_finite("the logits", values)?;
-        }
+        // A network may give them in any layout.
+        let logits = logits.as_standard_layout();
+        Error::check_finite("the logits", logits.as_slice().unwrap_or_default())?;
         if log_probabilities.dim() != logits.dim() {
             log_probabilities = Array2::zeros(logits.dim());
         }

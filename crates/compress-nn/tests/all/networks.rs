@@ -239,3 +239,60 @@ fn cross_entropy_of_extreme_logits_is_finite_and_its_gradient_bounded() {
     assert_eq!(gradient.row(0), array![0.5, -0.5]);
     assert!((gradient[(1, 0)] + 0.25).abs() < 1e-6 && (gradient[(1, 1)] - 0.25).abs() < 1e-6);
 }
+
+/// A network whose logits lie column by column, with one of them replaced.
+#[derive(Clone)]
+struct ByColumn(Mlp, Option<f32>);
+
+impl Network for ByColumn {
+    fn architecture(&self) -> compress_core::network::Architecture {
+        self.0.architecture()
+    }
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.0.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        self.0.parameters_mut()
+    }
+
+    fn forward(&self, inputs: ArrayView2<'_, f32>) -> compress_core::Result<Array2<f32>> {
+        let mut logits = self.0.forward(inputs)?.reversed_axes();
+        if let Some(value) = self.1 {
+            logits[(1, 4)] = value;
+        }
+        Ok(logits.as_standard_layout().into_owned().reversed_axes())
+    }
+
+    fn forward_tapped(
+        &self,
+        inputs: ArrayView2<'_, f32>,
+        tap: &mut dyn Tap,
+    ) -> compress_core::Result<Array2<f32>> {
+        self.0.forward_tapped(inputs, tap)
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Network> {
+        Box::new(self.clone())
+    }
+}
+
+#[test]
+fn logits_of_any_layout_are_checked() {
+    let data = ArraySamples::new(inputs(), vec![0, 1, 0, 1, 0, 1, 0]).unwrap();
+    let plain = network(Activation::Tanh);
+    let by_column = |value| ByColumn(plain.clone(), value);
+    let strided = by_column(None).forward(inputs().view()).unwrap();
+    assert!(!strided.is_standard_layout());
+    let expected = evaluate(&plain, &data).unwrap();
+    assert_eq!(evaluate(&by_column(None), &data).unwrap(), expected);
+    for value in [f32::NAN, -f32::NAN, f32::INFINITY] {
+        let error = evaluate(&by_column(Some(value)), &data).unwrap_err();
+        // Of sample 4, class 1, of 2 classes.
+        assert!(
+            matches!(error, Error::NonFinite { index: 9, .. }),
+            "{error}"
+        );
+    }
+}
