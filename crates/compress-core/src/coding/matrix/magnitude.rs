@@ -44,6 +44,8 @@ const FIELD: [u32; BEFORE] = [
     36, 36, 18, 18, 9, 9, 7, 7, 7, 7, 5, 5, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 2, 2,
 ];
 
+// Set by hand, as those of `positions.rs`.
+
 /// The weight of imaginary values of either sign: around a value, in its row, in its column, and in
 /// all.
 const SIGN_PRIORS: [u32; 4] = [8, 3, 2, 4];

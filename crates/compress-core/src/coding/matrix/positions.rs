@@ -15,6 +15,9 @@ use crate::coding::meter::Part;
 use crate::coding::predictor::{Mixer, Ratio};
 use crate::coding::range_coder::BitCoder;
 
+// The priors and the initial weights of this folder were set by hand, while the networks of the record
+// were coded. No script derives them. `docs/format.md`, chapter 8, has what they are worth.
+
 /// Imaginary positions at the overall density, for a column and its neighbours without any yet.
 const POOL_PRIOR: u64 = 23;
 
