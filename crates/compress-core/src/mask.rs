@@ -58,6 +58,16 @@ pub trait Structure {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
 
+    /// Fails where this structure cannot reach `density`, whatever the scores: so that a run that
+    /// is to end there fails before it begins.
+    ///
+    /// # Errors
+    /// Says which densities it can reach.
+    fn check_density(&self, density: f64) -> Result<()> {
+        let _ = density;
+        Ok(())
+    }
+
     /// A mask that keeps the fraction `density` of the scored values.
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask>;
 }

@@ -142,7 +142,7 @@ impl GradualPruning {
     /// Makes a hook of a criterion, a structure and a schedule.
     ///
     /// # Errors
-    /// Where an option is out of range.
+    /// Where an option is out of range, or the structure cannot reach the final density.
     pub fn new(
         criterion: Box<dyn Criterion>,
         structure: Box<dyn Structure>,
@@ -150,6 +150,7 @@ impl GradualPruning {
         options: GradualOptions,
     ) -> Result<Self> {
         options.validate()?;
+        structure.check_density(options.target)?;
         Ok(GradualPruning {
             criterion,
             structure,

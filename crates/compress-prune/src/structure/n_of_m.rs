@@ -8,15 +8,15 @@ use super::{check_scores, mask_of};
 use crate::error::check_fraction;
 
 /// N:M sparsity: of each M consecutive weights of a row, keeps the `round(density · M)` with the
-/// highest scores. At a density of one half this is 2:4 (2 of 4), which sparse kernels and some
+/// highest scores. A row of a tensor is everything but its first axis. At a density of one half this is 2:4 (2 of 4), which sparse kernels and some
 /// processors multiply at full speed.
 ///
 /// A row whose length is not a multiple of M ends in a shorter group. As many weights stay in it as
 /// in a whole group, or all if it has fewer, so the density is a little higher there.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, M is 0 or more than 65,536, or a score is negative or
-/// not finite.
+/// Where the density is not from 0 to 1, or so low that of M weights none would stay (0 itself keeps
+/// none), M is 0 or more than 65,536, or a score is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -51,8 +51,18 @@ impl Structure for NOfM {
         "n_of_m"
     }
 
-    fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
+    fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
+        if density > 0.0 && self.m > 0 && super::kept_count(density, self.m) == 0 {
+            let (m, least) = (self.m, 0.5 / self.m as f64);
+            let expected = format!("0, or at least {least}, so that one of each {m} weights stays");
+            return Err(CoreError::invalid("the density", density, expected));
+        }
+        Ok(())
+    }
+
+    fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
+        self.check_density(density)?;
         check_scores(scores)?;
         let n = super::kept_count(density, self.m);
         let pattern = select::NOfM::new(n, self.m)?;
@@ -65,12 +75,16 @@ impl Structure for NOfM {
     }
 }
 
-/// The length of a row, which is the last dimension; products sum along it.
+/// The length of a row: everything but the first axis, as products sum along it. A tensor of one
+/// axis is one row.
 fn columns(tensor: &TensorScores) -> Result<usize> {
-    let last = tensor.shape.last().copied();
-    last.ok_or_else(|| CoreError::Shape {
-        what: format!("scores of {}, in rows", tensor.name),
-        expected: vec![tensor.values.len()],
-        found: Vec::new(),
-    })
+    match tensor.shape.as_slice() {
+        [] => Err(CoreError::Shape {
+            what: format!("scores of {}, in rows", tensor.name),
+            expected: vec![tensor.values.len()],
+            found: Vec::new(),
+        }),
+        [length] => Ok(*length),
+        [_, row @ ..] => Ok(row.iter().product()),
+    }
 }

@@ -179,6 +179,58 @@ fn n_of_m_keeps_the_best_of_each_group_of_a_row() {
 }
 
 #[test]
+fn n_of_m_does_not_erase_what_was_to_keep_a_little() {
+    let scores = Scores {
+        tensors: vec![tensor("a", [2, 4], vec![1.0; 8])],
+    };
+    for m in [2, 4, 16] {
+        let least = 0.5 / m as f64;
+        let of = NOfM { m };
+        let kept = flat(&of.mask(&scores, least).unwrap());
+        assert!(kept.iter().any(|kept| *kept), "{m}");
+        let error = of.mask(&scores, least * 0.99).unwrap_err().to_string();
+        assert!(error.contains(&format!("one of each {m}")), "{error}");
+        assert!(
+            flat(&of.mask(&scores, 0.0).unwrap())
+                .iter()
+                .all(|kept| !kept)
+        );
+    }
+    // The final density of a gradual pruning is 0.1 where none is given: none of 4.
+    let gradual = |target| {
+        let options = GradualOptions {
+            target,
+            ..GradualOptions::default()
+        };
+        let structure = Box::new(NOfM::default());
+        GradualPruning::new(Box::new(Magnitude), structure, Box::new(Cubic), options)
+    };
+    assert!(gradual(GradualOptions::default().target).is_err());
+    assert!(gradual(0.25).is_ok());
+}
+
+#[test]
+fn a_row_of_n_of_m_is_everything_but_the_first_axis() {
+    // A convolution [2, 2, 3, 1]: rows of 6, not of 1.
+    let values = vec![6., 5., 1., 2., 3., 4., 1., 2., 3., 4., 5., 6.];
+    let scores = |shape: Vec<usize>| {
+        let (name, values) = ("a".to_owned(), values.clone());
+        let tensors = vec![TensorScores {
+            name,
+            shape,
+            values,
+        }];
+        Scores { tensors }
+    };
+    let mask = |shape: &[usize]| flat(&NOfM { m: 3 }.mask(&scores(shape.into()), 0.34).unwrap());
+    let [o, x] = [false, true];
+    let keep = [x, o, o, o, o, x, o, o, x, o, o, x];
+    assert_eq!(mask(&[2, 2, 3, 1]), keep);
+    assert_eq!(mask(&[2, 6]), keep);
+    assert_eq!(mask(&[12]), keep);
+}
+
+#[test]
 fn neurons_refuses_tensors_that_are_no_chain() {
     let apart = Scores {
         tensors: vec![
