@@ -36,8 +36,8 @@ pub enum Error {
         /// What is allowed.
         expected: String,
     },
-    /// Data without a single sample.
-    #[error("{what} is empty; at least one sample is needed")]
+    /// Data, a tensor or a list without a single element.
+    #[error("{what} is empty; at least one element is needed")]
     Empty {
         /// What is empty.
         what: String,

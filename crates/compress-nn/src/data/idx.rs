@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::{Error, Result};
 
@@ -84,6 +84,9 @@ impl<'a> From<&'a Vec<u8>> for Source<'a> {
     }
 }
 
+/// How a member of a gzip file begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// Reads a file of `RANK` dimensions; returns them and its bytes.
 fn read<const RANK: usize>(source: Source<'_>, kind: &str) -> Result<([usize; RANK], Vec<u8>)> {
     let (name, bytes) = match source {
@@ -93,16 +96,43 @@ fn read<const RANK: usize>(source: Source<'_>, kind: &str) -> Result<([usize; RA
             (path.display().to_string(), Cow::Owned(bytes))
         }
     };
-    let parsed = if bytes.starts_with(&[0x1f, 0x8b]) {
-        parse(
-            MultiGzDecoder::new(&*bytes),
-            most_inflated(bytes.len()),
-            kind,
-        )
+    let parsed = if bytes.starts_with(&GZIP) {
+        parse(Gzip::new(&bytes), most_inflated(bytes.len()), kind)
     } else {
         parse(&*bytes, bytes.len(), kind)
     };
     parsed.map_err(|reason| Error::Idx { name, reason })
+}
+
+/// What is compressed in a gzip file: one member or several, then nothing but padding with zeros,
+/// which tapes and some tools leave.
+struct Gzip<'a>(GzDecoder<&'a [u8]>);
+
+impl<'a> Gzip<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Gzip(GzDecoder::new(bytes))
+    }
+}
+
+impl Read for Gzip<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            let read = self.0.read(out)?;
+            if read > 0 || out.is_empty() {
+                return Ok(read);
+            }
+            let rest: &[u8] = self.0.get_ref();
+            if rest.iter().all(|byte| *byte == 0) {
+                return Ok(0);
+            }
+            if !rest.starts_with(&GZIP) {
+                let count = rest.len();
+                let reason = format!("{count} bytes that are not gzip follow the compressed data");
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+            }
+            self.0 = GzDecoder::new(rest);
+        }
+    }
 }
 
 /// Deflate makes at most 1,032 bytes from one.

@@ -43,6 +43,30 @@ fn plain_and_compressed_files_read_alike() {
 }
 
 #[test]
+fn compressed_files_may_have_several_members_and_padding() {
+    let images = image_file(3, 2, 4);
+    let expected = idx::read_images(&images).unwrap();
+    let (head, tail) = images.split_at(9);
+    let members = [gzip(head), gzip(tail)].concat();
+    for zeros in [0, 1, 511] {
+        for file in [gzip(&images), members.clone()] {
+            let padded = [file, vec![0; zeros]].concat();
+            assert_eq!(
+                idx::read_images(&padded).unwrap(),
+                expected,
+                "{zeros} zeros"
+            );
+        }
+    }
+    let followed = [gzip(&images), vec![0, 0, 7]].concat();
+    let error = idx::read_images(&followed).unwrap_err().to_string();
+    assert!(
+        error.contains("3 bytes that are not gzip follow"),
+        "{error}"
+    );
+}
+
+#[test]
 fn every_truncation_and_contradiction_is_an_error() {
     let (images, labels) = (image_file(3, 2, 4), label_file(&[0, 1, 9]));
     for whole in [images.clone(), gzip(&images)] {
