@@ -29,6 +29,12 @@ pub trait Samples: Sync {
     /// Writes the samples `indices` as rows of `out` `[indices.len(), features]`.
     fn fill(&self, epoch: u64, indices: &[usize], out: ArrayViewMut2<'_, f32>) -> Result<()>;
 
+    /// Whether samples differ from one epoch to another, as augmented ones do. What is computed from
+    /// them once, such as a teacher's logits, is then of one epoch alone.
+    fn differs_by_epoch(&self) -> bool {
+        false
+    }
+
     /// The same samples feature by feature, if that is possible without reading all features.
     fn by_feature(&self) -> Option<&dyn FeatureMajor> {
         None

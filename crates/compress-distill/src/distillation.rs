@@ -5,7 +5,7 @@ use compress_core::train::{Fit, FitReport, Samples, TrainHook};
 
 use crate::error::{check_soft_weight, check_temperature};
 use crate::losses::{HardLabels, Joint, SoftTargets, check_labels};
-use crate::teacher::{Teacher, check_features, teacher_logits};
+use crate::teacher::{Teacher, check_cacheable, check_features, teacher_logits};
 use crate::{Error, Result};
 
 /// The order in which a student learns from soft targets and hard labels.
@@ -22,7 +22,7 @@ pub enum DistillationSchedule {
 /// When the teacher's logits are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Targets {
-    /// Once, about each sample as it is in epoch 0. For samples that are the same in each epoch.
+    /// Once. For samples that are the same in each epoch; others are refused.
     #[default]
     Cached,
     /// About each batch, as the student sees it. For samples that are augmented anew.
@@ -219,6 +219,7 @@ fn distill(
         Teacher::OnTheFly(network) => check_features("teacher", *network, data)?,
         Teacher::Ensemble(ensemble) => check_features("teacher", ensemble.networks()[0], data)?,
         Teacher::Cached(logits) => {
+            check_cacheable(data)?;
             let samples = [data.len()];
             compress_core::Error::check_shape("cached logits", &samples, &[logits.nrows()])?;
         }

@@ -4,7 +4,7 @@ use compress_core::network::Network;
 use compress_core::train::{Samples, in_batches};
 use ndarray::{Array2, ArrayView2};
 
-use crate::teacher::{average_logits, check_features};
+use crate::teacher::{average_logits, check_cacheable, check_features};
 use crate::{Error, Result};
 
 /// An ensemble: networks whose logits are averaged. The sum runs in f64, in the order of the
@@ -68,14 +68,16 @@ impl<'a> Ensemble<'a> {
         average_logits(&each.collect::<compress_core::Result<Vec<_>>>()?)
     }
 
-    /// The mean logits `[samples, classes]` of all samples as they are in epoch 0, for
+    /// The mean logits `[samples, classes]` of all samples, for
     /// [`crate::Teacher::Cached`]. Each sample is drawn once, however many networks there are.
     /// Beside the result, only about 512 samples are held at a time.
     ///
     /// # Errors
-    /// Where the samples have other features than the networks read, or fail, and as
+    /// Where the samples differ from one epoch to another, have other features than the networks
+    /// read, or fail, and as
     /// [`Ensemble::logits`].
     pub fn teacher_logits(&self, samples: &dyn Samples) -> Result<Array2<f32>> {
+        check_cacheable(samples)?;
         check_features("teacher", self.networks[0], samples)?;
         in_batches(samples, 0, self.outputs(), |first, inputs, mut out| {
             let mean = self.logits(inputs).map_err(|error| at(error, first))?;

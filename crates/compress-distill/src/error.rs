@@ -27,6 +27,13 @@ pub enum Error {
         /// The student's.
         student: usize,
     },
+    /// Logits that are computed once, for samples that differ in each epoch.
+    #[error(
+        "the samples differ from one epoch to another, so that logits computed once are wrong from \
+         the second epoch on; ask the teacher on the fly (Targets::OnTheFly, Teacher::OnTheFly), or \
+         hold the samples as they are in one epoch"
+    )]
+    CachedButVarying,
     /// A network that reads other features than these samples have.
     #[error("the {who} reads {expected} features, but the samples have {found}")]
     Features {

@@ -34,10 +34,11 @@ impl Teacher<'_> {
 }
 
 /// The teacher's logits `[samples, classes]` of all samples, in inference mode, for
-/// [`Teacher::Cached`]. Augmented samples are taken as they are in epoch 0.
+/// [`Teacher::Cached`].
 ///
 /// # Errors
-/// Where the samples have other features than the teacher reads, or a logit is not finite.
+/// Where the samples have other features than the teacher reads or differ from one epoch to another
+/// ([`Samples::differs_by_epoch`]), or a logit is not finite.
 ///
 /// # Examples
 /// ```
@@ -49,10 +50,19 @@ impl Teacher<'_> {
 /// # Ok::<(), compress_distill::Error>(())
 /// ```
 pub fn teacher_logits(teacher: &dyn Network, samples: &dyn Samples) -> Result<Array2<f32>> {
+    check_cacheable(samples)?;
     check_features("teacher", teacher, samples)?;
     let logits = predict(teacher, samples, 0)?;
     check_finite(1, logits.view(), 1.0)?;
     Ok(logits)
+}
+
+/// Fails where what is computed once from the samples is of one epoch alone.
+pub(crate) fn check_cacheable(samples: &dyn Samples) -> Result<()> {
+    match samples.differs_by_epoch() {
+        true => Err(Error::CachedButVarying),
+        false => Ok(()),
+    }
 }
 
 /// The mean of the logits of several teachers (an ensemble), each `[samples, classes]`. The sum

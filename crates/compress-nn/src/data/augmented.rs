@@ -106,6 +106,10 @@ impl Samples for Augmented<'_> {
         self.images.labels()
     }
 
+    fn differs_by_epoch(&self) -> bool {
+        true
+    }
+
     fn fill(
         &self,
         epoch: u64,
