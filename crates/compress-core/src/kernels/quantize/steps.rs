@@ -101,8 +101,21 @@ pub fn scale_of(bound: f64, steps: i32) -> f32 {
 /// and zero. One of the codes stands for exactly zero.
 pub fn scale_and_zero(low: f32, high: f32, top: i32) -> (f32, i32) {
     let (low, high) = (low.min(0.0), high.max(0.0));
-    let scale = scale_of(f64::from(high) - f64::from(low), top);
-    (scale, zero_of(low, scale, top))
+    // In f64, as the width of a range of f32 need not be one.
+    let width = f64::from(high) - f64::from(low);
+    if width <= 0.0 {
+        return (1.0, 0);
+    }
+    let scale = (width / f64::from(top)).min(f32::MAX.into()) as f32;
+    let scale = scale.max(f32::MIN_POSITIVE);
+    let zero = zero_of(low, scale, top);
+    // The steps are counted from zero, so only those on its farther side must stay finite.
+    let steps = zero.max(top - zero);
+    if (scale * steps as f32).is_finite() {
+        (scale, zero)
+    } else {
+        (scale_of(f64::from(scale) * f64::from(steps), steps), zero)
+    }
 }
 
 /// The code from 0 to `top` (positive) nearest to where zero is, if code 0 stands for `low` at
@@ -159,6 +172,36 @@ mod tests {
             assert!(steps.round(x).is_finite(), "{x}");
         }
         assert_eq!(steps.step(f32::from_bits(3)), 3);
+    }
+
+    #[test]
+    fn a_range_wider_than_any_f32_is_not_clipped() {
+        let most = f32::MAX;
+        for (low, high) in [
+            (-2e38, 1.4e38),
+            (-2e38, 2e38),
+            (-most, most),
+            (-most, 0.0),
+            (0.0, most),
+            (-1e30, most),
+            (-most, 3e38),
+        ] {
+            for bits in [2, 4, 8, 16] {
+                let top = (1 << bits) - 1;
+                let (scale, zero) = scale_and_zero(low, high, top);
+                let steps = Steps::new(scale, (0, top), zero);
+                for x in [low, high, low / 2.0, high / 2.0, 0.0] {
+                    let got = steps.round(x);
+                    assert!(got.is_finite(), "{x} of {low} to {high}, {bits} bits");
+                    let error = (f64::from(got) - f64::from(x)).abs();
+                    // Half a step; at the ends zero's own rounding adds as much.
+                    assert!(
+                        error <= f64::from(scale) * 1.001,
+                        "{x} of {low} to {high}: {got}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
