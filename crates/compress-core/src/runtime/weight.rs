@@ -8,7 +8,7 @@ use crate::codec::{Granularity, Grid, QuantizedTensor};
 use crate::kernels::code_rows::Form;
 use crate::kernels::gemm_f32::PackedB;
 use crate::kernels::gemm_i4::{Activations, PackedI4};
-use crate::kernels::gemm_i8::{INTEGER_GAIN, PackedI8};
+use crate::kernels::gemm_i8::{INTEGER_GAIN, MOST_INPUTS, PackedI8};
 use crate::kernels::spmm::{Layout, Sparse, Values, prefers_sparse};
 use crate::{Error, Result};
 
@@ -229,13 +229,17 @@ fn packed(
     Ok(Weight::PackedI4(weight, Activations::I8))
 }
 
-/// Codes that fit into 8 bits once zero is at zero, with a scale for each output.
+/// Codes that fit into 8 bits once zero is at zero, with a scale for each output; none where a sum of
+/// products could overflow.
 fn dense(
     tensor: &QuantizedTensor,
     scales: Vec<f32>,
     zero_points: &[i32],
     shape: (usize, usize),
 ) -> Result<Option<Weight>> {
+    if shape.1 > MOST_INPUTS {
+        return Ok(None);
+    }
     let zero = |row: usize| zero_points.get(row).copied().unwrap_or(0);
     let code = |code: i32, row| i8::try_from(code - zero(row)).ok();
     let Some(codes) = narrow(tensor, code, shape.1) else {

@@ -1,8 +1,9 @@
 //! The integer matrix product (GEMM) `C = A·B` with B in 8 bits, and what follows it in a layer.
 //!
 //! A holds codes of activations, signed or unsigned. B holds signed weights, packed once. Sums are
-//! i32 and exact at every level (modulo 2³², which 65,536 products of the largest numbers do not
-//! reach).
+//! i32. Those of [`gemm_i8`] and [`gemm_u8`] are exact modulo 2³² at every level, as those of ONNX's
+//! `MatMulInteger`. No sum of up to [`MOST_INPUTS`] products overflows; the other functions refuse
+//! more.
 //!
 //! There is one kernel, unsigned times signed. For signed activations, 128 is added to them and the
 //! zero point is 128. At the end, `zero_point · (sum of the column of B)` is subtracted, as for any
@@ -46,6 +47,9 @@ use self::tile::Level;
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::{Error, Result};
+
+/// The most products of codes whose sum is within i32, whatever the codes: 255 · 128 each.
+pub const MOST_INPUTS: usize = i32::MAX as usize / (255 * 128);
 
 /// How many times as fast as a product of floats: VNNI takes four times as many multiply-adds an
 /// instruction, and both reach about as much of their peak (`cargo xtask bench gemm`).
@@ -120,7 +124,7 @@ pub fn gemm_u8_at(
 /// The product of a layer on quantized activations: y `[m, n]` as [`Epilogue`] says.
 ///
 /// # Errors
-/// As [`gemm_i8`].
+/// As [`gemm_i8`], and where there are more than [`MOST_INPUTS`] inputs.
 pub fn gemm_dequantize(
     x: &QuantizedRows,
     w: &PackedI8,
@@ -274,7 +278,15 @@ fn check_output<T>(x: &QuantizedRows, w: &PackedI8, c: &ArrayViewMut2<'_, T>) ->
 }
 
 fn check_epilogue(w: &PackedI8, epilogue: &Epilogue<'_>) -> Result<()> {
-    let n = w.dim().1;
+    let (k, n) = w.dim();
+    if k > MOST_INPUTS {
+        let expected = format!("at most {MOST_INPUTS}, so that no sum of products overflows");
+        return Err(Error::invalid(
+            "K of a matrix product of codes",
+            k,
+            expected,
+        ));
+    }
     Error::check_shape("scales of a matrix product", &[n], &[epilogue.scales.len()])?;
     match epilogue.bias {
         None => Ok(()),
