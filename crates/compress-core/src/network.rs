@@ -299,6 +299,9 @@ impl Architecture {
                 what: "the list of layers".into(),
             });
         }
+        if self.features == 0 {
+            return Err(Error::invalid("the number of features", 0, "positive"));
+        }
         if let Some(front) = &self.front {
             front.validate()?;
             let reads = [front.inputs()];

@@ -220,3 +220,27 @@ fn edits_that_a_network_lacks_are_refused() {
     }
     assert_eq!(chain.architecture(), before);
 }
+
+#[test]
+fn a_network_that_reads_nothing_is_refused() {
+    let mut architecture = Architecture::mlp(&[1, 2], Activation::Relu).unwrap();
+    architecture.validate().unwrap();
+    (architecture.features, architecture.layers[0].inputs) = (0, 0);
+    let error = architecture.validate().unwrap_err().to_string();
+    assert!(error.contains("number of features is 0"), "{error}");
+}
+
+#[test]
+fn the_first_difference_of_two_architectures_is_named() {
+    let one = Architecture::mlp(&[4, 3, 2], Activation::Relu).unwrap();
+    one.check_same(&one.clone()).unwrap();
+    for (widths, words) in [
+        (&[5, 3, 2][..], "number of features is 5, but must be 4"),
+        (&[4, 3], "number of layers is 1, but must be 2"),
+        (&[4, 6, 2], "outputs of layers.0 is 6, but must be 3"),
+    ] {
+        let other = Architecture::mlp(widths, Activation::Relu).unwrap();
+        let error = one.check_same(&other).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
