@@ -216,7 +216,7 @@ unsafe fn block_column_of<S: Lanes, const V: usize, const B: usize>(t: &BlockCol
 /// One column of X, as [`block_column`]: the blocks go side by side for the same reason.
 ///
 /// # Safety
-/// As there.
+/// As [`block_column`].
 #[inline(always)]
 pub(super) unsafe fn group_column<S: Lanes, const V: usize>(t: &GroupColumn<'_>) {
     // SAFETY: passed on from the caller; the number of blocks is the one matched.
