@@ -56,7 +56,11 @@ use rows::Rows;
 /// solved with it.
 ///
 /// Memory: 8·n² bytes, and while it is computed 2 KB more for each row. Large matrices are
-/// shared among the threads of the current rayon pool.
+/// shared among the threads of the current rayon pool. Each element is one chain of fused
+/// multiply-adds in a fixed order, so the bits depend neither on the level nor on the threads.
+///
+/// # References
+/// Golub, Van Loan 2013, *Matrix Computations*, 4th edition, sections 3.1 and 4.2.
 ///
 /// ```
 /// use compress_core::linalg::Cholesky;

@@ -100,6 +100,9 @@ impl Cholesky {
 ///
 /// # Errors
 /// As [`Cholesky::factor_damped`]; pivots are those of the elimination from the last row up.
+///
+/// # References
+/// Frantar, Ashkboos, Hoefler, Alistarh 2023, *GPTQ* (2210.17323), section 3.3, step 3.
 pub fn inverse_upper(
     what: &str,
     a: ArrayView2<'_, f64>,
