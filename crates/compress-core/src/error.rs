@@ -36,6 +36,23 @@ pub enum Error {
         /// What is allowed.
         expected: String,
     },
+    /// A matrix that has no Cholesky factor.
+    #[error(
+        "{what} is not positive definite: pivot {pivot} is {value:e}{}",
+        with_damping(tried)
+    )]
+    NotPositiveDefinite {
+        /// The matrix.
+        what: String,
+        /// The row of the pivot, the first that is not a positive finite number; of the last
+        /// attempt.
+        pivot: usize,
+        /// The pivot: its diagonal element, less what the rows eliminated before explain of it.
+        value: f64,
+        /// The dampings tried, as shares of the mean of the diagonal; empty where none was asked
+        /// for.
+        tried: Vec<f64>,
+    },
     /// Data, a tensor or a list without a single element.
     #[error("{what} is empty; at least one element is needed")]
     Empty {
@@ -98,6 +115,14 @@ pub enum Error {
     /// An error of another crate, passed through one of the contracts.
     #[error(transparent)]
     Other(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What was tried, for a message.
+fn with_damping(tried: &[f64]) -> String {
+    match tried {
+        [] => String::new(),
+        tried => format!(" with the diagonal damped by {tried:?} times its mean"),
+    }
 }
 
 /// The result of everything in this crate that can fail.

@@ -9,6 +9,7 @@
 //!   (pruning), [`codec`] (quantization), [`calibrate`] (statistics of activations).
 //! - [`kernels`]: matrix products (GEMM) in f32, int8 and 4 bits, sparse products (CSR and other
 //!   layouts), quantization, selection.
+//! - [`linalg`]: the Cholesky factorization in f64, and what is solved with it.
 //! - [`coding`]: entropy coding with a range coder (arithmetic coding). [`artifact`]: the file.
 //!   [`runtime`]: predictions from it.
 
@@ -21,6 +22,7 @@ pub mod error;
 pub mod file;
 pub mod isa;
 pub mod kernels;
+pub mod linalg;
 pub mod mask;
 pub mod network;
 pub mod ops;

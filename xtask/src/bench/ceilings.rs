@@ -18,6 +18,8 @@ pub(crate) enum Arithmetic {
     /// Fused multiply-adds of f32.
     #[default]
     F32,
+    /// Fused multiply-adds of f64.
+    F64,
     /// Multiply-adds of int8 into i32.
     Int8,
 }
@@ -26,7 +28,7 @@ impl Arithmetic {
     /// 10⁹ of its operations a second.
     pub(crate) fn unit(self) -> &'static str {
         match self {
-            Arithmetic::F32 => "GFLOP/s",
+            Arithmetic::F32 | Arithmetic::F64 => "GFLOP/s",
             Arithmetic::Int8 => "GOP/s",
         }
     }
@@ -40,7 +42,7 @@ struct Way {
     work: fn(u32) -> Option<u64>,
 }
 
-const WAYS: [Way; 5] = [
+const WAYS: [Way; 7] = [
     Way {
         name: "fma_f32/avx2",
         arithmetic: Arithmetic::F32,
@@ -52,6 +54,18 @@ const WAYS: [Way; 5] = [
         arithmetic: Arithmetic::F32,
         isa: Isa::Avx512,
         work: |rounds| work::fma_f32(Isa::Avx512, rounds),
+    },
+    Way {
+        name: "fma_f64/avx2",
+        arithmetic: Arithmetic::F64,
+        isa: Isa::Avx2,
+        work: |rounds| work::fma_f64(Isa::Avx2, rounds),
+    },
+    Way {
+        name: "fma_f64/avx512",
+        arithmetic: Arithmetic::F64,
+        isa: Isa::Avx512,
+        work: |rounds| work::fma_f64(Isa::Avx512, rounds),
     },
     Way {
         name: "widening_i8/avx2",

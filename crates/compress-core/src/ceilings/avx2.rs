@@ -10,6 +10,8 @@ const CHAINS: usize = 12;
 
 /// Operations of one instruction on 8 lanes of f32.
 const FMA_OPERATIONS: u64 = 2 * 8;
+/// Operations of one instruction on 4 lanes of f64.
+const FMA_F64_OPERATIONS: u64 = 2 * 4;
 /// Operations of one instruction on 16 lanes of i16, with its addition to the sum.
 const WIDENING_OPERATIONS: u64 = 2 * 16;
 
@@ -29,6 +31,24 @@ pub(super) unsafe fn fma_f32(rounds: u32) -> u64 {
     }
     black_box(chains);
     u64::from(rounds) * CHAINS as u64 * FMA_OPERATIONS
+}
+
+/// See [`super::fma_f64`].
+///
+/// # Safety
+/// The processor has AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn fma_f64(rounds: u32) -> u64 {
+    let half = _mm256_set1_pd(black_box(0.5));
+    let mut chains = [_mm256_set1_pd(black_box(1.0)); CHAINS];
+    for _ in 0..rounds {
+        for chain in &mut chains {
+            // Tends to 1: neither an overflow nor a subnormal on the way.
+            *chain = _mm256_fmadd_pd(*chain, half, half);
+        }
+    }
+    black_box(chains);
+    u64::from(rounds) * CHAINS as u64 * FMA_F64_OPERATIONS
 }
 
 /// See [`super::widening_i8`].

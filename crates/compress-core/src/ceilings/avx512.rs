@@ -10,6 +10,8 @@ const CHAINS: usize = 24;
 
 /// Operations of one instruction on 16 lanes of f32.
 const FMA_OPERATIONS: u64 = 2 * 16;
+/// Operations of one instruction on 8 lanes of f64.
+const FMA_F64_OPERATIONS: u64 = 2 * 8;
 /// Operations of one instruction on 64 bytes.
 const VNNI_OPERATIONS: u64 = 2 * 64;
 
@@ -29,6 +31,24 @@ pub(super) unsafe fn fma_f32(rounds: u32) -> u64 {
     }
     black_box(chains);
     u64::from(rounds) * CHAINS as u64 * FMA_OPERATIONS
+}
+
+/// See [`super::fma_f64`].
+///
+/// # Safety
+/// The processor has AVX-512 F.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn fma_f64(rounds: u32) -> u64 {
+    let half = _mm512_set1_pd(black_box(0.5));
+    let mut chains = [_mm512_set1_pd(black_box(1.0)); CHAINS];
+    for _ in 0..rounds {
+        for chain in &mut chains {
+            // Tends to 1: neither an overflow nor a subnormal on the way.
+            *chain = _mm512_fmadd_pd(*chain, half, half);
+        }
+    }
+    black_box(chains);
+    u64::from(rounds) * CHAINS as u64 * FMA_F64_OPERATIONS
 }
 
 /// See [`super::vnni_i8`].

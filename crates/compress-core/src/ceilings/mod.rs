@@ -9,6 +9,8 @@
 //! | --- | --- | ---: |
 //! | [`fma_f32`] at [`Isa::Avx2`] | `vfmadd231ps` on 8 lanes | 16 |
 //! | [`fma_f32`] at [`Isa::Avx512`] | `vfmadd231ps` on 16 lanes | 32 |
+//! | [`fma_f64`] at [`Isa::Avx2`] | `vfmadd231pd` on 4 lanes | 8 |
+//! | [`fma_f64`] at [`Isa::Avx512`] | `vfmadd231pd` on 8 lanes | 16 |
 //! | [`widening_i8`] | `vpmaddwd` on 16 lanes, and `vpaddd` | 32 |
 //! | [`vnni_i8`] | `vpdpbusd` on 64 bytes | 128 |
 //! | [`amx_i8`] | `tdpbssd` on tiles of 16 × 64 bytes | 32,768 |
@@ -46,6 +48,25 @@ pub fn fma_f32(isa: Isa, rounds: u32) -> Option<u64> {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above; a processor with AMX, as this workspace counts, has AVX-512 too.
         Isa::Avx512 | Isa::Amx => Some(unsafe { avx512::fma_f32(rounds) }),
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => None,
+    }
+}
+
+/// `rounds` times a fused multiply-add on each of many vectors of f64, at a level. Returns the
+/// operations done; none where the machine lacks the level or the level has no vectors.
+pub fn fma_f64(isa: Isa, rounds: u32) -> Option<u64> {
+    if !isa.is_available() {
+        return None;
+    }
+    match isa {
+        Isa::Scalar => None,
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has the level, which was asked above.
+        Isa::Avx2 => Some(unsafe { avx2::fma_f64(rounds) }),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above; a processor with AMX, as this workspace counts, has AVX-512 too.
+        Isa::Avx512 | Isa::Amx => Some(unsafe { avx512::fma_f64(rounds) }),
         #[cfg(not(target_arch = "x86_64"))]
         _ => None,
     }

@@ -8,6 +8,8 @@ fn operations_grow_with_the_rounds_wherever_the_level_is_there() {
         let done = fma_f32(isa, 10);
         assert_eq!(done.is_some(), isa.is_available() && isa != Isa::Scalar);
         assert_eq!(done.map(|d| 3 * d), fma_f32(isa, 30), "{isa:?}");
+        let halves = fma_f64(isa, 10).map(|d| 2 * d);
+        assert_eq!(halves, done, "{isa:?}: half as many lanes");
     }
     type Work = fn(u32) -> Option<u64>;
     for (work, isa) in [

@@ -53,6 +53,14 @@ impl Lines {
         // SAFETY: as above, and borrowed mutably; any bytes are a float.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) }
     }
+
+    /// All bytes as floats of 64 bits.
+    pub(crate) fn doubles_mut(&mut self) -> &mut [f64] {
+        let length = self.0.len() * LINE / size_of::<f64>();
+        // SAFETY: a line is whole floats without padding, more than aligned for them; borrowed
+        // mutably; any bytes are a float.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) }
+    }
 }
 
 const _: () = assert!(size_of::<Line>() == LINE);

@@ -11,6 +11,7 @@
 //! | [`spmm`] | sparse times dense, in CSR and other layouts |
 //! | [`sparse_layer`] | training a layer on its live weights |
 //! | [`quantize`] | f32 to codes and back |
+//! | `subtract_f64` | products, substitutions and triangles in f64, for `linalg` |
 //! | [`reduce`], [`select`] | sums and norms; the largest magnitudes, thresholds, N:M |
 
 pub mod block_format;
@@ -27,6 +28,7 @@ pub mod reduce;
 pub mod select;
 pub mod sparse_layer;
 pub mod spmm;
+pub(crate) mod subtract_f64;
 
 /// Which threads compute a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The rows, a file for each family. Each file has a function for each kind of row and a `rows`
 //! that names them; their names are what a comparison with peers goes by.
 
+mod cholesky;
 mod gemm_f32;
 mod gemm_i4;
 mod gemm_i8;
@@ -27,6 +28,7 @@ const FAMILIES: &[fn() -> Vec<Row>] = &[
     prune::rows,
     quantize::rows,
     kmeans1d::rows,
+    cholesky::rows,
     train_epoch::rows,
     sparse_epoch::rows,
 ];
