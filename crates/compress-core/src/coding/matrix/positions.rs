@@ -16,7 +16,7 @@ use crate::coding::predictor::{Mixer, Ratio};
 use crate::coding::range_coder::BitCoder;
 
 // The priors and the initial weights of this folder were set by hand, while the networks of the record
-// were coded. No script derives them. `docs/format.md`, chapter 8, has what they are worth.
+// were coded. No script derives them. `docs/format/stream.md`, chapter 8, has what they are worth.
 
 /// Imaginary positions at the overall density, for a column and its neighbours without any yet.
 const POOL_PRIOR: u64 = 23;
