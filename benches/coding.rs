@@ -6,9 +6,9 @@
 
 use std::hint::black_box;
 
-use compress_core::coding::matrix::code_integers;
-use compress_core::coding::matrix::geometry::Geometry;
-use compress_core::coding::range_coder::{Decoder, Encoder};
+use compress_format::coding::matrix::code_integers;
+use compress_format::coding::matrix::geometry::Geometry;
+use compress_format::coding::range_coder::{Decoder, Encoder};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const ROWS: usize = 300;

@@ -5,10 +5,11 @@
 
 use std::hint::black_box;
 
-use compress_core::network::Activation;
+use compress_core::network::{Activation, Network};
 use compress_core::rng;
-use compress_core::runtime::Runtime;
 use compress_core::train::Fit;
+use compress_format::artifact::Artifact;
+use compress_format::runtime::Runtime;
 use compress_nn::data::ImageSet;
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -52,7 +53,8 @@ fn end_to_end(criterion: &mut Criterion) {
             });
         });
     }
-    let artifact = network(&[784, 300, 100, 10]).to_artifact();
+    let network = network(&[784, 300, 100, 10]);
+    let artifact = Artifact::of_chain(network.architecture(), network.to_tensors()).unwrap();
     criterion.bench_function("encode/784-300-100-10", |bencher| {
         bencher.iter(|| black_box(&artifact).to_bytes().expect("it fits"));
     });

@@ -1,7 +1,7 @@
 //! Any file, with its checksum made right: an error, or a model that is written back the same.
 #![no_main]
 
-use compress_core::artifact::Artifact;
+use compress_format::artifact::Artifact;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

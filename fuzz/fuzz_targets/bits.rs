@@ -1,7 +1,7 @@
 //! Widths and bytes: packed bits end in an error, never past the end.
 #![no_main]
 
-use compress_core::coding::bits::BitReader;
+use compress_format::coding::bits::BitReader;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&[u8], Vec<u8>)| {

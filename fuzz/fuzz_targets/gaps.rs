@@ -1,8 +1,8 @@
 //! Positions that are read ascend and stay below the total.
 #![no_main]
 
-use compress_core::coding::bits::BitReader;
-use compress_core::coding::gaps;
+use compress_format::coding::bits::BitReader;
+use compress_format::coding::gaps;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&[u8], u16, u32, u8)| {

@@ -1,9 +1,9 @@
 //! Any bytes decode to a matrix within its range, which is written back and read the same.
 #![no_main]
 
-use compress_core::coding::matrix::code_integers;
-use compress_core::coding::matrix::geometry::{Geometry, Images};
-use compress_core::coding::range_coder::{Decoder, Encoder};
+use compress_format::coding::matrix::code_integers;
+use compress_format::coding::matrix::geometry::{Geometry, Images};
+use compress_format::coding::range_coder::{Decoder, Encoder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&[u8], u8, u8, u8, u16, u16)| {

@@ -1,7 +1,7 @@
 //! Any bits under any probabilities come back, and any bytes decode.
 #![no_main]
 
-use compress_core::coding::range_coder::{BitCoder, Decoder, Encoder};
+use compress_format::coding::range_coder::{BitCoder, Decoder, Encoder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (Vec<(bool, u16)>, &[u8])| {

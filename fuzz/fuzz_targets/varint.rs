@@ -1,8 +1,8 @@
 //! A number that is read is written back in no more bytes.
 #![no_main]
 
-use compress_core::coding::reader::Reader;
-use compress_core::coding::varint;
+use compress_format::coding::reader::Reader;
+use compress_format::coding::varint;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

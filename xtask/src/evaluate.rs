@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use compress_core::artifact::Artifact;
 use compress_core::isa::Isa;
-use compress_core::runtime::{Arithmetic, Runtime};
 use compress_core::train::Samples;
+use compress_format::artifact::Artifact;
+use compress_format::runtime::{Arithmetic, Runtime};
 use compress_nn::data::ImageSet;
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -162,6 +162,7 @@ impl<'p> Loaded<'p> {
             .collect();
         let front = architecture
             .front
+            .as_ref()
             .map_or(String::new(), |front| format!(" through {}", front.name()));
         let total: usize = self.weights.iter().sum();
         let by_layer: Vec<String> = self.weights.iter().map(usize::to_string).collect();

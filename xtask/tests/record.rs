@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use compress_core::artifact::Artifact;
 use compress_core::isa::Isa;
 use compress_core::network::Network;
 use compress_core::train::Samples;
+use compress_format::artifact::Artifact;
 use compress_nn::Mlp;
 use compress_nn::data::ImageSet;
 use ndarray::{Array2, ArrayView1};
@@ -183,7 +183,8 @@ fn an_open_test_set_is_counted_on_the_decoded_files() {
     let mut sum = 0;
     for seed in [1, 2] {
         let file = std::fs::read(dir.join(format!("pooled-seed{seed}.cmp"))).unwrap();
-        let network = Mlp::from_artifact(&Artifact::from_bytes(&file).unwrap()).unwrap();
+        let artifact = Artifact::from_bytes(&file).unwrap();
+        let network = Mlp::from_tensors(artifact.architecture, &artifact.tensors).unwrap();
         let logits = network.forward(pixels.view()).unwrap();
         let rows = logits.rows().into_iter().zip(images.labels());
         let right = |row: ArrayView1<'_, f32>, label: usize| row.iter().all(|v| *v <= row[label]);

@@ -304,6 +304,70 @@ impl QuantizedTensor {
     }
 }
 
+/// A named tensor as it is stored: in full precision, or as codes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tensor {
+    /// Full precision.
+    Float {
+        /// The parameter's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The values, row-major.
+        values: Vec<f32>,
+    },
+    /// Codes on a grid.
+    Quantized(QuantizedTensor),
+}
+
+impl Tensor {
+    /// The parameter's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Tensor::Float { name, .. } => name,
+            Tensor::Quantized(tensor) => &tensor.name,
+        }
+    }
+
+    /// Its shape; the first axis is the outputs.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Tensor::Float { shape, .. } => shape,
+            Tensor::Quantized(tensor) => &tensor.shape,
+        }
+    }
+
+    /// The values that the tensor stands for, row-major.
+    ///
+    /// # Errors
+    /// Where a code is not on its grid.
+    pub fn values(&self) -> Result<Vec<f32>> {
+        match self {
+            Tensor::Float { values, .. } => Ok(values.clone()),
+            Tensor::Quantized(tensor) => tensor.dequantize(),
+        }
+    }
+
+    /// Fails where the content does not fit its own shape or grid.
+    ///
+    /// # Errors
+    /// Where the number of values is not the shape's, one is NaN or infinite, or a code is not on
+    /// its grid.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Tensor::Quantized(tensor) => tensor.validate(),
+            Tensor::Float {
+                name,
+                shape,
+                values,
+            } => {
+                Error::check_shape(name, &[shape.iter().product()], &[values.len()])?;
+                Error::check_finite(name, values)
+            }
+        }
+    }
+}
+
 /// `2^(exponent / 2)`, the same f32 everywhere. The exponent is clamped to −250 to 250.
 pub fn sqrt2_power(exponent: i32) -> f32 {
     let exponent = exponent.clamp(-250, 250);

@@ -68,7 +68,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Adds the path of the file at fault to an error.
-pub(crate) fn at(path: &Path, error: Error) -> Error {
+pub fn at(path: &Path, error: Error) -> Error {
     io(
         path,
         std::io::Error::new(std::io::ErrorKind::InvalidData, error),

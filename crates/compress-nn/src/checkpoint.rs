@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::{Architecture, Network, Parameter};
+use compress_core::network::{Network, Parameter};
 use compress_core::train::{Samples, TrainHook};
 use compress_core::{file, structured};
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,14 @@ use crate::fit::State;
 use crate::{Error, Result, Settings, Trainer};
 
 /// The first bytes of a file; the last of them is the version of the format.
-const MAGIC: &[u8; 8] = b"CMPTRN\0\x04";
+const MAGIC: &[u8; 8] = b"CMPTRN\0\x05";
 
 /// The state of a run between two epochs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     settings: Settings,
-    architecture: Architecture,
+    /// The chain of layers, as text: it is only compared.
+    architecture: String,
     samples: usize,
     /// The values of each parameter.
     parameters: Vec<Vec<f32>>,
@@ -40,7 +41,7 @@ impl Checkpoint {
         let values = trainer.network.all().iter().map(|p| p.values().to_vec());
         Ok(Checkpoint {
             settings: trainer.settings.clone(),
-            architecture: trainer.network.architecture(),
+            architecture: description(trainer),
             samples: data.len(),
             parameters: values.collect(),
             live: trainer.network.all().iter().map(live_positions).collect(),
@@ -93,7 +94,7 @@ impl Checkpoint {
         if self.settings != trainer.settings {
             return Err(differs("other settings"));
         }
-        if self.architecture != trainer.network.architecture() {
+        if self.architecture != description(trainer) {
             return Err(differs("another architecture"));
         }
         if self.samples != data.len() {
@@ -134,6 +135,10 @@ impl Checkpoint {
         }
         Ok(self.state)
     }
+}
+
+fn description(trainer: &Trainer<'_>) -> String {
+    format!("{:?}", trainer.network.architecture())
 }
 
 fn live_positions(parameter: &Parameter) -> Option<Vec<u32>> {

@@ -6,38 +6,36 @@
 //! and out of the logits, whose order it does not change. What stays are whole numbers, and biases
 //! divided by the product of the steps up to their layer.
 
-use compress_core::artifact::{Artifact, Tensor};
-use compress_core::codec::{Granularity, Grid, QuantizedTensor, sqrt2_power};
-use compress_core::network::{Activation, LayerSpec};
-use compress_core::runtime::Runtime;
+use compress_core::chain::{Activation, Architecture, LayerSpec};
+use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor, sqrt2_power};
 use compress_core::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
-/// Moves the steps of all weights behind the last layer, so that codes become the weights.
+/// Moves the steps of all weights of a chain behind the last layer, so that codes become the
+/// weights. `tensors` are the chain's parameters, in any order.
 ///
-/// Returns the new network, and the factor by which its logits must be multiplied to equal those of
-/// `artifact`.
+/// Returns the new tensors, and the factor by which the logits must be multiplied to equal those of
+/// the old ones.
 ///
 /// # Errors
-/// Where a hidden activation is neither ReLU nor the identity, a weight is not on a symmetric
-/// linear grid of one scale, or a bias leaves the range of f32.
+/// Where a parameter has no tensor, a hidden activation is neither ReLU nor the identity, a weight
+/// is not on a symmetric linear grid of one scale, or a bias leaves the range of f32.
 ///
 /// # References
 /// Nagel, van Baalen, Blankevoort, Welling 2019 (1906.04721), section 4.1, which uses the same
 /// homogeneity to equalize ranges.
-pub fn fold_steps(artifact: &Artifact) -> Result<(Artifact, f64)> {
-    artifact.validate()?;
-    let mut folded = artifact.clone();
-    let layers = &artifact.architecture.layers;
+pub fn fold_steps(chain: &Architecture, tensors: &[Tensor]) -> Result<(Vec<Tensor>, f64)> {
+    chain.check_tensors(tensors)?;
+    let mut folded = tensors.to_vec();
     let mut scale = 1.0;
-    for (layer, pair) in layers.iter().zip(folded.tensors.chunks_exact_mut(2)) {
+    for layer in &chain.layers {
         if !matches!(layer.activation, Activation::Relu | Activation::Identity) {
             let what = format!("activation of {}", layer.name);
             let found = format!("{:?}", layer.activation);
             return Err(Error::invalid(what, found, "ReLU or the identity"));
         }
-        let [weight, bias] = pair else { continue };
-        scale *= f64::from(take_step(weight)?);
+        scale *= f64::from(take_step(find_mut(&mut folded, &layer.weight_name())?)?);
+        let bias = find_mut(&mut folded, &layer.bias_name())?;
         let values = bias.values()?;
         let values = values.iter().map(|&b| (f64::from(b) / scale) as f32);
         *bias = Tensor::Float {
@@ -49,6 +47,16 @@ pub fn fold_steps(artifact: &Artifact) -> Result<(Artifact, f64)> {
             .and_then(|values| Error::check_finite(&layer.bias_name(), &values))?;
     }
     Ok((folded, scale))
+}
+
+/// The tensor of this name, to change.
+fn find_mut<'a>(tensors: &'a mut [Tensor], name: &str) -> Result<&'a mut Tensor> {
+    let known: Vec<String> = tensors.iter().map(|t| t.name().to_owned()).collect();
+    let found = tensors.iter_mut().find(|t| t.name() == name);
+    found.ok_or_else(|| Error::UnknownTensor {
+        name: name.to_owned(),
+        known: known.join(", "),
+    })
 }
 
 /// Sets the step of a weight to 1 and returns what it was.
@@ -75,25 +83,27 @@ fn take_step(weight: &mut Tensor) -> Result<f32> {
     Err(Error::invalid(format!("grid of {name}"), found, expected))
 }
 
-/// Rounds the biases of a network to multiples of one step for each layer.
+/// Rounds the biases of a chain to multiples of one step for each layer. `tensors` are the chain's
+/// parameters; `predict` gives the logits `[samples, outputs]` of the same samples for each set of
+/// them, as a runtime computes them.
 ///
-/// A step is a power of √2: the coarsest one that changes the logits of `inputs`
-/// `[samples, features]` by at most `tolerance` times their spread. The change is the root mean
-/// square of the difference from the logits of `artifact`. The spread is the standard deviation of
-/// the logits about the mean of their class.
+/// A step is a power of √2: the coarsest one that changes the logits by at most `tolerance` times
+/// their spread. The change is the root mean square of the difference from the logits of `tensors`.
+/// The spread is the standard deviation of the logits about the mean of their class.
 ///
 /// Layers are rounded from the first to the last, each with those before it already rounded. The
 /// allowed squared change is shared out among the layers by their number of biases; what a layer
 /// does not use goes to the later ones. So `tolerance` bounds the change of all layers together.
 ///
 /// # Errors
-/// Where `inputs` has another number of features or is empty, a tolerance is not positive, or no
-/// step within 16 bits is fine enough.
+/// Where there are no samples, a parameter has no tensor, the tolerance is not positive, no step
+/// within 16 bits is fine enough, or `predict` fails.
 pub fn round_biases(
-    artifact: &Artifact,
-    inputs: ArrayView2<'_, f32>,
+    chain: &Architecture,
+    tensors: &[Tensor],
     tolerance: f32,
-) -> Result<Artifact> {
+    predict: &dyn Fn(&[Tensor]) -> Result<Array2<f32>>,
+) -> Result<Vec<Tensor>> {
     if !(tolerance.is_finite() && tolerance > 0.0) {
         return Err(Error::invalid(
             "tolerance",
@@ -101,25 +111,28 @@ pub fn round_biases(
             "positive and finite",
         ));
     }
-    if inputs.nrows() == 0 {
+    chain.check_tensors(tensors)?;
+    let logits = predict(tensors)?;
+    if logits.is_empty() {
         let what = "the samples to round biases by".into();
         return Err(Error::Empty { what });
     }
-    let logits = Runtime::new(artifact.clone())?.predict(inputs)?;
     let allowed = f64::from(tolerance) * spread(&logits);
     let biases = |layers: &[LayerSpec]| layers.iter().map(|l| l.outputs).sum::<usize>() as f64;
-    let layers = &artifact.architecture.layers;
-    let mut rounded = artifact.clone();
-    for (layer, index) in artifact.architecture.layers.iter().zip((1..).step_by(2)) {
+    let layers = &chain.layers;
+    let mut rounded = tensors.to_vec();
+    for (index, layer) in layers.iter().enumerate() {
         // Independent changes add up as squares: each layer may use the share of its biases.
-        let share = biases(&layers[..=index / 2]) / biases(layers);
-        let values = artifact.tensors[index].values()?;
-        rounded.tensors[index] = coarsest(&layer.bias_name(), &values, |tensor| {
+        let share = biases(&layers[..=index]) / biases(layers);
+        let name = layer.bias_name();
+        let values = find_mut(&mut rounded, &name)?.values()?;
+        let bias = coarsest(&name, &values, |tensor| {
             let mut candidate = rounded.clone();
-            candidate.tensors[index] = tensor.clone();
-            let found = Runtime::new(candidate)?.predict(inputs)?;
+            *find_mut(&mut candidate, &name)? = tensor.clone();
+            let found = predict(&candidate)?;
             Ok(root_mean_square(&found, &logits) <= allowed * share.sqrt())
         })?;
+        *find_mut(&mut rounded, &name)? = bias;
     }
     Ok(rounded)
 }

@@ -4,15 +4,14 @@
 //! Training with fake quantization ends near good codes, not on the best ones, since a gradient
 //! does not see single steps of a code. [`refine()`] continues by coordinate descent: it changes
 //! one code at a time and keeps a change that lowers `loss + penalty · bits`. The loss is computed
-//! on all samples, not estimated. The bits are priced by the file's own entropy coder. A change
+//! on all samples, not estimated. The bits are priced by the file's own entropy coder (`coder`). A change
 //! that is unlikely to help is discarded after some of the samples. All other codes and the biases
 //! adapt when their turn comes.
-//! for it as their turn comes.
 
 use compress_core::Error as CoreError;
 use compress_core::Result;
-use compress_core::coding::matrix::geometry::Images;
 use compress_core::network::{Activation, Network, Role};
+use compress_core::price::Prices;
 use compress_core::rng::{self, Stream};
 use compress_core::train::Samples;
 use ndarray::ArrayView2;
@@ -39,10 +38,6 @@ pub struct RefineOptions {
     pub temperature: f32,
     /// How many times each code is tried.
     pub sweeps: usize,
-    /// The images that the first layer reads, if it reads images. Weights at neighbouring pixels
-    /// take fewer bits. A file's coder knows square images, and the pyramid of a
-    /// [`compress_core::network::Front`].
-    pub images: Option<Images>,
     /// If given, biases become multiples of one step for each layer, and move by that step. The
     /// step is the power of √2, times the product of the weights' steps up to the layer, that is
     /// nearest to this share of the root mean square of the layer's outputs. Once the weights'
@@ -54,13 +49,12 @@ pub struct RefineOptions {
 }
 
 impl Default for RefineOptions {
-    /// Three sweeps, no penalty, a temperature of 1, no images, biases of any value.
+    /// Three sweeps, no penalty, a temperature of 1, biases of any value.
     fn default() -> Self {
         RefineOptions {
             penalty: 0.0,
             temperature: 1.0,
             sweeps: 3,
-            images: None,
             bias_grid: None,
             seed: 0,
         }
@@ -101,7 +95,7 @@ pub struct Sweep {
 /// no layers or an activation behind its last one; where there are no samples or targets, or they
 /// have another shape; where targets are no probabilities; where the penalty is negative, or the
 /// temperature or the grid of the biases is not positive, or that grid leaves the range of f32;
-/// where the images have another number of pixels, or too many; or where a value is not finite. The
+/// or where a value is not finite. The
 /// network is then unchanged.
 ///
 /// ```
@@ -132,11 +126,12 @@ pub struct Sweep {
 ///     &indices,
 ///     targets.view(),
 ///     &options,
+///     &compress_format::CoderPrices::plain(),
 ///     &mut |_, _| {},
 /// )?;
 /// assert!(sweeps[2].loss <= sweeps[0].loss + 1e-3);
-/// let artifact = steps.to_artifact(&network)?; // for a file, or `folding`
-/// # let _ = artifact;
+/// let tensors = steps.to_tensors(&network)?; // for a file, or `folding`
+/// # let _ = tensors;
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 ///
@@ -152,10 +147,11 @@ pub fn refine(
     indices: &[usize],
     targets: ArrayView2<'_, f32>,
     options: &RefineOptions,
+    coder: &dyn Prices,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Sweep>> {
-    let rates = Rates::new(network, steps.top(), options)?;
     let mut chain = read(network, steps, check_temperature(options.temperature)?)?;
+    let rates = Rates::new(&chain, coder, steps.top(), options)?;
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
     let mut pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;

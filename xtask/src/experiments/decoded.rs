@@ -1,9 +1,9 @@
 //! A model as its file says it is, which is what experiments measure.
 
-use compress_core::artifact::Artifact;
-use compress_core::coding::meter::Part;
 use compress_core::network::{Network, Parameter, Role};
-use compress_core::runtime::Runtime;
+use compress_format::artifact::Artifact;
+use compress_format::coding::meter::Part;
+use compress_format::runtime::Runtime;
 use compress_nn::Mlp;
 
 use crate::report::{FrontierPoint, LayerWeights, StoredRow};
@@ -28,7 +28,7 @@ impl Decoded {
             ));
         }
         let parts = artifact.parts()?;
-        let network = Mlp::from_artifact(&artifact)?;
+        let network = Mlp::from_tensors(artifact.architecture.clone(), &artifact.tensors)?;
         let runtime = Runtime::new(artifact)?;
         // A layer is a weight and a bias.
         let kernels = runtime

@@ -10,6 +10,9 @@ const CORE: &str = "compress-core";
 /// What the tests of libraries share. A dependency of nothing that is built.
 const TESTING: &str = "compress-testing";
 
+/// The file, in which tests may store what they made. It depends on core alone.
+const FORMAT: &str = "compress-format";
+
 /// Those that bring the others together.
 const TOP: &[&str] = &["compress-benches", "compress-cli"];
 
@@ -20,7 +23,8 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
         for dependency in &package.dependencies {
             let is_ours = ours.contains(&dependency.name.as_str());
             let is_core = dependency.name == CORE;
-            let is_for_tests = dependency.name == TESTING && dependency.for_tests;
+            let shared = [TESTING, FORMAT].contains(&dependency.name.as_str());
+            let is_for_tests = shared && dependency.for_tests;
             let is_fine = package.name != CORE && (is_core || is_for_tests);
             if is_ours && !is_fine {
                 findings.push(Finding::new(
@@ -83,7 +87,15 @@ mod tests {
     fn layers_pass() {
         let edges: &[(&str, &[&str])] = &[
             (CORE, &["rayon"]),
-            ("compress-prune", &[CORE, "ndarray", "dev:compress-testing"]),
+            (
+                "compress-prune",
+                &[
+                    CORE,
+                    "ndarray",
+                    "dev:compress-testing",
+                    "dev:compress-format",
+                ],
+            ),
             ("compress-nn", &[CORE]),
             (TESTING, &[CORE]),
             ("compress-cli", &[CORE, "compress-prune", "compress-nn"]),

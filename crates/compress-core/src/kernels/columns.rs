@@ -7,7 +7,7 @@ by_level! {
     ///
     /// # Panics
     /// Where the row has no such column, or `to` is not as long as `columns`.
-    pub(crate) fn select_at(row: &[f32], columns: &[u32], to: &mut [f32]) = select;
+    pub fn select_at(row: &[f32], columns: &[u32], to: &mut [f32]) = select;
 }
 
 #[inline(always)]

@@ -15,8 +15,8 @@
 //! | [`reduce`], [`select`] | sums and norms; the largest magnitudes, thresholds, N:M |
 
 pub mod block_format;
-pub(crate) mod code_rows;
-pub(crate) mod columns;
+pub mod code_rows;
+pub mod columns;
 pub mod gemm_f32;
 pub mod gemm_i4;
 pub mod gemm_i8;
@@ -32,7 +32,7 @@ pub(crate) mod subtract_f64;
 
 /// Which threads compute a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Threads {
+pub enum Threads {
     /// Only the calling thread, without allocating: the call is part of work that is already
     /// shared.
     Here,
@@ -44,7 +44,7 @@ impl Threads {
     /// Whether a product of this many multiply-adds is shared. A calling thread of the pool offers
     /// a part to the others and takes it back if nobody comes, so sharing costs little. For a
     /// thread outside of the pool, others must first be woken.
-    pub(crate) fn share(self, multiply_adds: usize) -> bool {
+    pub fn share(self, multiply_adds: usize) -> bool {
         let inside = rayon::current_thread_index().is_some();
         let fewest = if inside { 1 << 17 } else { 1 << 21 };
         self == Threads::Pool && multiply_adds >= fewest && rayon::current_num_threads() > 1

@@ -9,7 +9,7 @@ pub mod optimizer;
 pub mod rows;
 pub mod scalar;
 pub mod softmax;
-pub(crate) mod tent_pool;
+pub mod tent_pool;
 pub mod vector;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::kernels::levels::by_level;
 
 /// Rows or columns of the pooled image for `size` of them: half as many, rounded up.
-pub(crate) const fn pooled(size: usize) -> usize {
+pub const fn pooled(size: usize) -> usize {
     size.div_ceil(2)
 }
 
@@ -16,7 +16,7 @@ by_level! {
     /// image. Rows are summed first, and everything is divided by 64 at the end, so nothing is
     /// rounded where the values are integers below 2¹⁸. An image that is constant stays so in its
     /// interior.
-    pub(crate) fn tent_pool_at(images: &[f32], height: usize, width: usize, out: &mut [f32])
+    pub fn tent_pool_at(images: &[f32], height: usize, width: usize, out: &mut [f32])
         = tent_pool_body;
 }
 

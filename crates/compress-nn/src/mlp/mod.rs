@@ -1,11 +1,12 @@
 //! The multi-layer perceptron.
 
-mod artifact;
 mod edit;
+mod tensors;
 
+use compress_core::chain::Front;
 use compress_core::kernels::gemm_f32;
 use compress_core::network::{
-    Activation, Architecture, Front, LayerRemoval, LayerSpec, Network, Parameter, Tap,
+    Activation, Architecture, LayerRemoval, LayerSpec, Network, Parameter, Tap,
 };
 use compress_core::ops::elementwise;
 use compress_core::rng;
@@ -109,11 +110,11 @@ impl Mlp {
     }
 
     /// Puts `front` before the network. Until now its samples were already the output of that front
-    /// ([`Front::samples`]).
+    /// (`Pooling::samples` of `compress-format`).
     ///
     /// # Errors
     /// As [`Architecture::behind`].
-    pub fn behind(self, front: Front) -> Result<Self> {
+    pub fn behind(self, front: impl Front) -> Result<Self> {
         Ok(Mlp {
             architecture: self.architecture.behind(front)?,
             ..self

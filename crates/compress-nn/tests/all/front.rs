@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::{Activation, Front, Network};
-use compress_core::runtime::Runtime;
+use compress_core::network::{Activation, Network};
 use compress_core::train::{ArraySamples, Fit, Samples};
+use compress_format::Pooling;
+use compress_format::artifact::Artifact;
+use compress_format::runtime::Runtime;
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
 use ndarray::Array2;
 
-const FRONT: Front = Front::TentPool {
+const FRONT: Pooling = Pooling::TentPool {
     height: 6,
     width: 10,
 };
@@ -80,11 +82,15 @@ fn training_behind_a_front_is_training_on_what_it_gives() {
     }
 }
 
+fn artifact(network: &Mlp) -> Artifact {
+    Artifact::of_chain(network.architecture(), network.to_tensors()).unwrap()
+}
+
 #[test]
 fn its_file_runs_in_the_same_bits() {
     let data = samples();
     let network = chain().behind(FRONT).unwrap();
-    let (bytes, _) = network.to_artifact().to_bytes().unwrap();
+    let (bytes, _) = artifact(&network).to_bytes().unwrap();
     let expected = network.forward(data.inputs()).unwrap();
     let model = Runtime::from_bytes(&bytes).unwrap();
     assert_eq!(model.predict(data.inputs()).unwrap(), expected);

@@ -1,7 +1,6 @@
 //! Networks from parts and files, edits of them, and what evaluation says.
 
-use compress_core::artifact::{Artifact, Tensor};
-use compress_core::codec::{Granularity, Grid, QuantizedTensor};
+use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor};
 use compress_core::network::{Activation, LayerRemoval, LayerSpec, Network, Parameter, Tap};
 use compress_core::train::{ArraySamples, Batch, Loss};
 use compress_core::{Error, Result};
@@ -133,9 +132,9 @@ fn a_tap_sees_what_each_layer_reads() {
 }
 
 #[test]
-fn an_artifact_is_dequantized() {
+fn tensors_are_dequantized() {
     let network = network(Activation::Relu);
-    let mut artifact: Artifact = network.to_artifact();
+    let mut tensors = network.to_tensors();
     let grid = Grid::Linear {
         bits: 4,
         granularity: Granularity::Tensor,
@@ -143,27 +142,32 @@ fn an_artifact_is_dequantized() {
         zero_points: Vec::new(),
     };
     let codes: Vec<i32> = (0..15).map(|i| i - 7).collect();
-    artifact.tensors[0] = Tensor::Quantized(QuantizedTensor {
+    tensors[0] = Tensor::Quantized(QuantizedTensor {
         name: "layers.0.weight".into(),
         shape: vec![5, 3],
         grid,
         codes: codes.clone(),
     });
-    let read = Mlp::from_artifact(&artifact).unwrap();
+    let read = Mlp::from_tensors(network.architecture(), &tensors).unwrap();
     let expected: Vec<f32> = codes.iter().map(|&c| 0.25 * c as f32).collect();
     assert_eq!(read.parameters()[0].values(), expected);
     assert_eq!(
         read.parameters()[5].values(),
         network.parameters()[5].values()
     );
-    let mut missing = artifact.clone();
-    missing.tensors.remove(3);
+    let mut missing = tensors.clone();
+    missing.remove(3);
     assert!(matches!(
-        Mlp::from_artifact(&missing).unwrap_err().into(),
+        Mlp::from_tensors(network.architecture(), &missing)
+            .unwrap_err()
+            .into(),
         Error::UnknownTensor { .. }
     ));
-    artifact.tensors.push(artifact.tensors[1].clone());
-    assert!(Mlp::from_artifact(&artifact).is_err(), "one too many");
+    tensors.push(tensors[1].clone());
+    assert!(
+        Mlp::from_tensors(network.architecture(), &tensors).is_err(),
+        "one too many"
+    );
 }
 
 /// A network that passes its two inputs on as logits.

@@ -1,11 +1,12 @@
 //! Importance for each bit that a weight costs in the file.
 
 use std::ops::AddAssign;
+use std::sync::Arc;
 
-use compress_core::coding::matrix::geometry::{Geometry, Images};
 use compress_core::mask::{Criterion, Scores, TensorScores};
 use compress_core::network::Network;
 use compress_core::ops::scalar::{exp, ln};
+use compress_core::price::{MatrixPrices, Prices};
 use compress_core::{Error, Result};
 
 use super::Fisher;
@@ -21,20 +22,19 @@ use super::Fisher;
 /// weight among many others of its row and column costs few bits; a lone one costs many. So a
 /// network pruned this way comes to use fewer neurons and features.
 ///
-/// Where the first layer reads images ([`RateAware::images`]), a place among others of the same
-/// neuron is cheaper still: its density is multiplied by
+/// Where the coder knows neighbours among the columns ([`RateAware::prices`]), as among the pixels
+/// of images, a place among others of the same neuron is cheaper still: its density is multiplied by
 ///
 /// ```text
 /// (1 + weights of the same neuron around it) / (1 + as many as were to be expected there)
 /// ```
 ///
-/// "Around it" means up to three pixels away, as in the coder of the file
-/// ([`compress_core::coding::matrix`]). So neurons come to read connected patches.
+/// "Around it" is what the coder calls near ([`MatrixPrices::before`]). So neurons come to read
+/// connected patches.
 ///
 /// # Errors
-/// Where a field is not finite or `least` is not positive; where the images have other pixels than
-/// the first layer reads, or too many; where the other criterion fails, or scores another shape
-/// than a weight has.
+/// Where a field is not finite or `least` is not positive; where the other criterion fails, or
+/// scores another shape than a weight has.
 ///
 /// # References
 /// Sullivan, Wiegand 1998, *Rate-distortion optimization for video compression*, IEEE Signal
@@ -49,9 +49,8 @@ pub struct RateAware {
     pub least: f32,
     /// The power of the bits that a score is divided by; 0 leaves the scores as they are.
     pub exponent: f32,
-    /// The images that the first layer reads, if it reads images. A file's coder knows square
-    /// images, and the pyramid of a [`compress_core::network::Front`].
-    pub images: Option<Images>,
+    /// The coder of the file, where it knows neighbours among the columns of a weight.
+    pub prices: Option<Arc<dyn Prices>>,
 }
 
 impl RateAware {
@@ -62,22 +61,21 @@ impl RateAware {
             base: 5.0,
             least: 1.0,
             exponent: 1.0,
-            images: None,
+            prices: None,
         }
     }
 
-    /// Sets the images that the first layer reads.
+    /// Sets the coder of the file.
     #[must_use]
-    pub fn of_images(self, images: Images) -> Self {
+    pub fn with_prices(self, prices: Arc<dyn Prices>) -> Self {
         RateAware {
-            images: Some(images),
+            prices: Some(prices),
             ..self
         }
     }
 
-    /// Divides the scores of one tensor. `values` say which weights are not zero; the image says
-    /// how the columns lie in it, if they do.
-    fn divide(&self, scores: &mut TensorScores, values: &[f32], image: Option<&Geometry>) {
+    /// Divides the scores of one tensor. `values` say which weights are not zero.
+    fn divide(&self, scores: &mut TensorScores, values: &[f32]) {
         let columns = scores.shape.last().copied().unwrap_or(0).max(1);
         let rows = (values.len() / columns).max(1);
         let mut in_row = vec![0_u32; rows];
@@ -88,7 +86,9 @@ impl RateAware {
         }
         let all: u32 = in_row.iter().sum();
         // Counts take the place of densities, since the number of values cancels.
-        let places = image.map(|image| Places::new(image, values, &in_column));
+        let prices = self.prices.as_ref();
+        let prices = prices.map(|prices| prices.matrix(&scores.name, columns));
+        let places = prices.and_then(|prices| Places::new(&*prices, values, &in_column));
         for (position, score) in scores.values.iter_mut().enumerate() {
             let (row, column) = (position / columns, position % columns);
             let mut expected = in_row[row] as f32 * in_column[column] as f32;
@@ -100,12 +100,6 @@ impl RateAware {
                 *score /= self.power(bits.max(self.least));
             }
         }
-    }
-
-    /// How the columns of the first weight lie in the images, where they do.
-    fn image(&self, network: &dyn Network) -> Result<Option<Geometry>> {
-        let of_first = |images| Geometry::of_first_layer(&network.architecture(), images);
-        self.images.map(of_first).transpose()
     }
 
     fn power(&self, bits: f32) -> f32 {
@@ -138,18 +132,13 @@ impl Criterion for RateAware {
         if self.least <= 0.0 {
             return Err(Error::invalid("least bits", self.least, "positive"));
         }
-        let image = self.image(network)?;
-        let first = network.parameters().first().map(|p| p.name().to_owned());
         let mut scores = self.inner.scores(network)?;
         for tensor in &mut scores.tensors {
-            let image = image
-                .as_ref()
-                .filter(|_| first.as_ref() == Some(&tensor.name));
             let parameter = network.parameter(&tensor.name)?;
             let (what, count) = (format!("scores of {}", tensor.name), tensor.values.len());
             Error::check_shape(&what, parameter.shape(), &tensor.shape)?;
             Error::check_shape(&what, &[parameter.values().len()], &[count])?;
-            self.divide(tensor, parameter.values(), image);
+            self.divide(tensor, parameter.values());
         }
         Ok(scores)
     }
@@ -164,15 +153,20 @@ struct Places {
 }
 
 impl Places {
-    fn new(image: &Geometry, values: &[f32], in_column: &[u32]) -> Self {
-        let columns = image.columns();
+    /// None where columns have no neighbours.
+    fn new(prices: &dyn MatrixPrices, values: &[f32], in_column: &[u32]) -> Option<Self> {
+        let columns = prices.columns();
+        let before: Vec<Vec<usize>> = (0..columns).map(|c| prices.before(c)).collect();
+        if before.iter().all(Vec::is_empty) {
+            return None;
+        }
         let mut set = vec![0; values.len()];
         for (values, set) in values.chunks(columns).zip(set.chunks_mut(columns)) {
-            add_around(image, |column| u16::from(values[column] != 0.0), set);
+            add_around(&before, |column| u16::from(values[column] != 0.0), set);
         }
         let mut in_all_rows = vec![0; columns];
-        add_around(image, |column| in_column[column], &mut in_all_rows);
-        Places { set, in_all_rows }
+        add_around(&before, |column| in_column[column], &mut in_all_rows);
+        Some(Places { set, in_all_rows })
     }
 
     /// By what factor more is set around a position than expected. The row of the position has this
@@ -184,12 +178,15 @@ impl Places {
 }
 
 /// Adds to each of `sums` the counts of the columns around it.
-fn add_around<T: Copy + AddAssign>(image: &Geometry, count: impl Fn(usize) -> T, sums: &mut [T]) {
-    for column in 0..image.columns() {
+fn add_around<T: Copy + AddAssign>(
+    before: &[Vec<usize>],
+    count: impl Fn(usize) -> T,
+    sums: &mut [T],
+) {
+    for (column, before) in before.iter().enumerate() {
         let own = count(column);
-        let before = image.before(column).into_iter().map(|c| c as usize);
         // Takes the first of each pair, so that both are met.
-        for other in before.filter(|&c| c < image.columns()) {
+        for &other in before {
             sums[column] += count(other);
             sums[other] += own;
         }

@@ -4,12 +4,10 @@
 
 use std::fmt;
 
-use compress_core::artifact::Artifact;
+use compress_core::codec::Tensor;
 use compress_core::network::Network;
 use compress_core::ops::elementwise;
 use compress_core::{Error, Result};
-
-use super::network::decode;
 
 /// How far one tensor is from the original.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,17 +83,17 @@ impl ErrorReport {
         Ok(report)
     }
 
-    /// Compares a network with the decoded tensors of an artifact made from it.
+    /// Compares a network with the tensors that it became, decoded.
     ///
     /// # Errors
     /// As for [`ErrorReport::between`], and where a tensor does not decode.
-    pub fn of_artifact(original: &dyn Network, artifact: &Artifact) -> Result<Self> {
+    pub fn of_tensors(original: &dyn Network, tensors: &[Tensor]) -> Result<Self> {
         let count = original.parameters().len();
-        Error::check_shape("tensors", &[count], &[artifact.tensors.len()])?;
+        Error::check_shape("tensors", &[count], &[tensors.len()])?;
         let mut report = ErrorReport::default();
-        for tensor in &artifact.tensors {
-            let (name, shape, values) = decode(tensor)?;
-            report.push(original, name, shape, &values)?;
+        for tensor in tensors {
+            let values = tensor.values()?;
+            report.push(original, tensor.name(), tensor.shape(), &values)?;
         }
         Ok(report)
     }

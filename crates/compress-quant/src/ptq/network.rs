@@ -1,6 +1,6 @@
 //! Post-training quantization of a network, and reading it back.
 
-use compress_core::artifact::{Artifact, Tensor};
+use compress_core::codec::Tensor;
 use compress_core::network::{Network, Parameter, Role};
 use compress_core::{Error, Result};
 
@@ -19,8 +19,7 @@ pub enum BiasTreatment<'a> {
 /// biases as `biases` says.
 ///
 /// # Errors
-/// Where a parameter holds a NaN or an infinity, or the network does not list the parameters of
-/// its layers in their order.
+/// Where a parameter holds a NaN or an infinity.
 ///
 /// ```no_run
 /// use compress_core::network::Network;
@@ -29,8 +28,8 @@ pub enum BiasTreatment<'a> {
 ///
 /// # fn run(network: &dyn Network) -> compress_core::Result<()> {
 /// let scheme = by_name("linear_symmetric", &Settings::default())?;
-/// let artifact = quantize_network(network, scheme.as_ref(), BiasTreatment::Float)?;
-/// let report = ErrorReport::of_artifact(network, &artifact)?;
+/// let tensors = quantize_network(network, scheme.as_ref(), BiasTreatment::Float)?;
+/// let report = ErrorReport::of_tensors(network, &tensors)?;
 /// println!("{report}");
 /// # Ok(()) }
 /// ```
@@ -38,8 +37,8 @@ pub fn quantize_network(
     network: &dyn Network,
     weights: &dyn Scheme,
     biases: BiasTreatment<'_>,
-) -> Result<Artifact> {
-    assemble(network, |parameter| {
+) -> Result<Vec<Tensor>> {
+    encode_each(network, |parameter| {
         let scheme = match (parameter.role(), biases) {
             (Role::Weight, _) => weights,
             (Role::Bias, BiasTreatment::Scheme(scheme)) => scheme,
@@ -53,19 +52,18 @@ pub fn quantize_network(
     })
 }
 
-/// Replaces the parameters of `network` by the decoded tensors of `artifact`. So a network of the
-/// same layers can be measured as the compressed one.
+/// Replaces the parameters of `network` by the decoded `tensors`. So a network of the same layers
+/// can be measured as the compressed one.
 ///
 /// # Errors
-/// Where the architectures differ (the error names the first difference), a parameter has no tensor
-/// or a tensor no parameter, a shape differs, or a tensor does not decode. Nothing is changed then.
-pub fn load_into(artifact: &Artifact, network: &mut dyn Network) -> Result<()> {
-    network.architecture().check_same(&artifact.architecture)?;
-    let (found, expected) = (artifact.tensors.len(), network.parameters().len());
-    Error::check_shape("tensors of the artifact", &[expected], &[found])?;
-    let mut decoded: Vec<(&str, Vec<f32>)> = Vec::with_capacity(artifact.tensors.len());
-    for tensor in &artifact.tensors {
-        let (name, shape, values) = decode(tensor)?;
+/// Where a parameter has no tensor or a tensor no parameter, a shape differs, or a tensor does not
+/// decode. Nothing is changed then.
+pub fn load_into(tensors: &[Tensor], network: &mut dyn Network) -> Result<()> {
+    let (found, expected) = (tensors.len(), network.parameters().len());
+    Error::check_shape("the list of tensors", &[expected], &[found])?;
+    let mut decoded: Vec<(&str, Vec<f32>)> = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let name = tensor.name();
         if decoded.iter().any(|(other, _)| *other == name) {
             let expected = "a tensor for each parameter";
             return Err(Error::invalid(
@@ -74,9 +72,9 @@ pub fn load_into(artifact: &Artifact, network: &mut dyn Network) -> Result<()> {
                 expected,
             ));
         }
-        Error::check_shape(name, network.parameter(name)?.shape(), shape)?;
-        Error::check_shape(name, &[shape.iter().product()], &[values.len()])?;
-        decoded.push((name, values));
+        Error::check_shape(name, network.parameter(name)?.shape(), tensor.shape())?;
+        tensor.validate()?;
+        decoded.push((name, tensor.values()?));
     }
     for parameter in network.parameters_mut() {
         if let Some((_, values)) = decoded.iter().find(|d| d.0 == parameter.name()) {
@@ -86,57 +84,19 @@ pub fn load_into(artifact: &Artifact, network: &mut dyn Network) -> Result<()> {
     Ok(())
 }
 
-/// Makes an artifact of `network`. `encode` turns each parameter into codes; where it returns
-/// nothing, the parameter stays in full precision.
-pub(crate) fn assemble(
+/// The tensors of `network`, in its order. `encode` turns each parameter into codes; where it
+/// returns nothing, the parameter stays in full precision.
+pub(crate) fn encode_each(
     network: &dyn Network,
     encode: impl Fn(&Parameter) -> Result<Option<Tensor>>,
-) -> Result<Artifact> {
-    let architecture = network.architecture();
-    architecture.validate()?;
-    let parameters = network.parameters();
-    let expected = architecture.layers.iter().flat_map(|layer| {
-        [
-            (layer.weight_name(), vec![layer.outputs, layer.inputs]),
-            (layer.bias_name(), vec![layer.outputs]),
-        ]
-    });
-    let count = 2 * architecture.layers.len();
-    Error::check_shape("parameters", &[count], &[parameters.len()])?;
-    let mut tensors = Vec::with_capacity(count);
-    for (parameter, (name, shape)) in parameters.into_iter().zip(expected) {
-        if parameter.name() != name {
-            return Err(Error::invalid(
-                "a parameter's name",
-                parameter.name(),
-                format!("{name}, as the layers are in that order"),
-            ));
-        }
-        Error::check_shape(&name, &shape, parameter.shape())?;
-        tensors.push(match encode(parameter)? {
+) -> Result<Vec<Tensor>> {
+    let tensors = network.parameters().into_iter().map(|parameter| {
+        Ok(match encode(parameter)? {
             Some(tensor) => tensor,
             None => full_precision(parameter)?,
-        });
-    }
-    Ok(Artifact {
-        architecture,
-        tensors,
-    })
-}
-
-/// Name, shape and values of a stored tensor.
-pub(super) fn decode(tensor: &Tensor) -> Result<(&str, &[usize], Vec<f32>)> {
-    Ok(match tensor {
-        Tensor::Float {
-            name,
-            shape,
-            values,
-        } => (name, shape, values.clone()),
-        Tensor::Quantized(tensor) => {
-            tensor.validate()?;
-            (&tensor.name, &tensor.shape, tensor.dequantize()?)
-        }
-    })
+        })
+    });
+    tensors.collect()
 }
 
 fn full_precision(parameter: &Parameter) -> Result<Tensor> {

@@ -1,7 +1,6 @@
 //! Quantization-aware training (QAT) with fake quantization, as a training hook.
 
-use compress_core::artifact::{Artifact, Tensor};
-use compress_core::codec::{Grid, WeightCodec};
+use compress_core::codec::{Grid, Tensor, WeightCodec};
 use compress_core::network::{Network, Parameter, Role};
 use compress_core::train::{Step, TrainHook};
 use compress_core::{Result, structured};
@@ -10,7 +9,7 @@ use super::check_fitted;
 use super::saturation::Saturation;
 use crate::Error;
 use crate::codecs::from_grid;
-use crate::ptq::assemble;
+use crate::ptq::encode_each;
 use crate::schemes::Scheme;
 
 /// The parameters that a scheme is assigned to.
@@ -39,7 +38,7 @@ pub enum Gradient {
 ///
 /// Before each forward pass every weight is replaced by decode(encode(weight)). After the backward
 /// pass the full-precision weights are put back, and the optimizer changes those. The codecs are
-/// fitted once and then frozen, so [`FakeQuantize::to_artifact`] stores exactly what was trained. A
+/// fitted once and then frozen, so [`FakeQuantize::to_tensors`] stores exactly what was trained. A
 /// step allocates nothing but the list of parameters that the network hands out.
 /// [`crate::qat::LearnedStep`] learns the steps instead.
 ///
@@ -171,11 +170,10 @@ impl FakeQuantize {
     /// precision.
     ///
     /// # Errors
-    /// Where the network is not the one that was fitted to, does not list its parameters in the
-    /// order of its layers, or holds a NaN.
-    pub fn to_artifact(&self, network: &dyn Network) -> Result<Artifact> {
+    /// Where the network is not the one that was fitted to, or holds a NaN.
+    pub fn to_tensors(&self, network: &dyn Network) -> Result<Vec<Tensor>> {
         self.check(&network.parameters())?;
-        assemble(network, |parameter| {
+        encode_each(network, |parameter| {
             let tensor = self.tensors.iter().find(|t| t.name == parameter.name());
             tensor
                 .map(|tensor| {

@@ -1,6 +1,6 @@
 //! Learned step size quantization (LSQ), with a penalty on the bits of the codes.
 
-use compress_core::artifact::{Artifact, Tensor};
+use compress_core::codec::Tensor;
 use compress_core::network::{Network, Parameter, Role};
 use compress_core::ops::scalar::exp;
 use compress_core::train::{Step, TrainHook};
@@ -9,7 +9,7 @@ use compress_core::{Error as CoreError, Result, structured};
 use self::tensor::{BETAS, Learned, top};
 use super::check_fitted;
 use crate::Error;
-use crate::ptq::assemble;
+use crate::ptq::encode_each;
 
 mod tensor;
 
@@ -94,8 +94,8 @@ impl LearnedStep {
     /// let options = LearnedStepOptions { bits: 3, ..LearnedStepOptions::default() };
     /// let mut steps = LearnedStep::fit(trainer.network(), options)?;
     /// trainer.fit(&data, &compress_testing::CrossEntropy, &mut [&mut steps])?;
-    /// let artifact = steps.to_artifact(trainer.network())?;
-    /// # let _ = artifact;
+    /// let tensors = steps.to_tensors(trainer.network())?;
+    /// # let _ = tensors;
     /// # Ok::<(), compress_core::Error>(())
     /// ```
     pub fn fit(network: &dyn Network, options: LearnedStepOptions) -> Result<Self> {
@@ -137,7 +137,7 @@ impl LearnedStep {
     }
 
     /// Replaces the trained weights of `network` by their rounded values, for good. Rounding may
-    /// leave neurons without effect. Once those are removed, [`LearnedStep::to_artifact`] stores
+    /// leave neurons without effect. Once those are removed, [`LearnedStep::to_tensors`] stores
     /// the rest with the same codes.
     ///
     /// # Errors
@@ -165,14 +165,14 @@ impl LearnedStep {
     /// # Errors
     /// Where the network lacks a tensor that a step was learned for, holds quantized values now,
     /// or has a weight that is NaN or infinite.
-    pub fn to_artifact(&self, network: &dyn Network) -> Result<Artifact> {
+    pub fn to_tensors(&self, network: &dyn Network) -> Result<Vec<Tensor>> {
         if self.swapped {
             return Err(Error::Swapped.into());
         }
         for tensor in &self.tensors {
             network.parameter(&tensor.name)?;
         }
-        assemble(network, |parameter| {
+        encode_each(network, |parameter| {
             let tensor = self.tensors.iter().find(|t| t.name == parameter.name());
             let encoded = tensor.map(|t| t.encode(parameter, self.options.bits));
             Ok(encoded.transpose()?.map(Tensor::Quantized))

@@ -1,9 +1,7 @@
 //! The price of codes in the file's entropy coder.
 
-use compress_core::coding::matrix::geometry::Geometry;
-use compress_core::coding::matrix::presence_bits;
-use compress_core::network::Network;
 use compress_core::ops::scalar::ln;
+use compress_core::price::{MatrixPrices, Prices as Coder};
 use compress_core::{Error, Result};
 
 use super::RefineOptions;
@@ -13,9 +11,9 @@ use super::chain::{Chain, Place};
 /// smaller ones, that is chance.
 const LEAST: f64 = 0.3;
 
-/// How the columns of each layer are arranged.
-pub(super) struct Rates {
-    geometries: Vec<Geometry>,
+/// The coder's prices for each layer.
+pub(super) struct Rates<'a> {
+    matrices: Vec<Box<dyn MatrixPrices + 'a>>,
     top: i32,
 }
 
@@ -27,8 +25,13 @@ pub(super) struct Prices {
     magnitudes: Vec<Vec<f64>>,
 }
 
-impl Rates {
-    pub(super) fn new(network: &dyn Network, top: i32, options: &RefineOptions) -> Result<Self> {
+impl<'a> Rates<'a> {
+    pub(super) fn new(
+        chain: &Chain,
+        coder: &'a dyn Coder,
+        top: i32,
+        options: &RefineOptions,
+    ) -> Result<Self> {
         if !(options.penalty.is_finite() && options.penalty >= 0.0) {
             let expected = "finite and not negative";
             return Err(Error::invalid("penalty", options.penalty, expected));
@@ -39,23 +42,19 @@ impl Rates {
             let expected = "positive and finite";
             return Err(Error::invalid("the grid of the biases", share, expected));
         }
-        let architecture = network.architecture();
-        let mut geometries: Vec<Geometry> = architecture
-            .layers
-            .iter()
-            .map(|layer| Geometry::line(layer.inputs))
-            .collect();
-        if let (Some(images), Some(first)) = (options.images, geometries.first_mut()) {
-            *first = Geometry::of_first_layer(&architecture, images)?;
-        }
-        Ok(Rates { geometries, top })
+        let layers = chain.layers.iter();
+        let matrices = layers.map(|layer| coder.matrix(&layer.name, layer.inputs));
+        Ok(Rates {
+            matrices: matrices.collect(),
+            top,
+        })
     }
 
     pub(super) fn of(&self, chain: &Chain) -> Prices {
-        let layers = chain.layers.iter().zip(&self.geometries);
+        let layers = chain.layers.iter().zip(&self.matrices);
         Prices {
             presence: layers
-                .map(|(layer, geometry)| presence_bits(geometry, &layer.codes))
+                .map(|(layer, matrix)| matrix.presence_bits(&layer.codes))
                 .collect(),
             magnitudes: chain
                 .layers

@@ -1,28 +1,41 @@
 //! Folded and rounded networks against the ones they come from.
 
-use compress_core::artifact::{Artifact, Tensor};
-use compress_core::codec::{Grid, QuantizedTensor, sqrt2_power};
-use compress_core::network::{Activation, Network};
-use compress_core::runtime::Runtime;
+use compress_core::chain::{Activation, Architecture};
+use compress_core::codec::{Grid, QuantizedTensor, Tensor, sqrt2_power};
+use compress_core::network::Network;
+use compress_format::artifact::Artifact;
+use compress_format::runtime::Runtime;
 use compress_quant::folding::{fold_steps, round_biases};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_testing::{Chain, normal};
 use ndarray::Array2;
 use proptest::prelude::*;
 
-fn artifact(seed: u64) -> Artifact {
+fn chain() -> Architecture {
+    Architecture::mlp(&[9, 12, 7, 4], Activation::Relu).unwrap()
+}
+
+fn quantized(seed: u64) -> Vec<Tensor> {
     let network = Chain::normal(&[9, 12, 7, 4], seed);
     let steps = LearnedStep::fit(&network, LearnedStepOptions::default()).unwrap();
-    steps.to_artifact(&network).unwrap()
+    steps.to_tensors(&network).unwrap()
 }
 
 fn inputs(rows: usize, seed: u64) -> Array2<f32> {
     Array2::from_shape_vec((rows, 9), normal(seed, "inputs", rows * 9)).unwrap()
 }
 
-fn predict(artifact: &Artifact, inputs: &Array2<f32>) -> Array2<f32> {
-    let runtime = Runtime::new(artifact.clone()).unwrap();
-    runtime.predict(inputs.view()).unwrap()
+fn predict(tensors: &[Tensor], inputs: &Array2<f32>) -> Array2<f32> {
+    logits(&chain(), tensors, inputs).unwrap()
+}
+
+fn logits(
+    chain: &Architecture,
+    tensors: &[Tensor],
+    inputs: &Array2<f32>,
+) -> compress_core::Result<Array2<f32>> {
+    let artifact = Artifact::of_chain(chain.clone(), tensors.to_vec())?;
+    Runtime::new(artifact)?.predict(inputs.view())
 }
 
 /// The scale of a quantized tensor.
@@ -73,9 +86,9 @@ proptest! {
 
     #[test]
     fn folding_keeps_the_function_up_to_one_factor(seed in 0_u64..1000) {
-        let original = artifact(seed);
-        let (folded, scale) = fold_steps(&original).unwrap();
-        for weight in folded.tensors.iter().step_by(2) {
+        let original = quantized(seed);
+        let (folded, scale) = fold_steps(&chain(), &original).unwrap();
+        for weight in folded.iter().step_by(2) {
             let Tensor::Quantized(tensor) = weight else { panic!("not quantized") };
             let Grid::Linear { scales, .. } = &tensor.grid else { panic!("not linear") };
             prop_assert_eq!(&scales[..], &[1.0]);
@@ -90,29 +103,29 @@ proptest! {
 
     #[test]
     fn rounded_biases_keep_the_tolerance_and_no_coarser_step_does(seed in 0_u64..1000) {
-        let (folded, _) = fold_steps(&artifact(seed)).unwrap();
+        let (folded, _) = fold_steps(&chain(), &quantized(seed)).unwrap();
         let x = inputs(200, seed);
-        let rounded = round_biases(&folded, x.view(), 0.03).unwrap();
+        let rounded = round_biases(&chain(), &folded, 0.03, &|t| Ok(predict(t, &x))).unwrap();
         let allowed = 0.03 * spread(&predict(&folded, &x));
-        let change = |artifact: &Artifact| root_mean_square(&predict(artifact, &x), &predict(&folded, &x));
+        let change = |tensors: &[Tensor]| root_mean_square(&predict(tensors, &x), &predict(&folded, &x));
         prop_assert!(change(&rounded) <= 1.0001 * allowed);
         let mut biases = 0.0;
         for index in [1, 3, 5] {
             // The layers before are rounded, those behind not yet, and the step is the next
             // coarser one: more than the share of the biases so far is not allowed.
             let mut coarser = folded.clone();
-            coarser.tensors[..index].clone_from_slice(&rounded.tensors[..index]);
-            let values = folded.tensors[index].values().unwrap();
+            coarser[..index].clone_from_slice(&rounded[..index]);
+            let values = folded[index].values().unwrap();
             biases += values.len() as f64;
-            let step = step(&rounded.tensors[index]) * std::f32::consts::SQRT_2;
+            let step = step(&rounded[index]) * std::f32::consts::SQRT_2;
             let values: Vec<f32> = values.iter().map(|v| (v / step).round_ties_even() * step).collect();
             let none_left = values.iter().all(|v| *v == 0.0);
-            let (name, shape) = (folded.tensors[index].name().into(), vec![values.len()]);
-            coarser.tensors[index] = Tensor::Float { name, shape, values };
+            let (name, shape) = (folded[index].name().into(), vec![values.len()]);
+            coarser[index] = Tensor::Float { name, shape, values };
             let share = (biases / (12.0_f64 + 7.0 + 4.0)).sqrt();
             prop_assert!(none_left || change(&coarser) > 0.9999 * allowed * share, "{}", index);
         }
-        for (tensor, float) in rounded.tensors.iter().zip(&folded.tensors).skip(1).step_by(2) {
+        for (tensor, float) in rounded.iter().zip(&folded).skip(1).step_by(2) {
             let Tensor::Quantized(tensor) = tensor else { panic!("not quantized") };
             let Grid::Linear { scales, .. } = &tensor.grid else { panic!("not linear") };
             prop_assert!((-120..=120).any(|e| sqrt2_power(e) == scales[0]));
@@ -127,23 +140,28 @@ proptest! {
 fn refuses_what_it_cannot_fold_or_round() {
     let network = Chain::normal(&[9, 12, 4], 3);
     let steps = LearnedStep::fit(&network, LearnedStepOptions::default()).unwrap();
-    let mut other = steps.to_artifact(&network).unwrap();
-    let (folded, _) = fold_steps(&other).unwrap();
-    other.architecture.layers[0].activation = Activation::Tanh;
-    let error = fold_steps(&other).unwrap_err().to_string();
+    let mut other = steps.to_tensors(&network).unwrap();
+    let chain = network.architecture();
+    let (folded, _) = fold_steps(&chain, &other).unwrap();
+    let mut curved = chain.clone();
+    curved.layers[0].activation = Activation::Tanh;
+    let error = fold_steps(&curved, &other).unwrap_err().to_string();
     assert!(error.contains("layers.0"), "{error}");
-    other.architecture = network.architecture();
-    other.tensors[2] = Tensor::Float {
+    let error = fold_steps(&chain, &other[..3]).unwrap_err().to_string();
+    assert!(error.contains("layers.1.bias"), "{error}");
+    other[2] = Tensor::Float {
         name: "layers.1.weight".into(),
         shape: vec![4, 12],
         values: vec![1.0; 48],
     };
-    let error = fold_steps(&other).unwrap_err().to_string();
+    let error = fold_steps(&chain, &other).unwrap_err().to_string();
     assert!(error.contains("layers.1.weight"), "{error}");
-    let x = inputs(5, 1);
+    let round = |tolerance, x: &Array2<f32>| {
+        round_biases(&chain, &folded, tolerance, &|t| logits(&chain, t, x))
+    };
     for tolerance in [0.0, -1.0, f32::NAN, 1e-12] {
-        assert!(round_biases(&folded, x.view(), tolerance).is_err());
+        assert!(round(tolerance, &inputs(5, 1)).is_err());
     }
-    assert!(round_biases(&folded, Array2::zeros((0, 9)).view(), 0.1).is_err());
-    assert!(round_biases(&folded, Array2::zeros((3, 8)).view(), 0.1).is_err());
+    assert!(round(0.1, &Array2::zeros((0, 9))).is_err());
+    assert!(round(0.1, &Array2::zeros((3, 8))).is_err());
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compress_core::artifact::Tensor;
+use compress_core::codec::Tensor;
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::Network;
 use compress_core::train::{Fit, Step, TrainHook};
@@ -109,26 +109,26 @@ fn run(penalty: f32) -> (Sgd, LearnedStep, Vec<f32>) {
 fn trains_what_it_ships() {
     let (mut trainer, mut hook, losses) = run(0.0);
     assert!(losses[159] < 0.5 * losses[0], "{losses:?}");
-    let artifact = hook.to_artifact(trainer.network()).unwrap();
-    let again = hook.to_artifact(trainer.network()).unwrap();
-    assert_eq!(artifact, again);
+    let tensors = hook.to_tensors(trainer.network()).unwrap();
+    let again = hook.to_tensors(trainer.network()).unwrap();
+    assert_eq!(tensors, again);
     hook.before_evaluation(&mut trainer.network).unwrap();
-    for (parameter, tensor) in trainer.network.parameters().iter().zip(&artifact.tensors) {
+    for (parameter, tensor) in trainer.network.parameters().iter().zip(&tensors) {
         assert_eq!(parameter.values(), tensor.values().unwrap());
     }
-    assert!(hook.to_artifact(trainer.network()).is_err());
+    assert!(hook.to_tensors(trainer.network()).is_err());
     assert!(hook.save().is_err());
     hook.after_evaluation(&mut trainer.network).unwrap();
-    assert!(matches!(artifact.tensors[0], Tensor::Quantized(_)));
-    assert!(matches!(artifact.tensors[1], Tensor::Float { .. }));
+    assert!(matches!(tensors[0], Tensor::Quantized(_)));
+    assert!(matches!(tensors[1], Tensor::Float { .. }));
 }
 
 #[test]
 fn a_penalty_makes_codes_smaller() {
     let magnitudes = |penalty| {
         let (trainer, hook, _) = run(penalty);
-        let artifact = hook.to_artifact(trainer.network()).unwrap();
-        let codes = artifact.tensors.iter().filter_map(|t| match t {
+        let tensors = hook.to_tensors(trainer.network()).unwrap();
+        let codes = tensors.iter().filter_map(|t| match t {
             Tensor::Quantized(t) => Some(t.codes.iter().map(|c| c.abs()).sum::<i32>()),
             Tensor::Float { .. } => None,
         });
@@ -197,7 +197,7 @@ fn what_is_not_a_number_is_an_error_that_names_the_tensor() {
     assert_eq!(hook.step(WEIGHT), fitted);
     let mut saved = hook.save().unwrap();
     network.parameters[0].values_mut()[3] = f32::NAN;
-    let error = hook.to_artifact(&network).unwrap_err().to_string();
+    let error = hook.to_tensors(&network).unwrap_err().to_string();
     assert!(error.contains(WEIGHT), "{error}");
     // The last four bytes are a power that Adam divides by.
     let end = saved.len();
@@ -222,23 +222,23 @@ fn rounded_weights_keep_their_codes_when_neurons_go() {
         let shipped = network.values();
         hook.after_evaluation(&mut network).unwrap();
 
-        let before = hook.to_artifact(&network).unwrap();
+        let before = hook.to_tensors(&network).unwrap();
         hook.round(&mut network).unwrap();
         assert_eq!(network.values(), shipped);
-        assert_eq!(hook.to_artifact(&network).unwrap(), before);
+        assert_eq!(hook.to_tensors(&network).unwrap(), before);
 
         let mut smaller = network.clone();
         smaller
             .remove_neurons(0, &[true, false, true, true, false])
             .unwrap();
-        let artifact = hook.to_artifact(&smaller).unwrap();
-        artifact.validate().unwrap();
-        for (tensor, values) in artifact.tensors.iter().zip(smaller.values()) {
+        let tensors = hook.to_tensors(&smaller).unwrap();
+        tensors.iter().for_each(|t| t.validate().unwrap());
+        for (tensor, values) in tensors.iter().zip(smaller.values()) {
             assert_eq!(tensor.values().unwrap(), values);
         }
         // Rounding is for the network that was trained; a layer that is gone is an error.
         assert!(hook.round(&mut smaller).is_err());
-        let error = hook.to_artifact(&Chain::normal(&[6, 3], 2)).unwrap_err();
+        let error = hook.to_tensors(&Chain::normal(&[6, 3], 2)).unwrap_err();
         assert!(error.to_string().contains("layers.1.weight"), "{error}");
         let unrounded = network.values();
         network.parameters[2].values_mut()[1] = f32::INFINITY;

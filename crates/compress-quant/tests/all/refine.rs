@@ -1,12 +1,13 @@
 //! Refined codes against the loss of the whole network, and against all of their neighbours.
 
 use compress_core::Result;
-use compress_core::artifact::{Artifact, Tensor};
-use compress_core::codec::Grid;
-use compress_core::coding::matrix::geometry::Images;
+use compress_core::codec::{Grid, Tensor};
 use compress_core::network::{Activation, Network, Role};
-use compress_core::runtime::Runtime;
 use compress_core::train::{ArraySamples, Samples};
+use compress_format::CoderPrices;
+use compress_format::artifact::Artifact;
+use compress_format::coding::matrix::geometry::Images;
+use compress_format::runtime::Runtime;
 use compress_quant::folding::{fold_steps, round_biases};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_quant::refine::{RefineOptions, Sweep, refine};
@@ -17,7 +18,6 @@ const OPTIONS: RefineOptions = RefineOptions {
     penalty: 0.0,
     temperature: 1.0,
     sweeps: 3,
-    images: None,
     bias_grid: None,
     seed: 4,
 };
@@ -102,6 +102,7 @@ fn run(
         &indices,
         view,
         options,
+        &CoderPrices::plain(),
         &mut progress,
     )
     .unwrap()
@@ -227,24 +228,23 @@ fn biases_on_a_grid_are_whole_once_steps_are_folded_and_better_than_rounded_late
             ..OPTIONS
         };
         run(&mut network, &steps, 400, &options);
-        let (folded, scale) = fold_steps(&steps.to_artifact(&network).unwrap()).unwrap();
+        let chain = network.architecture();
+        let (folded, scale) = fold_steps(&chain, &steps.to_tensors(&network).unwrap()).unwrap();
         let (data, targets) = data(400);
+        let predict = |tensors: &[Tensor]| {
+            let artifact = Artifact::of_chain(chain.clone(), tensors.to_vec())?;
+            Runtime::new(artifact)?.predict(data.inputs())
+        };
         // Biases lie on the grid, so that nothing is lost even where next to nothing may be.
-        let whole = round_biases(&folded, data.inputs(), 1e-5).unwrap();
+        let whole = round_biases(&chain, &folded, 1e-5, &predict).unwrap();
         let mut free = self::network(Activation::Relu).0;
         let options = RefineOptions {
             bias_grid: None,
             ..options
         };
         run(&mut free, &steps, 400, &options);
-        let (mut later, _) = fold_steps(&steps.to_artifact(&free).unwrap()).unwrap();
-        for (later, whole) in later
-            .tensors
-            .iter_mut()
-            .zip(&whole.tensors)
-            .skip(1)
-            .step_by(2)
-        {
+        let (mut later, _) = fold_steps(&chain, &steps.to_tensors(&free).unwrap()).unwrap();
+        for (later, whole) in later.iter_mut().zip(&whole).skip(1).step_by(2) {
             let Tensor::Quantized(whole) = whole else {
                 panic!("a bias is not rounded");
             };
@@ -270,11 +270,8 @@ fn biases_on_a_grid_are_whole_once_steps_are_folded_and_better_than_rounded_late
                 values: rounded,
             };
         }
-        let of = |artifact: &Artifact| {
-            let logits = Runtime::new(artifact.clone())
-                .unwrap()
-                .predict(data.inputs());
-            let logits = logits.unwrap() * (scale as f32 / temperature);
+        let of = |tensors: &[Tensor]| {
+            let logits = predict(tensors).unwrap() * (scale as f32 / temperature);
             loss_of(&logits, &targets)
         };
         let (on_grid, later) = (of(&whole), of(&later));
@@ -330,6 +327,7 @@ fn grids_out_of_range_are_refused() {
             &indices,
             targets.view(),
             &options,
+            &CoderPrices::plain(),
             &mut |_, _| {},
         );
         let error = found.unwrap_err().to_string();
@@ -398,7 +396,16 @@ fn targets_belong_to_the_samples_that_are_named() {
         let (mut network, steps) = network(Activation::Relu);
         let view = targets.view();
         let done = &mut |_, _| {};
-        let sweeps = refine(&mut network, &steps, data, indices, view, &OPTIONS, done);
+        let sweeps = refine(
+            &mut network,
+            &steps,
+            data,
+            indices,
+            view,
+            &OPTIONS,
+            &CoderPrices::plain(),
+            done,
+        );
         let after = loss(&network, those.inputs(), &targets);
         assert!((sweeps.unwrap().last().unwrap().loss - after).abs() < 1e-5);
         weights(&network)
@@ -414,10 +421,23 @@ fn threads_change_no_bit() {
             let (mut network, steps) = network(Activation::Relu);
             let options = RefineOptions {
                 penalty: 1e-4,
-                images: Some(Images::one(2, 3)),
                 ..OPTIONS
             };
-            let sweeps = run(&mut network, &steps, 2_600, &options);
+            let chain = network.architecture();
+            let prices = CoderPrices::of_images(&chain, Images::one(2, 3)).unwrap();
+            let (data, targets) = data(2_600);
+            let indices: Vec<usize> = (0..data.len()).collect();
+            let sweeps = refine(
+                &mut network,
+                &steps,
+                &data,
+                &indices,
+                targets.view(),
+                &options,
+                &prices,
+                &mut |_, _| {},
+            );
+            let sweeps = sweeps.unwrap();
             (weights(&network), sweeps)
         })
     });
@@ -473,6 +493,7 @@ fn refused(
         indices,
         targets,
         options,
+        &CoderPrices::plain(),
         &mut progress,
     );
     assert_eq!(weights(network), before);
@@ -508,11 +529,6 @@ fn options_and_targets_that_make_no_sense_are_refused() {
         let said = says(&NAMED, wrong.view(), OPTIONS);
         assert!(said.contains("the targets of sample 16"), "{said}");
     }
-    let options = RefineOptions {
-        images: Some(Images::one(2, 7)),
-        ..OPTIONS
-    };
-    assert!(says(&NAMED, targets.view(), options).contains("the images"));
 }
 
 #[test]

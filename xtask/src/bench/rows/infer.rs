@@ -1,9 +1,10 @@
 //! Predictions of a loaded model, one call after the other in the same buffers. The weights are
 //! read once a call, whatever the batch.
 
-use compress_core::artifact::{Artifact, Tensor};
-use compress_core::network::Activation;
-use compress_core::runtime::{Arithmetic, LayerKernel, Runtime};
+use compress_core::codec::Tensor;
+use compress_core::network::{Activation, Network};
+use compress_format::artifact::Artifact;
+use compress_format::runtime::{Arithmetic, LayerKernel, Runtime};
 use compress_nn::{Init, Mlp};
 use compress_quant::Granularity;
 use compress_quant::schemes::{LinearSymmetric, Range, Scheme};
@@ -31,7 +32,7 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn predict(bench: &Bench, widths: &[usize], arithmetic: Arithmetic, batch: usize) -> Outcome {
     let network = Mlp::new(widths, Activation::Relu, Init::HeUniform, 1, "bench")?;
-    let mut artifact = network.to_artifact();
+    let mut artifact = Artifact::of_chain(network.architecture(), network.to_tensors())?;
     if arithmetic == Arithmetic::Integer {
         quantize(&mut artifact)?;
     }

@@ -12,6 +12,7 @@ use compress_quant::schemes::{Codebook, LinearSymmetric, PowerOfTwo, Range, Sche
 
 use super::lab::{Lab, Outcome, Plan, StageError};
 use super::together::gradual_pruning;
+use crate::experiments::network::artifact_of;
 
 /// What a stage does to the dense student.
 pub(super) type Technique = fn(&Lab<'_>, &Outcome) -> Result<Outcome, StageError>;
@@ -95,14 +96,15 @@ fn two_bits(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
     );
     let hooks: &mut [&mut dyn TrainHook] = &mut [&mut quantize];
     let (network, epochs) = lab.train(network, &plan, &lab.training, &CrossEntropy, hooks)?;
-    let (file, _) = quantize.to_artifact(&network)?.to_bytes()?;
+    let (file, _) = artifact_of(&network, quantize.to_tensors(&network)?)?.to_bytes()?;
     Ok(Outcome::with_file(&network, file, epochs))
 }
 
 /// Rounded after training, the biases left in f32.
 fn rounded(dense: &Outcome, scheme: &dyn Scheme) -> Result<Outcome, StageError> {
     let network = dense.network()?;
-    let (file, _) = quantize_network(&network, scheme, BiasTreatment::Float)?.to_bytes()?;
+    let tensors = quantize_network(&network, scheme, BiasTreatment::Float)?;
+    let (file, _) = artifact_of(&network, tensors)?.to_bytes()?;
     Ok(Outcome::with_file(&network, file, Vec::new()))
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use crate::experiments::decoded::nonzero;
-use crate::experiments::network::StoredNetwork;
+use crate::experiments::network::{StoredNetwork, float_artifact};
 use crate::experiments::rate::Rate;
 use crate::run::{Run, RunError};
 
@@ -34,7 +34,7 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Of a network that goes into its file as it is, in f32.
     pub(super) fn float(network: &Mlp, epochs: Vec<EpochReport>) -> Result<Self, StageError> {
-        let (file, _) = network.to_artifact().to_bytes()?;
+        let (file, _) = float_artifact(network)?.to_bytes()?;
         Ok(Self::with_file(network, file, epochs))
     }
 

@@ -12,6 +12,7 @@ use compress_quant::qat::{FakeQuantize, Target};
 use compress_quant::schemes::{LinearSymmetric, Range};
 
 use super::lab::{Lab, Outcome, Plan, StageError};
+use crate::experiments::network::artifact_of;
 
 /// A wide network with dropout on augmented images; the last epochs see little augmentation, so
 /// that it ends on images like those it will be asked about.
@@ -97,7 +98,7 @@ pub(super) fn quantized(
     );
     let hooks: &mut [&mut dyn TrainHook] = &mut [&mut mask, &mut quantize];
     let (network, epochs) = from_teacher(lab, teacher, network, &plan, hooks)?;
-    let (file, _) = quantize.to_artifact(&network)?.to_bytes()?;
+    let (file, _) = artifact_of(&network, quantize.to_tensors(&network)?)?.to_bytes()?;
     Ok(Outcome::with_file(&network, file, epochs))
 }
 

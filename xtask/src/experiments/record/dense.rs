@@ -1,9 +1,9 @@
 //! The track `dense`: no pruning. Dense students from the teachers' logits alone, then rounded
 //! without training.
 
-use compress_core::artifact::Artifact;
 use compress_core::codec::Granularity;
-use compress_nn::Mlp;
+use compress_core::network::Network;
+use compress_format::artifact::Artifact;
 use compress_quant::ptq::{BiasTreatment, quantize_network};
 use compress_quant::schemes::LinearSymmetric;
 
@@ -13,6 +13,7 @@ use super::lab::{Plan, Student};
 use super::measure::Measured;
 use super::setup::Setup;
 use super::summary::{Column, cell, mean, push, push_row, seed_table};
+use crate::experiments::network::of_file;
 use crate::run::{Run, RunError};
 
 /// Trains the teachers, then the students of all seeds, rounds them, then measures.
@@ -55,9 +56,10 @@ pub(super) fn run(run: &Run, settings: &DenseSettings) -> Result<(), RunError> {
 
 /// The weights in few bits, the biases as they were.
 fn rounded(student: &Student, rounding: &Rounding) -> compress_core::Result<Student> {
-    let network = Mlp::from_artifact(&Artifact::from_bytes(&student.file)?)?;
+    let network = of_file(&student.file)?;
     let scheme = LinearSymmetric::new(rounding.bits, Granularity::Channel, rounding.range)?;
-    let artifact = quantize_network(&network, &scheme, BiasTreatment::Float)?;
+    let tensors = quantize_network(&network, &scheme, BiasTreatment::Float)?;
+    let artifact = Artifact::of_chain(network.architecture(), tensors)?;
     let (file, _) = artifact.to_bytes()?;
     Ok(Student {
         file,

@@ -4,10 +4,11 @@
 use std::error::Error;
 
 use compress_core::mask::Criterion;
-use compress_core::network::{Activation, Front, Network, Role};
+use compress_core::network::{Activation, Network, Role};
 use compress_core::ops::softmax;
 use compress_core::train::{ArraySamples, EpochReport, Fit, Samples, TrainHook};
 use compress_distill::{SoftTargets, Teacher};
+use compress_format::Pooling;
 use compress_nn::data::ImageSet;
 use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
 use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, compact};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::teacher_settings::{TeacherSettings, TransferSettings};
 use super::teachers;
+use crate::experiments::network::float_artifact;
 use crate::experiments::rate::Rate;
 use crate::progress::Progress;
 use crate::run::{Run, RunError};
@@ -29,7 +31,7 @@ pub(super) struct Lessons {
     pub(super) transfer: TransferSettings,
     pub(super) batch: usize,
     /// What a student's first layer reads the images through.
-    pub(super) front: Option<Front>,
+    pub(super) front: Option<Pooling>,
 }
 
 /// What a stage leaves: a file, and how training went.
@@ -210,7 +212,7 @@ impl<'a> Lab<'a> {
 impl Student {
     /// A network in full precision.
     pub(super) fn of(network: &Mlp, epochs: Vec<EpochReport>) -> Result<Self, StageError> {
-        let (file, _) = network.to_artifact().to_bytes()?;
+        let (file, _) = float_artifact(network)?.to_bytes()?;
         Ok(Student { file, epochs })
     }
 }
@@ -236,7 +238,7 @@ fn spread(samples: usize, images: usize, copies: usize) -> Vec<usize> {
 
 /// The images as students read them.
 fn as_read(
-    front: Option<Front>,
+    front: Option<Pooling>,
     images: ImageSet,
 ) -> compress_core::Result<Box<dyn Samples + Send>> {
     Ok(match front {

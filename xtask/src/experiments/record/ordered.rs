@@ -1,9 +1,10 @@
 //! The hidden neurons of a finished file in an order in which it is shorter.
 
-use compress_core::artifact::{Artifact, Tensor};
 use compress_core::codec::Grid;
+use compress_core::codec::Tensor;
 use compress_core::network::{Network, Parameter};
 use compress_core::{Error, Result};
+use compress_format::artifact::Artifact;
 use compress_nn::Mlp;
 use compress_prune::improve_order;
 use ndarray::Array2;
@@ -84,7 +85,7 @@ mod tests {
     use compress_core::codec::{Granularity, QuantizedTensor};
     use compress_core::network::{Activation, Architecture};
     use compress_core::rng::{below, stream};
-    use compress_core::runtime::Runtime;
+    use compress_format::runtime::Runtime;
 
     use super::*;
 

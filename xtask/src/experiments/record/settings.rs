@@ -2,8 +2,8 @@
 //! validation images and seeds from 101 on (`docs/results/openings.md`). The penalties are estimates
 //! from those and from the bytes of openings, and were lowered where one had missed in errors.
 
-use compress_core::coding::matrix::geometry::Images;
-use compress_core::network::Front;
+use compress_format::Pooling;
+use compress_format::coding::matrix::geometry::Images;
 use serde::{Deserialize, Serialize};
 
 use super::Options;
@@ -55,8 +55,8 @@ impl Track {
     }
 
     /// What stands before the first layer.
-    pub(super) fn front(self, shape: Shape) -> Option<Front> {
-        (self == Track::Pooled).then_some(Front::TentPyramid {
+    pub(super) fn front(self, shape: Shape) -> Option<Pooling> {
+        (self == Track::Pooled).then_some(Pooling::TentPyramid {
             height: shape.height as u32,
             width: shape.width as u32,
         })

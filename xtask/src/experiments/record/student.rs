@@ -2,9 +2,14 @@
 //! meanwhile, then quantized, refined code by code, repaired and refined again, and its neurons put
 //! into an order that a search finds cheaper.
 
-use compress_core::artifact::Artifact;
+use std::sync::Arc;
+
 use compress_core::mask::Mask;
+use compress_core::network::Network;
 use compress_core::train::TrainHook;
+use compress_format::CoderPrices;
+use compress_format::artifact::Artifact;
+use compress_format::runtime::Runtime;
 use compress_nn::Mlp;
 use compress_prune::{MaskHook, RateAware, compact, order_neurons};
 use compress_quant::folding::{fold_steps, round_biases};
@@ -17,6 +22,7 @@ use super::lab::{Lab, Plan, StageError, Student, append};
 use super::ordered::ordered;
 use super::settings::Settings;
 use super::teachers;
+use crate::experiments::network::of_file;
 use crate::run::{Run, RunError, as_json};
 use crate::store::Store;
 
@@ -45,9 +51,11 @@ pub(super) fn pruned_store(run: &Run, settings: &Settings) -> Result<Store, RunE
 
 /// From untrained to as few weights as the target has, without what is dead.
 pub(super) fn pruned(lab: &Lab<'_>, settings: &Settings, seed: u64) -> Result<Student, StageError> {
-    let criterion = RateAware::default().of_images(settings.track.images(settings.shape));
-    let criterion = Box::new(criterion);
-    lab.pruned("pruned", seed, &settings.pruning(), criterion)
+    let pruning = settings.pruning();
+    let chain = lab.untrained(pruning.hidden, seed)?.architecture();
+    let prices = CoderPrices::of_images(&chain, settings.track.images(settings.shape))?;
+    let criterion = Box::new(RateAware::default().with_prices(Arc::new(prices)));
+    lab.pruned("pruned", seed, &pruning, criterion)
 }
 
 /// Changes codes and biases one by one for a smaller loss on samples of the transfer set, and for
@@ -64,10 +72,11 @@ fn refine_codes(
         penalty: settings.target.penalty,
         temperature: settings.temperature,
         sweeps: settings.refine_sweeps,
-        images: Some(settings.track.images(settings.shape)),
         bias_grid,
         seed,
     };
+    let images = settings.track.images(settings.shape);
+    let prices = CoderPrices::of_images(&network.architecture(), images)?;
     let samples = lab.spread(settings.target.refine_samples);
     let targets = lab.targets(&samples, settings.temperature)?;
     let bar = lab.progress.bar(&format!("refined, seed {seed}"), Some(1));
@@ -78,6 +87,7 @@ fn refine_codes(
         &samples,
         targets.view(),
         &options,
+        &prices,
         &mut |done, of| bar.reach(done, of),
     )?;
     Ok(())
@@ -91,7 +101,7 @@ pub(super) fn quantized(
     pruned: &Student,
 ) -> Result<Student, StageError> {
     let target = &settings.target;
-    let network = Mlp::from_artifact(&Artifact::from_bytes(&pruned.file)?)?;
+    let network = of_file(&pruned.file)?;
     let options = LearnedStepOptions {
         bits: target.bits,
         penalty: target.penalty,
@@ -146,15 +156,21 @@ fn finished(
         _ => ROUNDING_OFF_GRID,
     };
     order_neurons(&mut network)?;
-    let (folded, _) = fold_steps(&steps.to_artifact(&network)?)?;
+    let chain = network.architecture();
+    let (folded, _) = fold_steps(&chain, &steps.to_tensors(&network)?)?;
     let count = settings.rounding_samples.min(lab.data.len());
     let indices: Vec<usize> = (0..count).collect();
     let mut inputs = Array2::zeros((count, lab.data.features()));
     lab.data.fill(0, &indices, inputs.view_mut())?;
-    let mut artifact = round_biases(&folded, inputs.view(), tolerance)?;
-    if let Some(front) = settings.track.front(settings.shape) {
-        artifact.architecture = artifact.architecture.behind(front)?;
-    }
+    let rounded = round_biases(&chain, &folded, tolerance, &|tensors| {
+        let artifact = Artifact::of_chain(chain.clone(), tensors.to_vec())?;
+        Runtime::new(artifact)?.predict(inputs.view())
+    })?;
+    let chain = match settings.track.front(settings.shape) {
+        Some(front) => chain.behind(front)?,
+        None => chain,
+    };
+    let artifact = Artifact::of_chain(chain, rounded)?;
     let bar = lab.progress.bar(&format!("ordered, seed {seed}"), Some(1));
     let artifact = ordered(&artifact, target.order_window, &mut |done, of| {
         bar.reach(done, of);

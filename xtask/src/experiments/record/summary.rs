@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use compress_core::coding::meter::Part;
+use compress_format::coding::meter::Part;
 
 use super::measure::{Measured, Results, TeacherErrors};
 use super::settings::{Settings, Track};

@@ -42,7 +42,7 @@ const SCATTERED: usize = 9;
 
 /// How the weights lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// Only the weights that are not zero.
     Scattered,
     /// All weights.
@@ -51,7 +51,7 @@ pub(crate) enum Form {
 
 impl Form {
     /// The faster one for one row, where `kept` of W `[n, k]` are not zero.
-    pub(crate) fn of(n: usize, k: usize, kept: usize) -> Self {
+    pub fn of(n: usize, k: usize, kept: usize) -> Self {
         let dense = n.next_multiple_of(LANES).saturating_mul(k);
         match kept.saturating_mul(SCATTERED) < dense {
             true => Form::Scattered,
@@ -60,7 +60,7 @@ impl Form {
     }
 
     /// How many codes this form stores.
-    pub(crate) fn stored(self, n: usize, k: usize, kept: usize) -> usize {
+    pub fn stored(self, n: usize, k: usize, kept: usize) -> usize {
         match self {
             Form::Scattered => kept,
             Form::Dense => n.saturating_mul(k),
@@ -70,7 +70,7 @@ impl Form {
 
 /// A layer's weights and biases, laid out for one row of inputs.
 #[derive(Clone, Debug)]
-pub(crate) struct CodeRows {
+pub struct CodeRows {
     form: Form,
     /// How many elements a row of inputs has.
     width: usize,
@@ -92,7 +92,7 @@ impl CodeRows {
     /// # Errors
     /// Where the numbers of values differ, an input is not below `width`, or `width` or the number
     /// of outputs is above 65,536.
-    pub(crate) fn new(
+    pub fn new(
         form: Form,
         codes: &[i8],
         bias: &[f32],
@@ -172,12 +172,12 @@ impl CodeRows {
     }
 
     /// The length of the output: the outputs, rounded up to whole vectors.
-    pub(crate) fn outputs(&self) -> usize {
+    pub fn outputs(&self) -> usize {
         self.bias.len()
     }
 
     /// Where each output is in the result.
-    pub(crate) fn places(&self) -> &[u16] {
+    pub fn places(&self) -> &[u16] {
         &self.places
     }
 
@@ -186,7 +186,7 @@ impl CodeRows {
     ///
     /// # Errors
     /// Where a length differs, or the machine lacks the level.
-    pub(crate) fn multiply(&self, isa: Isa, x: &[f32], relu: bool, y: &mut [f32]) -> Result<()> {
+    pub fn multiply(&self, isa: Isa, x: &[f32], relu: bool, y: &mut [f32]) -> Result<()> {
         if x.len() != self.width || y.len() != self.bias.len() {
             Error::check_shape("a row of inputs", &[self.width], &[x.len()])?;
             Error::check_shape("a row of outputs", &[self.bias.len()], &[y.len()])?;

@@ -126,7 +126,7 @@ pub fn gemm_packed_at(
 }
 
 /// As [`gemm_packed_at`], where `threads` says.
-pub(crate) fn gemm_packed_on(
+pub fn gemm_packed_on(
     isa: Isa,
     threads: Threads,
     a: ArrayView2<'_, f32>,

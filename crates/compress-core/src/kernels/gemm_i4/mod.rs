@@ -175,7 +175,7 @@ pub fn gemm_into_at(
 }
 
 /// As [`gemm_into_at`], where `threads` says.
-pub(crate) fn gemm_on(
+pub fn gemm_on(
     isa: Isa,
     threads: Threads,
     x: ArrayView2<'_, f32>,

@@ -53,7 +53,7 @@ pub const MOST_INPUTS: usize = i32::MAX as usize / (255 * 128);
 
 /// How many times as fast as a product of floats: VNNI takes four times as many multiply-adds an
 /// instruction, and both reach about as much of their peak (`cargo xtask bench gemm`).
-pub(crate) const INTEGER_GAIN: usize = 4;
+pub const INTEGER_GAIN: usize = 4;
 
 thread_local! {
     /// Room for the codes of a product; each thread keeps it for the next one.
@@ -149,7 +149,7 @@ pub fn gemm_dequantize_at(
 }
 
 /// As [`gemm_dequantize_at`], where `threads` says.
-pub(crate) fn gemm_dequantize_on(
+pub fn gemm_dequantize_on(
     isa: Isa,
     threads: Threads,
     x: &QuantizedRows,

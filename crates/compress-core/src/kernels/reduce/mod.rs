@@ -137,7 +137,7 @@ fn squared_norm_with(isa: Isa, x: &[f32]) -> f64 {
 }
 
 /// As [`absmax`], at a given level.
-pub(crate) fn absmax_with(isa: Isa, what: &str, x: &[f32]) -> Result<f32> {
+pub fn absmax_with(isa: Isa, what: &str, x: &[f32]) -> Result<f32> {
     let mut largest = 0;
     in_order(
         x,

@@ -216,7 +216,7 @@ pub fn spmm_rows_at(
 }
 
 /// As [`spmm_rows_at`], where `threads` says.
-pub(crate) fn spmm_rows_on(
+pub fn spmm_rows_on(
     isa: Isa,
     threads: Threads,
     w: &Sparse,

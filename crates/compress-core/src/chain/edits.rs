@@ -1,0 +1,124 @@
+//! Edits of a chain: what it is without some neurons, inputs or a layer.
+
+use super::{Architecture, LayerRemoval, LayerSpec};
+use crate::{Error, Result};
+
+impl Architecture {
+    /// The chain after only the neurons marked in `keep` stay in layer `layer`.
+    ///
+    /// # Errors
+    /// Refused where the layer is the last, `keep` has the wrong length, or nothing would be left.
+    pub fn without_neurons(&self, layer: usize, keep: &[bool]) -> Result<Self> {
+        let spec = self.layer(layer)?;
+        let Some(next) = self.layers.get(layer + 1) else {
+            return Err(Error::Refused {
+                layer: spec.name.clone(),
+                reason: "its neurons are the network's outputs".into(),
+            });
+        };
+        Error::check_shape(
+            &format!("kept neurons of {}", spec.name),
+            &[spec.outputs],
+            &[keep.len()],
+        )?;
+        let kept = keep.iter().filter(|&&k| k).count();
+        if kept == 0 {
+            return Err(Error::Refused {
+                layer: format!("{} -> {}", spec.name, next.name),
+                reason: "no neuron would be left".into(),
+            });
+        }
+        let mut edited = self.clone();
+        edited.layers[layer].outputs = kept;
+        edited.layers[layer + 1].inputs = kept;
+        Ok(edited)
+    }
+
+    /// The chain after only those present inputs of the first layer stay that are marked in `keep`.
+    ///
+    /// # Errors
+    /// Refused where `keep` has the wrong length or nothing would be left.
+    pub fn without_inputs(&self, keep: &[bool]) -> Result<Self> {
+        let spec = self.layer(0)?;
+        Error::check_shape(
+            &format!("kept inputs of {}", spec.name),
+            &[spec.inputs],
+            &[keep.len()],
+        )?;
+        let present: Vec<u32> = match &self.selected {
+            Some(selected) => selected.clone(),
+            None => (0..self.selectable() as u32).collect(),
+        };
+        let selected: Vec<u32> = present
+            .iter()
+            .zip(keep)
+            .filter(|(_, k)| **k)
+            .map(|(&i, _)| i)
+            .collect();
+        if selected.is_empty() {
+            return Err(Error::Refused {
+                layer: format!("inputs -> {}", spec.name),
+                reason: "no input would be left".into(),
+            });
+        }
+        let mut edited = self.clone();
+        edited.layers[0].inputs = selected.len();
+        edited.selected = (selected.len() < self.selectable()).then_some(selected);
+        Ok(edited)
+    }
+
+    /// The chain without hidden layer `layer`.
+    ///
+    /// # Errors
+    /// Refused for the last layer, for a bypass whose widths differ, and for a fold that would
+    /// make the network larger.
+    pub fn without_layer(&self, layer: usize, how: LayerRemoval) -> Result<Self> {
+        let spec = self.layer(layer)?;
+        let Some(next) = self.layers.get(layer + 1) else {
+            return Err(Error::Refused {
+                layer: spec.name.clone(),
+                reason: "it is the last layer, not a hidden one".into(),
+            });
+        };
+        let edge = format!("{} -> {}", spec.name, next.name);
+        let mut edited = self.clone();
+        match how {
+            LayerRemoval::Bypass if spec.inputs != spec.outputs => {
+                return Err(Error::Refused {
+                    layer: edge,
+                    reason: format!(
+                        "a bypass needs as many outputs as inputs, but it has {} and {}",
+                        spec.outputs, spec.inputs
+                    ),
+                });
+            }
+            LayerRemoval::Bypass => {
+                edited.layers.remove(layer);
+            }
+            LayerRemoval::Fold => {
+                edited.layers[layer + 1].inputs = spec.inputs;
+                edited.layers.remove(layer);
+                let (before, after) = (self.parameter_count(), edited.parameter_count());
+                if after >= before {
+                    return Err(Error::Refused {
+                        layer: edge,
+                        reason: format!(
+                            "folding it would not shrink the network ({before} parameters become {after})"
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(edited)
+    }
+
+    fn layer(&self, index: usize) -> Result<&LayerSpec> {
+        self.layers.get(index).ok_or_else(|| {
+            Error::invalid(
+                "the layer's index",
+                index,
+                format!("below {}", self.layers.len()),
+            )
+        })
+    }
+}
