@@ -17,6 +17,7 @@ pub(crate) mod test_chain;
 mod tests;
 
 pub use self::front::Front;
+pub use crate::ops::activation::Activation;
 
 /// The role of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,20 +150,6 @@ impl Parameter {
         ArrayView2::from_shape((rows, columns), &self.value)
             .expect("a parameter's values fill its shape")
     }
-}
-
-/// The function after a layer's matrix product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Activation {
-    /// None.
-    Identity,
-    /// `max(x, 0)`.
-    Relu,
-    /// Gaussian error linear unit in its tanh form, 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
-    /// (Hendrycks and Gimpel, 1606.08415, section 2).
-    Gelu,
-    /// Hyperbolic tangent.
-    Tanh,
 }
 
 /// One dense layer: `y = activation(x · weightᵀ + bias)`.
