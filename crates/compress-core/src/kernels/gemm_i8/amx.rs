@@ -58,8 +58,8 @@ pub(super) trait Tiles {
 /// See [`Level::multiply`](super::dispatch::Level::multiply).
 ///
 /// # Safety
-/// The processor has AMX with int8, this runs inside of [`Level::around`](super::dispatch::Level::around), and the tile is as
-/// [`Tile`] says.
+/// The processor has AMX with int8, this runs inside of [`around`], and the tile is as [`Tile`]
+/// says.
 pub(super) unsafe fn multiply(t: &mut Tile<'_>) {
     // SAFETY: passed on from the caller; the processor has AVX-512 too, whose tiles have at least
     // this height.
