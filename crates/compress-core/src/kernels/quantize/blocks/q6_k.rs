@@ -6,7 +6,7 @@
 //! # References
 //! ggml, `dequantize_row_q6_K`.
 
-use super::read;
+use super::bytes::read;
 use crate::kernels::half;
 
 const LEN: usize = 256;
