@@ -5,8 +5,9 @@ use compress_core::coding::meter::Part;
 use compress_core::network::{Network, Parameter, Role};
 use compress_core::runtime::Runtime;
 use compress_nn::Mlp;
+use compress_report::plots::{FrontierPoint, LayerWeights};
 
-use crate::report::{FrontierPoint, LayerWeights, StoredRow};
+use crate::report::StoredRow;
 use crate::run::RunError;
 
 /// A file, decoded.
