@@ -1,11 +1,21 @@
 //! The weights that are left: those of the first layer as an image for each neuron, where the
 //! network reads images, and each other layer as one image of its matrix.
 
-use super::pixels;
-use super::sheet::Sheet;
-use crate::report::model::{LayerWeights, Report};
-use crate::report::number::thousands;
-use crate::report::palette::{Colour, NEGATIVE, POSITIVE};
+use super::sheet::{MOST_SQUARES, Sheet};
+use super::{Svg, pixels};
+use crate::number::thousands;
+use crate::palette::{Colour, NEGATIVE, POSITIVE};
+
+/// The weights of one layer.
+#[derive(Clone, Debug)]
+pub struct LayerWeights {
+    /// The layer's name.
+    pub layer: String,
+    /// How many values it reads; the first layer counts those too that nothing reads.
+    pub inputs: usize,
+    /// `[outputs, inputs]`, row-major.
+    pub values: Vec<f32>,
+}
 
 /// Width of the page.
 const WIDTH: i32 = 880;
@@ -22,37 +32,47 @@ const LINE: i32 = 24;
 /// Side of a square of the key.
 const KEY: i32 = 14;
 
-/// The weights; `None` where the report holds none.
-pub(in crate::report) fn weights(report: &Report) -> Option<String> {
-    if report.weights.is_empty() {
+/// The weights of a model that reads images whose rows are `width` pixels; 0 where it reads none.
+/// `None` without layers, and where they have more than 2²¹ weights.
+pub fn weights(layers: &[LayerWeights], width: usize) -> Option<Svg> {
+    if !can_be_drawn(layers) {
         return None;
     }
     let mut sheet = Sheet::default();
-    draw(&mut sheet, report, (1, 0));
+    draw(&mut sheet, layers, width, (1, 0));
     Some(sheet.finish())
 }
 
-/// The same below the pixels in use, as a file of its own.
-pub(in crate::report) fn picture(report: &Report) -> Option<String> {
-    if report.weights.is_empty() {
+/// The same below how many of them read each pixel, as [`pixels`](super::pixels) shows it, for a
+/// file of its own.
+pub fn picture(layers: &[LayerWeights], width: usize, pixel_use: &[f32]) -> Option<Svg> {
+    if !can_be_drawn(layers) {
         return None;
     }
     let mut sheet = Sheet::default();
     let mut top = MARGIN;
-    if pixels::draw(&mut sheet, report, (MARGIN, top)).is_some() {
+    if pixels::draw(&mut sheet, width, pixel_use, (MARGIN, top)).is_some() {
         top = sheet.height() + MARGIN;
     }
-    draw(&mut sheet, report, (MARGIN, top));
+    draw(&mut sheet, layers, width, (MARGIN, top));
     let (width, height) = (sheet.width(), sheet.height());
     sheet.reach(width + MARGIN, height + MARGIN);
     Some(sheet.finish())
 }
 
+fn can_be_drawn(layers: &[LayerWeights]) -> bool {
+    let squares = layers
+        .iter()
+        .map(|layer| layer.inputs.max(layer.values.len()));
+    let squares = squares.fold(0, usize::saturating_add);
+    !layers.is_empty() && squares <= MOST_SQUARES
+}
+
 /// All layers from a corner on, below a key.
-fn draw(sheet: &mut Sheet, report: &Report, (left, mut top): (i32, i32)) {
+fn draw(sheet: &mut Sheet, layers: &[LayerWeights], width: usize, (left, mut top): (i32, i32)) {
     draw_key(sheet, (left, top + LINE / 2));
     top += LINE;
-    for (i, layer) in report.weights.iter().enumerate() {
+    for (i, layer) in layers.iter().enumerate() {
         let (inputs, outputs) = (layer.inputs, rows(layer).len());
         let of = format!(
             "{} × {}",
@@ -61,10 +81,10 @@ fn draw(sheet: &mut Sheet, report: &Report, (left, mut top): (i32, i32)) {
         );
         let heading = (left, top + LINE / 2);
         let corner = (left, top + LINE);
-        if i == 0 && is_image(layer, report.image_width) {
+        if i == 0 && is_image(layer, width) {
             let about = "an image for each neuron, in the order of the file";
             sheet.heading(heading, &format!("{}: {of}, {about}", layer.layer));
-            draw_fields(sheet, layer, report.image_width, corner);
+            draw_fields(sheet, layer, width, corner);
         } else {
             let about = "a row for each output";
             sheet.heading(heading, &format!("{}: {of}, {about}", layer.layer));
@@ -75,7 +95,7 @@ fn draw(sheet: &mut Sheet, report: &Report, (left, mut top): (i32, i32)) {
 }
 
 fn is_image(layer: &LayerWeights, width: usize) -> bool {
-    width > 0 && layer.inputs.is_multiple_of(width)
+    (1..=layer.inputs).contains(&width) && layer.inputs.is_multiple_of(width)
 }
 
 /// The weights of each output; what does not fill a row is left out.
@@ -158,7 +178,6 @@ fn colour(weight: f32, largest: f32) -> Option<Colour> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
 
     #[test]
     fn colours_are_those_of_sign_and_magnitude() {
@@ -176,29 +195,29 @@ mod tests {
         }
     }
 
-    /// One neuron with one weight at row 1, column 2 of an image, then a matrix of 2 × 2.
-    fn small() -> Report {
-        let mut first = vec![0.0; 12];
-        first[6] = 1.0;
+    /// One neuron with one weight at row 1, column 2 of an image of 4 columns, then a matrix of 2 × 2.
+    fn small() -> [LayerWeights; 2] {
         let layer = |name: &str, inputs, values| LayerWeights {
             layer: name.into(),
             inputs,
             values,
         };
-        Report {
-            image_width: 4,
-            pixel_use: first.clone(),
-            weights: vec![
-                layer("layers.<0>", 12, first),
-                layer("layers.1", 2, vec![0.0, -2.0, 1.0, 0.0]),
-            ],
-            ..fixture::report()
-        }
+        [
+            layer("layers.<0>", 12, pixel_use()),
+            layer("layers.1", 2, vec![0.0, -2.0, 1.0, 0.0]),
+        ]
+    }
+
+    /// Of the same image.
+    fn pixel_use() -> Vec<f32> {
+        let mut counts = vec![0.0; 12];
+        counts[6] = 1.0;
+        counts
     }
 
     #[test]
     fn each_weight_is_one_square_where_it_belongs() {
-        let svg = weights(&small()).expect("weights");
+        let Svg(svg) = weights(&small(), 4).expect("weights");
         // Cells of 84 / 4 pixels from (1, 48) on, behind the key's square.
         let first = "h14v14h-14zM43 69h21v21h-21z";
         assert!(svg.contains(first), "{svg}");
@@ -215,22 +234,49 @@ mod tests {
 
     #[test]
     fn the_file_has_the_pixels_too_and_is_the_same_each_time() {
-        let report = small();
-        let svg = picture(&report).expect("weights");
-        assert!(svg.contains("weights per pixel"));
-        assert!(svg.contains("layers.1"));
-        assert_eq!(picture(&report), Some(svg));
+        let svg = picture(&small(), 4, &pixel_use()).expect("weights");
+        assert!(svg.as_str().contains("weights per pixel"));
+        assert!(svg.as_str().contains("layers.1"));
+        assert_eq!(picture(&small(), 4, &pixel_use()), Some(svg));
     }
 
     #[test]
     fn odd_weights_are_drawn_all_the_same() {
-        let mut report = small();
-        report.image_width = 5;
-        report.weights[0].values = vec![f32::NAN, f32::INFINITY, -1.0];
-        report.weights[1].inputs = 0;
-        assert!(weights(&report).is_some());
-        assert!(picture(&report).is_some());
-        report.weights.clear();
-        assert_eq!(weights(&report), None);
+        let mut layers = small();
+        layers[0].values = vec![f32::NAN, f32::INFINITY, -1.0];
+        layers[1].inputs = 0;
+        for width in [0, 1, 5, 12, usize::MAX] {
+            assert!(weights(&layers, width).is_some());
+            assert!(weights(&layers[1..], width).is_some());
+            assert!(picture(&layers, width, &pixel_use()).is_some());
+        }
+        assert_eq!(weights(&[], 4), None);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_drawn() {
+        let mut layers = small();
+        for inputs in [MOST_SQUARES + 1, usize::MAX] {
+            layers[1].inputs = inputs;
+            assert_eq!(weights(&layers, 4), None);
+            assert_eq!(picture(&layers, 4, &pixel_use()), None);
+        }
+        for width in [MOST_SQUARES + 1, usize::MAX] {
+            assert_eq!(pixels::pixels(width, &[1.0]), None);
+        }
+    }
+
+    #[test]
+    fn the_largest_that_is_drawn_fits_its_coordinates() {
+        let mut layers = small();
+        // Two squares are those of the second layer.
+        layers[0].inputs = MOST_SQUARES - 4;
+        layers[0].values = vec![0.0; layers[0].inputs];
+        let counts = vec![0.0; MOST_SQUARES];
+        for width in [0, 1, layers[0].inputs] {
+            assert!(picture(&layers, width, &counts[..layers[0].inputs]).is_some());
+        }
+        layers[0].inputs = 1;
+        assert!(weights(&layers, 1).is_some());
     }
 }

@@ -5,17 +5,32 @@ use plotters::prelude::{Circle, Color, LineSeries};
 
 use super::axis::Axis;
 use super::canvas::{self, Area, Drawn, Mark};
-use super::frontier::error_axis;
-use super::labels;
-use crate::report::ReportError;
-use crate::report::model::Sweep;
-use crate::report::palette::{Colour, GROUND, MUTED, SERIES};
+use super::frontier::{FrontierPoint, X_TITLE, error_axis};
+use super::{Svg, labels};
+use crate::Result;
+use crate::palette::{Colour, GROUND, MUTED, SERIES};
+
+/// Error against bytes where one setting was changed from model to model, for several seeds.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// What the errors are, as in "validation error".
+    pub error: String,
+    /// Bytes and error in percent of each model of each seed.
+    pub models: Vec<(f64, f64)>,
+    /// Means over the seeds, in the order of the setting.
+    pub means: Vec<(f64, f64)>,
+    /// What others published.
+    pub published: Vec<FrontierPoint>,
+}
 
 const OURS: Colour = SERIES[0];
 const PUBLISHED: Colour = SERIES[1];
 
-/// The plot, on a ground of its own and with a logarithmic axis of bytes.
-pub(in crate::report) fn sweep(sweep: &Sweep) -> Result<Option<String>, ReportError> {
+/// The plot, on a ground of its own and with a logarithmic axis of bytes; `None` without models.
+///
+/// # Errors
+/// Where it cannot be drawn.
+pub fn sweep(sweep: &Sweep) -> Result<Option<Svg>> {
     if sweep.models.is_empty() {
         return Ok(None);
     }
@@ -42,10 +57,9 @@ fn draw(area: &Area<'_>, sweep: &Sweep) -> Drawn {
     let x = Axis::logarithmic(all().map(|p| p.0));
     let y = error_axis(&all().map(|p| p.1).collect::<Vec<f64>>());
     let y_title = format!("{} in %", sweep.error);
-    let x_title = "file size in bytes, logarithmic";
     // The title of an axis is drawn up to the edge.
     let plot = plot.margin(0, 0, 8, 0);
-    let mut chart = canvas::frame(&plot, (&x, x_title), (&y, &y_title))?;
+    let mut chart = canvas::frame(&plot, (&x, X_TITLE), (&y, &y_title))?;
     chart.draw_series(LineSeries::new(
         sweep.means.iter().copied(),
         OURS.rgb().stroke_width(2),
@@ -72,12 +86,11 @@ fn draw(area: &Area<'_>, sweep: &Sweep) -> Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::FrontierPoint;
 
     #[test]
     fn every_model_mean_and_publication_is_marked() {
         let plot = Sweep {
-            error: "validation error",
+            error: "validation error".into(),
             models: vec![
                 (1_700.0, 2.0),
                 (1_720.0, 1.9),
@@ -94,10 +107,11 @@ mod tests {
         };
         let svg = sweep(&plot).expect("drawn").expect("models");
         // Three in the legend.
-        assert_eq!(svg.matches("<circle").count(), 3 + 4 + 2 + 1);
+        let text = svg.as_str();
+        assert_eq!(text.matches("<circle").count(), 3 + 4 + 2 + 1);
         let line = format!("stroke=\"{OURS}\" stroke-width=\"2\" points");
-        assert_eq!(svg.matches(&line).count(), 1, "{svg}");
-        assert!(svg.contains("theirs") && svg.contains("validation error in %"));
+        assert_eq!(text.matches(&line).count(), 1, "{svg}");
+        assert!(text.contains("theirs") && text.contains("validation error in %"));
         assert_eq!(sweep(&plot).expect("drawn"), Some(svg));
 
         let none = Sweep {

@@ -1,21 +1,39 @@
-//! Error against bytes: the project's stages among published results.
+//! Error against bytes: models of this report among published results.
 
 use plotters::prelude::{Circle, Color};
 
 use super::axis::Axis;
 use super::canvas::{self, Area, Chart, Drawn, Mark};
-use super::labels;
-use crate::report::ReportError;
-use crate::report::model::{FrontierPoint, Report};
-use crate::report::palette::{Colour, INK, MUTED, SERIES};
+use super::{Svg, labels};
+use crate::Result;
+use crate::palette::{Colour, INK, MUTED, SERIES};
 
 const OURS: Colour = SERIES[0];
 const PUBLISHED: Colour = SERIES[1];
 
-/// The plot, with a logarithmic axis of bytes.
-pub(in crate::report) fn frontier(report: &Report) -> Result<Option<String>, ReportError> {
-    let mut points: Vec<&FrontierPoint> = report
-        .frontier
+/// The title of the axis of bytes.
+pub(super) const X_TITLE: &str = "file size in bytes, logarithmic";
+
+/// A model as a point: how large and how wrong.
+#[derive(Clone, Debug)]
+pub struct FrontierPoint {
+    /// What it is called in the plot.
+    pub label: String,
+    /// Length of the file. A point without any is left out.
+    pub bytes: usize,
+    /// Error in percent.
+    pub error_percent: f64,
+    /// Whether the figure is another's, taken from a publication.
+    pub published: bool,
+}
+
+/// The plot, with a logarithmic axis of bytes. `ours` names the points that are not published, and
+/// `error` what the errors are, as in "test error".
+///
+/// # Errors
+/// Where it cannot be drawn.
+pub fn frontier(points: &[FrontierPoint], ours: &str, error: &str) -> Result<Option<Svg>> {
+    let mut points: Vec<&FrontierPoint> = points
         .iter()
         .filter(|p| p.bytes > 0 && p.error_percent.is_finite())
         .collect();
@@ -25,18 +43,13 @@ pub(in crate::report) fn frontier(report: &Report) -> Result<Option<String>, Rep
     // Ours come last so that they are drawn on top.
     points.sort_by_key(|point| !point.published);
     canvas::svg("error against bytes", (880, 460), |area| {
-        draw(area, &points, report.test_samples.is_some())
+        draw(area, &points, ours, error)
     })
     .map(Some)
 }
 
-/// Draws the points; ours are of the test set where it was open.
-fn draw(area: &Area<'_>, points: &[&FrontierPoint], test: bool) -> Drawn {
+fn draw(area: &Area<'_>, points: &[&FrontierPoint], ours: &str, error: &str) -> Drawn {
     let (top, plot) = area.split_vertically(30);
-    let ours = match test {
-        true => "this report",
-        false => "this report, validation error",
-    };
     let ours = (Mark::Disc(OURS), ours);
     let published = (Mark::Ring(PUBLISHED), "published, test error");
     let entries = match points.iter().any(|p| p.published) {
@@ -48,18 +61,8 @@ fn draw(area: &Area<'_>, points: &[&FrontierPoint], test: bool) -> Drawn {
     let x = Axis::logarithmic(points.iter().map(|p| p.bytes as f64));
     let errors: Vec<f64> = points.iter().map(|p| p.error_percent).collect();
     let y = error_axis(&errors);
-    let chart = canvas::frame(
-        &plot,
-        (&x, "file size in bytes, logarithmic"),
-        (
-            &y,
-            if test {
-                "test error in %"
-            } else {
-                "error in %"
-            },
-        ),
-    )?;
+    let (x, y_title) = ((&x, X_TITLE), format!("{error} in %"));
+    let chart = canvas::frame(&plot, x, (&y, &y_title))?;
 
     let pixels: Vec<(i32, i32)> = points
         .iter()

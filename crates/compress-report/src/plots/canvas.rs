@@ -8,17 +8,20 @@ use plotters::prelude::{
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::Svg;
 use super::axis::Axis;
-use crate::report::ReportError;
-use crate::report::palette::{Colour, GRID, INK, MUTED};
+use crate::error::{Error, Result};
+use crate::palette::{Colour, GRID, INK, MUTED};
 
 /// A rectangle of pixels to draw on.
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// An area with two axes.
 pub(super) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
 /// What drawing can fail with.
-pub(super) type Drawn<T = ()> =
-    Result<T, DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<T = ()> = std::result::Result<
+    T,
+    DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>,
+>;
 
 /// Height of the text in pixels.
 pub(super) const TEXT: i32 = 12;
@@ -35,18 +38,18 @@ pub(super) fn svg(
     plot: &'static str,
     (width, height): (u32, u32),
     draw: impl FnOnce(&Area<'_>) -> Drawn,
-) -> Result<String, ReportError> {
+) -> Result<Svg> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
         draw(&area)
             .and_then(|()| area.present())
-            .map_err(|error| ReportError::Plot {
+            .map_err(|error| Error::Plot {
                 plot,
                 reason: error.to_string(),
             })?;
     }
-    Ok(text)
+    Ok(Svg(text))
 }
 
 /// How much of the height of an area is outside of its frame.

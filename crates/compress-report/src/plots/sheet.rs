@@ -3,9 +3,13 @@
 
 use std::fmt::Write;
 
+use super::Svg;
 use super::canvas::TEXT;
-use crate::report::html::escape;
-use crate::report::palette::{Colour, GRID, GROUND, INK, MUTED};
+use crate::html::escape;
+use crate::palette::{Colour, GRID, GROUND, INK, MUTED};
+
+/// How many squares a plot may have, so that every coordinate is far within its type.
+pub(super) const MOST_SQUARES: usize = 1 << 21;
 
 /// What has been drawn so far. It grows with what is drawn on it.
 #[derive(Default)]
@@ -84,7 +88,7 @@ impl Sheet {
     }
 
     /// The `<svg>`, on a ground of its own, so that it can be read on any page.
-    pub(super) fn finish(self) -> String {
+    pub(super) fn finish(self) -> Svg {
         let (width, height) = (self.width, self.height);
         let mut out = format!(
             "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
@@ -116,7 +120,7 @@ impl Sheet {
                 self.texts
             ),
         );
-        out
+        Svg(out)
     }
 }
 
@@ -128,7 +132,7 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::palette::SERIES;
+    use crate::palette::SERIES;
 
     #[test]
     fn squares_of_a_colour_are_one_path_of_whole_numbers() {
@@ -137,7 +141,7 @@ mod tests {
         sheet.square((0, 7), 3, SERIES[1]);
         sheet.square((10, 20), 5, SERIES[0]);
         sheet.text((0, 8), "a < b");
-        let svg = sheet.finish();
+        let Svg(svg) = sheet.finish();
         assert!(svg.starts_with("<svg width=\"15\" height=\"25\" viewBox=\"0 0 15 25\""));
         assert!(svg.contains("<rect width=\"15\" height=\"25\" fill=\"#FFFFFF\"/>"));
         assert!(svg.contains("fill=\"#1D6FB8\" d=\"M4 0h3v3h-3zM10 20h5v5h-5z\""));
@@ -150,7 +154,7 @@ mod tests {
     fn an_outline_encloses_and_does_not_cover() {
         let mut sheet = Sheet::default();
         sheet.outline((10, 10), (4, 6));
-        let svg = sheet.finish();
+        let Svg(svg) = sheet.finish();
         assert!(svg.contains("d=\"M9 9h5v7h-5z\""), "{svg}");
         assert!(svg.starts_with("<svg width=\"15\" height=\"17\""), "{svg}");
     }

@@ -1,7 +1,7 @@
 //! Numbers as text: thousands separated by commas, a fixed number of decimals.
 
 /// `1234567` as `1,234,567`.
-pub(crate) fn thousands(n: u64) -> String {
+pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(crate) fn thousands(n: u64) -> String {
 }
 
 /// `x` with `decimals` decimals and its thousands separated; empty where it is not finite.
-pub(super) fn fixed(x: f64, decimals: usize) -> String {
+pub fn fixed(x: f64, decimals: usize) -> String {
     if !x.is_finite() {
         return String::new();
     }
@@ -26,7 +26,7 @@ pub(super) fn fixed(x: f64, decimals: usize) -> String {
 }
 
 /// `errors` out of `samples` in percent with two decimals; empty where there are no samples.
-pub(super) fn error_percent(errors: usize, samples: usize) -> String {
+pub fn error_percent(errors: usize, samples: usize) -> String {
     if samples == 0 {
         return String::new();
     }
@@ -34,7 +34,7 @@ pub(super) fn error_percent(errors: usize, samples: usize) -> String {
 }
 
 /// `x` rounded to `decimals` decimals, ties away from zero.
-pub(crate) fn rounded(x: f64, decimals: i32) -> f64 {
+pub fn rounded(x: f64, decimals: i32) -> f64 {
     let unit = (0..decimals).fold(1.0, |unit, _| unit * 10.0);
     (x * unit).round() / unit
 }

@@ -2,11 +2,26 @@
 
 use plotters::prelude::{Color, Rectangle};
 
+use super::Svg;
 use super::axis::Axis;
 use super::canvas::{self, Area, Chart, Drawn, Mark};
-use crate::report::ReportError;
-use crate::report::model::Histogram;
-use crate::report::palette::{Colour, RAMP, SERIES};
+use crate::Result;
+use crate::palette::{Colour, RAMP, SERIES};
+
+/// Counts of a layer's weights in bins of equal width from `low` to `high`.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    /// The layer's name.
+    pub layer: String,
+    /// Lower edge of the first bin.
+    pub low: f32,
+    /// Upper edge of the last bin.
+    pub high: f32,
+    /// Counts per bin before compression.
+    pub before: Vec<u64>,
+    /// Counts per bin after compression; as many bins.
+    pub after: Vec<u64>,
+}
 
 const BEFORE: Colour = RAMP[0];
 const AFTER: Colour = SERIES[1];
@@ -14,8 +29,11 @@ const AFTER: Colour = SERIES[1];
 /// Where the axis of counts begins, so that a single weight is a bar and not a line.
 const FLOOR: f64 = 0.6;
 
-/// The plot of `histogram`.
-pub(in crate::report) fn histogram(histogram: &Histogram) -> Result<Option<String>, ReportError> {
+/// The plot of one layer; `None` without a range or without counts.
+///
+/// # Errors
+/// Where it cannot be drawn.
+pub fn histogram(histogram: &Histogram) -> Result<Option<Svg>> {
     let counts = || histogram.before.iter().chain(&histogram.after);
     let is_range = histogram.low.is_finite() && histogram.high > histogram.low;
     if !is_range || !histogram.high.is_finite() || counts().all(|&count| count == 0) {

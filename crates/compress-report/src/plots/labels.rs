@@ -4,7 +4,7 @@ use plotters::prelude::{Color, PathElement};
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{self, Area, Chart, Drawn, TEXT, text_width};
-use crate::report::palette::{Colour, MUTED};
+use crate::palette::{Colour, MUTED};
 
 /// A rectangle of pixels: left, top, right, bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,29 +1,34 @@
 //! Which pixels of the input image the network still reads, as a heat map.
 
-use super::sheet::Sheet;
-use crate::report::model::Report;
-use crate::report::number::thousands;
-use crate::report::palette::{Colour, RAMP, UNUSED};
+use super::Svg;
+use super::sheet::{MOST_SQUARES, Sheet};
+use crate::number::thousands;
+use crate::palette::{Colour, RAMP, UNUSED};
 
 /// Width of the whole image on the page.
 const IMAGE: i32 = 392;
 
-/// The plot; `None` where the input is no image.
-pub(in crate::report) fn pixels(report: &Report) -> Option<String> {
+/// The plot of an image whose rows are `width` pixels: for each pixel, row-major, how many non-zero
+/// weights read it, where 0 means unused. `None` without pixels, and above 2²¹ of them.
+pub fn pixels(width: usize, counts: &[f32]) -> Option<Svg> {
     let mut sheet = Sheet::default();
-    draw(&mut sheet, report, (0, 0))?;
+    draw(&mut sheet, width, counts, (0, 0))?;
     Some(sheet.finish())
 }
 
 /// Draws it from a corner on.
-pub(super) fn draw(sheet: &mut Sheet, report: &Report, (left, top): (i32, i32)) -> Option<()> {
-    let width = report.image_width;
-    if width == 0 || report.pixel_use.is_empty() {
+pub(super) fn draw(
+    sheet: &mut Sheet,
+    width: usize,
+    counts: &[f32],
+    (left, top): (i32, i32),
+) -> Option<()> {
+    if width == 0 || counts.is_empty() || width.max(counts.len()) > MOST_SQUARES {
         return None;
     }
     let cell = (IMAGE / width as i32).max(1);
     let gap = if cell > 4 { 1 } else { 0 };
-    let counts = counts(report);
+    let counts = whole(counts);
     let bands = bands(counts.iter().copied().max().unwrap_or(0));
     for (i, &count) in counts.iter().enumerate() {
         let (x, y) = ((i % width) as i32 * cell, (i / width) as i32 * cell);
@@ -34,8 +39,8 @@ pub(super) fn draw(sheet: &mut Sheet, report: &Report, (left, top): (i32, i32)) 
 }
 
 /// Whole numbers of weights; what is not a number of anything counts as none.
-fn counts(report: &Report) -> Vec<u64> {
-    report.pixel_use.iter().map(|&n| n.round() as u64).collect()
+fn whole(counts: &[f32]) -> Vec<u64> {
+    counts.iter().map(|&n| n.round() as u64).collect()
 }
 
 fn draw_key(sheet: &mut Sheet, bands: &[(u64, u64)], (x, top): (i32, i32)) {
