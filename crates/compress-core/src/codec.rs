@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::granularity::value_count;
+use crate::shape::volume;
 use crate::{Error, Result};
 
 #[cfg(test)]
@@ -194,7 +194,7 @@ impl Grid {
     /// [`Grid::code_range`].
     fn check_codes(&self, name: &str, codes: &[i32], shape: &[usize]) -> Result<()> {
         let what = format!("codes of {name}");
-        Error::check_shape(&what, &[value_count(shape)], &[codes.len()])?;
+        Error::check_shape(&what, &[volume(shape)], &[codes.len()])?;
         let (low, high) = self.code_range();
         match codes.iter().find(|c| !(low..=high).contains(*c)) {
             None => Ok(()),

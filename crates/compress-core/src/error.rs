@@ -77,6 +77,34 @@ pub enum Error {
         /// Those that exist, comma separated.
         known: String,
     },
+    /// Calibration data that went past a place which was to be watched.
+    #[error("the model did not show {place}; is the name right, and does the model offer it?")]
+    Unseen {
+        /// The weight's inputs or the value.
+        place: String,
+    },
+    /// An algorithm that was not given what it needs to know about a tensor.
+    #[error("{asker} needs {evidence} of {tensor}: {how}")]
+    NoEvidence {
+        /// The algorithm.
+        asker: String,
+        /// The tensor.
+        tensor: String,
+        /// What is missing.
+        evidence: &'static str,
+        /// How it can be had.
+        how: &'static str,
+    },
+    /// A name that is not in a registry.
+    #[error("there is no {what} named {name:?}; the names are {known}")]
+    UnknownName {
+        /// What was looked for, such as a criterion.
+        what: &'static str,
+        /// The name asked for.
+        name: String,
+        /// Those that exist, comma separated.
+        known: String,
+    },
     /// An edit of the structure, refused before anything was changed.
     #[error("cannot edit {layer}: {reason}")]
     Refused {

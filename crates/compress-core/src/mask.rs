@@ -1,7 +1,9 @@
 //! What pruning decides: scores from a criterion, and the mask that a structure makes of them.
 
-use crate::network::{Network, Role};
+use crate::evidence::{Evidence, Known, Needs};
 use crate::ops::vector::zero_where;
+use crate::parameters::{self, Parameters};
+use crate::tensor::{Role, TensorRef, volume};
 use crate::{Error, Result};
 
 #[cfg(test)]
@@ -10,7 +12,7 @@ mod tests;
 /// The importance of each value of one tensor. The lowest scores are pruned first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorScores {
-    /// The parameter's name.
+    /// The tensor's name.
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
@@ -18,7 +20,7 @@ pub struct TensorScores {
     pub values: Vec<f32>,
 }
 
-/// The importance of every prunable value of a network, in the order of its parameters.
+/// The importance of every prunable value of a model, in the order of its tensors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores {
     /// One entry for each weight.
@@ -37,20 +39,55 @@ impl Scores {
     }
 }
 
-/// A criterion: says how important each weight is.
+/// A criterion: says how important each value of a weight is, from the weight and what is known
+/// about it.
 pub trait Criterion {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
 
-    /// Takes the optimizer's second moments, as [`crate::train::TrainHook::observe_second_moments`]
-    /// gets them. The scores that follow may use them; most criteria do not.
-    fn observe_second_moments(&mut self, network: &dyn Network, moments: &[&[f32]]) -> Result<()> {
-        let _ = (network, moments);
-        Ok(())
+    /// What it needs to know beside the values.
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 
-    /// Scores every weight of `network`, but not the biases.
-    fn scores(&self, network: &dyn Network) -> Result<Scores>;
+    /// The score of each value of `weight`, of any rank; finite and not negative.
+    ///
+    /// # Errors
+    /// Where a value is NaN or infinite, or what it needs to know is not known.
+    fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>>;
+}
+
+/// Scores every weight of `model`, but not its other tensors.
+///
+/// # Errors
+/// Where there is no weight, and those of the criterion.
+pub fn score(
+    model: &(impl Parameters + ?Sized),
+    criterion: &dyn Criterion,
+    known: &Known,
+) -> Result<Scores> {
+    let mut scores = Scores::default();
+    model.visit(&mut |tensor| {
+        if tensor.role != Role::Weight {
+            return Ok(());
+        }
+        tensor.check_finite()?;
+        let values = criterion.score(tensor, &known.of(tensor.name))?;
+        let what = format!("scores of {}", tensor.name);
+        Error::check_shape(&what, &[tensor.values.len()], &[values.len()])?;
+        scores.tensors.push(TensorScores {
+            name: tensor.name.to_owned(),
+            shape: tensor.shape.to_vec(),
+            values,
+        });
+        Ok(())
+    })?;
+    match scores.tensors.is_empty() {
+        true => Err(Error::Empty {
+            what: "the list of weights to score".into(),
+        }),
+        false => Ok(scores),
+    }
 }
 
 /// A structure: decides from the scores which weights are pruned together.
@@ -69,13 +106,16 @@ pub trait Structure {
     }
 
     /// A mask that keeps the fraction `density` of the scored values.
+    ///
+    /// # Errors
+    /// Where the density is not from 0 to 1, or a score cannot be ranked.
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask>;
 }
 
 /// Which values of one tensor stay.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TensorMask {
-    /// The parameter's name.
+    /// The tensor's name.
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
@@ -83,7 +123,7 @@ pub struct TensorMask {
     pub keep: Vec<bool>,
 }
 
-/// Which values of a network stay.
+/// Which values of a model stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mask {
     /// One entry for each pruned tensor.
@@ -91,19 +131,23 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// The mask of the weights of `network` that are not zero now.
-    pub fn of_nonzeros(network: &dyn Network) -> Self {
-        let tensors = network
-            .parameters()
-            .into_iter()
-            .filter(|p| p.role() == Role::Weight)
-            .map(|p| TensorMask {
-                name: p.name().to_owned(),
-                shape: p.shape().to_vec(),
-                keep: p.values().iter().map(|&w| w != 0.0).collect(),
-            })
-            .collect();
-        Mask { tensors }
+    /// The mask of the weights of `model` that are not zero now.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub fn of_nonzeros(model: &(impl Parameters + ?Sized)) -> Result<Self> {
+        let mut mask = Mask::default();
+        model.visit(&mut |tensor| {
+            if tensor.role == Role::Weight {
+                mask.tensors.push(TensorMask {
+                    name: tensor.name.to_owned(),
+                    shape: tensor.shape.to_vec(),
+                    keep: tensor.values.iter().map(|&w| w != 0.0).collect(),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(mask)
     }
 
     /// How many values the mask covers.
@@ -127,25 +171,49 @@ impl Mask {
         }
     }
 
+    /// The entry of a tensor, if the mask covers it.
+    pub fn of(&self, name: &str) -> Option<&TensorMask> {
+        self.tensors.iter().find(|t| t.name == name)
+    }
+
+    /// Fails where a tensor of the mask is unknown to `model`, has another shape there, or has not
+    /// a mark for each value.
+    ///
+    /// # Errors
+    /// Names the tensor.
+    pub fn check(&self, model: &(impl Parameters + ?Sized)) -> Result<()> {
+        for tensor in &self.tensors {
+            let marks = [tensor.keep.len()];
+            Error::check_shape(&tensor.name, &[volume(&tensor.shape)], &marks)?;
+        }
+        let mut found = 0;
+        model.visit(&mut |tensor| {
+            let Some(mask) = self.of(tensor.name) else {
+                return Ok(());
+            };
+            found += 1;
+            Error::check_shape(tensor.name, &mask.shape, tensor.shape)
+        })?;
+        if found == self.tensors.len() {
+            return Ok(());
+        }
+        let names = parameters::names(model)?;
+        let missing = self.tensors.iter().find(|t| !names.contains(&t.name));
+        match missing {
+            Some(tensor) => Err(parameters::unknown(model, &tensor.name)),
+            None => Err(Error::invalid("a mask", "one tensor twice", "one entry each")),
+        }
+    }
+
     /// Sets to +0 all values that do not stay.
     ///
     /// # Errors
-    /// Before anything is changed: where a tensor is unknown to `network` or its shape differs.
-    pub fn apply(&self, network: &mut dyn Network) -> Result<()> {
-        for tensor in &self.tensors {
-            let parameter = network.parameter(&tensor.name)?;
-            Error::check_shape(&tensor.name, &tensor.shape, parameter.shape())?;
-            Error::check_shape(
-                &tensor.name,
-                &[parameter.values().len()],
-                &[tensor.keep.len()],
-            )?;
-        }
-        for parameter in network.parameters_mut() {
-            if let Some(tensor) = self.tensors.iter().find(|t| t.name == parameter.name()) {
-                zero_where(parameter.values_mut(), &tensor.keep)?;
-            }
-        }
-        Ok(())
+    /// Before anything is changed: as [`Mask::check`].
+    pub fn apply(&self, model: &mut (impl Parameters + ?Sized)) -> Result<()> {
+        self.check(model)?;
+        model.visit_mut(&mut |tensor| match self.of(tensor.name) {
+            Some(mask) => zero_where(tensor.values, &mask.keep),
+            None => Ok(()),
+        })
     }
 }

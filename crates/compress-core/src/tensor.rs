@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
+pub use crate::shape::{matrix_shape, volume};
 use crate::{Error, Result};
 
 /// The role of a tensor.
@@ -97,26 +98,6 @@ impl TensorMut<'_> {
             shape: self.shape,
             values: self.values,
         }
-    }
-}
-
-/// How many values a tensor of this shape holds; `usize::MAX` where they are more, as a file can
-/// claim.
-pub fn volume(shape: &[usize]) -> usize {
-    // A zero anywhere makes it empty, even if the product of the dimensions before it overflows.
-    if shape.contains(&0) {
-        return 0;
-    }
-    shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d))
-}
-
-/// Rows and columns of a tensor as a matrix: a row is everything but the first axis, since that is
-/// what an output sums over. A vector `[n]` is one row.
-pub fn matrix_shape(shape: &[usize]) -> (usize, usize) {
-    match shape {
-        [] => (1, 1),
-        [n] => (1, *n),
-        [rows, row @ ..] => (*rows, volume(row)),
     }
 }
 

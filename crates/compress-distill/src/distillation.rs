@@ -1,6 +1,6 @@
 //! Knowledge distillation: a student learns from a teacher, by soft targets and hard labels.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::train::{Fit, FitReport, Samples, TrainHook};
 
 use crate::error::{check_soft_weight, check_temperature};
@@ -105,7 +105,7 @@ impl DistillationReport {
 /// ```
 /// use compress_distill::{DistillationOptions, knowledge_distillation};
 ///
-/// // Any `Network`, any `Fit` (a network and the way to train it), any `Samples`.
+/// // Any `Forward`, any `Fit` (a network and the way to train it), any `Samples`.
 /// let teacher = compress_testing::Chain::random(&[4, 32, 3], 1);
 /// let mut student = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 2));
 /// let data = compress_testing::blobs(64, 4, 3, 3);
@@ -120,7 +120,7 @@ impl DistillationReport {
 /// # References
 /// Hinton, Vinyals, Dean 2015 (1503.02531), section 2.
 pub fn knowledge_distillation(
-    teacher: &dyn Network,
+    teacher: &dyn Forward,
     student: &mut dyn Fit,
     data: &dyn Samples,
     options: &DistillationOptions,
@@ -136,8 +136,7 @@ pub fn knowledge_distillation(
 ///
 /// # Examples
 /// ```
-/// use compress_core::network::Network;
-/// use compress_core::train::{Step, TrainHook};
+/// use compress_core::train::{TrainHook, Training};
 /// use compress_distill::{DistillationOptions, knowledge_distillation_with};
 ///
 /// /// Counts steps; a mask or fake quantization goes the same way.
@@ -160,14 +159,14 @@ pub fn knowledge_distillation(
 /// # Ok::<(), compress_distill::Error>(())
 /// ```
 pub fn knowledge_distillation_with(
-    teacher: &dyn Network,
+    teacher: &dyn Forward,
     student: &mut dyn Fit,
     data: &dyn Samples,
     options: &DistillationOptions,
     hooks: &mut [&mut dyn TrainHook],
 ) -> Result<DistillationReport> {
     // Before the teacher's pass over all samples, which may take long.
-    check(teacher.architecture().outputs(), student, data, options)?;
+    check(teacher.outputs(), student, data, options)?;
     let teacher = match options.targets {
         Targets::Cached => Teacher::Cached(teacher_logits(teacher, data)?),
         Targets::OnTheFly => Teacher::OnTheFly(teacher),
@@ -253,7 +252,7 @@ fn check(
     }
     let network = student.network();
     check_features("student", network, data)?;
-    let outputs = network.architecture().outputs();
+    let outputs = network.outputs();
     if outputs != teacher {
         return Err(Error::Outputs {
             teacher,

@@ -1,6 +1,6 @@
 //! An ensemble of teachers: the mean of their logits.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::train::{Samples, in_batches};
 use ndarray::{Array2, ArrayView2};
 
@@ -27,21 +27,20 @@ use crate::{Error, Result};
 /// Hinton, Vinyals, Dean 2015 (1503.02531), section 1, for the mean of an ensemble as a target.
 #[derive(Clone)]
 pub struct Ensemble<'a> {
-    networks: Vec<&'a dyn Network>,
+    networks: Vec<&'a dyn Forward>,
 }
 
 impl<'a> Ensemble<'a> {
     /// # Errors
     /// Where there is no network, or they read different features or give different outputs.
-    pub fn new(networks: Vec<&'a dyn Network>) -> Result<Self> {
-        let Some(first) = networks.first().map(|network| network.architecture()) else {
+    pub fn new(networks: Vec<&'a dyn Forward>) -> Result<Self> {
+        let Some(first) = networks.first() else {
             let what = "the ensemble".into();
             return Err(compress_core::Error::Empty { what }.into());
         };
-        let expected = [first.features, first.outputs()];
+        let expected = [first.features(), first.outputs()];
         for (number, network) in (1..).zip(&networks) {
-            let other = network.architecture();
-            let found = [other.features, other.outputs()];
+            let found = [network.features(), network.outputs()];
             let what = format!("features and outputs of teacher {number}");
             compress_core::Error::check_shape(&what, &expected, &found)?;
         }
@@ -49,13 +48,13 @@ impl<'a> Ensemble<'a> {
     }
 
     /// The networks, in their order.
-    pub fn networks(&self) -> &[&'a dyn Network] {
+    pub fn networks(&self) -> &[&'a dyn Forward] {
         &self.networks
     }
 
     /// The number of classes.
     pub fn outputs(&self) -> usize {
-        self.networks[0].architecture().outputs()
+        self.networks[0].outputs()
     }
 
     /// The mean logits `[batch, classes]` of `inputs` `[batch, features]`.

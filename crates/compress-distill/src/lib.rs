@@ -2,7 +2,7 @@
 //!
 //! A label says only which class is right. The teacher's logits also say how much each wrong class
 //! resembles it. [`knowledge_distillation`] trains any student ([`compress_core::train::Fit`]) on
-//! the soft targets of any teacher ([`compress_core::network::Network`]) or [`Ensemble`] of
+//! the soft targets of any teacher ([`compress_core::network::Forward`]) or [`Ensemble`] of
 //! teachers, and on the labels. A temperature softens both softmaxes. Hooks can prune or quantize
 //! the student meanwhile. The losses can be used alone: [`HardLabels`] (cross-entropy),
 //! [`SoftTargets`] (KL divergence), [`Joint`].

@@ -1,6 +1,6 @@
 //! The logits of networks: computed, averaged, checked.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::train::{Samples, predict};
 use ndarray::{Array2, ArrayView2};
 
@@ -15,14 +15,14 @@ use crate::{Error, Result};
 ///
 /// # Examples
 /// ```
-/// // Any `Network` and any `Samples`: here 5 samples of 4 features, 3 classes.
+/// // Any `Forward` and any `Samples`: here 5 samples of 4 features, 3 classes.
 /// let teacher = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// let samples = compress_testing::blobs(5, 4, 3, 2);
 /// let logits = compress_distill::teacher_logits(&teacher, &samples)?;
 /// assert_eq!(logits.shape(), [5, 3]);
 /// # Ok::<(), compress_distill::Error>(())
 /// ```
-pub fn teacher_logits(teacher: &dyn Network, samples: &dyn Samples) -> Result<Array2<f32>> {
+pub fn teacher_logits(teacher: &dyn Forward, samples: &dyn Samples) -> Result<Array2<f32>> {
     check_cacheable(samples)?;
     check_features("teacher", teacher, samples)?;
     let logits = predict(teacher, samples, 0)?;
@@ -73,10 +73,10 @@ pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
 /// Fails unless `network` reads as many features as these samples have.
 pub(crate) fn check_features(
     who: &'static str,
-    network: &dyn Network,
+    network: &dyn Forward,
     samples: &dyn Samples,
 ) -> Result<()> {
-    let (expected, found) = (network.architecture().features, samples.features());
+    let (expected, found) = (network.features(), samples.features());
     if expected == found {
         Ok(())
     } else {

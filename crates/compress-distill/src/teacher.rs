@@ -1,6 +1,6 @@
 //! Teachers: where soft targets come from.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::ops::{elementwise, softmax};
 use ndarray::{Array2, ArrayView2};
 
@@ -17,7 +17,7 @@ pub enum Teacher<'a> {
     Cached(Array2<f32>),
     /// The teacher itself, which sees each batch as the student does: for samples that are
     /// augmented anew in each epoch. It must read the same features as the student.
-    OnTheFly(&'a dyn Network),
+    OnTheFly(&'a dyn Forward),
     /// Several teachers, which also see each batch.
     Ensemble(Ensemble<'a>),
 }
@@ -27,7 +27,7 @@ impl Teacher<'_> {
     pub fn outputs(&self) -> usize {
         match self {
             Teacher::Cached(logits) => logits.ncols(),
-            Teacher::OnTheFly(network) => network.architecture().outputs(),
+            Teacher::OnTheFly(network) => network.outputs(),
             Teacher::Ensemble(ensemble) => ensemble.outputs(),
         }
     }

@@ -1,9 +1,10 @@
 //! The forward and backward pass of a training step, in buffers that are allocated once.
 
 use compress_core::Result;
+use compress_core::gradients::LiveSets;
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::kernels::sparse_layer;
-use compress_core::network::Activation;
+use compress_core::network::{Activation, Forward};
 use compress_core::ops::elementwise;
 use compress_core::train::{FeatureMajor, Loss};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
@@ -96,48 +97,12 @@ impl Backprop {
         }
     }
 
-    /// Takes over which weights hooks have made live or dead since the last step.
-    pub(crate) fn follow(
-        &mut self,
-        network: &Mlp,
-        optimizer: &mut optim::State,
-    ) -> crate::Result<()> {
-        network.check_shapes().map_err(|_| crate::Error::Reshaped)?;
-        if !self.fits(network) {
-            return Err(crate::Error::Reshaped);
-        }
-        self.sparse.follow(network, optimizer);
+    /// Takes over which weights are live from now on.
+    pub(crate) fn hold(&mut self, live: &LiveSets, network: &Mlp, optimizer: &mut optim::State) {
+        self.sparse.hold(live, network, optimizer);
         let shape = self.layers.last().map(|layer| layer.output.raw_dim());
-        self.ends = match (self.ends.take(), shape) {
-            (Some(ends), _) if self.sparse.any() => Some(ends),
-            (None, Some(shape)) if self.sparse.any() => {
-                Some([Array2::zeros(shape), Array2::zeros(shape)])
-            }
-            _ => None,
-        };
-        Ok(())
-    }
-
-    /// Whether the layers are as wide as the buffers.
-    fn fits(&self, network: &Mlp) -> bool {
-        let read = self.read.as_ref().unwrap_or(&self.inputs);
-        let widths = self.layers.iter().map(|layer| layer.output.ncols());
-        let outputs = network.layers().iter().map(|layer| layer.outputs);
-        network.layers()[0].inputs == read.ncols() && outputs.eq(widths)
-    }
-
-    /// The optimizer's running mean of each parameter's squared gradients (its second moments).
-    pub(crate) fn second_moments<'a>(
-        &'a self,
-        optimizer: &'a optim::State,
-        network: &Mlp,
-    ) -> Vec<&'a [f32]> {
-        let parameters = 0..network.all().len();
-        let moments = parameters.map(|index| match self.sparse.layer(index / 2) {
-            Some(layer) if index.is_multiple_of(2) => &layer.second,
-            _ => optimizer.moments(index)[1],
-        });
-        moments.collect()
+        let shape = shape.filter(|_| self.sparse.any());
+        self.ends = shape.map(|shape| [Array2::zeros(shape), Array2::zeros(shape)]);
     }
 
     /// The first `rows` rows of the batch, to fill.

@@ -1,11 +1,12 @@
 //! Batchwise dropout: all samples of a batch drop the same neurons, so the rest is trained as a
 //! smaller network.
 
-use compress_core::network::{Network, Parameter};
+use compress_core::network::{Edit, Parameter};
 use compress_core::rng;
 use rayon::prelude::*;
 
 use crate::backprop::Backprop;
+use crate::sparse::Sparse;
 use crate::{Mlp, Result, Settings};
 
 /// The neurons that stay in one step, as a network of their own.
@@ -45,7 +46,7 @@ impl Batchwise {
             };
             if stay < layer.outputs {
                 let first: Vec<bool> = (0..layer.outputs).map(|i| i < stay).collect();
-                network.remove_neurons(index, &first)?;
+                network.keep(&network.graph().group(&layer.name)?, &first)?;
             }
             kept.push((0..stay).collect());
         }
@@ -87,20 +88,19 @@ impl Batchwise {
 
     /// Writes the gradients of `whole`: those of the neurons that stayed, and zero for all others
     /// and for weights that are not live.
-    pub(crate) fn give_gradients(&self, whole: &mut Mlp) {
+    pub(crate) fn give_gradients(&self, whole: &mut Mlp, sparse: &Sparse) -> Result<()> {
         for (index, kept) in self.kept.windows(2).enumerate() {
             let (columns, rows) = (&kept[0], &kept[1]);
             let (own_weight, own_bias) = self.network.layer(index);
             let (weight, bias) = whole.layer_mut(index);
             scatter(own_weight, rows, columns, weight);
-            if let Some(live) = weight.live().cloned() {
-                live.zero_dead(weight.gradient_mut());
-            }
+            sparse.zero_dead_gradient(index, weight)?;
             bias.gradient_mut().fill(0.0);
             for (own, &row) in own_bias.gradient().iter().zip(rows) {
                 bias.gradient_mut()[row] = *own;
             }
         }
+        Ok(())
     }
 }
 

@@ -1,11 +1,9 @@
 //! Checkpoints: a training run on disk, with all that it needs to continue to the same bits.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::{Network, Parameter};
-use compress_core::train::{Samples, TrainHook};
+use compress_core::network::Network;
+use compress_core::train::{Run, Samples, TrainHook};
 use compress_core::{file, structured};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +11,7 @@ use crate::state::State;
 use crate::{Error, Result, Settings, Trainer};
 
 /// The first bytes of a file; the last of them is the version of the format.
-const MAGIC: &[u8; 8] = b"CMPTRN\0\x05";
+const MAGIC: &[u8; 8] = b"CMPTRN\0\x06";
 
 /// The state of a run between two epochs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,8 +22,8 @@ pub(crate) struct Checkpoint {
     samples: usize,
     /// The values of each parameter.
     parameters: Vec<Vec<f32>>,
-    /// The positions of the live weights of each pruned parameter.
-    live: Vec<Option<Vec<u32>>>,
+    /// Steps done.
+    step: usize,
     state: State,
     /// What each hook saved.
     hooks: Vec<Vec<u8>>,
@@ -35,21 +33,19 @@ impl Checkpoint {
     pub(crate) fn take(
         trainer: &Trainer<'_>,
         data: &dyn Samples,
-        hooks: &[&mut dyn TrainHook],
+        run: &Run<'_, '_>,
         state: &State,
     ) -> Result<Self> {
-        let values = trainer.network.all().iter().map(|p| p.values().to_vec());
+        let parameters = trainer.network.parameters().into_iter();
+        let values = parameters.map(|p| p.values().to_vec());
         Ok(Checkpoint {
             settings: trainer.settings.clone(),
             architecture: description(trainer),
             samples: data.len(),
             parameters: values.collect(),
-            live: trainer.network.all().iter().map(live_positions).collect(),
+            step: run.done(),
             state: state.clone(),
-            hooks: hooks
-                .iter()
-                .map(|h| h.save())
-                .collect::<compress_core::Result<_>>()?,
+            hooks: run.save()?,
         })
     }
 
@@ -89,7 +85,7 @@ impl Checkpoint {
         trainer: &mut Trainer<'_>,
         data: &dyn Samples,
         hooks: &mut [&mut dyn TrainHook],
-    ) -> Result<State> {
+    ) -> Result<(State, usize)> {
         let differs = |what: &str| Error::checkpoint(path, format!("it is of a run with {what}"));
         if self.settings != trainer.settings {
             return Err(differs("other settings"));
@@ -103,64 +99,29 @@ impl Checkpoint {
         if self.hooks.len() != hooks.len() {
             return Err(differs("another number of hooks"));
         }
-        let parameters = trainer.network.all_mut();
-        let lengths = parameters.iter().map(|p| p.values().len());
+        let network = &mut trainer.network;
+        let parameters = network.parameters().into_iter();
+        let lengths = parameters.map(|p| p.values().len());
         let same_lengths = lengths.eq(self.parameters.iter().map(Vec::len));
-        if !same_lengths
-            || self.live.len() != parameters.len()
-            || !self
-                .state
-                .optimizer
-                .fits(self.settings.optimizer, parameters)
-        {
+        let optimizer = self.settings.optimizer;
+        if !same_lengths || !self.state.optimizer.fits(optimizer, network.pairs()) {
             return Err(Error::checkpoint(path, "its tensors have other lengths"));
         }
-        let live = parameters.iter().zip(&self.live);
-        let live = live.map(|(parameter, positions)| {
-            let positions = positions.as_ref();
-            positions
-                .map(|positions| live_at(parameter, positions))
-                .transpose()
-        });
-        let live = live.collect::<compress_core::Result<Vec<_>>>();
-        let live = live.map_err(|error| Error::checkpoint(path, error.to_string()))?;
         for (hook, saved) in hooks.iter_mut().zip(&self.hooks) {
             let loaded = hook.load(saved);
             loaded
                 .map_err(|error| Error::checkpoint(path, format!("a hook refuses it: {error}")))?;
         }
-        for ((parameter, values), live) in parameters.iter_mut().zip(&self.parameters).zip(live) {
+        let parameters = network.parameters_mut().into_iter();
+        for (parameter, values) in parameters.zip(&self.parameters) {
             parameter.values_mut().copy_from_slice(values);
-            parameter.set_live(live)?;
         }
-        Ok(self.state)
+        Ok((self.state, self.step))
     }
 }
 
 fn description(trainer: &Trainer<'_>) -> String {
     format!("{:?}", trainer.network.architecture())
-}
-
-fn live_positions(parameter: &Parameter) -> Option<Vec<u32>> {
-    let live = parameter.live()?;
-    Some(live.positions().map(|position| position as u32).collect())
-}
-
-/// The live weights of `parameter` at `positions`.
-fn live_at(parameter: &Parameter, positions: &[u32]) -> compress_core::Result<Arc<Live>> {
-    let (n, k) = parameter.matrix().dim();
-    let mut marks = vec![false; n * k];
-    for &position in positions {
-        match marks.get_mut(position as usize) {
-            Some(mark) => *mark = true,
-            None => {
-                let what = format!("a live position of {}", parameter.name());
-                let expected = format!("below {}", n * k);
-                return Err(compress_core::Error::invalid(what, position, expected));
-            }
-        }
-    }
-    Ok(Arc::new(Live::new(n, k, &marks)?))
 }
 
 /// FNV-1a over words of 8 bytes, the last one filled up with zeros, then the length.

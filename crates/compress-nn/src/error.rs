@@ -36,9 +36,6 @@ pub enum Error {
         /// The value.
         value: f32,
     },
-    /// A hook changed the shape of the network while it was being trained.
-    #[error("a training hook changed the shape of the network; edit it before or after the fit")]
-    Reshaped,
     /// A checkpoint that cannot be read, or belongs to another run.
     #[error("checkpoint {}: {reason}", path.display())]
     Checkpoint {

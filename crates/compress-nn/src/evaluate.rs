@@ -1,6 +1,6 @@
 //! How good a network is on labelled samples.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::ops::softmax;
 use compress_core::train::Samples;
 use compress_core::{Error, Result};
@@ -27,7 +27,7 @@ pub struct Evaluation {
 /// # Errors
 /// Where there are no samples or labels, a label names no class, shapes disagree, or a logit is
 /// not finite.
-pub fn evaluate(network: &dyn Network, data: &dyn Samples) -> Result<Evaluation> {
+pub fn evaluate(network: &dyn Forward, data: &dyn Samples) -> Result<Evaluation> {
     if data.is_empty() {
         return Err(Error::Empty {
             what: "the data".into(),

@@ -1,26 +1,23 @@
 //! The training loop.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::rng;
-use compress_core::train::{EpochReport, Fit, FitReport, Loss, Samples, TrainHook};
+use compress_core::train::{EpochReport, Fit, FitReport, Loss, Run, Samples, TrainHook};
 
 use crate::backprop::Backprop;
 use crate::batchwise::Batchwise;
 use crate::checkpoint::Checkpoint;
+use crate::learner::Workspace;
 use crate::optim::{self, Rates};
-use crate::pass::{Pass, Workspace};
+use crate::pass::Pass;
 use crate::ranges::at_least_one;
 use crate::state::State;
 use crate::trainer::Validation;
 use crate::{Result, Trainer, evaluate};
 
 impl Fit for Trainer<'_> {
-    fn network(&self) -> &dyn Network {
+    fn network(&self) -> &dyn Forward {
         &self.network
-    }
-
-    fn network_mut(&mut self) -> &mut dyn Network {
-        &mut self.network
     }
 
     fn fit(
@@ -43,7 +40,8 @@ fn run(
     check(trainer, data)?;
     let batch = trainer.settings.batch_size.min(data.len());
     let rates = rates(trainer, data.len().div_ceil(batch))?;
-    let mut state = begin(trainer, data, hooks)?;
+    let (mut state, done) = begin(trainer, data, hooks)?;
+    let mut run = Run::resumed(hooks, done, rates.total_steps);
     let mut workspace = Workspace {
         whole: Backprop::new(&trainer.network, &trainer.settings, batch),
         part: Batchwise::new(&trainer.network, &trainer.settings, batch)?,
@@ -60,13 +58,13 @@ fn run(
             batch,
             epoch,
         };
-        let training_loss = pass.run(trainer, hooks, &order, &mut state, &mut workspace)?;
+        let training_loss = pass.run(trainer, &mut run, &order, &mut state, &mut workspace)?;
         let mut report = EpochReport {
             epoch,
             training_loss,
             ..EpochReport::default()
         };
-        validate(trainer, hooks, &mut report, &mut state)?;
+        validate(trainer, &mut run, &mut report, &mut state)?;
         tracing::debug!(
             epoch,
             training_loss,
@@ -77,8 +75,9 @@ fn run(
         if trainer.checkpoint.is_some() {
             workspace.whole.sparse.give_back(&mut state.optimizer);
         }
-        save(trainer, data, hooks, &state)?;
+        save(trainer, data, &run, &state)?;
     }
+    run.finish(&mut trainer.network)?;
     Ok(state.report)
 }
 
@@ -132,19 +131,19 @@ fn rates(trainer: &Trainer<'_>, steps_per_epoch: usize) -> Result<Rates> {
     })
 }
 
-/// The state before the first epoch, or that of the checkpoint to go on from.
+/// The state before the first epoch, or that of the checkpoint to go on from; and the steps done.
 fn begin(
     trainer: &mut Trainer<'_>,
     data: &dyn Samples,
     hooks: &mut [&mut dyn TrainHook],
-) -> Result<State> {
+) -> Result<(State, usize)> {
     if let Some(path) = trainer.resume.take() {
         let checkpoint = Checkpoint::read(&path)?;
         return checkpoint.restore(&path, trainer, data, hooks);
     }
     let optimizer = trainer.settings.optimizer;
-    let optimizer = optim::State::new(optimizer, trainer.network.all());
-    Ok(State::new(optimizer))
+    let optimizer = optim::State::new(optimizer, trainer.network.pairs());
+    Ok((State::new(optimizer), 0))
 }
 
 /// Shuffles the samples for `epoch`. The order depends on no earlier epoch.
@@ -160,7 +159,7 @@ fn shuffle(order: &mut Vec<usize>, samples: usize, trainer: &Trainer<'_>, epoch:
 /// Validates if it is time to, and says whether to stop.
 fn validate(
     trainer: &mut Trainer<'_>,
-    hooks: &mut [&mut dyn TrainHook],
+    run: &mut Run<'_, '_>,
     report: &mut EpochReport,
     state: &mut State,
 ) -> Result<()> {
@@ -175,14 +174,7 @@ fn validate(
     if !done.is_multiple_of(every_epochs) && done != trainer.settings.epochs {
         return Ok(());
     }
-    for hook in hooks.iter_mut() {
-        hook.before_evaluation(&mut trainer.network)?;
-    }
-    let found = evaluate(&trainer.network, samples);
-    for hook in hooks.iter_mut().rev() {
-        hook.after_evaluation(&mut trainer.network)?;
-    }
-    let found = found?;
+    let found = run.evaluate(&mut trainer.network, |network| evaluate(network, samples))?;
     report.validation_errors = Some(found.errors);
     report.validation_loss = Some(found.cross_entropy);
     let Some(stopping) = trainer.settings.early_stopping else {
@@ -194,12 +186,7 @@ fn validate(
 }
 
 /// Writes a checkpoint where it is time to.
-fn save(
-    trainer: &Trainer<'_>,
-    data: &dyn Samples,
-    hooks: &[&mut dyn TrainHook],
-    state: &State,
-) -> Result<()> {
+fn save(trainer: &Trainer<'_>, data: &dyn Samples, run: &Run<'_, '_>, state: &State) -> Result<()> {
     let Some((path, every_epochs)) = &trainer.checkpoint else {
         return Ok(());
     };
@@ -208,5 +195,5 @@ fn save(
     if !done.is_multiple_of(*every_epochs) && !last {
         return Ok(());
     }
-    Checkpoint::take(trainer, data, hooks, state)?.write(path)
+    Checkpoint::take(trainer, data, run, state)?.write(path)
 }

@@ -44,6 +44,7 @@ mod error;
 mod evaluate;
 mod fit;
 mod layers;
+mod learner;
 mod loss;
 mod mlp;
 pub mod optim;

@@ -1,23 +1,15 @@
 //! One pass over the samples, step by step.
 
-use compress_core::train::{Batch, Loss, Samples, Step, TrainHook};
+use compress_core::train::{Batch, Loss, Run, Samples};
 use rayon::prelude::*;
 
 use crate::backprop::Backprop;
-use crate::batchwise::Batchwise;
 use crate::layers::CHUNK;
-use crate::optim::{self, Rates};
+use crate::learner::{Learner, Workspace};
+use crate::optim::Rates;
 use crate::rows::all_finite;
 use crate::state::State;
-use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
-
-/// The buffers that the steps of a run work in.
-pub(crate) struct Workspace {
-    /// Buffers for all neurons. With `part`, only what they know of live weights is used.
-    pub(crate) whole: Backprop,
-    /// Batchwise dropout, where each step trains only some of the neurons.
-    pub(crate) part: Option<Batchwise>,
-}
+use crate::{Error, Mlp, Progress, Result, Trainer};
 
 /// One pass over the samples.
 pub(crate) struct Pass<'p> {
@@ -35,35 +27,34 @@ impl Pass<'_> {
     pub(crate) fn run(
         &self,
         trainer: &mut Trainer<'_>,
-        hooks: &mut [&mut dyn TrainHook],
+        run: &mut Run<'_, '_>,
         order: &[usize],
         state: &mut State,
         workspace: &mut Workspace,
     ) -> Result<f32> {
         let (mut sum, mut last) = (0.0, 0.0);
         for indices in order.chunks(self.batch) {
-            let step = Step {
-                epoch: self.epoch,
-                step: state.step,
-                total_steps: self.rates.total_steps,
-                learning_rate: self.rates.at(self.epoch, state.step),
-                live_only: true,
+            let rate = self.rates.at(self.epoch, run.done());
+            let mut learner = Learner {
+                network: &mut trainer.network,
+                settings: &trainer.settings,
+                optimizer: &mut state.optimizer,
+                workspace,
             };
-            let loss = self.step(trainer, hooks, indices, &step, state, workspace)?;
+            let loss = self.step(&mut learner, run, indices, rate)?;
             sum += f64::from(loss) * indices.len() as f64;
-            last = step.learning_rate;
-            state.step += 1;
+            last = rate;
             if let Some(callback) = &mut trainer.progress {
                 callback(&Progress {
                     epoch: self.epoch,
-                    step: state.step,
-                    total_steps: step.total_steps,
+                    step: run.done(),
+                    total_steps: run.total_steps(),
                     loss,
-                    learning_rate: step.learning_rate,
+                    learning_rate: rate,
                 });
             }
         }
-        self.check_weights(&trainer.network, state.step, last)?;
+        self.check_weights(&trainer.network, run.done(), last)?;
         Ok((sum / order.len() as f64) as f32)
     }
 
@@ -74,44 +65,55 @@ impl Pass<'_> {
     /// for it.
     fn step(
         &self,
-        trainer: &mut Trainer<'_>,
-        hooks: &mut [&mut dyn TrainHook],
+        learner: &mut Learner<'_>,
+        run: &mut Run<'_, '_>,
         indices: &[usize],
-        step: &Step,
-        state: &mut State,
-        workspace: &mut Workspace,
+        rate: f32,
     ) -> Result<f32> {
-        let Workspace { whole, part } = workspace;
-        let Trainer {
-            network, settings, ..
-        } = trainer;
-        for hook in hooks.iter_mut() {
-            hook.before_forward(network, step)?;
-        }
-        whole.follow(network, &mut state.optimizer)?;
-        let epoch = settings.first_epoch + self.epoch as u64;
-        let loss = rayon::scope(|_| match part {
+        let step = run.done();
+        run.step(
+            learner,
+            rate,
+            |learner, _| rayon::scope(|_| self.learn(learner, indices, step, rate)),
+            |learner, _| rayon::scope(|_| learner.update(rate)),
+        )
+    }
+
+    /// Leaves the gradients of the samples `indices` in the network; returns their loss.
+    fn learn(
+        &self,
+        learner: &mut Learner<'_>,
+        indices: &[usize],
+        step: usize,
+        rate: f32,
+    ) -> Result<f32> {
+        let Learner {
+            network,
+            settings,
+            workspace: Workspace { whole, part },
+            ..
+        } = learner;
+        let at = At {
+            epoch: settings.first_epoch + self.epoch as u64,
+            step,
+            rate,
+        };
+        let loss = match part {
             Some(part) => {
-                part.draw(network, step.step as u64);
+                part.draw(network, step as u64);
                 let (own, buffers) = (&mut part.network, &mut part.buffers);
-                let loss = self.gradients(own, indices, epoch, step, buffers)?;
-                part.give_gradients(network);
-                Ok(loss)
+                let loss = self.gradients(own, indices, at, buffers)?;
+                part.give_gradients(network, &whole.sparse)?;
+                loss
             }
-            None => self.gradients(network, indices, epoch, step, whole),
-        })?;
-        for hook in hooks.iter_mut().rev() {
-            hook.after_backward(network, step)?;
-        }
-        rayon::scope(|_| update(network, settings, step.learning_rate, state, whole))?;
-        if !hooks.is_empty() {
-            let moments = whole.second_moments(&state.optimizer, network);
-            for hook in hooks.iter_mut() {
-                hook.observe_second_moments(network, step, &moments)?;
+            None => self.gradients(network, indices, at, whole)?,
+        };
+        // Where the gradient of a product is not finite, that of its bias is not either.
+        for pair in network.pairs() {
+            if let Some(value) = pair.bias.gradient().iter().find(|g| !g.is_finite()) {
+                let what = format!("the gradient of {}", pair.bias.name());
+                return Err(self.diverged(step, &what, *value, rate));
             }
-        }
-        for hook in hooks.iter_mut() {
-            hook.after_step(network, step)?;
         }
         Ok(loss)
     }
@@ -121,8 +123,7 @@ impl Pass<'_> {
         &self,
         network: &mut Mlp,
         indices: &[usize],
-        epoch: u64,
-        step: &Step,
+        At { epoch, step, rate }: At,
         buffers: &mut Backprop,
     ) -> Result<f32> {
         let rows = indices.len();
@@ -135,7 +136,7 @@ impl Pass<'_> {
             None => {
                 self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
                 check_inputs(buffers, indices)?;
-                buffers.read_batch(network, rows, step.step as u64)?;
+                buffers.read_batch(network, rows, step as u64)?;
             }
         }
         let all = self.data.labels();
@@ -144,7 +145,7 @@ impl Pass<'_> {
             .filter_map(|&i| all.get(i))
             .copied()
             .collect();
-        buffers.forward(network, rows, step.step as u64)?;
+        buffers.forward(network, rows, step as u64)?;
         let (inputs, logits, gradient) = buffers.ends(rows);
         let batch = Batch {
             inputs,
@@ -154,8 +155,7 @@ impl Pass<'_> {
         };
         let loss = self.loss.evaluate(logits, &batch, gradient)?;
         if !loss.is_finite() {
-            let rate = step.learning_rate;
-            return Err(self.diverged(step.step, "the loss", loss, rate));
+            return Err(self.diverged(step, "the loss", loss, rate));
         }
         buffers.backward(network, rows)?;
         Ok(loss)
@@ -163,7 +163,7 @@ impl Pass<'_> {
 
     /// A loss may be finite while a weight no longer is: a ReLU that is off hides it.
     fn check_weights(&self, network: &Mlp, step: usize, rate: f32) -> Result<()> {
-        for parameter in network.all() {
+        for parameter in network.parameters() {
             if let Some(value) = parameter.values().iter().find(|v| !v.is_finite()) {
                 return Err(self.diverged(step, parameter.name(), *value, rate));
             }
@@ -182,28 +182,12 @@ impl Pass<'_> {
     }
 }
 
-/// Applies the gradients, and the limits on them and on the weights.
-fn update(
-    network: &mut Mlp,
-    settings: &Settings,
-    learning_rate: f32,
-    state: &mut State,
-    buffers: &mut Backprop,
-) -> Result<()> {
-    buffers.follow(network, &mut state.optimizer)?;
-    buffers.sparse.settle(network)?;
-    let parameters = network.all_mut();
-    let factor = match settings.gradient_clip {
-        Some(limit) => optim::clip_factor(parameters, limit)?,
-        None => 1.0,
-    };
-    let optimizer = &mut state.optimizer;
-    let live = buffers.sparse.layers_mut();
-    optimizer.step(parameters, live, learning_rate, factor)?;
-    if let Some(limit) = settings.max_norm {
-        optim::limit_rows(parameters, limit)?;
-    }
-    Ok(())
+/// When a batch is read.
+#[derive(Clone, Copy)]
+struct At {
+    epoch: u64,
+    step: usize,
+    rate: f32,
 }
 
 /// Fails at the first value of the batch that is not finite, and names the sample.

@@ -4,10 +4,9 @@
 //! `[features, batch]`: sparse layers go over their live weights, dense ones stay matrix
 //! products. Which layers are sparse depends on densities alone, never on threads or times.
 
-use std::sync::Arc;
-
+use compress_core::gradients::LiveSets;
 use compress_core::kernels::gemm_f32::{Init, gemm};
-use compress_core::kernels::sparse_layer::{self, Live};
+use compress_core::kernels::sparse_layer;
 use compress_core::network::{Architecture, Parameter};
 use compress_core::ops::vector::zero_where;
 use compress_core::train::{FeatureMajor, FeatureRow, gather_by_feature};
@@ -15,20 +14,18 @@ use compress_core::{Error, Result};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::layers::live::{LiveWeights, is_sparse};
+use crate::optim::moments::Moments;
 use crate::rows::all_finite;
 use crate::{Mlp, optim};
 
-/// Which layers are sparse, with their live weights; and the batch, feature by feature.
+/// Which layers are pruned, derived from what the hooks of a run have pruned; and the batch, feature
+/// by feature.
 #[derive(Debug, Default)]
 pub(crate) struct Sparse {
     /// The live weights of each sparse layer.
     layers: Vec<Option<LiveWeights>>,
     /// Which weights are live, for each layer that is pruned but not sparse.
     marks: Vec<Option<Vec<bool>>>,
-    /// What each layer's weight last said about its live weights.
-    known: Vec<Option<Arc<Live>>>,
-    /// Whether that is news since [`Self::settle`].
-    news: Vec<bool>,
     /// `[inputs of the first layer, batch]`: only the rows that the first layer reads.
     inputs: Vec<f32>,
     /// The inputs that a sparse first layer reads, each with its row in `inputs`.
@@ -38,50 +35,14 @@ pub(crate) struct Sparse {
 }
 
 impl Sparse {
-    /// Takes over what hooks have said about live weights since the last step.
-    pub(crate) fn follow(&mut self, network: &Mlp, optimizer: &mut optim::State) {
-        let count = network.layers().len();
-        self.layers.resize_with(count, || None);
-        self.marks.resize(count, None);
-        self.known.resize(count, None);
-        self.news.resize(count, false);
-        for index in 0..count {
-            let weight = network.layer(index).0;
-            let same = match (weight.live(), &self.known[index]) {
-                (None, None) => true,
-                (Some(now), Some(known)) => Arc::ptr_eq(now, known),
-                _ => false,
-            };
-            if !same {
-                self.change(index, network, optimizer);
-            }
-        }
-    }
-
-    fn change(&mut self, index: usize, network: &Mlp, optimizer: &mut optim::State) {
-        let weight = network.layer(index).0;
-        let parameter = 2 * index;
-        if let Some(layer) = self.layers[index].take() {
-            layer.give_back(optimizer.moments_mut(parameter));
-        }
-        self.marks[index] = None;
-        self.news[index] = true;
-        self.known[index] = weight.live().cloned();
-        let Some(live) = weight.live() else {
-            return;
-        };
-        optimizer.forget(parameter, live);
-        if is_sparse(weight) {
-            let layer = LiveWeights::new(live.clone(), optimizer.moments(parameter));
-            tracing::debug!(weight = weight.name(), live = live.len(), "sparse");
-            self.layers[index] = Some(layer);
-        } else if live.len() < weight.values().len() {
-            let mut marks = vec![false; weight.values().len()];
-            live.positions().for_each(|position| marks[position] = true);
-            self.marks[index] = Some(marks);
-        }
-        if index == 0 {
-            let read = live.live_columns().map(|c| (c as usize, c as usize));
+    /// Takes over which weights are live from now on.
+    pub(crate) fn hold(&mut self, live: &LiveSets, network: &Mlp, optimizer: &mut optim::State) {
+        self.give_back(optimizer);
+        let pairs = network.pairs().iter().zip(&mut optimizer.weights);
+        let derived = pairs.map(|(pair, moments)| derive(&pair.weight, live, moments));
+        (self.layers, self.marks) = derived.unzip();
+        if let Some(first) = self.layers.first().and_then(Option::as_ref) {
+            let read = first.live.live_columns().map(|c| (c as usize, c as usize));
             self.read = read.collect();
             self.features = features(network.chain(), &self.read);
         }
@@ -102,23 +63,7 @@ impl Sparse {
         &mut self.layers
     }
 
-    /// Sets weights that are not live to zero again, whatever hooks have done since the backward
-    /// pass. A hook that swapped the weights out before they were pruned has put all of them back.
-    pub(crate) fn settle(&mut self, network: &mut Mlp) -> Result<()> {
-        for (index, news) in self.news.iter_mut().enumerate() {
-            let weight = network.layer_mut(index).0;
-            if let Some(Some(marks)) = self.marks.get(index) {
-                zero_where(weight.gradient_mut(), marks)?;
-            }
-            if std::mem::take(news) {
-                let live = weight.live().cloned();
-                weight.set_live(live)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Zeroes the gradient of the dead weights of layer `index`, after a dense product.
+    /// Zeroes the gradient of the dead weights of layer `index`, where it is not sparse.
     pub(crate) fn mask_gradient(&self, index: usize, weight: &mut Parameter) -> Result<()> {
         match self.marks.get(index) {
             Some(Some(marks)) => zero_where(weight.gradient_mut(), marks),
@@ -126,11 +71,22 @@ impl Sparse {
         }
     }
 
+    /// Zeroes the gradient of the dead weights of layer `index`.
+    pub(crate) fn zero_dead_gradient(&self, index: usize, weight: &mut Parameter) -> Result<()> {
+        match self.layer(index) {
+            Some(layer) => {
+                layer.live.zero_dead(weight.gradient_mut());
+                Ok(())
+            }
+            None => self.mask_gradient(index, weight),
+        }
+    }
+
     /// Writes all moments back to `optimizer`, as a checkpoint needs them.
     pub(crate) fn give_back(&self, optimizer: &mut optim::State) {
-        for (index, layer) in self.layers.iter().enumerate() {
+        for (layer, moments) in self.layers.iter().zip(&mut optimizer.weights) {
             if let Some(layer) = layer {
-                layer.give_back(optimizer.moments_mut(2 * index));
+                layer.give_back(moments);
             }
         }
     }
@@ -244,6 +200,27 @@ impl Sparse {
         }
         Ok(())
     }
+}
+
+/// What is kept of a layer: its live weights where it is sparse, or the marks where it is pruned but
+/// not sparse.
+fn derive(
+    weight: &Parameter,
+    live: &LiveSets,
+    moments: &mut Moments,
+) -> (Option<LiveWeights>, Option<Vec<bool>>) {
+    let count = weight.values().len();
+    let Some(live) = live.of(weight.name()).filter(|live| live.len() < count) else {
+        return (None, None);
+    };
+    moments.forget(live);
+    if is_sparse(live) {
+        tracing::debug!(weight = weight.name(), live = live.len(), "sparse");
+        return (Some(LiveWeights::new(live.clone(), moments)), None);
+    }
+    let mut marks = vec![false; count];
+    live.positions().for_each(|position| marks[position] = true);
+    (None, Some(marks))
 }
 
 /// The features behind the inputs that the first layer reads; none behind a front.

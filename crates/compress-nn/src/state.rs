@@ -10,8 +10,6 @@ use crate::optim;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) optimizer: optim::State,
-    /// Steps done.
-    pub(crate) step: usize,
     pub(crate) report: FitReport,
     /// The lowest validation loss so far, and the number of validations since then.
     best: Option<f32>,
@@ -23,7 +21,6 @@ impl State {
     pub(crate) fn new(optimizer: optim::State) -> Self {
         State {
             optimizer,
-            step: 0,
             report: FitReport::default(),
             best: None,
             looks_without_improvement: 0,

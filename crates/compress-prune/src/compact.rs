@@ -1,15 +1,20 @@
 //! Removes from a network what pruning has made useless.
 
-use compress_core::network::{LayerSpec, Network, Parameter};
+use compress_core::graph::{Group, Member, Part};
+use compress_core::network::Edit;
 use compress_core::ops::elementwise;
+use compress_core::parameters::{self, Parameters};
+use compress_core::tensor::volume;
 use compress_core::{Error as CoreError, Result as CoreResult};
 
 use crate::Result;
+use crate::neurons::prunable;
 
 /// What [`compact`] removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compaction {
-    /// Neurons removed from each layer, first layer first; always 0 for the last.
+    /// Neurons removed from each group that neurons can be removed from, in the order of the graph:
+    /// of a chain, from each layer but the last.
     pub neurons_removed: Vec<usize>,
     /// How many of the removed neurons had a constant output other than zero, which was added to
     /// the biases of the next layer. Where it is 0, the network's outputs keep the same bits.
@@ -24,12 +29,13 @@ pub struct Compaction {
     pub parameters_after: usize,
 }
 
-/// Removes from `network` the neurons and inputs that do not matter, until there are no more:
+/// Removes from `model` the neurons and inputs that do not matter, until there are no more:
 ///
 /// - a neuron whose outgoing weights are all zero, which nothing reads;
 /// - a neuron whose incoming weights are all zero. Its output is the constant
-///   c = activation(bias), so w·c is added to the bias of each neuron that reads it with weight w;
-/// - an input of the first layer whose weights are all zero.
+///   c = activation(bias), so w·c is added to the bias of each neuron that reads it with weight w
+///   (where the graph says what is applied to it and all readers have biases);
+/// - an input whose weights are all zero.
 ///
 /// The last neuron of a layer and the last input are never removed.
 ///
@@ -39,54 +45,54 @@ pub struct Compaction {
 /// order of the neurons), which changes the rounding and nothing else.
 ///
 /// # Errors
-/// Where a parameter is NaN or infinite, the parameters do not fit the architecture, or the network
-/// refuses to remove neurons. The network then still computes the same function, though some
-/// useless neurons may be gone.
-/// useless neurons may be gone.
+/// Where a tensor is NaN or infinite, the tensors do not fit the graph, or the model refuses to
+/// remove neurons. The model then still computes the same function, though some useless neurons may
+/// be gone.
 ///
 /// # Examples
 /// ```
-/// use compress_core::network::Network;
+/// use compress_core::parameters;
 ///
-/// // Any `Network`: here 4 inputs, 8 hidden neurons, 3 outputs.
+/// // Any `Edit`: here 4 inputs, 8 hidden neurons, 3 outputs.
 /// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// // Nothing reads hidden neuron 5.
-/// let weight = (&mut network as &mut dyn Network).parameter_mut("layers.1.weight")?;
-/// for row in weight.values_mut().chunks_exact_mut(8) {
-///     row[5] = 0.0;
-/// }
+/// parameters::with_mut(&mut network, "layers.1.weight", |weight| {
+///     weight.values.chunks_exact_mut(8).for_each(|row| row[5] = 0.0);
+///     Ok(())
+/// })?;
 /// let report = compress_prune::compact(&mut network)?;
-/// assert_eq!(report.neurons_removed, [1, 0]);
+/// assert_eq!(report.neurons_removed, [1]);
 /// assert_eq!(report.parameters_before - report.parameters_after, 4 + 1 + 3);
 /// # Ok::<(), compress_prune::Error>(())
 /// ```
-pub fn compact(network: &mut dyn Network) -> Result<Compaction> {
-    let architecture = network.architecture();
-    check(network)?;
+pub fn compact(model: &mut (impl Edit + ?Sized)) -> Result<Compaction> {
+    check(model)?;
+    let groups = prunable(&model.graph()).len();
     let mut report = Compaction {
-        neurons_removed: vec![0; architecture.layers.len()],
-        parameters_before: architecture.parameter_count(),
+        neurons_removed: vec![0; groups],
+        parameters_before: parameters::count(model)?,
         ..Compaction::default()
     };
     loop {
         let mut removed = 0;
         // Goes backwards, so that neurons that fed only a removed one go in the same pass.
-        for layer in (0..architecture.layers.len() - 1).rev() {
-            let neurons = remove_useless_neurons(network, layer, &mut report.neurons_folded)?;
-            report.neurons_removed[layer] += neurons;
+        for index in (0..groups).rev() {
+            let group = prunable(&model.graph()).swap_remove(index);
+            let neurons = remove_useless_neurons(model, &group, &mut report.neurons_folded)?;
+            report.neurons_removed[index] += neurons;
             removed += neurons;
         }
         if removed == 0 {
             break;
         }
     }
-    // Inputs feed nothing but the first layer: removing them makes no neuron useless.
-    match remove_useless_inputs(network) {
+    // Inputs feed no neuron but through weights that are zero: removing them makes none useless.
+    match remove_useless_inputs(model) {
         Ok(removed) => report.inputs_removed = removed,
         Err(CoreError::Refused { reason, .. }) => report.inputs_refused = Some(reason),
         Err(error) => return Err(error.into()),
     }
-    report.parameters_after = network.architecture().parameter_count();
+    report.parameters_after = parameters::count(model)?;
     tracing::info!(
         neurons = report.neurons_removed.iter().sum::<usize>(),
         inputs = report.inputs_removed,
@@ -97,33 +103,32 @@ pub fn compact(network: &mut dyn Network) -> Result<Compaction> {
     Ok(report)
 }
 
-/// Fails unless all parameters are there, of the right shape and finite.
-pub(crate) fn check(network: &dyn Network) -> CoreResult<()> {
-    let architecture = network.architecture();
-    architecture.validate()?;
-    for layer in &architecture.layers {
-        let weight = network.parameter(&layer.weight_name())?;
-        let bias = network.parameter(&layer.bias_name())?;
-        let shape = [layer.outputs, layer.inputs];
-        CoreError::check_shape(weight.name(), &shape, weight.shape())?;
-        CoreError::check_shape(bias.name(), &shape[..1], bias.shape())?;
-        CoreError::check_finite(weight.name(), weight.values())?;
-        CoreError::check_finite(bias.name(), bias.values())?;
+/// Fails unless all tensors are finite and those of the graph are there, in the right shape.
+pub(crate) fn check(model: &(impl Edit + ?Sized)) -> CoreResult<()> {
+    model.visit(&mut |tensor| tensor.check_finite())?;
+    for group in model.graph().groups() {
+        for member in &group.members {
+            parameters::with(model, &member.tensor, |tensor| {
+                let what = format!("axis {} of {}", member.axis, tensor.name);
+                let found = tensor.shape.get(member.axis).copied().unwrap_or(0);
+                CoreError::check_shape(&what, &[group.features], &[found])
+            })?;
+        }
     }
     Ok(())
 }
 
-/// Returns how many neurons of hidden layer `layer` it removed.
+/// Returns how many neurons of the group it removed.
 fn remove_useless_neurons(
-    network: &mut dyn Network,
-    layer: usize,
+    model: &mut (impl Edit + ?Sized),
+    group: &Group,
     folded: &mut usize,
 ) -> CoreResult<usize> {
-    let architecture = network.architecture();
-    let (spec, next) = (&architecture.layers[layer], &architecture.layers[layer + 1]);
-    let read = nonzero_columns(network.parameter(&next.weight_name())?);
-    let varies = nonzero_rows(network.parameter(&spec.weight_name())?);
-    let mut keep: Vec<bool> = read.iter().zip(&varies).map(|(&r, &v)| r && v).collect();
+    let read = nonzero(model, group, Part::Reads)?;
+    let varies = nonzero(model, group, Part::Writes)?;
+    let foldable = Readers::of(model, group)?;
+    let useless = |j: usize| !read[j] || (!varies[j] && foldable.is_some());
+    let mut keep: Vec<bool> = (0..group.features).map(|j| !useless(j)).collect();
     if !keep.contains(&true) {
         // One neuron must stay, if possible one that needs nothing of the layer before.
         keep[varies.iter().position(|v| !v).unwrap_or(0)] = true;
@@ -133,69 +138,115 @@ fn remove_useless_neurons(
         return Ok(0);
     }
     let constants: Vec<usize> = (0..keep.len()).filter(|&j| !keep[j] && read[j]).collect();
-    let (bias, count) = folded_bias(network, spec, next, &constants)?;
+    let biases = match &foldable {
+        Some(readers) => readers.folded_biases(model, group, &constants, folded)?,
+        None => Vec::new(),
+    };
     // The removal first: where it is refused, nothing has changed yet.
-    network.remove_neurons(layer, &keep)?;
-    network
-        .parameter_mut(&next.bias_name())?
-        .values_mut()
-        .copy_from_slice(&bias);
-    *folded += count;
+    model.keep(group, &keep)?;
+    for (name, bias) in biases {
+        parameters::with_mut(model, &name, |tensor| {
+            CoreError::check_shape(&name, &[bias.len()], &[tensor.values.len()])?;
+            tensor.values.copy_from_slice(&bias);
+            Ok(())
+        })?;
+    }
     Ok(removed)
 }
 
-/// The bias of `next` once the neurons `constants` of `spec` are part of it, and how many of
-/// those are not zero.
-fn folded_bias(
-    network: &dyn Network,
-    spec: &LayerSpec,
-    next: &LayerSpec,
-    constants: &[usize],
-) -> CoreResult<(Vec<f32>, usize)> {
-    let own = network.parameter(&spec.bias_name())?.values();
-    let mut values: Vec<f32> = constants.iter().map(|&j| own[j]).collect();
-    elementwise::activate(spec.activation, &mut values)?;
-    let mut bias = network.parameter(&next.bias_name())?.values().to_vec();
-    let weight = network.parameter(&next.weight_name())?.matrix();
-    let mut count = 0;
-    for (&j, &value) in constants.iter().zip(&values).filter(|(_, v)| **v != 0.0) {
-        count += 1;
-        for (bias, &w) in bias.iter_mut().zip(weight.column(j)) {
-            *bias = w.mul_add(value, *bias);
+/// The weights that read a group's features, each with the bias that is added to its products.
+struct Readers {
+    pairs: Vec<(String, String)>,
+}
+
+impl Readers {
+    /// `None` where a constant feature cannot be made a part of its readers' biases.
+    fn of(model: &(impl Edit + ?Sized), group: &Group) -> CoreResult<Option<Self>> {
+        if group.activations.is_none() || group.of(Part::Shifts).count() > 1 {
+            return Ok(None);
         }
+        let groups = model.graph().groups();
+        let mut pairs = Vec::new();
+        for reader in group.of(Part::Reads) {
+            let writes = |g: &&Group| g.of(Part::Writes).any(|m| m.tensor == reader.tensor);
+            let Some(next) = groups.iter().find(writes) else {
+                return Ok(None);
+            };
+            let Some(bias) = next.of(Part::Shifts).next() else {
+                return Ok(None);
+            };
+            pairs.push((reader.tensor.clone(), bias.tensor.clone()));
+        }
+        Ok(Some(Readers { pairs }))
     }
-    Ok((bias, count))
+
+    /// The biases of all readers once the features `constants` are part of them. Counts those that
+    /// are not zero.
+    fn folded_biases<M: Parameters + ?Sized>(
+        &self,
+        model: &M,
+        group: &Group,
+        constants: &[usize],
+        folded: &mut usize,
+    ) -> CoreResult<Vec<(String, Vec<f32>)>> {
+        let mut values = match group.of(Part::Shifts).next() {
+            Some(bias) => parameters::with(model, &bias.tensor, |bias| {
+                Ok(constants.iter().map(|&j| bias.values[j]).collect())
+            })?,
+            None => vec![0.0; constants.len()],
+        };
+        for activation in group.activations.iter().flatten() {
+            elementwise::activate(*activation, &mut values)?;
+        }
+        let constants = constants.iter().zip(&values).filter(|(_, v)| **v != 0.0);
+        *folded += constants.clone().count();
+        let folded = self.pairs.iter().map(|(weight, bias)| {
+            let mut sums = parameters::values(model, bias)?;
+            parameters::with(model, weight, |weight| {
+                let matrix = weight.matrix()?;
+                for (&j, &value) in constants.clone() {
+                    for (sum, &w) in sums.iter_mut().zip(matrix.column(j)) {
+                        *sum = w.mul_add(value, *sum);
+                    }
+                }
+                Ok(())
+            })?;
+            Ok((bias.clone(), sums))
+        });
+        folded.collect()
+    }
 }
 
 /// Returns how many inputs it removed.
-fn remove_useless_inputs(network: &mut dyn Network) -> CoreResult<usize> {
-    let name = network.architecture().layers[0].weight_name();
-    let mut keep = nonzero_columns(network.parameter(&name)?);
-    if !keep.contains(&true) {
-        keep[0] = true;
-    }
-    let removed = keep.iter().filter(|&&k| !k).count();
-    if removed > 0 {
-        network.remove_inputs(&keep)?;
+fn remove_useless_inputs(model: &mut (impl Edit + ?Sized)) -> CoreResult<usize> {
+    let mut removed = 0;
+    for group in model.graph().groups().iter().filter(|g| g.is_input()) {
+        let mut keep = nonzero(model, group, Part::Reads)?;
+        if !keep.contains(&true)
+            && let Some(first) = keep.first_mut()
+        {
+            *first = true;
+        }
+        let gone = keep.iter().filter(|&&k| !k).count();
+        if gone > 0 {
+            model.keep(group, &keep)?;
+        }
+        removed += gone;
     }
     Ok(removed)
 }
 
-fn nonzero_rows(weight: &Parameter) -> Vec<bool> {
-    let rows = weight.matrix();
-    rows.rows()
-        .into_iter()
-        .map(|row| row.iter().any(|&w| w != 0.0))
-        .collect()
-}
-
-fn nonzero_columns(weight: &Parameter) -> Vec<bool> {
-    let matrix = weight.matrix();
-    let mut nonzero = vec![false; matrix.ncols()];
-    for row in matrix.rows() {
-        for (nonzero, &w) in nonzero.iter_mut().zip(row) {
-            *nonzero |= w != 0.0;
-        }
+/// For each feature of the group whether a weight other than zero writes it, or reads it.
+fn nonzero<M: Parameters + ?Sized>(model: &M, group: &Group, part: Part) -> CoreResult<Vec<bool>> {
+    let mut nonzero = vec![false; group.features];
+    for Member { tensor, axis, .. } in group.of(part) {
+        parameters::with(model, tensor, |tensor| {
+            let inner = volume(&tensor.shape[axis + 1..]).max(1);
+            for (position, _) in tensor.values.iter().enumerate().filter(|(_, w)| **w != 0.0) {
+                nonzero[position / inner % group.features] = true;
+            }
+            Ok(())
+        })?;
     }
-    nonzero
+    Ok(nonzero)
 }

@@ -27,15 +27,6 @@ pub enum Error {
         /// The score.
         value: f32,
     },
-    /// A criterion that needs an optimizer's second moments.
-    #[error(
-        "there are no second moments of the gradient of {tensor}: train with an optimizer that \
-         keeps them, as Adam does"
-    )]
-    NoSecondMoments {
-        /// The tensor's name.
-        tensor: String,
-    },
     /// A number of neurons that a layer cannot be reduced to.
     #[error("{layer} cannot be left with {count} neurons; it has {width}, and 1 must stay")]
     NeuronCount {
@@ -73,15 +64,20 @@ pub enum Error {
         /// Why, for each layer and way.
         reasons: String,
     },
-    /// A name that is not in a registry.
-    #[error("there is no {what} named {name:?}; the names are {known}")]
-    Unknown {
-        /// Criterion, structure or schedule.
-        what: &'static str,
-        /// The name asked for.
-        name: String,
-        /// Those that exist, comma separated.
-        known: String,
+    /// A run that ended before gradual pruning had reached its density.
+    #[error(
+        "pruning has reached the density {reached}, not the promised {target}, after {steps} of \
+         {total_steps} steps: let the run go on to its end, or end pruning earlier"
+    )]
+    NotReached {
+        /// The density of the mask.
+        reached: f64,
+        /// The density that was to be reached.
+        target: f64,
+        /// Steps that were taken.
+        steps: usize,
+        /// Steps that the run was to have.
+        total_steps: usize,
     },
     /// A checkpoint that this hook cannot read.
     #[error("the checkpoint of {hook} is damaged: {reason}")]
@@ -111,25 +107,5 @@ pub(crate) fn check_fraction(what: &'static str, value: f64) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Fraction { what, value })
-    }
-}
-
-/// Looks `name` up in a registry.
-pub(crate) fn look_up<T: Copy>(
-    what: &'static str,
-    registry: &[(&'static str, T)],
-    name: &str,
-) -> Result<T> {
-    match registry.iter().find(|(known, _)| *known == name) {
-        Some((_, found)) => Ok(*found),
-        None => Err(Error::Unknown {
-            what,
-            name: name.to_owned(),
-            known: registry
-                .iter()
-                .map(|(n, _)| *n)
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
     }
 }

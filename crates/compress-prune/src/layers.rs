@@ -2,18 +2,16 @@
 
 use compress_core::Error as CoreError;
 use compress_core::network::{LayerRemoval, Network};
-use compress_core::train::Samples;
+use compress_core::samples::Samples;
 
-use crate::criteria::LayerCriterion;
+use crate::layer_criterion::LayerCriterion;
 use crate::{Error, Result};
 
 /// The score of one way to remove one hidden layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerScore {
-    /// The position of the layer.
-    pub layer: usize,
-    /// Its name.
-    pub name: String,
+    /// The layer's name.
+    pub layer: String,
     /// The way it is removed.
     pub how: LayerRemoval,
     /// The criterion's score of the network without it (under [`crate::LayerLoss`] the validation
@@ -52,13 +50,12 @@ pub fn score_layers(
     architecture.validate()?;
     let hidden = &architecture.layers[..architecture.layers.len() - 1];
     let mut scores = Vec::with_capacity(2 * hidden.len());
-    for (layer, spec) in hidden.iter().enumerate() {
+    for layer in hidden {
         for how in [LayerRemoval::Bypass, LayerRemoval::Fold] {
             scores.push(LayerScore {
-                layer,
-                name: spec.name.clone(),
+                layer: layer.name.clone(),
                 how,
-                loss: score(network, layer, how, criterion, validation)?,
+                loss: score(network, &layer.name, how, criterion, validation)?,
             });
         }
     }
@@ -80,7 +77,7 @@ pub fn score_layers(
 /// let mut network = compress_testing::Chain::random(&[4, 8, 8, 3], 1);
 /// let validation = compress_testing::blobs(64, 4, 3, 2);
 /// let removed = prune_layer(&mut network, &LayerLoss, &validation)?;
-/// println!("took out {}, validation loss {:?}", removed.name, removed.loss);
+/// println!("took out {}, validation loss {:?}", removed.layer, removed.loss);
 /// assert_eq!(network.architecture().layers.len(), 2);
 /// # Ok::<(), compress_prune::Error>(())
 /// ```
@@ -102,14 +99,14 @@ pub fn prune_layer(
             reasons: reasons(&scores),
         });
     };
-    network.remove_layer(best.layer, best.how)?;
-    tracing::info!(layer = best.name, how = ?best.how, loss, "removed a layer");
+    network.remove_layer(&best.layer, best.how)?;
+    tracing::info!(layer = best.layer, how = ?best.how, loss, "removed a layer");
     Ok(best.clone())
 }
 
 fn score(
     network: &dyn Network,
-    layer: usize,
+    layer: &str,
     how: LayerRemoval,
     criterion: &dyn LayerCriterion,
     validation: &dyn Samples,
@@ -120,7 +117,7 @@ fn score(
         Err(CoreError::Refused { reason, .. }) => return Ok(Err(reason)),
         Err(error) => return Err(error.into()),
     }
-    let score = criterion.score(candidate.as_ref(), validation)?;
+    let score = criterion.score(&*candidate, validation)?;
     Ok(score.filter(|s| !s.is_nan()).ok_or_else(|| {
         format!(
             "{} of the network without it is not a number",
@@ -134,7 +131,7 @@ fn reasons(scores: &[LayerScore]) -> String {
         return "there is no hidden layer".into();
     }
     let reason = |s: &LayerScore| match &s.loss {
-        Err(reason) => Some(format!("{} by {:?}: {reason}", s.name, s.how)),
+        Err(reason) => Some(format!("{} by {:?}: {reason}", s.layer, s.how)),
         Ok(_) => None,
     };
     scores

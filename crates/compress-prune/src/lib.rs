@@ -2,14 +2,16 @@
 //!
 //! The smallest piece is [`prune_weights`], which works on any slice. Beyond that, pruning has
 //! three parts. A *criterion* scores how important each weight is. A *structure* turns the scores
-//! into a mask of a wanted density (the fraction of weights that stay). A *schedule* says when. All
-//! of them work on any model through [`compress_core::network::Network`].
+//! into a mask of a wanted density (the fraction of weights that stay). A *schedule* says when.
+//!
+//! None of them knows networks. They work on named tensors of any rank ([`Parameters`]), and some
+//! need to know more about a tensor ([`Known`]): what it reads, its gradient.
 //!
 //! | what | how |
 //! | --- | --- |
 //! | weights below a threshold (magnitude pruning) | [`prune_weights`] |
-//! | weight scores | [`Magnitude`], [`NeuronNorm`]; while training also [`Fisher`], [`RateAware`] |
-//! | unstructured pruning to an exact density | scores, then [`Global`] or [`PerLayer`] |
+//! | weight scores | [`score`] by [`Magnitude`], [`Random`], [`Wanda`], [`NeuronNorm`]; while training also [`Fisher`], [`RateAware`] |
+//! | unstructured pruning to an exact density | scores, then [`Global`], [`PerLayer`] or [`PerRow`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
 //! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
 //! | neurons (structured pruning) | [`prune_neurons`] removes them; [`Neurons`] masks them |
@@ -21,24 +23,26 @@
 //!
 //! # Examples
 //!
-//! Masks can be made from any scores; here they are the magnitudes of one matrix of weights:
+//! The weight of a convolution, pruned to a quarter by magnitude, and then 2:4:
 //!
 //! ```
-//! use compress_core::mask::{Scores, Structure, TensorScores};
-//! use compress_prune::{Global, prune_weights};
+//! use compress_prune::{Global, Known, Lent, Magnitude, NOfM, Structure, score};
+//! use ndarray::Array4;
 //!
-//! let mut weights = [0.9, -0.1, 0.3, -0.7, 0.0, 0.2];
-//! assert_eq!(prune_weights(&mut weights, 0.15), [0.9, 0.0, 0.3, -0.7, 0.0, 0.2]);
+//! // [out_channels, in_channels, kernel height, kernel width]
+//! let value = |(o, i, y, x)| ((o * 27 + i * 9 + y * 3 + x) * 37 % 101) as f32 - 50.5;
+//! let mut weight = Array4::from_shape_fn((16, 4, 3, 3), value);
 //!
-//! let scores = Scores {
-//!     tensors: vec![TensorScores {
-//!         name: "layers.0.weight".into(),
-//!         shape: vec![2, 3],
-//!         values: weights.iter().map(|w: &f32| w.abs()).collect(),
-//!     }],
-//! };
-//! let mask = Global::default().mask(&scores, 0.5)?;
-//! assert_eq!(mask.tensors[0].keep, [true, false, true, true, false, false]);
+//! let mut model = Lent::new().weight("conv.weight", weight.view_mut())?;
+//! let scores = score(&model, &Magnitude, &Known::nothing())?;
+//! Global::default().mask(&scores, 0.25)?.apply(&mut model)?;
+//! assert_eq!(weight.iter().filter(|w| **w != 0.0).count(), 16 * 36 / 4);
+//!
+//! let mut model = Lent::new().weight("conv.weight", weight.view_mut())?;
+//! let scores = score(&model, &Magnitude, &Known::nothing())?;
+//! let mask = NOfM::default().mask(&scores, 0.5)?;
+//! // A row is everything but the first axis: 36 weights, in 9 groups of 4.
+//! assert!(mask.tensors[0].keep.chunks(4).all(|group| group.iter().filter(|k| **k).count() == 2));
 //! # Ok::<(), compress_core::Error>(())
 //! ```
 
@@ -48,6 +52,7 @@ mod compact;
 mod criteria;
 mod error;
 mod hooks;
+mod layer_criterion;
 mod layers;
 mod neurons;
 mod order;
@@ -56,15 +61,25 @@ mod structure;
 mod weights;
 
 pub use compact::{Compaction, compact};
+pub use compress_core::evidence::{Evidence, Known, Needs};
+pub use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
+pub use compress_core::network::{Edit, Network};
+pub use compress_core::observe::Observe;
+pub use compress_core::parameters::{Lent, Parameters};
+pub use compress_core::tensor::{Role, TensorMut, TensorRef};
 pub use criteria::{
-    CRITERIA, Fisher, LAYER_CRITERIA, LayerCriterion, LayerLoss, Magnitude, MakeCriterion,
-    MakeLayerCriterion, NeuronNorm, RateAware, criterion, layer_criterion,
+    CRITERIA, CriterionEntry, CriterionSettings, Fisher, LAYER_CRITERIA, LayerCriterionEntry,
+    LayerLoss, Magnitude, NeuronNorm, Random, RateAware, Wanda, criterion, layer_criterion,
 };
 pub use error::{Error, Result};
 pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};
+pub use layer_criterion::LayerCriterion;
 pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
-pub use schedule::{Cubic, MakeSchedule, OneShot, SCHEDULES, Schedule, schedule};
-pub use structure::{Global, MakeStructure, NOfM, Neurons, PerLayer, STRUCTURES, structure};
+pub use schedule::{Cubic, OneShot, SCHEDULES, Schedule, ScheduleEntry, schedule};
+pub use structure::{
+    Global, NOfM, Neurons, PerLayer, PerRow, STRUCTURES, StructureEntry, StructureSettings,
+    structure,
+};
 pub use weights::prune_weights;

@@ -1,20 +1,19 @@
-//! Quantizes `ndarray` matrices, for callers whose model does not implement
-//! [`compress_core::network::Network`].
+//! Quantizes `ndarray` arrays of any rank, for callers without a model.
 
 use compress_core::Result;
 use compress_core::codec::QuantizedTensor;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{ArrayD, ArrayView, Dimension, IxDyn};
 
 use crate::schemes::Scheme;
 
-/// Fits `scheme` to a matrix `[out, in]` of any memory layout and encodes it. Errors call the
-/// matrix `name`.
+/// Fits `scheme` to an array of any rank and memory layout, whose first axis is the outputs, and
+/// encodes it. Errors call it `name`.
 ///
 /// # Errors
 /// Where a weight is NaN or infinite.
-pub fn quantize_array(
+pub fn quantize_array<D: Dimension>(
     name: &str,
-    weights: ArrayView2<'_, f32>,
+    weights: ArrayView<'_, f32, D>,
     scheme: &dyn Scheme,
 ) -> Result<QuantizedTensor> {
     let weights = weights.as_standard_layout();
@@ -25,19 +24,13 @@ pub fn quantize_array(
     codec.encode(name, values, shape)
 }
 
-/// Decodes a quantized tensor of two dimensions into a matrix.
+/// Decodes a quantized tensor into an array of its shape. For one of known rank, add
+/// `.into_dimensionality()`.
 ///
 /// # Errors
-/// Where the tensor is not a matrix, or its codes do not fit its grid.
-pub fn dequantize_array(tensor: &QuantizedTensor) -> Result<Array2<f32>> {
+/// Where its codes do not fit its grid.
+pub fn dequantize_array(tensor: &QuantizedTensor) -> Result<ArrayD<f32>> {
     tensor.validate()?;
-    let &[rows, columns] = tensor.shape.as_slice() else {
-        return Err(compress_core::Error::invalid(
-            format!("shape of {}", tensor.name),
-            format!("{:?}", tensor.shape),
-            "of two dimensions",
-        ));
-    };
-    Array2::from_shape_vec((rows, columns), tensor.dequantize()?)
+    ArrayD::from_shape_vec(IxDyn(&tensor.shape), tensor.dequantize()?)
         .map_err(compress_core::Error::other)
 }

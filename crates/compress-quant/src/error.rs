@@ -5,37 +5,31 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No scheme of this name.
-    #[error("there is no quantization scheme named {name:?}; the schemes are {known}")]
-    UnknownScheme {
-        /// The name asked for.
-        name: String,
-        /// The existing names, comma separated.
-        known: String,
-    },
-    /// A scheme was assigned to parameters, but none takes it: no parameter matches, or an earlier
+    /// A scheme was assigned to tensors, but none takes it: no tensor matches, or an earlier
     /// assignment took all that match.
-    #[error("the scheme {scheme} for {target} takes no parameter; the parameters are {known}")]
+    #[error("the scheme {scheme} for {target} takes no tensor; the tensors are {known}")]
     Unmatched {
         /// The name or role that the scheme was assigned to.
         target: String,
         /// The scheme's name.
         scheme: &'static str,
-        /// The network's parameters, comma separated.
+        /// The model's tensors, comma separated.
         known: String,
     },
-    /// The network is not the one that the codecs were fitted to.
-    #[error("the codec of {name} was fitted to shape {fitted:?}, but the network has {found}")]
-    NetworkChanged {
-        /// The parameter.
+    /// The model is not the one that was fitted to.
+    #[error("{name} had shape {fitted:?} when it was fitted to, but has {found:?} now")]
+    ModelChanged {
+        /// The tensor.
         name: String,
-        /// Its shape when the codec was fitted.
+        /// Its shape when it was fitted to.
         fitted: Vec<usize>,
-        /// What is there now.
-        found: String,
+        /// Its shape now.
+        found: Vec<usize>,
     },
     /// State asked for between a forward pass and the end of its backward pass.
-    #[error("the network holds quantized weights; put the trained ones back first")]
+    #[error(
+        "the model holds quantized weights, as it does from a forward pass to the end of its backward pass"
+    )]
     Swapped,
 }
 

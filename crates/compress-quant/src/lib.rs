@@ -19,7 +19,7 @@
 //! let back = dequantize_array(&quantized)?;
 //! let worst = (&back - &weights).iter().fold(0.0f32, |m, e| m.max(e.abs()));
 //! assert!(worst <= 0.05); // half of the larger row's scale, 0.1
-//! assert_eq!(back[(0, 2)], 0.0); // zeros stay zeros
+//! assert_eq!(back[[0, 2]], 0.0); // zeros stay zeros
 //! # Ok::<(), compress_core::Error>(())
 //! ```
 //!
@@ -54,6 +54,9 @@ mod error;
 mod rounding;
 
 pub use arrays::{dequantize_array, quantize_array};
-pub use compress_core::codec::{Granularity, Grid, QuantizedTensor, WeightCodec};
+pub use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor, WeightCodec};
+pub use compress_core::observe::Observe;
+pub use compress_core::parameters::{Lent, Parameters};
+pub use compress_core::tensor::{Role, TensorMut, TensorRef};
 pub use error::Error;
 pub use weights::{dequantize_weights, quantize_weights};

@@ -10,7 +10,8 @@
 
 use compress_core::Error as CoreError;
 use compress_core::Result;
-use compress_core::network::{Activation, Network, Role};
+use compress_core::network::{Activation, Network};
+use compress_core::parameters;
 use compress_core::price::Prices;
 use compress_core::rng::{self, Stream};
 use compress_core::train::Samples;
@@ -154,7 +155,14 @@ pub fn refine(
     let rates = Rates::new(&chain, coder, steps.top(), options)?;
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
-    let mut pieces = Pieces::new(network, &chain, data, indices, targets, &mut stream)?;
+    let mut pieces = Pieces::new(
+        &network.architecture(),
+        &chain,
+        data,
+        indices,
+        targets,
+        &mut stream,
+    )?;
     // Logits are finite, but hidden outputs may not be.
     let loss = pieces.loss() as f32;
     if !loss.is_finite() {
@@ -184,12 +192,15 @@ pub fn refine(
         tracing::debug!(number, ?sweep, "refined");
         sweeps.push(sweep);
     }
-    let mut parameters = network.parameters_mut();
-    for (layer, pair) in chain.layers.iter().zip(parameters.chunks_mut(2)) {
-        if let [weight, bias] = pair {
-            weight.values_mut().copy_from_slice(&layer.weight());
-            bias.values_mut().copy_from_slice(&layer.bias);
-        }
+    for layer in &chain.layers {
+        parameters::with_mut(network, &layer.name, |weight| {
+            weight.values.copy_from_slice(&layer.weight());
+            Ok(())
+        })?;
+        parameters::with_mut(network, &layer.bias_name, |bias| {
+            bias.values.copy_from_slice(&layer.bias);
+            Ok(())
+        })?;
     }
     Ok(sweeps)
 }
@@ -218,33 +229,33 @@ fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<
     }
     let mut chain = Chain::default();
     for (index, layer) in architecture.layers.iter().enumerate() {
-        let (weight, bias) = (layer.weight_name(), layer.bias_name());
-        let (weight, bias) = (network.parameter(&weight)?, network.parameter(&bias)?);
-        let (outputs, inputs) = (layer.outputs, layer.inputs);
-        CoreError::check_shape(weight.name(), &[outputs, inputs], weight.shape())?;
-        CoreError::check_shape(bias.name(), &[outputs], bias.shape())?;
-        for parameter in [weight, bias] {
-            CoreError::check_finite(parameter.name(), parameter.values())?;
-        }
-        debug_assert_eq!(weight.role(), Role::Weight);
-        let step = steps.step(weight.name());
-        let codes = match step {
-            Some(_) => steps.codes(weight)?,
-            // All weights were zero when steps were chosen, and are zero now.
-            None if weight.values().iter().all(|w| *w == 0.0) => vec![0; weight.values().len()],
-            None => {
-                let what = format!("the step of {}", weight.name());
-                let expected =
-                    "learned, as not all of its weights are zero: fit steps to this network";
-                return Err(CoreError::invalid(what, "missing", expected));
+        let (name, bias) = (layer.weight_name(), layer.bias_name());
+        let step = steps.step(&name);
+        let codes = parameters::with(network, &name, |weight| {
+            weight.check_finite()?;
+            CoreError::check_shape(&name, &[layer.outputs, layer.inputs], weight.shape)?;
+            match step {
+                Some(_) => steps.codes(weight),
+                // All weights were zero when steps were chosen, and are zero now.
+                None if weight.values.iter().all(|w| *w == 0.0) => Ok(vec![0; weight.values.len()]),
+                None => {
+                    let what = format!("the step of {name}");
+                    let expected =
+                        "learned, as not all of its weights are zero: fit steps to this network";
+                    Err(CoreError::invalid(what, "missing", expected))
+                }
             }
-        };
+        })?;
+        let bias = parameters::with(network, &bias, |bias| {
+            bias.check_finite()?;
+            CoreError::check_shape(bias.name, &[layer.outputs], bias.shape)?;
+            Ok(bias.values.to_vec())
+        })?;
         let divisor = match index + 1 == architecture.layers.len() {
             true => temperature,
             false => 1.0,
         };
-        let (step, bias) = (step.unwrap_or(1.0), bias.values().to_vec());
-        chain.push(layer, codes, step, divisor, bias);
+        chain.push(layer, codes, step.unwrap_or(1.0), divisor, bias);
     }
     Ok(chain)
 }

@@ -1,12 +1,17 @@
 //! A network that implements the contract, including edits of its structure.
 
+use compress_core::gradients::Gradients;
+use compress_core::graph::{Graph, Group};
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::network::{
-    Activation, Architecture, LayerRemoval, LayerSpec, Network, Parameter, Tap,
+    Activation, Architecture, Edit, Forward, LayerRemoval, LayerSpec, Network, Parameter,
 };
+use compress_core::observe::{Place, Tap, Tapped};
 use compress_core::ops::elementwise;
+use compress_core::parameters::{Change, Parameters, See};
+use compress_core::tensor::keep_along;
 use compress_core::{Error, Result, rng};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 
 use crate::normal;
 
@@ -131,10 +136,92 @@ impl Chain {
         self.parameters[2 * layer + 1] = Parameter::bias(name, value);
     }
 
-    /// Keeps only the `kept` rows (axis 0) or columns (axis 1) of a layer's weight.
-    fn select(&mut self, layer: usize, axis: usize, kept: &[usize]) {
-        let weight = self.parameters[2 * layer].matrix();
-        self.set_weight(layer, weight.select(Axis(axis), kept));
+    /// The parameters, to change.
+    pub fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        self.parameters.iter_mut().collect()
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> Vec<&Parameter> {
+        self.parameters.iter().collect()
+    }
+}
+
+impl Parameters for Chain {
+    fn visit(&self, see: &mut See<'_>) -> Result<()> {
+        self.parameters.iter().try_for_each(|p| see(p.tensor()))
+    }
+
+    fn visit_mut(&mut self, change: &mut Change<'_>) -> Result<()> {
+        let parameters = self.parameters.iter_mut();
+        parameters
+            .into_iter()
+            .try_for_each(|p| change(p.tensor_mut()))
+    }
+}
+
+impl Gradients for Chain {
+    fn visit_gradients(&mut self, change: &mut Change<'_>) -> Result<()> {
+        let parameters = self.parameters.iter_mut();
+        parameters
+            .into_iter()
+            .try_for_each(|p| change(p.gradient_tensor_mut()))
+    }
+}
+
+impl Forward for Chain {
+    fn features(&self) -> usize {
+        self.architecture.features
+    }
+
+    fn outputs(&self) -> usize {
+        self.architecture.outputs()
+    }
+
+    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        Ok(self.activations(inputs)?.pop().unwrap())
+    }
+}
+
+impl Tapped for Chain {
+    fn run_tapped(&self, inputs: ArrayView2<'_, f32>, tap: &mut dyn Tap) -> Result<()> {
+        let all = self.activations(inputs)?;
+        for (i, layer) in self.architecture.layers.iter().enumerate() {
+            let weight = layer.weight_name();
+            for (place, rows) in [
+                (Place::InputOf(&weight), &all[i]),
+                (Place::Value(&layer.name), &all[i + 1]),
+            ] {
+                if tap.wants(place) {
+                    tap.observe(place, rows.view())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Edit for Chain {
+    fn graph(&self) -> Graph {
+        self.architecture.graph()
+    }
+
+    fn keep(&mut self, group: &Group, keep: &[bool]) -> Result<()> {
+        let edited = self.architecture.keeping(group, keep)?;
+        for member in &group.members {
+            let found = self
+                .parameters
+                .iter_mut()
+                .find(|p| p.name() == member.tensor);
+            let parameter = found.unwrap();
+            let values = keep_along(parameter.tensor(), member.axis, keep)?;
+            let mut shape = parameter.shape().to_vec();
+            shape[member.axis] = keep.iter().filter(|&&k| k).count();
+            let (name, role) = (parameter.name().to_owned(), parameter.role());
+            *parameter = Parameter::new(name, role, shape, values)?;
+        }
+        self.architecture = edited;
+        Ok(())
     }
 }
 
@@ -143,51 +230,12 @@ impl Network for Chain {
         self.architecture.clone()
     }
 
-    fn parameters(&self) -> Vec<&Parameter> {
-        self.parameters.iter().collect()
-    }
-
-    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        self.parameters.iter_mut().collect()
-    }
-
-    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        Ok(self.activations(inputs)?.pop().unwrap())
-    }
-
-    fn forward_tapped(
-        &self,
-        inputs: ArrayView2<'_, f32>,
-        tap: &mut dyn Tap,
-    ) -> Result<Array2<f32>> {
-        let mut all = self.activations(inputs)?;
-        for (i, layer) in self.architecture.layers.iter().enumerate() {
-            tap.observe(i, layer, all[i].view())?;
-        }
-        Ok(all.pop().unwrap())
-    }
-
     fn boxed_clone(&self) -> Box<dyn Network> {
         Box::new(self.clone())
     }
 
-    fn remove_neurons(&mut self, layer: usize, keep: &[bool]) -> Result<()> {
-        self.architecture = self.architecture.without_neurons(layer, keep)?;
-        let kept = positions(keep);
-        self.select(layer, 0, &kept);
-        let bias = self.parameters[2 * layer + 1].values();
-        self.set_bias(layer, kept.iter().map(|&i| bias[i]).collect());
-        self.select(layer + 1, 1, &kept);
-        Ok(())
-    }
-
-    fn remove_inputs(&mut self, keep: &[bool]) -> Result<()> {
-        self.architecture = self.architecture.without_inputs(keep)?;
-        self.select(0, 1, &positions(keep));
-        Ok(())
-    }
-
-    fn remove_layer(&mut self, layer: usize, how: LayerRemoval) -> Result<()> {
+    fn remove_layer(&mut self, layer: &str, how: LayerRemoval) -> Result<()> {
+        let layer = self.architecture.position(layer)?;
         self.architecture = self.architecture.without_layer(layer, how)?;
         if how == LayerRemoval::Fold {
             let [this, bias, next, next_bias] =
@@ -203,8 +251,4 @@ impl Network for Chain {
         self.parameters.drain(2 * layer..2 * layer + 2);
         Ok(())
     }
-}
-
-fn positions(keep: &[bool]) -> Vec<usize> {
-    (0..keep.len()).filter(|&i| keep[i]).collect()
 }

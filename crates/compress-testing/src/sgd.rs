@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use compress_core::Result;
-use compress_core::network::{Network, Parameter};
+use compress_core::hook::Run;
+use compress_core::network::{Forward, Parameter};
 use compress_core::ops::cross_entropy::cross_entropy;
-use compress_core::train::{Batch, EpochReport, Fit, FitReport, Loss, Samples, Step, TrainHook};
+use compress_core::train::{Batch, EpochReport, Fit, FitReport, Loss, Samples, TrainHook};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::Chain;
@@ -36,7 +37,8 @@ impl Sgd {
         }
     }
 
-    /// Takes the steps `steps` of a run of `total_steps`. Returns the loss of each.
+    /// Takes the steps `steps` of a run of `total_steps`, and ends the run if its last step is among
+    /// them. Returns the loss of each.
     ///
     /// # Errors
     /// Those of the data, the loss and the hooks.
@@ -49,81 +51,72 @@ impl Sgd {
         total_steps: usize,
     ) -> Result<Vec<f32>> {
         let per_epoch = data.len().div_ceil(BATCH);
+        let mut run = Run::resumed(hooks, steps.start, total_steps);
         let mut losses = Vec::new();
         for step in steps {
-            let epoch = step / per_epoch;
-            let now = Step {
-                epoch,
-                step,
-                total_steps,
-                learning_rate: LEARNING_RATE,
-                live_only: false,
-            };
-            let start = step % per_epoch * BATCH;
-            let indices: Vec<usize> = (start..data.len().min(start + BATCH)).collect();
-            losses.push(self.take_step(data, loss, hooks, &indices, &now)?);
+            let velocity = &mut self.velocity;
+            losses.push(run.step(
+                &mut self.network,
+                LEARNING_RATE,
+                |network, _| gradients(network, data, loss, step, per_epoch),
+                |network, _| {
+                    update(network, velocity);
+                    Ok(())
+                },
+            )?);
+        }
+        if run.done() == total_steps {
+            run.finish(&mut self.network)?;
         }
         Ok(losses)
     }
+}
 
-    fn take_step(
-        &mut self,
-        data: &dyn Samples,
-        loss: &dyn Loss,
-        hooks: &mut [&mut dyn TrainHook],
-        indices: &[usize],
-        now: &Step,
-    ) -> Result<f32> {
-        let epoch = now.epoch as u64;
-        let mut inputs = Array2::zeros((indices.len(), data.features()));
-        data.fill(epoch, indices, inputs.view_mut())?;
-        // Empty where the samples have no labels.
-        let labels = indices
-            .iter()
-            .filter_map(|&i| data.labels().get(i).copied());
-        let labels: Vec<u32> = labels.collect();
-        for hook in hooks.iter_mut() {
-            hook.before_forward(&mut self.network, now)?;
-        }
-        let all = self.network.activations(inputs.view())?;
-        let logits = &all[all.len() - 1];
-        let mut gradient = Array2::zeros(logits.raw_dim());
-        let batch = Batch {
-            inputs: inputs.view(),
-            labels: &labels,
-            indices,
-            epoch,
-        };
-        let loss = loss.evaluate(logits.view(), &batch, gradient.view_mut())?;
-        self.network.backward(&all, gradient)?;
-        for hook in hooks.iter_mut().rev() {
-            hook.after_backward(&mut self.network, now)?;
-        }
-        self.update();
-        for hook in hooks.iter_mut() {
-            hook.after_step(&mut self.network, now)?;
-        }
-        Ok(loss)
-    }
+/// Leaves the gradients of the batch of step `step` in the network; returns its loss.
+fn gradients(
+    network: &mut Chain,
+    data: &dyn Samples,
+    loss: &dyn Loss,
+    step: usize,
+    per_epoch: usize,
+) -> Result<f32> {
+    let epoch = (step / per_epoch) as u64;
+    let start = step % per_epoch * BATCH;
+    let indices: Vec<usize> = (start..data.len().min(start + BATCH)).collect();
+    let mut inputs = Array2::zeros((indices.len(), data.features()));
+    data.fill(epoch, &indices, inputs.view_mut())?;
+    // Empty where the samples have no labels.
+    let labels = indices
+        .iter()
+        .filter_map(|&i| data.labels().get(i).copied());
+    let labels: Vec<u32> = labels.collect();
+    let all = network.activations(inputs.view())?;
+    let logits = &all[all.len() - 1];
+    let mut gradient = Array2::zeros(logits.raw_dim());
+    let batch = Batch {
+        inputs: inputs.view(),
+        labels: &labels,
+        indices: &indices,
+        epoch,
+    };
+    let loss = loss.evaluate(logits.view(), &batch, gradient.view_mut())?;
+    network.backward(&all, gradient)?;
+    Ok(loss)
+}
 
-    fn update(&mut self) {
-        for (parameter, velocity) in self.network.parameters.iter_mut().zip(&mut self.velocity) {
-            let (values, gradient) = parameter.values_and_gradient_mut();
-            for ((w, g), v) in values.iter_mut().zip(gradient).zip(velocity) {
-                *v = MOMENTUM * *v - LEARNING_RATE * *g;
-                *w += *v;
-            }
+fn update(network: &mut Chain, velocity: &mut [Vec<f32>]) {
+    for (parameter, velocity) in network.parameters.iter_mut().zip(velocity) {
+        let (values, gradient) = parameter.values_and_gradient_mut();
+        for ((w, g), v) in values.iter_mut().zip(gradient).zip(velocity) {
+            *v = MOMENTUM * *v - LEARNING_RATE * *g;
+            *w += *v;
         }
     }
 }
 
 impl Fit for Sgd {
-    fn network(&self) -> &dyn Network {
+    fn network(&self) -> &dyn Forward {
         &self.network
-    }
-
-    fn network_mut(&mut self) -> &mut dyn Network {
-        &mut self.network
     }
 
     fn fit(

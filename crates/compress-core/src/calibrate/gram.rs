@@ -1,52 +1,45 @@
-//! The Gram matrix XᵀX of each layer's inputs. Up to a factor, it is the Hessian of the layer's
-//! squared error.
+//! The Gram matrix XᵀX of what each weight reads. Up to a factor, it is the Hessian of the squared
+//! error of the weight's products.
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{entry, what};
+use super::ByPlace;
 use crate::Result;
 use crate::kernels::gemm_f32::{Init, gemm};
 use crate::kernels::reduce;
-use crate::network::{LayerSpec, Tap};
+use crate::observe::{Place, Tap};
 
-/// XᵀX of one layer.
+/// XᵀX of one place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputGram {
-    /// The layer's name.
-    pub layer: String,
     /// Rows seen.
     pub samples: usize,
-    /// `[inputs, inputs]`, not divided by the number of rows; symmetric to the bit. Each element
+    /// `[columns, columns]`, not divided by the number of rows; symmetric to the bit. Each element
     /// is one chain of fused multiply-adds over the rows in order.
     pub matrix: Array2<f32>,
 }
 
-/// Collects [`InputGram`] for each layer. Memory: 4 · inputs² bytes for each layer.
+/// Collects [`InputGram`] for each place. Memory: 4 · columns² bytes for each place.
 ///
 /// # References
 /// Frantar et al. 2022 (2210.17323), section 3: H = 2 X Xᵀ with samples as columns.
 #[derive(Clone, Debug, Default)]
 pub struct Gram {
-    /// One entry for each layer, first layer first.
-    pub layers: Vec<InputGram>,
+    /// In the order in which places were seen first.
+    pub places: ByPlace<InputGram>,
 }
 
 impl Tap for Gram {
     /// # Errors
-    /// Where a value is NaN or infinite, naming the layer.
-    fn observe(
-        &mut self,
-        index: usize,
-        layer: &LayerSpec,
-        inputs: ArrayView2<'_, f32>,
-    ) -> Result<()> {
-        let entry = entry(&mut self.layers, index, layer, &inputs, || InputGram {
-            layer: layer.name.clone(),
+    /// Where a value is NaN or infinite, naming the place, or the columns change.
+    fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
+        let columns = rows.ncols();
+        let entry = self.places.entry(place, columns, || InputGram {
             samples: 0,
-            matrix: Array2::zeros((layer.inputs, layer.inputs)),
+            matrix: Array2::zeros((columns, columns)),
         })?;
-        let rows = inputs.as_standard_layout();
-        reduce::absmax(&what(layer), rows.as_slice().unwrap_or_default())?;
+        let rows = rows.as_standard_layout();
+        reduce::absmax(&place.to_string(), rows.as_slice().unwrap_or_default())?;
         entry.samples += rows.nrows();
         gemm(
             rows.t(),

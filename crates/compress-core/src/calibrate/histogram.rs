@@ -1,24 +1,22 @@
-//! Histograms of each layer's inputs, whose range doubles as larger values come.
+//! Histograms of what stands at each place, whose range doubles as larger values come.
 
 use ndarray::ArrayView2;
 
-use super::{entry, what};
+use super::ByPlace;
 use crate::Result;
 use crate::kernels::reduce;
-use crate::network::{LayerSpec, Tap};
+use crate::observe::{Place, Tap};
 
 /// Bins of each sign.
 const BINS: usize = 2048;
 
-/// How often values of each size went into one layer.
+/// How often values of each size occurred.
 ///
 /// The range is the smallest power of two above the largest magnitude seen (2⁻¹²⁶ at least). It
 /// doubles when it must, by adding neighbouring bins. Powers of two make every boundary and every
 /// merge exact, so the counts depend on the values alone, not on their order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct InputHistogram {
-    /// The layer's name.
-    pub layer: String,
+pub struct Histogram {
     /// The range is 2 to this power.
     exponent: i32,
     /// Counts of the magnitudes of negative values.
@@ -27,10 +25,9 @@ pub struct InputHistogram {
     positive: Vec<u64>,
 }
 
-impl InputHistogram {
-    pub(super) fn new(layer: &str) -> Self {
-        InputHistogram {
-            layer: layer.to_owned(),
+impl Histogram {
+    fn new() -> Self {
+        Histogram {
             exponent: exponent_above(0.0),
             negative: vec![0; BINS],
             positive: vec![0; BINS],
@@ -63,7 +60,7 @@ impl InputHistogram {
     }
 
     /// Counts `values`, of which `absmax` is the largest magnitude; all finite.
-    pub(super) fn add(&mut self, values: &[f32], absmax: f32) {
+    fn add(&mut self, values: &[f32], absmax: f32) {
         self.widen(exponent_above(absmax));
         let factor = BINS as f64 / self.range();
         for &v in values {
@@ -105,28 +102,21 @@ fn power_of_two(exponent: i32) -> f64 {
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
-/// Collects [`InputHistogram`] for each layer. Memory: 32 KiB for each layer.
+/// Collects [`Histogram`] for each place. Memory: 32 KiB for each place.
 #[derive(Clone, Debug, Default)]
 pub struct Histograms {
-    /// One entry for each layer, first layer first.
-    pub layers: Vec<InputHistogram>,
+    /// In the order in which places were seen first.
+    pub places: ByPlace<Histogram>,
 }
 
 impl Tap for Histograms {
     /// # Errors
-    /// Where a value is NaN or infinite, naming the layer.
-    fn observe(
-        &mut self,
-        index: usize,
-        layer: &LayerSpec,
-        inputs: ArrayView2<'_, f32>,
-    ) -> Result<()> {
-        let entry = entry(&mut self.layers, index, layer, &inputs, || {
-            InputHistogram::new(&layer.name)
-        })?;
-        let values = inputs.as_standard_layout();
+    /// Where a value is NaN or infinite, naming the place, or the columns change.
+    fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
+        let entry = self.places.entry(place, rows.ncols(), Histogram::new)?;
+        let values = rows.as_standard_layout();
         let values = values.as_slice().unwrap_or_default();
-        let absmax = reduce::absmax(&what(layer), values)?;
+        let absmax = reduce::absmax(&place.to_string(), values)?;
         entry.add(values, absmax);
         Ok(())
     }

@@ -1,9 +1,79 @@
 //! Edits of a chain: what it is without some neurons, inputs or a layer.
 
-use super::{Architecture, LayerRemoval, LayerSpec};
+use super::{Activation, Architecture, LayerRemoval, LayerSpec};
+use crate::graph::{Graph, Group, Node, Operation};
 use crate::{Error, Result};
 
+/// The name of what the first layer reads, in the graph of a chain.
+const INPUTS: &str = "inputs";
+
 impl Architecture {
+    /// The graph of its operations. The values are `inputs` (what the first layer reads) and, named
+    /// as the layers, what each layer gives.
+    pub fn graph(&self) -> Graph {
+        let mut nodes = vec![Node {
+            name: INPUTS.into(),
+            operation: Operation::Input { selectable: true },
+            inputs: Vec::new(),
+            output: INPUTS.into(),
+            features: self.inputs(),
+        }];
+        let mut read = INPUTS.to_owned();
+        for layer in &self.layers {
+            let activated = layer.activation != Activation::Identity;
+            let product = match activated {
+                true => format!("{}.product", layer.name),
+                false => layer.name.clone(),
+            };
+            nodes.push(Node {
+                name: layer.name.clone(),
+                operation: Operation::Linear {
+                    weight: layer.weight_name(),
+                    bias: Some(layer.bias_name()),
+                },
+                inputs: vec![read],
+                output: product.clone(),
+                features: layer.outputs,
+            });
+            if activated {
+                nodes.push(Node {
+                    name: format!("{}.activation", layer.name),
+                    operation: Operation::Activation(layer.activation),
+                    inputs: vec![product],
+                    output: layer.name.clone(),
+                    features: layer.outputs,
+                });
+            }
+            read = layer.name.clone();
+        }
+        // Names of layers differ, so that every value is written once, before it is read.
+        Graph::new(nodes, vec![read]).unwrap_or_default()
+    }
+
+    /// The chain after only the marked features of a group of its graph stay.
+    ///
+    /// # Errors
+    /// As [`Group::check_kept`].
+    pub fn keeping(&self, group: &Group, keep: &[bool]) -> Result<Self> {
+        group.check_kept(keep)?;
+        if group.is_input() {
+            return self.without_inputs(keep);
+        }
+        self.without_neurons(self.position(&group.name)?, keep)
+    }
+
+    /// Where the layer of this name stands in the chain.
+    ///
+    /// # Errors
+    /// Where there is none; the error lists those that exist.
+    pub fn position(&self, layer: &str) -> Result<usize> {
+        let found = self.layers.iter().position(|l| l.name == layer);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.layers.iter().map(|l| l.name.as_str()).collect();
+            Error::invalid("a layer's name", layer, format!("one of {}", known.join(", ")))
+        })
+    }
+
     /// The chain after only the neurons marked in `keep` stay in layer `layer`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The soft targets loss: the KL divergence of the student's softened probabilities from the
 //! teacher's.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::ops::{elementwise, softmax};
 use compress_core::train::{Batch, Loss};
 use compress_core::{Error as CoreError, Result as CoreResult};
@@ -39,7 +39,7 @@ pub struct SoftTargets<'a> {
 /// A teacher. Where its logits are known, their softmax is taken beforehand.
 enum Source<'a> {
     Cached(SoftLabels),
-    OnTheFly(&'a dyn Network),
+    OnTheFly(&'a dyn Forward),
     Ensemble(Ensemble<'a>),
 }
 

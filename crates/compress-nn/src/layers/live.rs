@@ -5,6 +5,8 @@ use std::sync::Arc;
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::Parameter;
 
+use crate::optim::moments::Moments;
+
 /// Below this density, training on the live weights alone takes less time than the dense
 /// products (`cargo run --release -p compress-core --example break_even_training`: 14 to 18 % of
 /// layers from 100×300 to 1200×1200, on one thread and on two).
@@ -19,41 +21,42 @@ pub(crate) struct LiveWeights {
     positions: Vec<u32>,
     pub(crate) values: Vec<f32>,
     pub(crate) gradient: Vec<f32>,
-    pub(crate) first: Vec<f32>,
-    pub(crate) second: Vec<f32>,
+    pub(crate) moments: Moments,
 }
 
 /// Whether a layer with these live weights is better trained on them alone.
-pub(crate) fn is_sparse(weight: &Parameter) -> bool {
-    let few = |live: &Arc<Live>| {
-        let (n, k) = live.dim();
-        (live.len() as f64) < BREAK_EVEN * (n as f64 * k as f64)
-    };
-    weight.live().is_some_and(few)
+pub(crate) fn is_sparse(live: &Live) -> bool {
+    let (n, k) = live.dim();
+    (live.len() as f64) < BREAK_EVEN * (n as f64 * k as f64)
 }
 
 impl LiveWeights {
     /// Takes over the optimizer's `moments` of the weight; empty where it keeps none.
-    pub(crate) fn new(live: Arc<Live>, moments: [&[f32]; 2]) -> Self {
+    pub(crate) fn new(live: Arc<Live>, moments: &Moments) -> Self {
         let positions: Vec<u32> = live.positions().map(|p| p as u32).collect();
         let gather = |dense: &[f32]| -> Vec<f32> {
             let kept = positions.iter().filter(|_| !dense.is_empty());
             kept.map(|&p| dense[p as usize]).collect()
         };
-        let [first, second] = moments;
         LiveWeights {
             values: vec![0.0; positions.len()],
             gradient: vec![0.0; positions.len()],
-            first: gather(first),
-            second: gather(second),
+            moments: Moments {
+                first: gather(&moments.first),
+                second: gather(&moments.second),
+            },
             live,
             positions,
         }
     }
 
     /// Gives the moments back to the optimizer's; those of dead weights become zero.
-    pub(crate) fn give_back(&self, moments: [&mut [f32]; 2]) {
-        for (dense, live) in moments.into_iter().zip([&self.first, &self.second]) {
+    pub(crate) fn give_back(&self, moments: &mut Moments) {
+        let dense = [&mut moments.first, &mut moments.second];
+        for (dense, live) in dense
+            .into_iter()
+            .zip([&self.moments.first, &self.moments.second])
+        {
             dense.fill(0.0);
             for (&position, &value) in self.positions.iter().zip(live) {
                 dense[position as usize] = value;

@@ -1,31 +1,37 @@
 //! Edits of the structure: the architecture checks each before anything is changed.
 
 use compress_core::Result;
+use compress_core::graph::Group;
 use compress_core::kernels::gemm_f32;
 use compress_core::network::{LayerRemoval, Parameter};
-use ndarray::{Array2, ArrayView2, Axis};
+use compress_core::parameters;
+use compress_core::tensor::keep_along;
+use ndarray::{Array2, ArrayView2};
 
 use super::Mlp;
 
-/// Keeps the marked neurons of `layer`: its rows, its biases, the next layer's columns.
-pub(super) fn remove_neurons(mlp: &mut Mlp, layer: usize, keep: &[bool]) -> Result<()> {
+/// Keeps the marked features of a group, along all of its axes.
+pub(super) fn keep(mlp: &mut Mlp, group: &Group, keep: &[bool]) -> Result<()> {
     mlp.check_shapes()?;
-    mlp.architecture = mlp.architecture.without_neurons(layer, keep)?;
-    let kept = kept(keep);
-    let (weight, bias) = mlp.layer_mut(layer);
-    let rows = weight.matrix().select(Axis(0), &kept);
-    *weight = Parameter::weight(weight.name().to_owned(), rows);
-    let values = kept.iter().map(|&i| bias.values()[i]).collect();
-    *bias = Parameter::bias(bias.name().to_owned(), values);
-    keep_columns(mlp.layer_mut(layer + 1).0, &kept);
-    Ok(())
-}
-
-/// Keeps the marked inputs of the first layer.
-pub(super) fn remove_inputs(mlp: &mut Mlp, keep: &[bool]) -> Result<()> {
-    mlp.check_shapes()?;
-    mlp.architecture = mlp.architecture.without_inputs(keep)?;
-    keep_columns(mlp.layer_mut(0).0, &kept(keep));
+    let edited = mlp.architecture.keeping(group, keep)?;
+    let kept = keep.iter().filter(|&&k| k).count();
+    let mut smaller = Vec::new();
+    for member in &group.members {
+        let parameters = mlp.parameters();
+        let found = parameters.iter().find(|p| p.name() == member.tensor);
+        let found = found.ok_or_else(|| parameters::unknown(mlp, &member.tensor))?;
+        let values = keep_along(found.tensor(), member.axis, keep)?;
+        let mut shape = found.shape().to_vec();
+        shape[member.axis] = kept;
+        smaller.push(Parameter::new(found.name(), found.role(), shape, values)?);
+    }
+    for parameter in smaller {
+        let mut parameters = mlp.parameters_mut();
+        if let Some(place) = parameters.iter_mut().find(|p| p.name() == parameter.name()) {
+            **place = parameter;
+        }
+    }
+    mlp.architecture = edited;
     Ok(())
 }
 
@@ -33,8 +39,9 @@ pub(super) fn remove_inputs(mlp: &mut Mlp, keep: &[bool]) -> Result<()> {
 ///
 /// A fold drops its activation f, so that the next layer's `W₂·f(W₁·x + b₁) + b₂` becomes
 /// `(W₂·W₁)·x + (W₂·b₁ + b₂)`.
-pub(super) fn remove_layer(mlp: &mut Mlp, layer: usize, how: LayerRemoval) -> Result<()> {
+pub(super) fn remove_layer(mlp: &mut Mlp, layer: &str, how: LayerRemoval) -> Result<()> {
     mlp.check_shapes()?;
+    let layer = mlp.architecture.position(layer)?;
     let edited = mlp.architecture.without_layer(layer, how)?;
     if how == LayerRemoval::Fold {
         let (weight, bias) = mlp.layer(layer);
@@ -46,18 +53,9 @@ pub(super) fn remove_layer(mlp: &mut Mlp, layer: usize, how: LayerRemoval) -> Re
         *weight = Parameter::weight(weight_name, folded_weight);
         *bias = Parameter::bias(bias_name, Array2::into_iter(folded_bias).collect());
     }
-    mlp.parameters.drain(2 * layer..2 * layer + 2);
+    mlp.parameters.remove(layer);
     mlp.architecture = edited;
     Ok(())
-}
-
-fn kept(keep: &[bool]) -> Vec<usize> {
-    (0..keep.len()).filter(|&i| keep[i]).collect()
-}
-
-fn keep_columns(weight: &mut Parameter, kept: &[usize]) {
-    let columns = weight.matrix().select(Axis(1), kept);
-    *weight = Parameter::weight(weight.name().to_owned(), columns);
 }
 
 /// A bias as a matrix of one column.

@@ -17,8 +17,16 @@ use crate::{Init, Result};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mlp {
     architecture: Architecture,
-    /// For each layer its weight and its bias.
-    parameters: Vec<Parameter>,
+    parameters: Vec<Pair>,
+}
+
+/// The parameters of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pair {
+    /// `[outputs, inputs]`.
+    pub(crate) weight: Parameter,
+    /// `[outputs]`.
+    pub(crate) bias: Parameter,
 }
 
 impl Mlp {
@@ -41,8 +49,10 @@ impl Mlp {
             let name = layer.weight_name();
             let mut stream = rng::stream(seed, &format!("{stream}.{name}"));
             let weight = init.draw(layer.inputs, layer.outputs, &mut stream)?;
-            parameters.push(weight_parameter(layer, weight)?);
-            parameters.push(Parameter::bias(layer.bias_name(), vec![0.0; layer.outputs]));
+            parameters.push(Pair {
+                weight: weight_parameter(layer, weight)?,
+                bias: Parameter::bias(layer.bias_name(), vec![0.0; layer.outputs]),
+            });
         }
         Ok(Mlp {
             architecture,
@@ -58,19 +68,9 @@ impl Mlp {
     pub fn from_parts(architecture: Architecture, parameters: Vec<Parameter>) -> Result<Self> {
         use compress_core::Error;
         architecture.validate()?;
-        let wanted: Vec<(String, Vec<usize>)> = architecture
-            .layers
-            .iter()
-            .flat_map(|l| {
-                let weight = (l.weight_name(), vec![l.outputs, l.inputs]);
-                [weight, (l.bias_name(), vec![l.outputs])]
-            })
-            .collect();
-        Error::check_shape(
-            "the list of parameters",
-            &[wanted.len()],
-            &[parameters.len()],
-        )?;
+        let wanted: Vec<(String, Vec<usize>)> = architecture.parameters().collect();
+        let (expected, found) = ([wanted.len()], [parameters.len()]);
+        Error::check_shape("the list of parameters", &expected, &found)?;
         for ((name, shape), parameter) in wanted.iter().zip(&parameters) {
             if parameter.name() != name {
                 let known = wanted.iter().map(|(name, _)| name.as_str());
@@ -83,19 +83,24 @@ impl Mlp {
             Error::check_shape(name, shape, parameter.shape())?;
             Error::check_finite(name, parameter.values())?;
         }
+        let mut pairs = Vec::new();
+        let mut parameters = parameters.into_iter();
+        while let (Some(weight), Some(bias)) = (parameters.next(), parameters.next()) {
+            pairs.push(Pair { weight, bias });
+        }
         Ok(Mlp {
             architecture,
-            parameters,
+            parameters: pairs,
         })
     }
 
-    /// Fails unless the parameters have the architecture's shapes: `Network::parameters_mut` lets a
+    /// Fails unless the parameters have the architecture's shapes: [`Mlp::parameters_mut`] lets a
     /// caller replace them whole.
     pub(crate) fn check_shapes(&self) -> compress_core::Result<()> {
-        for (layer, pair) in self.layers().iter().zip(self.parameters.chunks_exact(2)) {
-            let weight = [layer.outputs, layer.inputs];
-            compress_core::Error::check_shape(pair[0].name(), &weight, pair[0].shape())?;
-            compress_core::Error::check_shape(pair[1].name(), &weight[..1], pair[1].shape())?;
+        for (layer, Pair { weight, bias }) in self.layers().iter().zip(&self.parameters) {
+            let shape = [layer.outputs, layer.inputs];
+            compress_core::Error::check_shape(weight.name(), &shape, weight.shape())?;
+            compress_core::Error::check_shape(bias.name(), &shape[..1], bias.shape())?;
         }
         Ok(())
     }
@@ -122,30 +127,40 @@ impl Mlp {
         &self.architecture
     }
 
-    /// How many features a sample has.
-    pub(crate) fn features(&self) -> usize {
-        self.architecture.features
-    }
-
     /// Weight and bias of layer `index`, which must exist.
     pub(crate) fn layer(&self, index: usize) -> (&Parameter, &Parameter) {
-        (&self.parameters[2 * index], &self.parameters[2 * index + 1])
+        let Pair { weight, bias } = &self.parameters[index];
+        (weight, bias)
     }
 
     /// The same, to change.
     pub(crate) fn layer_mut(&mut self, index: usize) -> (&mut Parameter, &mut Parameter) {
-        let (weights, biases) = self.parameters.split_at_mut(2 * index + 1);
-        (&mut weights[2 * index], &mut biases[0])
+        let Pair { weight, bias } = &mut self.parameters[index];
+        (weight, bias)
     }
 
-    /// All parameters, to change.
-    pub(crate) fn all_mut(&mut self) -> &mut [Parameter] {
+    /// The parameters of each layer, first to last.
+    pub(crate) fn pairs(&self) -> &[Pair] {
+        &self.parameters
+    }
+
+    /// The same, to change.
+    pub(crate) fn pairs_mut(&mut self) -> &mut [Pair] {
         &mut self.parameters
     }
 
-    /// All parameters.
-    pub(crate) fn all(&self) -> &[Parameter] {
-        &self.parameters
+    /// All parameters: each layer's weight, then its bias, first layer first.
+    pub fn parameters(&self) -> Vec<&Parameter> {
+        let pairs = self.parameters.iter();
+        pairs.flat_map(|pair| [&pair.weight, &pair.bias]).collect()
+    }
+
+    /// All parameters in the same order, to change.
+    pub fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        let pairs = self.parameters.iter_mut();
+        pairs
+            .flat_map(|pair| [&mut pair.weight, &mut pair.bias])
+            .collect()
     }
 }
 

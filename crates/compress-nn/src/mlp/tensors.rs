@@ -37,6 +37,6 @@ impl Mlp {
             shape: p.shape().to_vec(),
             values: p.values().to_vec(),
         };
-        self.parameters.iter().map(tensor).collect()
+        self.parameters().into_iter().map(tensor).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! How gradients become changes of weights: optimizers, learning rate schedules, and limits on
 //! gradients and weights.
 
+pub(crate) mod moments;
 mod norms;
 mod optimizer;
 mod schedule;

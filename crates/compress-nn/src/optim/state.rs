@@ -1,7 +1,6 @@
 //! What an optimizer remembers between steps (its moments), and how it takes a step.
 
-use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::{Parameter, Role};
+use compress_core::network::Parameter;
 use compress_core::ops::optimizer::{Adam, Sgd};
 use compress_core::{Error, Result};
 use rayon::prelude::*;
@@ -10,14 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::Optimizer;
 use crate::layers::CHUNK;
 use crate::layers::live::LiveWeights;
+use crate::mlp::Pair;
+use crate::optim::moments::Moments;
 
-/// What an optimizer remembers: for each parameter its moments, as long as the parameter, or
-/// empty where the optimizer keeps none.
+/// What an optimizer remembers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     optimizer: Optimizer,
-    first: Vec<Vec<f32>>,
-    second: Vec<Vec<f32>>,
+    /// Of each layer's weight.
+    pub(crate) weights: Vec<Moments>,
+    /// Of each layer's bias.
+    pub(crate) biases: Vec<Moments>,
     /// β₁ᵗ and β₂ᵗ after t steps, by multiplication, so that no power function is needed.
     powers: [f64; 2],
 }
@@ -31,51 +33,37 @@ enum Update {
 
 impl State {
     /// Before the first step.
-    pub(crate) fn new(optimizer: Optimizer, parameters: &[Parameter]) -> Self {
+    pub(crate) fn new(optimizer: Optimizer, layers: &[Pair]) -> Self {
         let (first, second) = match optimizer {
             Optimizer::Sgd { momentum: 0.0, .. } => (false, false),
             Optimizer::Sgd { .. } => (true, false),
             Optimizer::Adam { .. } | Optimizer::AdamW { .. } => (true, true),
         };
-        let moments = |kept: bool| {
-            let length = |p: &Parameter| if kept { p.values().len() } else { 0 };
-            parameters.iter().map(|p| vec![0.0; length(p)]).collect()
+        let moments = |parameter: &Parameter| {
+            let zeros = |kept: bool| vec![0.0; if kept { parameter.values().len() } else { 0 }];
+            Moments {
+                first: zeros(first),
+                second: zeros(second),
+            }
         };
         State {
             optimizer,
-            first: moments(first),
-            second: moments(second),
+            weights: layers.iter().map(|pair| moments(&pair.weight)).collect(),
+            biases: layers.iter().map(|pair| moments(&pair.bias)).collect(),
             powers: [1.0; 2],
         }
     }
 
     /// Whether it belongs to this optimizer and to parameters of these lengths.
-    pub(crate) fn fits(&self, optimizer: Optimizer, parameters: &[Parameter]) -> bool {
-        let lengths = |moments: &[Vec<f32>]| moments.iter().map(Vec::len).collect::<Vec<_>>();
-        let fresh = State::new(optimizer, parameters);
+    pub(crate) fn fits(&self, optimizer: Optimizer, layers: &[Pair]) -> bool {
+        let lengths = |moments: &[Moments]| -> Vec<[usize; 2]> {
+            let each = moments.iter();
+            each.map(|m| [m.first.len(), m.second.len()]).collect()
+        };
+        let fresh = State::new(optimizer, layers);
         self.optimizer == optimizer
-            && lengths(&self.first) == lengths(&fresh.first)
-            && lengths(&self.second) == lengths(&fresh.second)
-    }
-
-    /// The means of the gradients of parameter `index` and of their squares; empty where none are
-    /// kept.
-    pub(crate) fn moments(&self, index: usize) -> [&[f32]; 2] {
-        [&self.first[index], &self.second[index]]
-    }
-
-    /// The same, to change.
-    pub(crate) fn moments_mut(&mut self, index: usize) -> [&mut [f32]; 2] {
-        [&mut self.first[index], &mut self.second[index]]
-    }
-
-    /// Sets to zero the moments of the weights of parameter `index` that are not live.
-    pub(crate) fn forget(&mut self, index: usize, live: &Live) {
-        for moments in self.moments_mut(index) {
-            if !moments.is_empty() {
-                live.zero_dead(moments);
-            }
-        }
+            && lengths(&self.weights) == lengths(&fresh.weights)
+            && lengths(&self.biases) == lengths(&fresh.biases)
     }
 
     /// Takes one step: changes each parameter by its gradient times `factor`. Where a layer has
@@ -85,38 +73,19 @@ impl State {
     /// Where a parameter's length has changed.
     pub(crate) fn step(
         &mut self,
-        parameters: &mut [Parameter],
+        layers: &mut [Pair],
         live: &mut [Option<LiveWeights>],
         learning_rate: f32,
         factor: f32,
     ) -> Result<()> {
         let update = self.next_update(learning_rate, factor);
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for (index, (parameter, (first, second))) in parameters.iter_mut().zip(moments).enumerate()
-        {
-            let layer = live.get_mut(index / 2).and_then(Option::as_mut);
-            if let Some(layer) = layer.filter(|_| parameter.role() == Role::Weight) {
-                layer.gather_values(parameter);
-                layer.gather_gradient(parameter);
-                let LiveWeights {
-                    values,
-                    gradient,
-                    first,
-                    second,
-                    ..
-                } = layer;
-                update.apply(values, gradient, first, second)?;
-                layer.scatter_values(parameter);
-                continue;
+        let moments = self.weights.iter_mut().zip(&mut self.biases);
+        for (index, (pair, (weight, bias))) in layers.iter_mut().zip(moments).enumerate() {
+            match live.get_mut(index).and_then(Option::as_mut) {
+                Some(layer) => update.live(layer, &mut pair.weight)?,
+                None => update.all(&mut pair.weight, weight)?,
             }
-            let length = parameter.values().len();
-            for moments in [&*first, &*second] {
-                if !moments.is_empty() {
-                    Error::check_shape("moments of the gradient", &[length], &[moments.len()])?;
-                }
-            }
-            let (values, gradient) = parameter.values_and_gradient_mut();
-            update.apply(values, gradient, first, second)?;
+            update.all(&mut pair.bias, bias)?;
         }
         Ok(())
     }
@@ -182,6 +151,33 @@ impl State {
 }
 
 impl Update {
+    /// Changes the live weights of a parameter.
+    fn live(self, layer: &mut LiveWeights, parameter: &mut Parameter) -> Result<()> {
+        layer.gather_values(parameter);
+        layer.gather_gradient(parameter);
+        let LiveWeights {
+            values,
+            gradient,
+            moments,
+            ..
+        } = layer;
+        self.apply(values, gradient, &mut moments.first, &mut moments.second)?;
+        layer.scatter_values(parameter);
+        Ok(())
+    }
+
+    /// Changes all values of a parameter.
+    fn all(self, parameter: &mut Parameter, moments: &mut Moments) -> Result<()> {
+        let length = parameter.values().len();
+        for moments in [&moments.first, &moments.second] {
+            if !moments.is_empty() {
+                Error::check_shape("moments of the gradient", &[length], &[moments.len()])?;
+            }
+        }
+        let (values, gradient) = parameter.values_and_gradient_mut();
+        self.apply(values, gradient, &mut moments.first, &mut moments.second)
+    }
+
     /// Changes one parameter; the moments are as long as it, or empty where none are kept.
     fn apply(
         self,

@@ -1,13 +1,13 @@
 //! The validation loss of a network without a layer.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::ops::cross_entropy::cross_entropy;
 use compress_core::train::{Samples, predict};
 use compress_core::{Error as CoreError, Result as CoreResult};
 use ndarray::Array2;
 
-use super::LayerCriterion;
 use crate::Result;
+use crate::layer_criterion::LayerCriterion;
 
 /// Scores the removal of a layer by the mean cross-entropy that is left on the validation
 /// samples, in nats, without any repair. `None` where the loss is not finite.
@@ -26,8 +26,8 @@ impl LayerCriterion for LayerLoss {
         "layer_loss"
     }
 
-    fn score(&self, candidate: &dyn Network, validation: &dyn Samples) -> Result<Option<f32>> {
-        check_labels(validation, candidate.architecture().outputs())?;
+    fn score(&self, candidate: &dyn Forward, validation: &dyn Samples) -> Result<Option<f32>> {
+        check_labels(validation, candidate.outputs())?;
         let logits = predict(candidate, validation, 0)?;
         // The gradient is not used.
         let mut gradient = Array2::zeros(logits.raw_dim());

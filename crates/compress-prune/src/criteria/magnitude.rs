@@ -1,15 +1,11 @@
 //! Magnitude pruning: the magnitude of each weight.
 
 use compress_core::Result;
-use compress_core::mask::{Criterion, Scores};
-use compress_core::network::Network;
-
-use super::{finite_weights, score_each};
+use compress_core::evidence::Evidence;
+use compress_core::mask::Criterion;
+use compress_core::tensor::TensorRef;
 
 /// Scores a weight by its magnitude, `|w|`: magnitude pruning.
-///
-/// # Errors
-/// Where a weight is NaN or infinite.
 ///
 /// # References
 /// Han, Pool, Tran, Dally 2015 (1506.02626), section 3.
@@ -21,10 +17,7 @@ impl Criterion for Magnitude {
         "magnitude"
     }
 
-    fn scores(&self, network: &dyn Network) -> Result<Scores> {
-        let weights = finite_weights(network)?;
-        Ok(score_each(&weights, |i| {
-            weights[i].values().iter().map(|w| w.abs()).collect()
-        }))
+    fn score(&self, weight: TensorRef<'_>, _: &Evidence<'_>) -> Result<Vec<f32>> {
+        Ok(weight.values.iter().map(|w| w.abs()).collect())
     }
 }

@@ -6,95 +6,130 @@ mod fisher;
 mod layer_loss;
 mod magnitude;
 mod neuron_norm;
+mod random;
 mod rate_aware;
+mod wanda;
 
 pub use fisher::Fisher;
 pub use layer_loss::LayerLoss;
 pub use magnitude::Magnitude;
 pub use neuron_norm::NeuronNorm;
+pub use random::Random;
 pub use rate_aware::RateAware;
+pub use wanda::Wanda;
 
-use compress_core::mask::{Criterion, Scores, TensorScores};
-use compress_core::network::{Network, Parameter, Role};
-use compress_core::train::Samples;
+use compress_core::mask::Criterion;
+use compress_core::registry::{Named, look_up};
 
 use crate::Result;
-use crate::error::look_up;
+use crate::layer_criterion::LayerCriterion;
 
-/// Scores a network from which a layer was removed.
-pub trait LayerCriterion {
-    /// Its name in registries and reports.
-    fn name(&self) -> &'static str;
-
-    /// What is lost if `candidate`, from which a layer was removed, replaces the network. The
-    /// candidate with the lowest value wins. `None` where it cannot be ranked.
-    fn score(&self, candidate: &dyn Network, validation: &dyn Samples) -> Result<Option<f32>>;
+/// The settings of a criterion that is made by name. Each takes those that it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CriterionSettings {
+    /// The seed of [`Random`].
+    pub seed: u64,
+    /// Whether [`NeuronNorm`] looks at outgoing weights too.
+    pub outgoing: bool,
 }
 
-/// Makes a criterion with its default settings.
-pub type MakeCriterion = fn() -> Box<dyn Criterion>;
+/// One line of [`CRITERIA`].
+#[derive(Clone, Copy, Debug)]
+pub struct CriterionEntry {
+    /// The criterion's name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Makes it. [`Criterion::needs`] then says what it needs to know.
+    pub make: fn(&CriterionSettings) -> Box<dyn Criterion>,
+}
 
-/// Makes a criterion of layers.
-pub type MakeLayerCriterion = fn() -> Box<dyn LayerCriterion>;
+impl Named for CriterionEntry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// One line of [`LAYER_CRITERIA`].
+#[derive(Clone, Copy, Debug)]
+pub struct LayerCriterionEntry {
+    /// The criterion's name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Makes it.
+    pub make: fn() -> Box<dyn LayerCriterion>,
+}
+
+impl Named for LayerCriterionEntry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+const fn entry(
+    name: &'static str,
+    about: &'static str,
+    make: fn(&CriterionSettings) -> Box<dyn Criterion>,
+) -> CriterionEntry {
+    CriterionEntry { name, about, make }
+}
 
 /// The criteria of weights, by name.
-pub const CRITERIA: &[(&str, MakeCriterion)] = &[
-    ("magnitude", || Box::new(Magnitude)),
-    ("neuron_norm", || Box::new(NeuronNorm::default())),
-    ("fisher", || Box::new(Fisher::default())),
-    ("rate_aware", || Box::new(RateAware::default())),
+pub const CRITERIA: &[CriterionEntry] = &[
+    entry("magnitude", "the magnitude of each weight", |_| {
+        Box::new(Magnitude)
+    }),
+    entry("random", "at random: the baseline", |s| {
+        Box::new(Random { seed: s.seed })
+    }),
+    entry("wanda", "magnitude times the norm of the input", |_| {
+        Box::new(Wanda)
+    }),
+    entry("neuron_norm", "the norm of each neuron's weights", |s| {
+        Box::new(NeuronNorm {
+            outgoing: s.outgoing,
+        })
+    }),
+    entry(
+        "fisher",
+        "how much the loss would rise, by Adam's moments",
+        |_| Box::new(Fisher),
+    ),
+    entry(
+        "rate_aware",
+        "fisher for each bit that a weight costs",
+        |_| Box::new(RateAware::default()),
+    ),
 ];
 
 /// The criteria of layers, by name.
-pub const LAYER_CRITERIA: &[(&str, MakeLayerCriterion)] = &[("layer_loss", || Box::new(LayerLoss))];
+pub const LAYER_CRITERIA: &[LayerCriterionEntry] = &[LayerCriterionEntry {
+    name: "layer_loss",
+    about: "the validation loss without the layer",
+    make: || Box::new(LayerLoss),
+}];
 
-/// The criterion of weights of this name, with its default settings.
+/// The criterion of weights of this name.
 ///
 /// # Errors
 /// Where there is none; the error lists those that exist.
 ///
 /// # Examples
 /// ```
-/// assert_eq!(compress_prune::criterion("magnitude")?.name(), "magnitude");
-/// assert!(compress_prune::criterion("magic").is_err());
+/// let criterion = compress_prune::criterion("wanda", &Default::default())?;
+/// assert!(criterion.needs().inputs);
+/// assert!(compress_prune::criterion("magic", &Default::default()).is_err());
 /// # Ok::<(), compress_prune::Error>(())
 /// ```
-pub fn criterion(name: &str) -> Result<Box<dyn Criterion>> {
-    Ok(look_up("criterion", CRITERIA, name)?())
+pub fn criterion(name: &str, settings: &CriterionSettings) -> Result<Box<dyn Criterion>> {
+    Ok((look_up("criterion", CRITERIA, name)?.make)(settings))
 }
 
 /// The criterion of layers of this name.
 ///
 /// # Errors
 /// Where there is none; the error lists those that exist.
-///
-/// # Examples
-/// ```
-/// assert_eq!(compress_prune::layer_criterion("layer_loss")?.name(), "layer_loss");
-/// # Ok::<(), compress_prune::Error>(())
-/// ```
 pub fn layer_criterion(name: &str) -> Result<Box<dyn LayerCriterion>> {
-    Ok(look_up("criterion of layers", LAYER_CRITERIA, name)?())
-}
-
-/// The weights of `network` in their order, each known to be finite.
-fn finite_weights(network: &dyn Network) -> compress_core::Result<Vec<&Parameter>> {
-    let mut weights = network.parameters();
-    weights.retain(|p| p.role() == Role::Weight);
-    for weight in &weights {
-        compress_core::Error::check_finite(weight.name(), weight.values())?;
-    }
-    Ok(weights)
-}
-
-/// The scores of `weights`, computed one tensor at a time.
-fn score_each(weights: &[&Parameter], score: impl Fn(usize) -> Vec<f32>) -> Scores {
-    let entry = |(i, weight): (usize, &&Parameter)| TensorScores {
-        name: weight.name().to_owned(),
-        shape: weight.shape().to_vec(),
-        values: score(i),
-    };
-    Scores {
-        tensors: weights.iter().enumerate().map(entry).collect(),
-    }
+    Ok((look_up("criterion of layers", LAYER_CRITERIA, name)?.make)())
 }

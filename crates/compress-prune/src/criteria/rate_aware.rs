@@ -3,10 +3,11 @@
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-use compress_core::mask::{Criterion, Scores, TensorScores};
-use compress_core::network::Network;
+use compress_core::evidence::{Evidence, Needs};
+use compress_core::mask::Criterion;
 use compress_core::ops::scalar::{exp, ln};
 use compress_core::price::{MatrixPrices, Prices};
+use compress_core::tensor::{TensorRef, matrix_shape};
 use compress_core::{Error, Result};
 
 use super::Fisher;
@@ -74,9 +75,10 @@ impl RateAware {
         }
     }
 
-    /// Divides the scores of one tensor. `values` say which weights are not zero.
-    fn divide(&self, scores: &mut TensorScores, values: &[f32]) {
-        let columns = scores.shape.last().copied().unwrap_or(0).max(1);
+    /// Divides the scores of a weight, whose values say which are not zero.
+    fn divide(&self, scores: &mut [f32], weight: TensorRef<'_>) {
+        let values = weight.values;
+        let columns = matrix_shape(weight.shape).1.max(1);
         let rows = (values.len() / columns).max(1);
         let mut in_row = vec![0_u32; rows];
         let mut in_column = vec![0_u32; columns];
@@ -87,9 +89,9 @@ impl RateAware {
         let all: u32 = in_row.iter().sum();
         // Counts take the place of densities, since the number of values cancels.
         let prices = self.prices.as_ref();
-        let prices = prices.map(|prices| prices.matrix(&scores.name, columns));
+        let prices = prices.map(|prices| prices.matrix(weight.name, columns));
         let places = prices.and_then(|prices| Places::new(&*prices, values, &in_column));
-        for (position, score) in scores.values.iter_mut().enumerate() {
+        for (position, score) in scores.iter_mut().enumerate() {
             let (row, column) = (position / columns, position % columns);
             let mut expected = in_row[row] as f32 * in_column[column] as f32;
             if expected > 0.0 {
@@ -113,7 +115,7 @@ impl RateAware {
 impl Default for RateAware {
     /// [`Fisher`] divided by the bits.
     fn default() -> Self {
-        Self::new(Box::new(Fisher::default()))
+        Self::new(Box::new(Fisher))
     }
 }
 
@@ -122,24 +124,20 @@ impl Criterion for RateAware {
         "rate_aware"
     }
 
-    fn observe_second_moments(&mut self, network: &dyn Network, moments: &[&[f32]]) -> Result<()> {
-        self.inner.observe_second_moments(network, moments)
+    fn needs(&self) -> Needs {
+        self.inner.needs()
     }
 
-    fn scores(&self, network: &dyn Network) -> Result<Scores> {
+    fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
         let rates = [self.base, self.least, self.exponent];
         Error::check_finite("bits of a rate-aware score", &rates)?;
         if self.least <= 0.0 {
             return Err(Error::invalid("least bits", self.least, "positive"));
         }
-        let mut scores = self.inner.scores(network)?;
-        for tensor in &mut scores.tensors {
-            let parameter = network.parameter(&tensor.name)?;
-            let (what, count) = (format!("scores of {}", tensor.name), tensor.values.len());
-            Error::check_shape(&what, parameter.shape(), &tensor.shape)?;
-            Error::check_shape(&what, &[parameter.values().len()], &[count])?;
-            self.divide(tensor, parameter.values());
-        }
+        let mut scores = self.inner.score(weight, evidence)?;
+        let what = format!("scores of {}", weight.name);
+        Error::check_shape(&what, &[weight.values.len()], &[scores.len()])?;
+        self.divide(&mut scores, weight);
         Ok(scores)
     }
 }

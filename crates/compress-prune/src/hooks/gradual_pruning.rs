@@ -1,12 +1,15 @@
 //! Gradual pruning: a mask that tightens on a schedule while a network is trained.
 
 use compress_core::Result as CoreResult;
-use compress_core::mask::{Criterion, Mask, Scores, Structure};
-use compress_core::network::Network;
+use compress_core::evidence::Known;
+use compress_core::gradients::LiveSets;
+use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
+use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
+use compress_core::parameters::Parameters;
 use compress_core::structured::{from_bytes, to_bytes};
-use compress_core::train::{Step, TrainHook};
 
-use super::masking::{self, LiveWeights};
+use super::behind::{Shadow, restore, stash};
+use super::saved::{check_mask, complete};
 use crate::error::check_fraction;
 use crate::schedule::Schedule;
 use crate::structure::check_scores;
@@ -83,15 +86,13 @@ impl GradualOptions {
     }
 }
 
-/// Gradual pruning: prunes while training. Every `interval` steps between `begin` and `end` it
-/// scores the weights again and masks as many as the schedule says. With [`crate::Cubic`] it is the
+/// Gradual pruning: prunes while training. Every `interval` steps from `begin` to `end` it scores the weights again and masks as many as the schedule says. With [`crate::Cubic`] it is the
 /// schedule of Zhu and Gupta. The mask stays on in between and afterwards.
 ///
 /// The final density is always reached, in the first step at or after `end` of the run. From then
 /// on it stays: a further run, such as the second fit of a sequential distillation, holds the mask.
 ///
-/// Put this hook before fake quantization in a run's list of hooks, so that it sees the
-/// full-precision weights.
+/// A run that ends before the final density is reached fails.
 ///
 /// # Examples
 /// ```
@@ -121,13 +122,15 @@ pub struct GradualPruning {
     structure: Box<dyn Structure>,
     schedule: Box<dyn Schedule>,
     options: GradualOptions,
+    known: Known,
     state: State,
-    live: LiveWeights,
 }
 
 /// The state that a checkpoint holds.
 #[derive(Clone, Default)]
 struct State {
+    /// How often it has pruned.
+    prunings: u64,
     /// Without tensors before the first pruning.
     mask: Mask,
     /// The density asked for so far.
@@ -135,7 +138,7 @@ struct State {
     finished: bool,
     /// Where regrowth is allowed: the weights as they would be without the mask, one vector for
     /// each tensor of the mask.
-    shadow: Vec<Vec<f32>>,
+    shadow: Shadow,
 }
 
 impl GradualPruning {
@@ -156,9 +159,16 @@ impl GradualPruning {
             structure,
             schedule,
             options,
+            known: Known::nothing(),
             state: State::default(),
-            live: LiveWeights::new(),
         })
+    }
+
+    /// Gives the criterion what was found out about the model before the run, as by
+    /// [`Known::by_observing`]. Gradients and second moments are taken from the run itself.
+    #[must_use]
+    pub fn with_known(self, known: Known) -> Self {
+        GradualPruning { known, ..self }
     }
 
     /// The present mask; without tensors before the first pruning.
@@ -167,12 +177,15 @@ impl GradualPruning {
     }
 
     /// The density that the schedule wants when `done` of `total` steps are done, where that is
-    /// a step to prune at.
+    /// a step to prune at: every `interval` steps from the beginning of the period, and where it
+    /// ends.
     fn due(&self, done: usize, total: usize) -> Option<f64> {
         let GradualOptions { begin, end, .. } = self.options;
         let progress = done as f64 / total.max(1) as f64;
         let ended = progress >= end;
-        let regular = progress >= begin && done.is_multiple_of(self.options.interval);
+        let first = (begin * total as f64).ceil() as usize;
+        let since = done.checked_sub(first);
+        let regular = since.is_some_and(|since| since.is_multiple_of(self.options.interval));
         if self.state.finished || !(ended || regular) {
             return None;
         }
@@ -195,8 +208,15 @@ impl GradualPruning {
         Some(self.state.density.map_or(density, |now| density.min(now)))
     }
 
-    fn prune(&mut self, network: &dyn Network, density: f64) -> CoreResult<()> {
-        let mut scores = self.criterion.scores(network)?;
+    fn prune(&mut self, model: &mut dyn Gradients, density: f64) -> CoreResult<()> {
+        let needs = self.criterion.needs();
+        if needs.second_moments {
+            self.known.take_second_moments(model)?;
+        }
+        if needs.gradient {
+            self.known.take_gradients(model)?;
+        }
+        let mut scores = score(model, self.criterion.as_ref(), &self.known)?;
         // A score that cannot be ranked is an error also where the mask would hide it.
         check_scores(&scores)?;
         if self.options.regrowth == Regrowth::Never {
@@ -208,84 +228,83 @@ impl GradualPruning {
         }
         tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
         self.state.mask = mask;
-        self.live.clear();
+        self.state.prunings += 1;
         self.state.density = Some(density);
         self.state.finished = density <= self.options.target;
         Ok(())
     }
+
+    /// Whether pruned weights go on to learn behind the mask.
+    fn regrows(&self) -> bool {
+        self.options.regrowth == Regrowth::Allowed
+    }
 }
 
 impl TrainHook for GradualPruning {
-    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
-        // A network restored from a checkpoint does not know what is live.
-        match self.options.regrowth {
-            Regrowth::Never => {
-                masking::zero_values(&self.state.mask, &mut self.live, network, step)
-            }
-            Regrowth::Allowed => Ok(()),
+    fn after_backward(&mut self, training: &mut Training<'_>) -> CoreResult<()> {
+        match self.regrows() {
+            true => restore(&self.state.mask, training.model, &self.state.shadow),
+            false => Ok(()),
         }
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
-        match self.options.regrowth {
-            Regrowth::Never => masking::zero_gradients(&self.state.mask, network, step),
-            Regrowth::Allowed => masking::restore(&self.state.mask, network, &self.state.shadow),
+    fn after_step(&mut self, training: &mut Training<'_>) -> CoreResult<()> {
+        let (done, total) = (training.step.step + 1, training.step.total_steps);
+        if let Some(density) = self.due(done, total) {
+            self.prune(training.model, density)?;
+        }
+        match self.regrows() {
+            true => stash(&self.state.mask, training.model, &mut self.state.shadow),
+            false => Ok(()),
         }
     }
 
-    fn observe_second_moments(
+    fn pruned(&self) -> Option<Pruned<'_>> {
+        (!self.regrows()).then_some(Pruned {
+            mask: &self.state.mask,
+            revision: self.state.prunings,
+        })
+    }
+
+    /// # Errors
+    /// [`Error::NotReached`] where the run ended before the final density was reached.
+    fn finish(
         &mut self,
-        network: &dyn Network,
-        step: &Step,
-        moments: &[&[f32]],
+        _: &mut dyn Parameters,
+        _: &LiveSets,
+        steps: usize,
+        total_steps: usize,
     ) -> CoreResult<()> {
-        match self.due(step.step + 1, step.total_steps) {
-            Some(_) => self.criterion.observe_second_moments(network, moments),
-            None => Ok(()),
-        }
-    }
-
-    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> CoreResult<()> {
-        if self.options.regrowth == Regrowth::Never {
-            // Before scoring, so that changes by momentum do not count.
-            masking::zero_values(&self.state.mask, &mut self.live, network, step)?;
-        }
-        let pruned = match self.due(step.step + 1, step.total_steps) {
-            Some(density) => {
-                self.prune(network, density)?;
-                true
+        match self.state.finished {
+            true => Ok(()),
+            false => Err(Error::NotReached {
+                reached: self.state.mask.density(),
+                target: self.options.target,
+                steps,
+                total_steps,
             }
-            None => false,
-        };
-        match self.options.regrowth {
-            Regrowth::Never if !pruned => Ok(()),
-            Regrowth::Never => {
-                masking::zero_values(&self.state.mask, &mut self.live, network, step)
-            }
-            Regrowth::Allowed => {
-                masking::revive(&self.state.mask, network)?;
-                masking::stash(&self.state.mask, network, &mut self.state.shadow)
-            }
+            .into()),
         }
     }
 
     fn save(&self) -> CoreResult<Vec<u8>> {
         let State {
+            prunings,
             mask,
             density,
             finished,
             shadow,
         } = &self.state;
-        to_bytes(&(mask, density, finished, shadow))
+        to_bytes(&(prunings, mask, density, finished, shadow))
     }
 
     fn load(&mut self, state: &[u8]) -> CoreResult<()> {
         const NAME: &str = "gradual_pruning";
         let read = from_bytes(state);
-        let (mask, density, finished, shadow) = masking::complete(NAME, read, state.len())?;
-        masking::check_mask(NAME, &mask)?;
-        self.live.clear();
+        let (prunings, mask, density, finished, shadow) = complete(NAME, read, state.len())?;
+        check_mask(NAME, &mask)?;
         self.state = State {
+            prunings,
             mask,
             density,
             finished,

@@ -1,6 +1,6 @@
 //! The cubic schedule of gradual pruning: fast at first, then ever slower.
 
-use super::Schedule;
+use super::contract::Schedule;
 
 /// The cubic schedule of Zhu and Gupta for gradual pruning. With sparsities sᵢ at the start and s_f
 /// at the end, at step t of a period that begins at t₀ and has n prunings Δt steps apart, the

@@ -2,33 +2,47 @@
 //!
 //! A new schedule is one file here and one line in the registry.
 
+mod contract; // tidy: allow(what a schedule is)
 mod cubic;
 mod one_shot;
 
+pub use contract::Schedule;
 pub use cubic::Cubic;
 pub use one_shot::OneShot;
 
+use compress_core::registry::{Named, look_up};
+
 use crate::Result;
-use crate::error::look_up;
 
-/// How the density moves over a pruning period.
-pub trait Schedule {
-    /// Its name in registries and reports.
-    fn name(&self) -> &'static str;
-
-    /// How far the density is on its way from the initial (0) to the final one (1), when the
-    /// fraction `elapsed`, from 0 to 1, of the pruning period lies behind. Never falls as
-    /// `elapsed` grows; 1 at the end.
-    fn advance(&self, elapsed: f64) -> f64;
+/// One line of [`SCHEDULES`].
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleEntry {
+    /// The schedule's name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Makes it.
+    pub make: fn() -> Box<dyn Schedule>,
 }
 
-/// Makes a schedule.
-pub type MakeSchedule = fn() -> Box<dyn Schedule>;
+impl Named for ScheduleEntry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
 
 /// The schedules, by name.
-pub const SCHEDULES: &[(&str, MakeSchedule)] = &[
-    ("one_shot", || Box::new(OneShot)),
-    ("cubic", || Box::new(Cubic)),
+pub const SCHEDULES: &[ScheduleEntry] = &[
+    ScheduleEntry {
+        name: "one_shot",
+        about: "all at once",
+        make: || Box::new(OneShot),
+    },
+    ScheduleEntry {
+        name: "cubic",
+        about: "fast at first, then ever slower",
+        make: || Box::new(Cubic),
+    },
 ];
 
 /// Makes the schedule of this name.
@@ -42,5 +56,5 @@ pub const SCHEDULES: &[(&str, MakeSchedule)] = &[
 /// # Ok::<(), compress_prune::Error>(())
 /// ```
 pub fn schedule(name: &str) -> Result<Box<dyn Schedule>> {
-    Ok(look_up("schedule", SCHEDULES, name)?())
+    Ok((look_up("schedule", SCHEDULES, name)?.make)())
 }

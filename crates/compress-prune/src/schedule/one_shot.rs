@@ -1,6 +1,6 @@
 //! One-shot pruning: all at once.
 
-use super::Schedule;
+use super::contract::Schedule;
 
 /// Prunes to the final density at once, when the pruning period begins.
 ///

@@ -3,7 +3,7 @@
 use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
 
-use super::{check_scores, keep_highest, kept_count, mask_of};
+use super::select::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
 /// Unstructured pruning: keeps the `round(density · n)` highest scores of all `n` weights together,

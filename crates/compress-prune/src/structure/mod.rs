@@ -8,91 +8,105 @@ mod global;
 mod n_of_m;
 mod neurons;
 mod per_layer;
+mod per_row;
+mod select; // tidy: allow(what the structures share)
 
 pub use global::Global;
 pub use n_of_m::NOfM;
 pub use neurons::Neurons;
-pub(crate) use neurons::{keep_best, neuron_scores};
+pub(crate) use neurons::{group_scores, keep_best};
 pub use per_layer::PerLayer;
+pub use per_row::PerRow;
+pub(crate) use select::{check_scores, kept_count};
 
-use compress_core::kernels::select::{keep_largest, largest_magnitudes};
-use compress_core::mask::{Mask, Scores, Structure, TensorMask};
+use compress_core::graph::Graph;
+use compress_core::mask::Structure;
+use compress_core::registry::{Named, look_up};
 
-use crate::error::look_up;
-use crate::{Error, Result};
+use crate::Result;
 
-/// Makes a structure with its default settings.
-pub type MakeStructure = fn() -> Box<dyn Structure>;
+/// The settings of a structure that is made by name. Each takes those that it has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StructureSettings {
+    /// The fraction of each tensor that [`Global`] leaves whatever its scores.
+    pub floor: f64,
+    /// M of [`NOfM`].
+    pub m: usize,
+    /// The model's graph, for [`Neurons`].
+    pub graph: Option<Graph>,
+}
+
+impl Default for StructureSettings {
+    /// No floor, groups of 4, no graph.
+    fn default() -> Self {
+        StructureSettings {
+            floor: 0.0,
+            m: 4,
+            graph: None,
+        }
+    }
+}
+
+/// One line of [`STRUCTURES`].
+#[derive(Clone, Copy, Debug)]
+pub struct StructureEntry {
+    /// The structure's name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Makes it.
+    pub make: fn(&StructureSettings) -> Result<Box<dyn Structure>>,
+}
+
+impl Named for StructureEntry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+const fn entry(
+    name: &'static str,
+    about: &'static str,
+    make: fn(&StructureSettings) -> Result<Box<dyn Structure>>,
+) -> StructureEntry {
+    StructureEntry { name, about, make }
+}
 
 /// The structures, by name.
-pub const STRUCTURES: &[(&str, MakeStructure)] = &[
-    ("global", || Box::new(Global::default())),
-    ("per_layer", || Box::new(PerLayer)),
-    ("neurons", || Box::new(Neurons)),
-    ("n_of_m", || Box::new(NOfM::default())),
+pub const STRUCTURES: &[StructureEntry] = &[
+    entry("global", "one ranking of all weights", |s| {
+        Ok(Box::new(Global { floor: s.floor }))
+    }),
+    entry("per_layer", "a ranking in each tensor", |_| {
+        Ok(Box::new(PerLayer))
+    }),
+    entry("per_row", "a ranking for each output", |_| {
+        Ok(Box::new(PerRow))
+    }),
+    entry(
+        "neurons",
+        "whole neurons, with all that depends on them",
+        |s| {
+            let missing = || compress_core::Error::invalid("the graph of neurons", "none", "given");
+            Ok(Box::new(Neurons::of(s.graph.as_ref().ok_or_else(missing)?)))
+        },
+    ),
+    entry("n_of_m", "N of each M consecutive weights of a row", |s| {
+        Ok(Box::new(NOfM { m: s.m }))
+    }),
 ];
 
-/// The structure of this name, with its default settings.
+/// The structure of this name.
 ///
 /// # Errors
-/// Where there is none; the error lists those that exist.
+/// Where there is none (the error lists those that exist), or a setting is missing.
 ///
 /// # Examples
 /// ```
-/// assert_eq!(compress_prune::structure("per_layer")?.name(), "per_layer");
+/// let structure = compress_prune::structure("per_layer", &Default::default())?;
+/// assert_eq!(structure.name(), "per_layer");
 /// # Ok::<(), compress_prune::Error>(())
 /// ```
-pub fn structure(name: &str) -> Result<Box<dyn Structure>> {
-    Ok(look_up("structure", STRUCTURES, name)?())
-}
-
-/// `round(density · total)`, halves up.
-pub(crate) fn kept_count(density: f64, total: usize) -> usize {
-    ((density * total as f64).round() as usize).min(total)
-}
-
-/// The `kept` highest of all `scores` together.
-fn keep_highest(scores: &[&[f32]], kept: usize) -> Result<Vec<Vec<bool>>> {
-    let mut keep: Vec<Vec<bool>> = scores.iter().map(|s| vec![false; s.len()]).collect();
-    if kept > 0 {
-        let boundary = largest_magnitudes(scores, kept)?;
-        keep_largest(scores, boundary, &mut keep)?;
-    }
-    Ok(keep)
-}
-
-/// Fails unless each tensor has as many scores as its shape says, all of them rankable.
-pub(crate) fn check_scores(scores: &Scores) -> Result<()> {
-    for tensor in &scores.tensors {
-        let expected = [tensor
-            .shape
-            .iter()
-            .fold(1usize, |n, &d| n.saturating_mul(d))];
-        compress_core::Error::check_shape(
-            &format!("scores of {}", tensor.name),
-            &expected,
-            &[tensor.values.len()],
-        )?;
-        let rankable = |s: &f32| *s >= 0.0 && *s < f32::INFINITY;
-        if let Some(index) = tensor.values.iter().position(|s| !rankable(s)) {
-            return Err(Error::Score {
-                tensor: tensor.name.clone(),
-                index,
-                value: tensor.values[index],
-            });
-        }
-    }
-    Ok(())
-}
-
-/// The mask of the scored tensors that `keep` describes.
-fn mask_of(scores: &Scores, keep: Vec<Vec<bool>>) -> Mask {
-    let entry = |(tensor, keep): (&compress_core::mask::TensorScores, _)| TensorMask {
-        name: tensor.name.clone(),
-        shape: tensor.shape.clone(),
-        keep,
-    };
-    Mask {
-        tensors: scores.tensors.iter().zip(keep).map(entry).collect(),
-    }
+pub fn structure(name: &str, settings: &StructureSettings) -> Result<Box<dyn Structure>> {
+    (look_up("structure", STRUCTURES, name)?.make)(settings)
 }

@@ -1,15 +1,16 @@
 //! N:M sparsity: N of each M consecutive weights of a row stay.
 
 use compress_core::kernels::select::{self, keep_n_of_m};
-use compress_core::mask::{Mask, Scores, Structure, TensorScores};
+use compress_core::mask::{Mask, Scores, Structure};
+use compress_core::tensor::matrix_shape;
 use compress_core::{Error as CoreError, Result};
 
-use super::{check_scores, mask_of};
+use super::select::{check_scores, kept_count, mask_of};
 use crate::error::check_fraction;
 
 /// N:M sparsity: of each M consecutive weights of a row, keeps the `round(density · M)` with the
-/// highest scores. A row of a tensor is everything but its first axis. At a density of one half this is 2:4 (2 of 4), which sparse kernels and some
-/// processors multiply at full speed.
+/// highest scores. A row of a tensor is everything but its first axis. At a density of one half this
+/// is 2:4 (2 of 4), which sparse kernels and some processors multiply at full speed.
 ///
 /// A row whose length is not a multiple of M ends in a shorter group. As many weights stay in it as
 /// in a whole group, or all if it has fewer, so the density is a little higher there.
@@ -53,7 +54,7 @@ impl Structure for NOfM {
 
     fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
-        if density > 0.0 && self.m > 0 && super::kept_count(density, self.m) == 0 {
+        if density > 0.0 && self.m > 0 && kept_count(density, self.m) == 0 {
             let (m, least) = (self.m, 0.5 / self.m as f64);
             let expected = format!("0, or at least {least}, so that one of each {m} weights stays");
             return Err(CoreError::invalid("the density", density, expected));
@@ -64,27 +65,18 @@ impl Structure for NOfM {
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
         self.check_density(density)?;
         check_scores(scores)?;
-        let n = super::kept_count(density, self.m);
+        let n = kept_count(density, self.m);
         let pattern = select::NOfM::new(n, self.m)?;
         let keep = scores.tensors.iter().map(|tensor| {
             let mut keep = vec![false; tensor.values.len()];
-            keep_n_of_m(&tensor.values, columns(tensor)?, pattern, &mut keep)?;
+            keep_n_of_m(
+                &tensor.values,
+                matrix_shape(&tensor.shape).1,
+                pattern,
+                &mut keep,
+            )?;
             Ok(keep)
         });
         Ok(mask_of(scores, keep.collect::<Result<_>>()?))
-    }
-}
-
-/// The length of a row: everything but the first axis, as products sum along it. A tensor of one
-/// axis is one row.
-fn columns(tensor: &TensorScores) -> Result<usize> {
-    match tensor.shape.as_slice() {
-        [] => Err(CoreError::Shape {
-            what: format!("scores of {}, in rows", tensor.name),
-            expected: vec![tensor.values.len()],
-            found: Vec::new(),
-        }),
-        [length] => Ok(*length),
-        [_, row @ ..] => Ok(row.iter().product()),
     }
 }

@@ -1,32 +1,41 @@
-//! Structured pruning of whole neurons of hidden layers.
+//! Structured pruning of whole neurons.
 
 use compress_core::Result;
+use compress_core::graph::{Graph, Group, Member, Part};
 use compress_core::mask::{Mask, Scores, Structure, TensorScores};
+use compress_core::tensor::{matrix_shape, volume};
 
-use super::{check_scores, keep_highest, kept_count, mask_of};
+use super::select::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
-/// Structured pruning: keeps, in each hidden layer of `n` neurons, `round(density · n)` of them,
-/// but at least one. The incoming and the outgoing weights of the other neurons are masked, so that
-/// [`crate::compact`] removes these neurons for good.
+/// Structured pruning: keeps, of each `n` neurons that can be removed (a dependency group of the
+/// model's graph), `round(density · n)`, but at least one. The weights that compute the other
+/// neurons and those that read them are masked, so that [`crate::compact`] removes these neurons for
+/// good. Neurons that cannot be removed, such as a network's outputs, all stay.
 ///
 /// A neuron's score is the mean of the scores of its incoming weights: its norm under
-/// [`crate::NeuronNorm`], its mean magnitude under [`crate::Magnitude`]. The tensors are taken as a
-/// chain, first layer first. The neurons of the last one are the network's outputs, and all stay.
-/// So the density is one of neurons, not of weights.
+/// [`crate::NeuronNorm`], its mean magnitude under [`crate::Magnitude`]. The density is one of
+/// neurons, not of weights.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, a score is negative or not finite, or a tensor does not
-/// read what the one before it writes.
+/// Where the density is not from 0 to 1, a score is negative or not finite, or the scores lack a
+/// tensor of the graph or have another shape.
 ///
 /// # Examples
 /// ```
 /// use compress_core::mask::{Scores, Structure, TensorScores};
+/// use compress_core::network::{Activation, Architecture};
 /// use compress_prune::Neurons;
 ///
-/// let first = TensorScores { name: "a".into(), shape: vec![2, 2], values: vec![1., 1., 3., 3.] };
-/// let last = TensorScores { name: "b".into(), shape: vec![1, 2], values: vec![9., 1.] };
-/// let mask = Neurons.mask(&Scores { tensors: vec![first, last] }, 0.5)?;
+/// let graph = Architecture::mlp(&[2, 2, 1], Activation::Relu)?.graph();
+/// let tensor = |name: &str, shape: [usize; 2], values: Vec<f32>| TensorScores {
+///     name: name.into(),
+///     shape: shape.to_vec(),
+///     values,
+/// };
+/// let first = tensor("layers.0.weight", [2, 2], vec![1., 1., 3., 3.]);
+/// let last = tensor("layers.1.weight", [1, 2], vec![9., 1.]);
+/// let mask = Neurons::of(&graph).mask(&Scores { tensors: vec![first, last] }, 0.5)?;
 /// assert_eq!(mask.tensors[0].keep, [false, false, true, true]);
 /// assert_eq!(mask.tensors[1].keep, [false, true]);
 /// # Ok::<(), compress_core::Error>(())
@@ -35,8 +44,21 @@ use crate::error::check_fraction;
 /// # References
 /// Li, Kadav, Durdanovic, Samet, Graf 2017 (1608.08710), section 3.1: a filter is removed together
 /// with the kernels of the next layer that read it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Neurons;
+#[derive(Clone, Debug)]
+pub struct Neurons {
+    groups: Vec<Group>,
+}
+
+impl Neurons {
+    /// The neurons of a model with this graph.
+    pub fn of(graph: &Graph) -> Self {
+        let groups = graph.groups().into_iter();
+        let prunable = |g: &Group| !g.is_input() && g.check_removable().is_ok();
+        Neurons {
+            groups: groups.filter(prunable).collect(),
+        }
+    }
+}
 
 impl Structure for Neurons {
     fn name(&self) -> &'static str {
@@ -46,32 +68,55 @@ impl Structure for Neurons {
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
         check_fraction("the density", density)?;
         check_scores(scores)?;
-        let mut keep = Vec::with_capacity(scores.tensors.len());
-        // The first layer reads the features, all of which stay.
-        let mut columns: Option<Vec<bool>> = None;
-        for (i, tensor) in scores.tensors.iter().enumerate() {
-            let neurons = neuron_scores(tensor)?;
-            let rows = if i + 1 == scores.tensors.len() {
-                vec![true; neurons.len()]
-            } else {
-                keep_best(&neurons, kept_count(density, neurons.len()).max(1))?
-            };
-            keep.push(cross(tensor, &rows, columns.as_deref())?);
-            columns = Some(rows);
+        let tensors = scores.tensors.iter();
+        let mut keep: Vec<Vec<bool>> = tensors.map(|t| vec![true; t.values.len()]).collect();
+        for group in &self.groups {
+            let count = kept_count(density, group.features).max(1);
+            let stay = keep_best(&group_scores(group, scores)?, count)?;
+            for member in group.members.iter().filter(|m| m.part != Part::Shifts) {
+                let index = position(scores, &member.tensor)?;
+                let tensor = &scores.tensors[index];
+                clear(tensor, member, &stay, &mut keep[index])?;
+            }
         }
         Ok(mask_of(scores, keep))
     }
 }
 
-/// The mean score of each row of a tensor `[neurons, inputs]`.
-pub(crate) fn neuron_scores(tensor: &TensorScores) -> Result<Vec<f32>> {
-    let &[neurons, inputs] = &tensor.shape[..] else {
-        return Err(compress_core::Error::Shape {
-            what: format!("scores of {}, a matrix", tensor.name),
-            expected: vec![tensor.values.len(), 1],
-            found: tensor.shape.clone(),
-        });
-    };
+/// The score of each neuron of a group: the mean over the scores of all weights that compute it.
+pub(crate) fn group_scores(group: &Group, scores: &Scores) -> Result<Vec<f32>> {
+    let mut sums = vec![0.0; group.features];
+    let mut writers = 0;
+    for writer in group.of(Part::Writes) {
+        let of_writer = neuron_scores(&scores.tensors[position(scores, &writer.tensor)?])?;
+        let what = format!("neurons of {}", writer.tensor);
+        compress_core::Error::check_shape(&what, &[group.features], &[of_writer.len()])?;
+        sums.iter_mut()
+            .zip(of_writer)
+            .for_each(|(sum, s)| *sum += f64::from(s));
+        writers += 1;
+    }
+    let mean = |sum: f64| (sum / f64::from(writers.max(1))) as f32;
+    Ok(sums.into_iter().map(mean).collect())
+}
+
+fn position(scores: &Scores, name: &str) -> Result<usize> {
+    let found = scores.tensors.iter().position(|t| t.name == name);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = scores.tensors.iter().map(|t| t.name.as_str()).collect();
+        compress_core::Error::UnknownTensor {
+            name: name.to_owned(),
+            known: format!("those that are scored: {}", known.join(", ")),
+        }
+    })
+}
+
+/// The mean score of each row of a tensor, a row being a neuron's weights.
+fn neuron_scores(tensor: &TensorScores) -> Result<Vec<f32>> {
+    let (neurons, inputs) = matrix_shape(&tensor.shape);
+    let expected = [neurons.saturating_mul(inputs)];
+    let what = format!("scores of {}", tensor.name);
+    compress_core::Error::check_shape(&what, &expected, &[tensor.values.len()])?;
     if inputs == 0 {
         return Ok(vec![0.0; neurons]);
     }
@@ -86,14 +131,14 @@ pub(crate) fn keep_best(scores: &[f32], kept: usize) -> crate::Result<Vec<bool>>
     Ok(keep_highest(&[scores], kept.min(scores.len()))?.remove(0))
 }
 
-/// True where both the row and the column stay.
-fn cross(tensor: &TensorScores, rows: &[bool], columns: Option<&[bool]>) -> Result<Vec<bool>> {
-    let inputs = tensor.shape[1];
-    if let Some(columns) = columns {
-        let what = format!("inputs of {}", tensor.name);
-        compress_core::Error::check_shape(&what, &[columns.len()], &[inputs])?;
+/// Unmarks the positions along a member's axis that do not stay.
+fn clear(tensor: &TensorScores, member: &Member, stay: &[bool], keep: &mut [bool]) -> Result<()> {
+    let what = format!("axis {} of {}", member.axis, tensor.name);
+    let length = tensor.shape.get(member.axis).copied().unwrap_or(0);
+    compress_core::Error::check_shape(&what, &[stay.len()], &[length])?;
+    let inner = volume(&tensor.shape[member.axis + 1..]).max(1);
+    for (position, keep) in keep.iter_mut().enumerate() {
+        *keep &= stay[position / inner % length];
     }
-    let column = |i: usize| columns.is_none_or(|columns| columns[i]);
-    let row = |&row: &bool| (0..inputs).map(move |i| row && column(i));
-    Ok(rows.iter().flat_map(row).collect())
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! The MSE observer: the range whose grid has the least mean squared error.
 
 use compress_core::kernels::quantize::{Steps, scale_and_zero};
-use compress_core::network::{LayerSpec, Tap};
+use compress_core::observe::{Place, Tap};
 use compress_core::{Error, Result};
 use ndarray::ArrayView2;
 
+use super::contract::{ActivationRange, Observer, Places};
 use super::log_histogram::LogHistogram;
-use super::{ActivationRange, Layers, Observer};
 
 /// Candidates tried for each end.
 const CANDIDATES: i32 = 100;
@@ -16,7 +16,7 @@ const CANDIDATES: i32 = 100;
 ///
 /// The candidates cut one hundredth, two hundredths, … off both ends at once, and then off each end
 /// by itself. Errors are taken at the middles of the bins of a histogram of fixed size (half a
-/// mebibyte a layer).
+/// mebibyte a place).
 ///
 /// # References
 /// Banner et al., *Post training 4-bit quantization of convolutional networks*, 1810.05723,
@@ -24,7 +24,7 @@ const CANDIDATES: i32 = 100;
 #[derive(Clone, Debug)]
 pub struct MeanSquaredError {
     bits: u8,
-    layers: Layers<LogHistogram>,
+    places: Places<LogHistogram>,
 }
 
 impl MeanSquaredError {
@@ -38,27 +38,22 @@ impl MeanSquaredError {
         }
         Ok(MeanSquaredError {
             bits,
-            layers: Layers::default(),
+            places: Places::default(),
         })
     }
 }
 
 impl Tap for MeanSquaredError {
-    fn observe(
-        &mut self,
-        index: usize,
-        layer: &LayerSpec,
-        inputs: ArrayView2<'_, f32>,
-    ) -> Result<()> {
-        let histogram = self.layers.entry(index, layer, inputs)?;
-        inputs.iter().for_each(|&x| histogram.add(x));
+    fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
+        let histogram = self.places.entry(place, rows)?;
+        rows.iter().for_each(|&x| histogram.add(x));
         Ok(())
     }
 }
 
 impl Observer for MeanSquaredError {
     fn ranges(&self) -> Result<Vec<ActivationRange>> {
-        self.layers.ranges(|histogram| {
+        self.places.ranges(|histogram| {
             let (low, high) = histogram.range()?;
             Some(search(&histogram.points(), low, high, self.bits))
         })

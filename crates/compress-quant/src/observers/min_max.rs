@@ -1,10 +1,10 @@
 //! The min-max observer: the smallest and the largest activation.
 
 use compress_core::Result;
-use compress_core::network::{LayerSpec, Tap};
+use compress_core::observe::{Place, Tap};
 use ndarray::ArrayView2;
 
-use super::{ActivationRange, Layers, Observer};
+use super::contract::{ActivationRange, Observer, Places};
 
 /// The range from the smallest to the largest activation seen. Nothing is clipped, so a single
 /// outlier sets the scale.
@@ -13,7 +13,7 @@ use super::{ActivationRange, Layers, Observer};
 /// Krishnamoorthi, 1806.08342, section 3.1.
 #[derive(Clone, Debug, Default)]
 pub struct MinMax {
-    layers: Layers<Option<(f32, f32)>>,
+    places: Places<Option<(f32, f32)>>,
 }
 
 impl MinMax {
@@ -24,14 +24,9 @@ impl MinMax {
 }
 
 impl Tap for MinMax {
-    fn observe(
-        &mut self,
-        index: usize,
-        layer: &LayerSpec,
-        inputs: ArrayView2<'_, f32>,
-    ) -> Result<()> {
-        let range = self.layers.entry(index, layer, inputs)?;
-        for &x in inputs {
+    fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
+        let range = self.places.entry(place, rows)?;
+        for &x in rows {
             let (low, high) = range.unwrap_or((x, x));
             *range = Some((low.min(x), high.max(x)));
         }
@@ -41,6 +36,6 @@ impl Tap for MinMax {
 
 impl Observer for MinMax {
     fn ranges(&self) -> Result<Vec<ActivationRange>> {
-        self.layers.ranges(|range| *range)
+        self.places.ranges(|range| *range)
     }
 }

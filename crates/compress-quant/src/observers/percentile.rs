@@ -1,15 +1,15 @@
 //! The percentile observer: the range that all but a small fraction of activations lie in.
 
-use compress_core::network::{LayerSpec, Tap};
+use compress_core::observe::{Place, Tap};
 use compress_core::{Error, Result};
 use ndarray::ArrayView2;
 
+use super::contract::{ActivationRange, Observer, Places};
 use super::log_histogram::LogHistogram;
-use super::{ActivationRange, Layers, Observer};
 
 /// Clips the same fraction of activations at either end, so that outliers do not set the scale.
 ///
-/// Quantiles come from a histogram of fixed size (half a mebibyte a layer) and are off by at
+/// Quantiles come from a histogram of fixed size (half a mebibyte a place) and are off by at
 /// most 1/128 of their value. A percentile of 100 is [`MinMax`](super::MinMax), exactly.
 ///
 /// # References
@@ -18,7 +18,7 @@ use super::{ActivationRange, Layers, Observer};
 #[derive(Clone, Debug)]
 pub struct Percentile {
     percent: f64,
-    layers: Layers<LogHistogram>,
+    places: Places<LogHistogram>,
 }
 
 impl Percentile {
@@ -36,20 +36,15 @@ impl Percentile {
         }
         Ok(Percentile {
             percent,
-            layers: Layers::default(),
+            places: Places::default(),
         })
     }
 }
 
 impl Tap for Percentile {
-    fn observe(
-        &mut self,
-        index: usize,
-        layer: &LayerSpec,
-        inputs: ArrayView2<'_, f32>,
-    ) -> Result<()> {
-        let histogram = self.layers.entry(index, layer, inputs)?;
-        inputs.iter().for_each(|&x| histogram.add(x));
+    fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
+        let histogram = self.places.entry(place, rows)?;
+        rows.iter().for_each(|&x| histogram.add(x));
         Ok(())
     }
 }
@@ -57,7 +52,7 @@ impl Tap for Percentile {
 impl Observer for Percentile {
     fn ranges(&self) -> Result<Vec<ActivationRange>> {
         let upper = self.percent / 100.0;
-        self.layers.ranges(|histogram| {
+        self.places.ranges(|histogram| {
             let low = histogram.quantile(1.0 - upper)?;
             Some((low, histogram.quantile(upper)?))
         })

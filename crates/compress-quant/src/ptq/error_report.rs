@@ -1,20 +1,22 @@
-//! Reports how far the parameters of a compressed network are from the original ones, tensor by
-//! tensor: signal to quantization noise ratio (SQNR), cosine similarity and largest error. Where
+//! Reports how far the tensors, or the activations, of a compressed model are from the original
+//! ones, one by one: signal to quantization noise ratio (SQNR), cosine similarity and largest error. Where
 //! accuracy collapses, this shows which tensor is to blame.
 
 use std::fmt;
 
 use compress_core::codec::Tensor;
-use compress_core::network::Network;
+use compress_core::observe::{Observe, Place, compare};
 use compress_core::ops::elementwise;
+use compress_core::parameters::{self, Parameters};
+use compress_core::tensor::TensorRef;
 use compress_core::{Error, Result};
 
 /// How far one tensor is from the original.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorError {
-    /// The parameter's name.
+    /// Its name.
     pub name: String,
-    /// How many values it has.
+    /// How many values were compared.
     pub count: usize,
     /// The sum of squares of the original values.
     pub signal: f64,
@@ -29,89 +31,159 @@ pub struct TensorError {
     pub sqnr_db: f64,
 }
 
-impl TensorError {
-    fn between(name: &str, original: &[f32], compressed: &[f32]) -> Result<Self> {
-        let mut error = TensorError {
+/// Sums over pairs of values, in their order.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    count: usize,
+    signal: f64,
+    squared_error: f64,
+    max_error: f32,
+    product: f64,
+    square: f64,
+}
+
+impl Sums {
+    fn add(&mut self, original: f32, compressed: f32) {
+        let (a, b) = (f64::from(original), f64::from(compressed));
+        let difference = a - b;
+        self.count += 1;
+        self.signal += a * a;
+        self.squared_error += difference * difference;
+        self.max_error = self.max_error.max(difference.abs() as f32);
+        self.product += a * b;
+        self.square += b * b;
+    }
+
+    fn error(&self, name: &str) -> Result<TensorError> {
+        let mut cosine = 1.0;
+        if self.signal > 0.0 || self.square > 0.0 {
+            let norms = self.signal.sqrt() * self.square.sqrt();
+            cosine = if norms > 0.0 {
+                self.product / norms
+            } else {
+                0.0
+            };
+        }
+        Ok(TensorError {
             name: name.to_owned(),
-            count: original.len(),
-            signal: 0.0,
-            squared_error: 0.0,
-            max_error: 0.0,
-            cosine: 1.0,
-            sqnr_db: f64::INFINITY,
-        };
-        let (mut product, mut square) = (0.0, 0.0);
-        for (&a, &b) in original.iter().zip(compressed) {
-            let (a, b) = (f64::from(a), f64::from(b));
-            let difference = a - b;
-            error.signal += a * a;
-            error.squared_error += difference * difference;
-            error.max_error = error.max_error.max(difference.abs() as f32);
-            product += a * b;
-            square += b * b;
-        }
-        if error.signal > 0.0 || square > 0.0 {
-            let norms = error.signal.sqrt() * square.sqrt();
-            error.cosine = if norms > 0.0 { product / norms } else { 0.0 };
-        }
-        error.sqnr_db = sqnr_db(error.signal, error.squared_error)?;
-        Ok(error)
+            count: self.count,
+            signal: self.signal,
+            squared_error: self.squared_error,
+            max_error: self.max_error,
+            cosine,
+            sqnr_db: sqnr_db(self.signal, self.squared_error)?,
+        })
     }
 }
 
-/// One [`TensorError`] for each parameter, in the network's order. Prints as a table.
+/// One [`TensorError`] for each tensor or activation, in order. Prints as a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ErrorReport {
-    /// One for each parameter.
+    /// One for each tensor or activation.
     pub tensors: Vec<TensorError>,
 }
 
 impl ErrorReport {
-    /// Compares the parameters of two networks of the same layers.
+    /// Compares the tensors of two models.
     ///
     /// # Errors
-    /// Where a parameter of one is missing from the other, a shape differs, or a value is not
-    /// finite.
-    pub fn between(original: &dyn Network, compressed: &dyn Network) -> Result<Self> {
-        let count = original.parameters().len();
-        Error::check_shape("parameters", &[count], &[compressed.parameters().len()])?;
+    /// Where a tensor of one is missing from the other, a shape differs, or a value is not finite.
+    pub fn between(
+        original: &(impl Parameters + ?Sized),
+        compressed: &(impl Parameters + ?Sized),
+    ) -> Result<Self> {
+        let counts =
+            [parameters::names(original)?, parameters::names(compressed)?].map(|n| n.len());
+        Error::check_shape("the list of tensors", &counts[..1], &counts[1..])?;
         let mut report = ErrorReport::default();
-        for parameter in original.parameters() {
-            let other = compressed.parameter(parameter.name())?;
-            report.push(original, parameter.name(), other.shape(), other.values())?;
-        }
+        original.visit(&mut |tensor| {
+            parameters::with(compressed, tensor.name, |other| {
+                report.push(tensor, other.shape, other.values)
+            })
+        })?;
         Ok(report)
     }
 
-    /// Compares a network with the tensors that it became, decoded.
+    /// Compares a model with the tensors that it became, decoded.
     ///
     /// # Errors
     /// As for [`ErrorReport::between`], and where a tensor does not decode.
-    pub fn of_tensors(original: &dyn Network, tensors: &[Tensor]) -> Result<Self> {
-        let count = original.parameters().len();
-        Error::check_shape("tensors", &[count], &[tensors.len()])?;
+    pub fn of_tensors(original: &(impl Parameters + ?Sized), tensors: &[Tensor]) -> Result<Self> {
+        let count = parameters::names(original)?.len();
+        Error::check_shape("the list of tensors", &[count], &[tensors.len()])?;
         let mut report = ErrorReport::default();
         for tensor in tensors {
-            let values = tensor.values()?;
-            report.push(original, tensor.name(), tensor.shape(), &values)?;
+            parameters::with(original, tensor.name(), |original| {
+                report.push(original, tensor.shape(), &tensor.values()?)
+            })?;
         }
         Ok(report)
     }
 
-    fn push(
-        &mut self,
-        original: &dyn Network,
-        name: &str,
-        shape: &[usize],
-        values: &[f32],
-    ) -> Result<()> {
-        let parameter = original.parameter(name)?;
-        Error::check_shape(name, parameter.shape(), shape)?;
-        Error::check_shape(name, &[parameter.values().len()], &[values.len()])?;
-        Error::check_finite(name, parameter.values())?;
+    /// Compares activations: runs two models on the same calibration data and looks at `values` of
+    /// their graphs, such as the outputs of layers. So it shows how errors grow from layer to layer.
+    ///
+    /// # Errors
+    /// Where there is no data, a model does not show a value, or one is not finite; those of the
+    /// models.
+    ///
+    /// ```
+    /// use compress_core::observe::OnSamples;
+    /// use compress_quant::ptq::{ErrorReport, Others, load_into, quantize_model};
+    /// use compress_quant::schemes::{Settings, by_name};
+    ///
+    /// // Any two `Observe`: here networks on samples.
+    /// let network = compress_testing::Chain::random(&[4, 8, 3], 1);
+    /// let data = compress_testing::blobs(64, 4, 3, 2);
+    /// let mut quantized = network.clone();
+    /// let scheme = by_name("linear_symmetric", &Settings::default())?;
+    /// let tensors = quantize_model(&network, scheme.as_ref(), Others::Float)?;
+    /// load_into(&tensors, &mut quantized)?;
+    /// let [original, quantized] = [&network, &quantized].map(|n| OnSamples::new(n, &data));
+    /// let report = ErrorReport::of_activations(&original, &quantized, &["layers.0", "layers.1"])?;
+    /// assert_eq!(report.tensors[1].count, 64 * 3);
+    /// # Ok::<(), compress_core::Error>(())
+    /// ```
+    pub fn of_activations(
+        original: &dyn Observe,
+        compressed: &dyn Observe,
+        values: &[&str],
+    ) -> Result<Self> {
+        let places: Vec<Place<'_>> = values.iter().map(|&name| Place::Value(name)).collect();
+        let mut sums = vec![Sums::default(); places.len()];
+        compare(original, compressed, &places, &mut |place, a, b| {
+            for rows in [&a, &b] {
+                let rows = rows.as_standard_layout();
+                Error::check_finite(&place.to_string(), rows.as_slice().unwrap_or_default())?;
+            }
+            let position = places.iter().position(|&p| p == place).unwrap_or(0);
+            a.iter()
+                .zip(&b)
+                .for_each(|(&a, &b)| sums[position].add(a, b));
+            Ok(())
+        })?;
+        let errors = values
+            .iter()
+            .zip(&sums)
+            .map(|(name, sums)| sums.error(name));
+        Ok(ErrorReport {
+            tensors: errors.collect::<Result<_>>()?,
+        })
+    }
+
+    fn push(&mut self, original: TensorRef<'_>, shape: &[usize], values: &[f32]) -> Result<()> {
+        let name = original.name;
+        Error::check_shape(name, original.shape, shape)?;
+        Error::check_shape(name, &[original.values.len()], &[values.len()])?;
+        original.check_finite()?;
         Error::check_finite(name, values)?;
-        let error = TensorError::between(name, parameter.values(), values)?;
-        self.tensors.push(error);
+        let mut sums = Sums::default();
+        original
+            .values
+            .iter()
+            .zip(values)
+            .for_each(|(&a, &b)| sums.add(a, b));
+        self.tensors.push(sums.error(name)?);
         Ok(())
     }
 
@@ -212,17 +284,16 @@ mod tests {
 
     #[test]
     fn sums_and_cosine() {
-        let error = TensorError::between("w", &[3.0, 4.0], &[3.0, -4.0]).unwrap();
+        let between = |a: &[f32], b: &[f32]| {
+            let mut sums = Sums::default();
+            a.iter().zip(b).for_each(|(&a, &b)| sums.add(a, b));
+            sums.error("w").unwrap()
+        };
+        let error = between(&[3.0, 4.0], &[3.0, -4.0]);
         assert_eq!((error.signal, error.squared_error), (25.0, 64.0));
         assert_eq!((error.max_error, error.count), (8.0, 2));
         assert_eq!(error.cosine, -7.0 / 25.0);
-        assert_eq!(
-            TensorError::between("w", &[0.0], &[0.0]).unwrap().cosine,
-            1.0
-        );
-        assert_eq!(
-            TensorError::between("w", &[1.0], &[0.0]).unwrap().cosine,
-            0.0
-        );
+        assert_eq!(between(&[0.0], &[0.0]).cosine, 1.0);
+        assert_eq!(between(&[1.0], &[0.0]).cosine, 0.0);
     }
 }

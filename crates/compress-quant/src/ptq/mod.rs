@@ -1,9 +1,9 @@
-//! Post-training quantization (PTQ): turns the tensors of a trained network into codes without further
-//! training, and reports how far the parameters moved.
+//! Post-training quantization (PTQ): turns the tensors of a trained model into codes without further
+//! training, and reports how far tensors and activations moved.
 
 mod error_report;
-mod network;
+mod tensors;
 
 pub use error_report::{ErrorReport, TensorError};
-pub(crate) use network::encode_each;
-pub use network::{BiasTreatment, load_into, quantize_network};
+pub(crate) use tensors::encode_each;
+pub use tensors::{Others, load_into, quantize_model};

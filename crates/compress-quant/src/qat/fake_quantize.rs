@@ -1,11 +1,12 @@
 //! Quantization-aware training (QAT) with fake quantization, as a training hook.
 
 use compress_core::codec::{Grid, Tensor, WeightCodec};
-use compress_core::network::{Network, Parameter, Role};
-use compress_core::train::{Step, TrainHook};
+use compress_core::gradients::LiveSets;
+use compress_core::hook::{Step, TrainHook, Training};
+use compress_core::parameters::{self, Parameters};
+use compress_core::tensor::{Role, volume};
 use compress_core::{Result, structured};
 
-use super::check_fitted;
 use super::saturation::Saturation;
 use crate::Error;
 use crate::codecs::from_grid;
@@ -33,240 +34,340 @@ pub enum Gradient {
     Clipped,
 }
 
+/// Whether grids follow the weights while these are trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Refit {
+    /// No: they stay as they were fitted at first.
+    Never,
+    /// Grids are fitted again every so many steps, until a fraction of the run is done. From then on
+    /// they are frozen, so that training ends on the grids that are stored.
+    Every {
+        /// Steps from one fit to the next; at least 1.
+        steps: usize,
+        /// The fraction of the run after which grids are frozen, from 0 to 1.
+        until: f64,
+    },
+}
+
+impl Default for Refit {
+    /// Every 100 steps, for the first half of the run.
+    fn default() -> Self {
+        Refit::Every {
+            steps: 100,
+            until: 0.5,
+        }
+    }
+}
+
+impl Refit {
+    /// Whether grids are fitted again before this step.
+    fn is_due(self, step: &Step) -> bool {
+        match self {
+            Refit::Never => false,
+            Refit::Every { steps, until } => {
+                let progress = step.step as f64 / step.total_steps.max(1) as f64;
+                step.step > 0 && step.step.is_multiple_of(steps.max(1)) && progress < until
+            }
+        }
+    }
+}
+
 /// Quantization-aware training (QAT): trains a network whose weights will be quantized, as if they
 /// already were.
 ///
 /// Before each forward pass every weight is replaced by decode(encode(weight)). After the backward
-/// pass the full-precision weights are put back, and the optimizer changes those. The codecs are
-/// fitted once and then frozen, so [`FakeQuantize::to_tensors`] stores exactly what was trained. A
-/// step allocates nothing but the list of parameters that the network hands out.
+/// pass the full-precision weights are put back, and the optimizer changes those. Grids are fitted to
+/// the weights at first and, as [`Refit`] says, while these are trained.
 /// [`crate::qat::LearnedStep`] learns the steps instead.
+///
+/// At the end of a run the weights stay replaced: the network in hand is the one that
+/// [`FakeQuantize::to_tensors`] stores.
 ///
 /// Weights that are exactly zero stay zero, unless a codebook has no level at zero. So pruning by a
 /// mask works beside it, in either order of hooks.
-///
-/// Where a forward pass is not followed by its backward pass, as when the loss fails, the network
-/// still holds the quantized weights. [`FakeQuantize::restore`] puts the full-precision ones back.
-/// The next step also does so.
 ///
 /// # References
 /// - Bengio, Léonard, Courville, 1308.3432, section 4: the straight-through estimator (STE).
 /// - Hubara et al., 1609.07061, equation 6: the gradient is zero where the weight saturates.
 /// - Jacob et al., 1712.05877, section 3: training with simulated quantization.
-pub struct FakeQuantize {
-    tensors: Vec<Frozen>,
+pub struct FakeQuantize<'s> {
+    tensors: Vec<Fitted<'s>>,
     gradient: Gradient,
+    refit: Refit,
     swapped: bool,
 }
 
-/// One parameter with its codec.
-struct Frozen {
-    /// Its position among the network's parameters.
-    index: usize,
+/// One tensor with its codec.
+struct Fitted<'s> {
     name: String,
     shape: Vec<usize>,
+    scheme: &'s dyn Scheme,
     codec: Box<dyn WeightCodec>,
     saturation: Saturation,
-    /// The full-precision weights, while the network holds the quantized ones.
+    /// The full-precision weights, while the model holds the quantized ones.
     shadow: Vec<f32>,
 }
 
-/// What a checkpoint holds of one parameter.
+/// What a checkpoint holds of one tensor.
 type Saved = (String, Vec<usize>, Grid);
 
-impl FakeQuantize {
-    /// Fits to each parameter of `network` the scheme of the first assignment that matches it.
-    /// Parameters that none matches stay in full precision.
+impl<'s> FakeQuantize<'s> {
+    /// Fits to each tensor of `model` the scheme of the first assignment that matches it. Tensors
+    /// that none matches stay in full precision.
     ///
     /// # Errors
-    /// Where an assignment takes no parameter, or a fit fails.
+    /// Where an assignment takes no tensor, or a fit fails.
     ///
-    /// ```no_run
-    /// use compress_core::network::{Network, Role};
+    /// ```
+    /// use compress_core::tensor::Role;
+    /// use compress_core::train::Fit;
     /// use compress_quant::qat::{FakeQuantize, Gradient, Target};
     /// use compress_quant::schemes::{Settings, by_name};
     ///
-    /// # fn run(network: &dyn Network) -> compress_core::Result<()> {
+    /// // Any `Fit`: a network and the way to train it.
+    /// let mut trainer =
+    ///     compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
+    /// let data = compress_testing::blobs(64, 4, 3, 2);
+    ///
     /// let eight = by_name("linear_affine", &Settings { bits: 8, ..Settings::default() })?;
     /// let four = by_name("linear_symmetric", &Settings::default())?;
-    /// let hook = FakeQuantize::fit(
-    ///     network,
-    ///     &[
-    ///         (Target::Name("layers.2.weight"), eight.as_ref()),
-    ///         (Target::Role(Role::Weight), four.as_ref()),
-    ///     ],
-    /// )?
-    /// .with_gradient(Gradient::Clipped);
-    /// # Ok(()) }
+    /// let assignments = [
+    ///     (Target::Name("layers.1.weight"), eight.as_ref()),
+    ///     (Target::Role(Role::Weight), four.as_ref()),
+    /// ];
+    /// let hook = FakeQuantize::fit(&trainer.network, &assignments)?;
+    /// let mut hook = hook.with_gradient(Gradient::Clipped);
+    /// trainer.fit(&data, &compress_testing::CrossEntropy, &mut [&mut hook])?;
+    ///
+    /// // The network is now the one that is stored.
+    /// let tensors = hook.to_tensors(&trainer.network)?;
+    /// assert_eq!(tensors[0].values()?, trainer.network.parameters[0].values());
+    /// # Ok::<(), compress_core::Error>(())
     /// ```
-    pub fn fit(network: &dyn Network, assignments: &[(Target<'_>, &dyn Scheme)]) -> Result<Self> {
-        let parameters = network.parameters();
+    pub fn fit(
+        model: &(impl Parameters + ?Sized),
+        assignments: &[(Target<'_>, &'s dyn Scheme)],
+    ) -> Result<Self> {
         let mut used = vec![false; assignments.len()];
         let mut tensors = Vec::new();
-        for (index, parameter) in parameters.iter().enumerate() {
+        model.visit(&mut |tensor| {
+            tensor.check()?;
             let matching = assignments.iter().position(|(target, _)| match target {
-                Target::Name(name) => *name == parameter.name(),
-                Target::Role(role) => *role == parameter.role(),
+                Target::Name(name) => *name == tensor.name,
+                Target::Role(role) => *role == tensor.role,
             });
-            let Some(assignment) = matching else { continue };
+            let Some(assignment) = matching else {
+                return Ok(());
+            };
             used[assignment] = true;
             let scheme = assignments[assignment].1;
-            let (name, shape) = (parameter.name(), parameter.shape());
-            let codec = scheme.fit(name, parameter.values(), shape)?;
-            tracing::debug!(tensor = name, scheme = scheme.name(), "fitted");
-            tensors.push(Frozen::new(index, name, shape, codec));
-        }
+            let codec = scheme.fit(tensor.name, tensor.values, tensor.shape)?;
+            tracing::debug!(tensor = tensor.name, scheme = scheme.name(), "fitted");
+            tensors.push(Fitted::new(tensor.name, tensor.shape, scheme, codec));
+            Ok(())
+        })?;
         if let Some(unused) = used.iter().position(|used| !used) {
             let (target, scheme) = &assignments[unused];
-            let known = parameters.iter().map(|p| p.name());
             return Err(Error::Unmatched {
                 target: match target {
-                    Target::Name(name) => format!("the parameter {name:?}"),
+                    Target::Name(name) => format!("the tensor {name:?}"),
                     Target::Role(role) => format!("the role {role:?}"),
                 },
                 scheme: scheme.name(),
-                known: known.collect::<Vec<_>>().join(", "),
+                known: parameters::names(model)?.join(", "),
             }
             .into());
         }
         Ok(FakeQuantize {
             tensors,
             gradient: Gradient::default(),
+            refit: Refit::default(),
             swapped: false,
         })
     }
 
     /// Sets what happens to the gradient.
-    pub fn with_gradient(mut self, gradient: Gradient) -> Self {
-        self.gradient = gradient;
-        self
+    #[must_use]
+    pub fn with_gradient(self, gradient: Gradient) -> Self {
+        FakeQuantize { gradient, ..self }
     }
 
-    /// The codec of a parameter; `None` where it stays in full precision.
+    /// Sets whether grids follow the weights.
+    #[must_use]
+    pub fn with_refit(self, refit: Refit) -> Self {
+        FakeQuantize { refit, ..self }
+    }
+
+    /// The codec of a tensor; `None` where it stays in full precision.
     pub fn codec(&self, name: &str) -> Option<&dyn WeightCodec> {
         let tensor = self.tensors.iter().find(|t| t.name == name)?;
         Some(tensor.codec.as_ref())
     }
 
-    /// Puts the full-precision weights back, where the network holds quantized ones.
+    /// The model as it is to be stored: tensors with a codec as codes, the rest in full precision.
     ///
     /// # Errors
-    /// Where the network is not the one that was fitted to; it is then unchanged.
-    pub fn restore(&mut self, network: &mut dyn Network) -> Result<()> {
+    /// Where the model is not the one that was fitted to, holds swapped weights between a forward
+    /// pass and the end of its backward pass, or holds a NaN.
+    pub fn to_tensors(&self, model: &(impl Parameters + ?Sized)) -> Result<Vec<Tensor>> {
+        if self.swapped {
+            return Err(Error::Swapped.into());
+        }
+        self.check(model)?;
+        encode_each(model, &mut |tensor| {
+            let fitted = self.tensors.iter().find(|t| t.name == tensor.name);
+            let encode = |t: &Fitted<'_>| t.codec.encode(&t.name, tensor.values, &t.shape);
+            Ok(fitted.map(encode).transpose()?.map(Tensor::Quantized))
+        })
+    }
+
+    /// Fails unless the model has the tensors that the codecs were fitted to.
+    fn check<P: Parameters + ?Sized>(&self, model: &P) -> Result<()> {
+        let mut found = vec![false; self.tensors.len()];
+        model.visit(&mut |tensor| {
+            if let Some(position) = self.tensors.iter().position(|t| t.name == tensor.name) {
+                found[position] = true;
+                self.tensors[position].check_shape(tensor.shape)?;
+            }
+            Ok(())
+        })?;
+        match found.iter().position(|found| !found) {
+            None => Ok(()),
+            Some(missing) => Err(parameters::unknown(model, &self.tensors[missing].name)),
+        }
+    }
+
+    /// Calls `act` with each fitted tensor and the model's values of it.
+    fn each<P: Parameters + ?Sized>(
+        &mut self,
+        model: &mut P,
+        mut act: impl FnMut(&mut Fitted<'s>, &mut [f32]) -> Result<()>,
+    ) -> Result<()> {
+        self.check(model)?;
+        let tensors = &mut self.tensors;
+        model.visit_mut(
+            &mut |tensor| match tensors.iter_mut().find(|t| t.name == tensor.name) {
+                Some(fitted) => act(fitted, tensor.values),
+                None => Ok(()),
+            },
+        )
+    }
+
+    /// Puts the full-precision weights back, where the model holds quantized ones.
+    fn restore<P: Parameters + ?Sized>(&mut self, model: &mut P) -> Result<()> {
         if !self.swapped {
             return Ok(());
         }
-        let mut parameters = network.parameters_mut();
-        self.check(&parameters)?;
-        for tensor in &self.tensors {
-            let values = parameters[tensor.index].values_mut();
+        self.each(model, |tensor, values| {
             values.copy_from_slice(&tensor.shadow);
-        }
+            Ok(())
+        })?;
         self.swapped = false;
         Ok(())
     }
 
-    /// The network as it is to be stored: parameters with a codec as codes, the rest in full
-    /// precision.
-    ///
-    /// # Errors
-    /// Where the network is not the one that was fitted to, or holds a NaN.
-    pub fn to_tensors(&self, network: &dyn Network) -> Result<Vec<Tensor>> {
-        self.check(&network.parameters())?;
-        encode_each(network, |parameter| {
-            let tensor = self.tensors.iter().find(|t| t.name == parameter.name());
-            tensor
-                .map(|tensor| {
-                    let values = if self.swapped {
-                        &tensor.shadow
-                    } else {
-                        parameter.values()
-                    };
-                    let encoded = tensor.codec.encode(&tensor.name, values, &tensor.shape)?;
-                    Ok(Tensor::Quantized(encoded))
-                })
-                .transpose()
-        })
-    }
-
-    /// Fails unless the parameters are those that the codecs were fitted to.
-    fn check<P: std::borrow::Borrow<Parameter>>(&self, parameters: &[P]) -> Result<()> {
-        for tensor in &self.tensors {
-            check_fitted(parameters, tensor.index, &tensor.name, &tensor.shape)?;
+    /// Swaps the quantized weights in. On an error the model holds the full-precision ones.
+    fn swap_in<P: Parameters + ?Sized>(&mut self, model: &mut P) -> Result<()> {
+        self.restore(model)?;
+        // Shadows first: if a codec fails, all of them are whole.
+        self.each(model, |tensor, values| {
+            tensor.shadow.clear();
+            tensor.shadow.extend_from_slice(values);
+            Ok(())
+        })?;
+        self.swapped = true;
+        let swapped = self.each(model, |tensor, values| {
+            tensor.codec.fake_quantize(values, &tensor.shape)
+        });
+        if swapped.is_err() {
+            self.restore(model)?;
         }
-        Ok(())
+        swapped
     }
 }
 
-impl Frozen {
-    fn new(index: usize, name: &str, shape: &[usize], codec: Box<dyn WeightCodec>) -> Self {
-        Frozen {
-            index,
+impl<'s> Fitted<'s> {
+    fn new(
+        name: &str,
+        shape: &[usize],
+        scheme: &'s dyn Scheme,
+        codec: Box<dyn WeightCodec>,
+    ) -> Self {
+        Fitted {
             name: name.to_owned(),
             shape: shape.to_vec(),
+            scheme,
             saturation: Saturation::of(codec.grid(), shape),
             codec,
-            shadow: vec![0.0; shape.iter().product()],
+            shadow: Vec::with_capacity(volume(shape)),
         }
+    }
+
+    fn check_shape(&self, found: &[usize]) -> Result<()> {
+        if self.shape == found {
+            return Ok(());
+        }
+        Err(Error::ModelChanged {
+            name: self.name.clone(),
+            fitted: self.shape.clone(),
+            found: found.to_vec(),
+        }
+        .into())
     }
 }
 
-impl FakeQuantize {
-    /// Swaps the quantized weights in. On an error the network holds the full-precision ones.
-    fn swap_in(&mut self, network: &mut dyn Network) -> Result<()> {
-        self.restore(network)?;
-        let mut parameters = network.parameters_mut();
-        self.check(&parameters)?;
-        for i in 0..self.tensors.len() {
-            let tensor = &mut self.tensors[i];
-            let values = parameters[tensor.index].values_mut();
-            tensor.shadow.copy_from_slice(values);
-            if let Err(error) = tensor.codec.fake_quantize(values, &tensor.shape) {
-                for tensor in &self.tensors[..=i] {
-                    let values = parameters[tensor.index].values_mut();
-                    values.copy_from_slice(&tensor.shadow);
-                }
-                return Err(error);
-            }
+impl TrainHook for FakeQuantize<'_> {
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.restore(training.model)?;
+        if self.refit.is_due(&training.step) {
+            self.each(training.model, |tensor, values| {
+                let codec = tensor.scheme.fit(&tensor.name, values, &tensor.shape)?;
+                *tensor = Fitted::new(&tensor.name, &tensor.shape, tensor.scheme, codec);
+                Ok(())
+            })?;
         }
-        self.swapped = true;
-        Ok(())
-    }
-}
-
-impl TrainHook for FakeQuantize {
-    /// Swaps the quantized weights in. On an error the network holds the full-precision ones.
-    fn before_forward(&mut self, network: &mut dyn Network, _step: &Step) -> Result<()> {
-        self.swap_in(network)
+        self.swap_in(training.model)
     }
 
     /// Puts the full-precision weights back, and clips their gradient where asked to.
-    fn after_backward(&mut self, network: &mut dyn Network, _step: &Step) -> Result<()> {
-        if !self.swapped {
-            return Ok(());
-        }
-        self.restore(network)?;
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.restore(training.model)?;
         if self.gradient == Gradient::Clipped {
-            let mut parameters = network.parameters_mut();
-            for tensor in &self.tensors {
-                let gradient = parameters[tensor.index].gradient_mut();
-                tensor.saturation.clip(&tensor.shadow, gradient);
-            }
+            let tensors = &self.tensors;
+            training.model.visit_gradients(&mut |gradient| {
+                if let Some(tensor) = tensors.iter().find(|t| t.name == gradient.name) {
+                    tensor.saturation.clip(&tensor.shadow, gradient.values);
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }
 
     /// Swaps the quantized weights in, since these will be stored.
-    fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
-        self.swap_in(network)
+    fn before_evaluation(&mut self, model: &mut dyn Parameters, _: &LiveSets) -> Result<()> {
+        self.swap_in(model)
     }
 
     /// Puts the full-precision weights back.
-    fn after_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
-        self.restore(network)
+    fn after_evaluation(&mut self, model: &mut dyn Parameters) -> Result<()> {
+        self.restore(model)
     }
 
-    /// The frozen grids.
+    /// Leaves the quantized weights in the model, for good.
+    fn finish(
+        &mut self,
+        model: &mut dyn Parameters,
+        _: &LiveSets,
+        _: usize,
+        _: usize,
+    ) -> Result<()> {
+        self.swap_in(model)?;
+        self.swapped = false;
+        Ok(())
+    }
+
+    /// The grids.
     fn save(&self) -> Result<Vec<u8>> {
         if self.swapped {
             return Err(Error::Swapped.into());
@@ -279,8 +380,8 @@ impl TrainHook for FakeQuantize {
         structured::to_bytes(&saved)
     }
 
-    /// Takes over the grids of a hook that was fitted to the same parameters. On an error
-    /// nothing is changed.
+    /// Takes over the grids of a hook that was fitted to the same tensors. On an error nothing is
+    /// changed.
     fn load(&mut self, state: &[u8]) -> Result<()> {
         if self.swapped {
             return Err(Error::Swapped.into());
@@ -289,16 +390,18 @@ impl TrainHook for FakeQuantize {
         compress_core::Error::check_shape("saved grids", &[self.tensors.len()], &[saved.len()])?;
         let mut loaded = Vec::new();
         for (tensor, (name, shape, grid)) in self.tensors.iter().zip(saved) {
-            if tensor.name != name || tensor.shape != shape {
-                return Err(Error::NetworkChanged {
-                    name,
-                    fitted: shape,
-                    found: format!("{} of shape {:?}", tensor.name, tensor.shape),
-                }
-                .into());
+            if tensor.name != name {
+                let found = format!("that of {name}");
+                let expected = format!("that of {}", tensor.name);
+                return Err(compress_core::Error::invalid(
+                    "a saved grid",
+                    found,
+                    expected,
+                ));
             }
+            tensor.check_shape(&shape)?;
             let codec = from_grid(&name, grid, &shape)?;
-            loaded.push(Frozen::new(tensor.index, &name, &shape, codec));
+            loaded.push(Fitted::new(&name, &shape, tensor.scheme, codec));
         }
         self.tensors = loaded;
         Ok(())

@@ -1,13 +1,14 @@
 //! Learned step size quantization (LSQ), with a penalty on the bits of the codes.
 
 use compress_core::codec::Tensor;
-use compress_core::network::{Network, Parameter, Role};
+use compress_core::gradients::LiveSets;
+use compress_core::hook::{TrainHook, Training};
 use compress_core::ops::scalar::exp;
-use compress_core::train::{Step, TrainHook};
+use compress_core::parameters::{self, Parameters};
+use compress_core::tensor::{Role, TensorRef};
 use compress_core::{Error as CoreError, Result, structured};
 
 use self::tensor::{BETAS, Learned, top};
-use super::check_fitted;
 use crate::Error;
 use crate::ptq::encode_each;
 
@@ -54,12 +55,15 @@ impl Default for LearnedStepOptions {
 /// unary code of small numbers spends about that many on a code of magnitude |w| / step. Its
 /// gradients are added to those above.
 ///
-/// Where weights are pruned ([`Parameter::live`]), a training step costs time for the live ones
-/// alone. A live weight may be rounded to zero and become non-zero again later.
+/// Where weights are pruned, a training step costs time for the live ones alone. A live weight may
+/// be rounded to zero and become non-zero again later.
+///
+/// At the end of a run the weights stay rounded: the network in hand is the one that
+/// [`LearnedStep::to_tensors`] stores.
 ///
 /// # Errors
-/// Where the network is not the one that it was fitted to, or a step is no longer finite and
-/// positive, as where the loss's gradient is NaN.
+/// The run fails where the model is not the one that it was fitted to, or a step is no longer finite
+/// and positive, as where the loss's gradient is NaN.
 ///
 /// # References
 /// Esser, McKinstry, Bablani, Appuswamy, Modha 2020, *Learned step size quantization* (1902.08153):
@@ -76,7 +80,7 @@ pub struct LearnedStep {
 type Saved = (Vec<(String, f32, [f32; 2])>, [f32; 2]);
 
 impl LearnedStep {
-    /// Chooses the first step of every weight of `network` that has a value other than zero.
+    /// Chooses the first step of every weight of `model` that has a value other than zero.
     ///
     /// # Errors
     /// Where an option is out of its range or a weight is not finite.
@@ -92,13 +96,13 @@ impl LearnedStep {
     /// let data = compress_testing::blobs(64, 4, 3, 2);
     ///
     /// let options = LearnedStepOptions { bits: 3, ..LearnedStepOptions::default() };
-    /// let mut steps = LearnedStep::fit(trainer.network(), options)?;
+    /// let mut steps = LearnedStep::fit(&trainer.network, options)?;
     /// trainer.fit(&data, &compress_testing::CrossEntropy, &mut [&mut steps])?;
-    /// let tensors = steps.to_tensors(trainer.network())?;
-    /// # let _ = tensors;
+    /// let tensors = steps.to_tensors(&trainer.network)?;
+    /// assert_eq!(tensors[0].values()?, trainer.network.parameters[0].values());
     /// # Ok::<(), compress_core::Error>(())
     /// ```
-    pub fn fit(network: &dyn Network, options: LearnedStepOptions) -> Result<Self> {
+    pub fn fit(model: &(impl Parameters + ?Sized), options: LearnedStepOptions) -> Result<Self> {
         let LearnedStepOptions {
             bits,
             penalty,
@@ -113,15 +117,13 @@ impl LearnedStep {
             }
         }
         let mut tensors = Vec::new();
-        for (index, parameter) in network.parameters().into_iter().enumerate() {
-            if parameter.role() != Role::Weight {
-                continue;
+        model.visit(&mut |tensor| {
+            if tensor.role == Role::Weight {
+                tensor.check_finite()?;
+                tensors.extend(Learned::new(tensor, top(bits)));
             }
-            CoreError::check_finite(parameter.name(), parameter.values())?;
-            if let Some(tensor) = Learned::new(index, parameter, top(bits)) {
-                tensors.push(tensor);
-            }
-        }
+            Ok(())
+        })?;
         Ok(LearnedStep {
             options,
             tensors,
@@ -136,53 +138,50 @@ impl LearnedStep {
         Some(tensor.step())
     }
 
-    /// Replaces the trained weights of `network` by their rounded values, for good. Rounding may
-    /// leave neurons without effect. Once those are removed, [`LearnedStep::to_tensors`] stores
-    /// the rest with the same codes.
+    /// Replaces the weights of `model` by their rounded values, for good, as the end of a training
+    /// run does. Rounding may leave neurons without effect. Once those are removed,
+    /// [`LearnedStep::to_tensors`] stores the rest with the same codes.
     ///
     /// # Errors
-    /// Where the network is not the one that it was fitted to, holds quantized values now, or has
-    /// a weight that is NaN or infinite; it is then unchanged.
-    pub fn round(&self, network: &mut dyn Network) -> Result<()> {
-        if self.swapped {
-            return Err(Error::Swapped.into());
-        }
-        let mut parameters = network.parameters_mut();
-        self.check(&parameters)?;
+    /// Where the model is not the one that it was fitted to, holds quantized values now, or has a
+    /// weight that is NaN or infinite; it is then unchanged.
+    pub fn round(&self, model: &mut (impl Parameters + ?Sized)) -> Result<()> {
+        self.check_restored()?;
+        self.check(model)?;
         for tensor in &self.tensors {
-            CoreError::check_finite(&tensor.name, parameters[tensor.index].values())?;
+            parameters::with(model, &tensor.name, |weight| weight.check_finite())?;
         }
         let top = top(self.options.bits);
-        for tensor in &self.tensors {
-            tensor.round(parameters[tensor.index].values_mut(), top);
-        }
-        Ok(())
+        model.visit_mut(&mut |weight| {
+            if let Some(tensor) = self.tensors.iter().find(|t| t.name == weight.name) {
+                tensor.round(weight.values, top);
+            }
+            Ok(())
+        })
     }
 
-    /// The network with its weights as codes. Since the last training step, neurons and inputs may
+    /// The model with its weights as codes. Since the last training step, neurons and inputs may
     /// have been removed or reordered.
     ///
     /// # Errors
-    /// Where the network lacks a tensor that a step was learned for, holds quantized values now,
-    /// or has a weight that is NaN or infinite.
-    pub fn to_tensors(&self, network: &dyn Network) -> Result<Vec<Tensor>> {
-        if self.swapped {
-            return Err(Error::Swapped.into());
-        }
+    /// Where the model lacks a tensor that a step was learned for, holds quantized values now, or
+    /// has a weight that is NaN or infinite.
+    pub fn to_tensors(&self, model: &(impl Parameters + ?Sized)) -> Result<Vec<Tensor>> {
+        self.check_restored()?;
         for tensor in &self.tensors {
-            network.parameter(&tensor.name)?;
+            parameters::with(model, &tensor.name, |_| Ok(()))?;
         }
-        encode_each(network, |parameter| {
-            let tensor = self.tensors.iter().find(|t| t.name == parameter.name());
-            let encoded = tensor.map(|t| t.encode(parameter, self.options.bits));
+        encode_each(model, &mut |tensor| {
+            let known = self.tensors.iter().find(|t| t.name == tensor.name);
+            let encoded = known.map(|t| t.encode(tensor, self.options.bits));
             Ok(encoded.transpose()?.map(Tensor::Quantized))
         })
     }
 
     /// The codes of a weight; an error for a weight without a learned step.
-    pub(crate) fn codes(&self, weight: &Parameter) -> Result<Vec<i32>> {
-        let known = self.tensors.iter().find(|t| t.name == weight.name());
-        let known = known.ok_or_else(|| CoreError::invalid("a step", weight.name(), "learned"))?;
+    pub(crate) fn codes(&self, weight: TensorRef<'_>) -> Result<Vec<i32>> {
+        let known = self.tensors.iter().find(|t| t.name == weight.name);
+        let known = known.ok_or_else(|| CoreError::invalid("a step", weight.name, "learned"))?;
         Ok(known.encode(weight, self.options.bits)?.codes)
     }
 
@@ -191,7 +190,7 @@ impl LearnedStep {
         top(self.options.bits) as i32
     }
 
-    /// Fails while the network holds quantized weights.
+    /// Fails while the model holds quantized weights.
     pub(crate) fn check_restored(&self) -> Result<()> {
         match self.swapped {
             true => Err(Error::Swapped.into()),
@@ -199,73 +198,108 @@ impl LearnedStep {
         }
     }
 
-    fn check<P: std::borrow::Borrow<Parameter>>(&self, parameters: &[P]) -> Result<()> {
-        for tensor in &self.tensors {
-            check_fitted(parameters, tensor.index, &tensor.name, &tensor.shape)?;
+    /// Fails unless the model has the weights that steps were learned for, in their shapes.
+    fn check<P: Parameters + ?Sized>(&self, model: &P) -> Result<()> {
+        let mut found = 0;
+        model.visit(
+            &mut |weight| match self.tensors.iter().find(|t| t.name == weight.name) {
+                None => Ok(()),
+                Some(tensor) if tensor.shape == weight.shape => {
+                    found += 1;
+                    Ok(())
+                }
+                Some(tensor) => Err(Error::ModelChanged {
+                    name: tensor.name.clone(),
+                    fitted: tensor.shape.clone(),
+                    found: weight.shape.to_vec(),
+                }
+                .into()),
+            },
+        )?;
+        if found == self.tensors.len() {
+            return Ok(());
         }
-        Ok(())
+        let names = parameters::names(model)?;
+        let missing = self.tensors.iter().find(|t| !names.contains(&t.name));
+        let missing = missing.map_or("", |t| t.name.as_str());
+        Err(parameters::unknown(model, missing))
     }
 
-    fn swap_in(&mut self, network: &mut dyn Network) -> Result<()> {
-        self.restore(network)?;
-        let mut parameters = network.parameters_mut();
-        self.check(&parameters)?;
-        let top = top(self.options.bits);
-        for tensor in &mut self.tensors {
-            tensor.swap_in(parameters[tensor.index], top);
-        }
+    fn swap_in<P: Parameters + ?Sized>(&mut self, model: &mut P, live: &LiveSets) -> Result<()> {
+        self.restore(model)?;
+        self.check(model)?;
+        let (top, tensors) = (top(self.options.bits), &mut self.tensors);
+        model.visit_mut(&mut |weight| {
+            if let Some(tensor) = tensors.iter_mut().find(|t| t.name == weight.name) {
+                tensor.swap_in(weight.values, live.of(weight.name), top);
+            }
+            Ok(())
+        })?;
         self.swapped = true;
         Ok(())
     }
 
     /// Puts the trained weights back, if quantized ones are in their place.
-    ///
-    /// # Errors
-    /// Where the network is not the one that it was fitted to.
-    pub fn restore(&mut self, network: &mut dyn Network) -> Result<()> {
+    fn restore<P: Parameters + ?Sized>(&mut self, model: &mut P) -> Result<()> {
         if !self.swapped {
             return Ok(());
         }
-        let mut parameters = network.parameters_mut();
-        self.check(&parameters)?;
-        for tensor in &self.tensors {
-            tensor.swap_out(parameters[tensor.index]);
-        }
+        self.check(model)?;
+        let tensors = &self.tensors;
+        model.visit_mut(&mut |weight| {
+            if let Some(tensor) = tensors.iter().find(|t| t.name == weight.name) {
+                tensor.swap_out(weight.values);
+            }
+            Ok(())
+        })?;
         self.swapped = false;
         Ok(())
     }
 }
 
 impl TrainHook for LearnedStep {
-    fn before_forward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        self.swap_in(network)
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.swap_in(training.model, training.live)
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        if !self.swapped {
-            return Ok(());
-        }
-        self.restore(network)?;
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.restore(training.model)?;
         for (power, beta) in self.powers.iter_mut().zip(BETAS) {
             *power *= beta;
         }
-        let rate = step.learning_rate * self.options.rate;
-        let top = top(self.options.bits);
-        let mut parameters = network.parameters_mut();
-        for tensor in &mut self.tensors {
-            let gradient = parameters[tensor.index].gradient_mut();
-            let of_step = tensor.backward(gradient, top, self.options.penalty);
-            tensor.update(of_step, rate, self.powers)?;
-        }
-        Ok(())
+        let rate = training.step.learning_rate * self.options.rate;
+        let (top, penalty, powers) = (top(self.options.bits), self.options.penalty, self.powers);
+        let tensors = &mut self.tensors;
+        training.model.visit_gradients(&mut |gradient| match tensors
+            .iter_mut()
+            .find(|t| t.name == gradient.name)
+        {
+            Some(tensor) => {
+                let of_step = tensor.backward(gradient.values, top, penalty);
+                tensor.update(of_step, rate, powers)
+            }
+            None => Ok(()),
+        })
     }
 
-    fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
-        self.swap_in(network)
+    fn before_evaluation(&mut self, model: &mut dyn Parameters, live: &LiveSets) -> Result<()> {
+        self.swap_in(model, live)
     }
 
-    fn after_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
-        self.restore(network)
+    fn after_evaluation(&mut self, model: &mut dyn Parameters) -> Result<()> {
+        self.restore(model)
+    }
+
+    /// Leaves the rounded weights in the model, for good.
+    fn finish(
+        &mut self,
+        model: &mut dyn Parameters,
+        _: &LiveSets,
+        _: usize,
+        _: usize,
+    ) -> Result<()> {
+        self.restore(model)?;
+        self.round(model)
     }
 
     fn save(&self) -> Result<Vec<u8>> {

@@ -12,6 +12,7 @@ pub(super) struct Chain {
 pub(super) struct Layer {
     /// The name of the weights.
     pub(super) name: String,
+    pub(super) bias_name: String,
     pub(super) inputs: usize,
     pub(super) activation: Activation,
     /// `[outputs, inputs]`, each to be multiplied by `step`.
@@ -84,6 +85,7 @@ impl Chain {
         let inputs = spec.inputs;
         let mut layer = Layer {
             name: spec.weight_name(),
+            bias_name: spec.bias_name(),
             inputs,
             activation: spec.activation,
             codes,

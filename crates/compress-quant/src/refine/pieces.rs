@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use compress_core::network::Network;
+use compress_core::chain::Architecture;
 use compress_core::ops::cross_entropy::cross_entropy_by_class;
 use compress_core::ops::elementwise::activate;
 use compress_core::ops::vector;
@@ -75,14 +75,13 @@ thread_local! {
 impl Pieces {
     /// The samples in an order that `stream` gives, so that the first pieces stand for all.
     pub(super) fn new(
-        network: &dyn Network,
+        architecture: &Architecture,
         chain: &Chain,
         data: &dyn Samples,
         indices: &[usize],
         targets: ArrayView2<'_, f32>,
         stream: &mut Stream,
     ) -> Result<Self> {
-        let architecture = network.architecture();
         Error::check_shape("features", &[architecture.features], &[data.features()])?;
         let wanted = [indices.len(), architecture.outputs()];
         Error::check_shape("targets", &wanted, targets.shape())?;

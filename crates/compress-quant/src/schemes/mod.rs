@@ -12,6 +12,7 @@ mod linear_symmetric;
 mod power_of_two;
 
 use compress_core::codec::{Granularity, WeightCodec};
+use compress_core::registry::{Named, look_up};
 use compress_core::{Error as CoreError, Result};
 use rayon::prelude::*;
 
@@ -20,7 +21,6 @@ pub use linear_affine::LinearAffine;
 pub use linear_symmetric::LinearSymmetric;
 pub use power_of_two::PowerOfTwo;
 
-use crate::Error;
 use crate::rounding::check_volume;
 
 /// A way to represent weights with fewer bits.
@@ -84,6 +84,12 @@ pub struct Entry {
     pub make: fn(&Settings) -> Result<Box<dyn Scheme>>,
 }
 
+impl Named for Entry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// Every scheme.
 pub const REGISTRY: &[Entry] = &[
     Entry {
@@ -128,18 +134,7 @@ pub const REGISTRY: &[Entry] = &[
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 pub fn by_name(name: &str, settings: &Settings) -> Result<Box<dyn Scheme>> {
-    match REGISTRY.iter().find(|entry| entry.name == name) {
-        Some(entry) => (entry.make)(settings),
-        None => Err(Error::UnknownScheme {
-            name: name.to_owned(),
-            known: REGISTRY
-                .iter()
-                .map(|e| e.name)
-                .collect::<Vec<_>>()
-                .join(", "),
-        }
-        .into()),
-    }
+    (look_up("quantization scheme", REGISTRY, name)?.make)(settings)
 }
 
 fn boxed(scheme: impl Scheme + 'static) -> Result<Box<dyn Scheme>> {

@@ -2,7 +2,7 @@
 //! weights, as a schedule of pruning has them. Adam, as its users take it.
 
 use compress_core::mask::{Mask, TensorMask};
-use compress_core::network::{Activation, Network, Role};
+use compress_core::network::{Activation, Role};
 use compress_core::rng;
 use compress_core::train::Fit;
 use compress_nn::{CrossEntropy, Init, Mlp, Settings, Trainer};

@@ -1,13 +1,14 @@
 //! Each technique by itself on one dense student, to show what each one gives.
 
 use compress_core::codec::Granularity;
+use compress_core::evidence::Known;
 use compress_core::network::Role;
 use compress_core::train::TrainHook;
 use compress_distill::{Joint, Teacher, teacher_logits};
 use compress_nn::{CrossEntropy, Mlp};
 use compress_prune::{LayerLoss, NeuronNorm, NeuronsKept, prune_layer, prune_neurons};
-use compress_quant::ptq::{BiasTreatment, quantize_network};
-use compress_quant::qat::{FakeQuantize, Target};
+use compress_quant::ptq::{Others, quantize_model};
+use compress_quant::qat::{FakeQuantize, Refit, Target};
 use compress_quant::schemes::{Codebook, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel};
 
 use super::lab::{Lab, Outcome, Plan, StageError};
@@ -60,7 +61,12 @@ fn weights(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
 fn neurons(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
     let mut network = dense.network()?;
     let kept = NeuronsKept::Fraction(lab.settings.alone_neurons);
-    prune_neurons(&mut network, &NeuronNorm::default(), &kept)?;
+    prune_neurons(
+        &mut network,
+        &NeuronNorm::default(),
+        Known::nothing(),
+        &kept,
+    )?;
     tune(lab, "pruned: neurons", network, &mut [])
 }
 
@@ -88,7 +94,8 @@ fn layer(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
 fn two_bits(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
     let network = dense.network()?;
     let scheme = linear(2)?;
-    let mut quantize = FakeQuantize::fit(&network, &[(Target::Role(Role::Weight), &scheme)])?;
+    let quantize = FakeQuantize::fit(&network, &[(Target::Role(Role::Weight), &scheme)])?;
+    let mut quantize = quantize.with_refit(Refit::Never);
     let plan = Plan::new(
         "quantized: linear 2 bit",
         lab.settings.tune_epochs,
@@ -103,7 +110,7 @@ fn two_bits(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
 /// Rounded after training, the biases left in f32.
 fn rounded(dense: &Outcome, scheme: &dyn Scheme) -> Result<Outcome, StageError> {
     let network = dense.network()?;
-    let tensors = quantize_network(&network, scheme, BiasTreatment::Float)?;
+    let tensors = quantize_model(&network, scheme, Others::Float)?;
     let (file, _) = artifact_of(&network, tensors)?.to_bytes()?;
     Ok(Outcome::with_file(&network, file, Vec::new()))
 }

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::error::Error;
 
-use compress_core::network::{Activation, Network, Role};
+use compress_core::network::{Activation, Forward, Role};
 use compress_core::train::{EpochReport, Fit, Loss, Samples, TrainHook};
 use compress_distill::teacher_logits;
 use compress_nn::data::{Augmentation, Augmented, ImageSet};
@@ -128,7 +128,7 @@ impl<'a> Lab<'a> {
     }
 
     /// The transfer set, made at the first call: its logits are computed once.
-    pub(super) fn transfer(&self, teacher: &dyn Network) -> Result<&Transfer, StageError> {
+    pub(super) fn transfer(&self, teacher: &dyn Forward) -> Result<&Transfer, StageError> {
         if self.transfer.get().is_none() {
             let images = self
                 .augmented(self.settings.strengths[2], "transfer")?
@@ -194,7 +194,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Fraction of the weights of each layer that is not zero.
-pub(super) fn densities(network: &dyn Network) -> Vec<(String, f64)> {
+pub(super) fn densities(network: &Mlp) -> Vec<(String, f64)> {
     network
         .parameters()
         .iter()

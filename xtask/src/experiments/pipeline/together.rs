@@ -8,7 +8,7 @@ use compress_core::train::{EpochReport, TrainHook};
 use compress_distill::{SoftTargets, Teacher};
 use compress_nn::{CrossEntropy, Mlp};
 use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude, MaskHook, compact};
-use compress_quant::qat::{FakeQuantize, Target};
+use compress_quant::qat::{FakeQuantize, Refit, Target};
 use compress_quant::schemes::{LinearSymmetric, Range};
 
 use super::lab::{Lab, Outcome, Plan, StageError};
@@ -83,14 +83,15 @@ pub(super) fn quantized(
         Range::LeastSquares,
     )?;
     let biases = LinearSymmetric::new(settings.bias_bits, Granularity::Tensor, Range::AbsMax)?;
-    let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
-    let mut quantize = FakeQuantize::fit(
+    let mut mask = MaskHook::new(Mask::of_nonzeros(&network)?);
+    let quantize = FakeQuantize::fit(
         &network,
         &[
             (Target::Role(Role::Weight), &weights),
             (Target::Role(Role::Bias), &biases),
         ],
     )?;
+    let mut quantize = quantize.with_refit(Refit::Never);
     let plan = Plan::new(
         "all together",
         settings.quantize_passes,

@@ -4,7 +4,7 @@
 use compress_core::codec::Granularity;
 use compress_core::network::Network;
 use compress_format::artifact::Artifact;
-use compress_quant::ptq::{BiasTreatment, quantize_network};
+use compress_quant::ptq::{Others, quantize_model};
 use compress_quant::schemes::LinearSymmetric;
 
 use super::alone::{Alone, Variant};
@@ -58,7 +58,7 @@ pub(super) fn run(run: &Run, settings: &DenseSettings) -> Result<(), RunError> {
 fn rounded(student: &Student, rounding: &Rounding) -> compress_core::Result<Student> {
     let network = of_file(&student.file)?;
     let scheme = LinearSymmetric::new(rounding.bits, Granularity::Channel, rounding.range)?;
-    let tensors = quantize_network(&network, &scheme, BiasTreatment::Float)?;
+    let tensors = quantize_model(&network, &scheme, Others::Float)?;
     let artifact = Artifact::of_chain(network.architecture(), tensors)?;
     let (file, _) = artifact.to_bytes()?;
     Ok(Student {

@@ -1,7 +1,6 @@
 //! The track `density`: pruning alone. Students in full precision, with a few percent of the
 //! weights of 784-300-100-10.
 
-use compress_core::network::Network;
 use compress_prune::Fisher;
 
 use super::alone::{Alone, Variant};

@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use compress_core::mask::Criterion;
-use compress_core::network::{Activation, Network, Role};
+use compress_core::network::{Activation, Role};
 use compress_core::ops::softmax;
 use compress_core::train::{ArraySamples, EpochReport, Fit, Samples, TrainHook};
 use compress_distill::{SoftTargets, Teacher};

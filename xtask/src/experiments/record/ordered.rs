@@ -2,7 +2,7 @@
 
 use compress_core::codec::Grid;
 use compress_core::codec::Tensor;
-use compress_core::network::{Network, Parameter};
+use compress_core::network::Parameter;
 use compress_core::{Error, Result};
 use compress_format::artifact::Artifact;
 use compress_nn::Mlp;
@@ -70,7 +70,7 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
 
 /// Writes the values of a network that [`codes`] gave for this artifact, its neurons in any order,
 /// over its codes.
-fn set_codes(artifact: &mut Artifact, codes: &dyn Network) {
+fn set_codes(artifact: &mut Artifact, codes: &Mlp) {
     for (tensor, parameter) in artifact.tensors.iter_mut().zip(codes.parameters()) {
         if let Tensor::Quantized(tensor) = tensor {
             for (code, &value) in tensor.codes.iter_mut().zip(parameter.values()) {
@@ -133,7 +133,7 @@ mod tests {
         let after = ordered(&before, 5, &mut |done, of| (calls, most) = (done, of)).unwrap();
         assert!(bytes(&after).unwrap() < bytes(&before).unwrap());
         // It is the best order, and not the last that was tried.
-        let mut of = |codes: &dyn Network| {
+        let mut of = |codes: &Mlp| {
             let mut trial = before.clone();
             set_codes(&mut trial, codes);
             bytes(&trial)

@@ -120,7 +120,7 @@ pub(super) fn quantized(
             Some(target.bias_grid),
         ),
     ] {
-        let mut mask = MaskHook::new(Mask::of_nonzeros(&network));
+        let mut mask = MaskHook::new(Mask::of_nonzeros(&network)?);
         let plan = Plan {
             stage: stage.into(),
             temperature: settings.temperature,
@@ -133,7 +133,6 @@ pub(super) fn quantized(
         let (trained, of_stage) = lab.train(network, &plan, hooks)?;
         network = trained;
         append(&mut epochs, of_stage);
-        steps.round(&mut network)?;
         order_neurons(&mut network)?;
         refine_codes(lab, settings, seed, &mut network, &steps, bias_grid)?;
     }

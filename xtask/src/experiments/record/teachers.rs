@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use compress_core::network::{Activation, Network};
+use compress_core::network::{Activation, Forward};
 use compress_core::train::{EpochReport, Fit, Samples};
 use compress_distill::Ensemble;
 use compress_nn::data::{Augmented, ImageSet};
@@ -105,7 +105,7 @@ fn store(run: &Run, settings: &TeacherSettings) -> Result<Store, RunError> {
 
 /// The teachers as one.
 pub(super) fn ensemble(teachers: &[Teacher]) -> compress_distill::Result<Ensemble<'_>> {
-    let networks = teachers.iter().map(|t| &t.network as &dyn Network);
+    let networks = teachers.iter().map(|t| &t.network as &dyn Forward);
     Ensemble::new(networks.collect())
 }
 

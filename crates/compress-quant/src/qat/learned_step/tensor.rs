@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use compress_core::codec::{Granularity, Grid, QuantizedTensor};
 use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::Parameter;
 use compress_core::ops::optimizer::Adam;
 use compress_core::ops::scalar::{exp, ln};
+use compress_core::tensor::TensorRef;
 use compress_core::{Error, Result};
 
 /// Adam's β₁ and β₂: how much of its moments it keeps.
@@ -15,36 +15,32 @@ const EPSILON: f32 = 1e-12;
 
 /// One weight with its step.
 pub(super) struct Learned {
-    pub(super) index: usize,
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
     /// The logarithm of the step, and Adam's moments of its gradient.
     pub(super) log_step: f32,
     pub(super) moments: [f32; 2],
+    /// The weights that `shadow` holds: the live ones of the present step, or all.
     live: Option<Arc<Live>>,
-    /// The positions of the weights that are worked on: the live ones, or all.
-    pub(super) positions: Vec<u32>,
-    /// Their values while the network holds quantized ones.
-    pub(super) shadow: Vec<f32>,
+    /// Their values while the model holds quantized ones.
+    shadow: Vec<f32>,
 }
 
 impl Learned {
     /// Chooses the first step of a weight; none where all of its values are zero.
-    pub(super) fn new(index: usize, weight: &Parameter, top: f32) -> Option<Self> {
-        let live = weight.values().iter().filter(|w| **w != 0.0);
+    pub(super) fn new(weight: TensorRef<'_>, top: f32) -> Option<Self> {
+        let live = weight.values.iter().filter(|w| **w != 0.0);
         let (sum, count) = live.fold((0.0, 0.0), |(sum, count), w| {
             (sum + f64::from(w.abs()), count + 1.0)
         });
         let step = (2.0 * sum / count) as f32 / top.sqrt();
         // There is no value, or only the smallest floats.
         step.is_normal().then(|| Learned {
-            index,
-            name: weight.name().to_owned(),
-            shape: weight.shape().to_vec(),
+            name: weight.name.to_owned(),
+            shape: weight.shape.to_vec(),
             log_step: ln(step),
             moments: [0.0; 2],
             live: None,
-            positions: Vec::new(),
             shadow: Vec::new(),
         })
     }
@@ -66,14 +62,14 @@ impl Learned {
     ///
     /// # Errors
     /// Where a weight is NaN or infinite.
-    pub(super) fn encode(&self, weight: &Parameter, bits: u8) -> Result<QuantizedTensor> {
-        let weights = weight.values();
+    pub(super) fn encode(&self, weight: TensorRef<'_>, bits: u8) -> Result<QuantizedTensor> {
+        let weights = weight.values;
         Error::check_finite(&self.name, weights)?;
         let (step, top) = (self.step(), top(bits));
         let codes = weights.iter().map(|&w| code(w, step, top) as i32);
         Ok(QuantizedTensor {
             name: self.name.clone(),
-            shape: weight.shape().to_vec(),
+            shape: weight.shape.to_vec(),
             grid: Grid::Linear {
                 bits,
                 granularity: Granularity::Tensor,
@@ -84,42 +80,23 @@ impl Learned {
         })
     }
 
-    /// Finds out which weights to work on.
-    fn follow(&mut self, weight: &Parameter) {
-        let same = match (&self.live, weight.live()) {
-            (Some(known), Some(live)) => Arc::ptr_eq(known, live),
-            (None, None) => self.positions.len() == weight.values().len(),
-            _ => false,
-        };
-        if same {
-            return;
-        }
-        self.live = weight.live().cloned();
-        self.positions = match &self.live {
-            Some(live) => live.positions().map(|p| p as u32).collect(),
-            None => (0..weight.values().len() as u32).collect(),
-        };
-    }
-
     /// Puts the rounded weights in place of the trained ones, which are kept.
-    pub(super) fn swap_in(&mut self, weight: &mut Parameter, top: f32) {
-        self.follow(weight);
+    pub(super) fn swap_in(&mut self, weights: &mut [f32], live: Option<&Arc<Live>>, top: f32) {
         let step = self.step();
-        let values = weight.values_mut();
+        self.live = live.cloned();
         self.shadow.clear();
-        for &position in &self.positions {
-            let value = &mut values[position as usize];
-            self.shadow.push(*value);
+        let shadow = &mut self.shadow;
+        at_each(live, weights, |_, value| {
+            shadow.push(*value);
             *value = code(*value, step, top) * step;
-        }
+        });
     }
 
     /// Puts the trained weights back.
-    pub(super) fn swap_out(&self, weight: &mut Parameter) {
-        let values = weight.values_mut();
-        for (&position, &value) in self.positions.iter().zip(&self.shadow) {
-            values[position as usize] = value;
-        }
+    pub(super) fn swap_out(&self, weights: &mut [f32]) {
+        at_each(self.live.as_ref(), weights, |i, value| {
+            *value = self.shadow[i]
+        });
     }
 
     /// Turns the gradient of the quantized weights into that of the trained weights. Returns the
@@ -128,8 +105,8 @@ impl Learned {
         let step = self.step();
         let nats = penalty * std::f32::consts::LOG2_E;
         let (mut of_step, mut count) = (0.0, 0_u32);
-        for (&position, &w) in self.positions.iter().zip(&self.shadow) {
-            let g = &mut gradient[position as usize];
+        at_each(self.live.as_ref(), gradient, |i, g| {
+            let w = self.shadow[i];
             let ratio = w / step;
             if ratio.abs() < top {
                 of_step += *g * (code(w, step, top) - ratio);
@@ -144,7 +121,7 @@ impl Learned {
                 *g += slope.copysign(w);
                 count += 1;
             }
-        }
+        });
         of_step * step / (count.max(1) as f32 * top).sqrt()
     }
 
@@ -176,6 +153,22 @@ impl Learned {
     }
 }
 
+/// Calls `act` with each live value (with all, where none is pruned) and its number among these.
+#[inline(always)]
+fn at_each(live: Option<&Arc<Live>>, values: &mut [f32], mut act: impl FnMut(usize, &mut f32)) {
+    match live {
+        Some(live) => {
+            for (i, position) in live.positions().enumerate() {
+                act(i, &mut values[position]);
+            }
+        }
+        None => values
+            .iter_mut()
+            .enumerate()
+            .for_each(|(i, value)| act(i, value)),
+    }
+}
+
 /// The largest code.
 pub(super) fn top(bits: u8) -> f32 {
     ((1_u32 << (bits - 1)) - 1) as f32
@@ -192,16 +185,15 @@ fn code(weight: f32, step: f32, top: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
 
     #[test]
     fn the_gradient_of_the_step_has_the_factor_of_the_paper() {
-        let values = array![[0.9, -0.2, 0.0], [7.0, -0.45, 0.0]];
-        let mut weight = Parameter::weight("w", values);
-        let mut learned = Learned::new(0, &weight, 3.0).unwrap();
+        let mut values = [0.9, -0.2, 0.0, 7.0, -0.45, 0.0];
+        let weight = TensorRef::weight("w", &[2, 3], &values).unwrap();
+        let mut learned = Learned::new(weight, 3.0).unwrap();
         learned.log_step = ln(0.5);
-        learned.swap_in(&mut weight, 3.0);
-        assert_eq!(weight.values(), [1.0, 0.0, 0.0, 1.5, -0.5, 0.0]);
+        learned.swap_in(&mut values, None, 3.0);
+        assert_eq!(values, [1.0, 0.0, 0.0, 1.5, -0.5, 0.0]);
         let mut gradient = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let found = learned.backward(&mut gradient, 3.0, 0.0);
         // Each term is the distance to the nearest code, or the top level where the weight

@@ -1,0 +1,55 @@
+//! What structures share: choosing the highest scores, and checking that scores can be ranked.
+
+use compress_core::kernels::select::{keep_largest, largest_magnitudes};
+use compress_core::mask::{Mask, Scores, TensorMask, TensorScores};
+use compress_core::tensor::volume;
+
+use crate::{Error, Result};
+
+/// `round(density · total)`, halves up.
+pub(crate) fn kept_count(density: f64, total: usize) -> usize {
+    ((density * total as f64).round() as usize).min(total)
+}
+
+/// The `kept` highest of all `scores` together.
+pub(crate) fn keep_highest(scores: &[&[f32]], kept: usize) -> Result<Vec<Vec<bool>>> {
+    let mut keep: Vec<Vec<bool>> = scores.iter().map(|s| vec![false; s.len()]).collect();
+    if kept > 0 {
+        let boundary = largest_magnitudes(scores, kept)?;
+        keep_largest(scores, boundary, &mut keep)?;
+    }
+    Ok(keep)
+}
+
+/// Fails unless each tensor has as many scores as its shape says, all of them rankable.
+pub(crate) fn check_scores(scores: &Scores) -> Result<()> {
+    for tensor in &scores.tensors {
+        let expected = [volume(&tensor.shape)];
+        compress_core::Error::check_shape(
+            &format!("scores of {}", tensor.name),
+            &expected,
+            &[tensor.values.len()],
+        )?;
+        let rankable = |s: &f32| *s >= 0.0 && *s < f32::INFINITY;
+        if let Some(index) = tensor.values.iter().position(|s| !rankable(s)) {
+            return Err(Error::Score {
+                tensor: tensor.name.clone(),
+                index,
+                value: tensor.values[index],
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The mask of the scored tensors that `keep` describes.
+pub(super) fn mask_of(scores: &Scores, keep: Vec<Vec<bool>>) -> Mask {
+    let entry = |(tensor, keep): (&TensorScores, _)| TensorMask {
+        name: tensor.name.clone(),
+        shape: tensor.shape.clone(),
+        keep,
+    };
+    Mask {
+        tensors: scores.tensors.iter().zip(keep).map(entry).collect(),
+    }
+}
