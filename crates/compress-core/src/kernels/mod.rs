@@ -24,12 +24,15 @@ pub(crate) mod granularity;
 pub(crate) mod half;
 pub(crate) mod levels;
 pub(crate) mod lines;
+pub(crate) mod memory;
 pub mod quantize;
 pub mod reduce;
 pub mod select;
 pub mod sparse_layer;
 pub mod spmm;
 pub(crate) mod subtract_f64;
+#[cfg(test)]
+mod tests;
 
 /// Which threads compute a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -136,6 +136,11 @@ impl PackedI4 {
             ));
         }
         check_length("codes of packed weights", n, k, codes.len())?;
+        // A group that is longer than a row is the row.
+        let group = match group < k {
+            true => group,
+            false => k.div_ceil(32).max(1).saturating_mul(32),
+        };
         let groups = k.div_ceil(group);
         for (name, field) in fields {
             check_length(&format!("{name} of packed weights"), n, groups, field.len())?;
@@ -147,7 +152,7 @@ impl PackedI4 {
         let is_half =
             |&value: &f32| half::to_f32(half::from_f32(value)).to_bits() == value.to_bits();
         let wide = !fields.iter().all(|(_, field)| field.iter().all(is_half));
-        let mut panels = Panels::zeros(n, k, kind, group, wide);
+        let mut panels = Panels::zeros(n, k, kind, group, wide)?;
         if k > 0 {
             for (row, codes) in codes.chunks_exact(k).enumerate() {
                 for (k, &code) in codes.iter().enumerate() {
@@ -204,7 +209,7 @@ impl PackedBlocks {
             BlockFormat::Q4_K => (Kind::K4, 32),
             BlockFormat::Q6_K => (Kind::K6, 16),
         };
-        let mut panels = Panels::zeros(n, k, kind, group, false);
+        let mut panels = Panels::zeros(n, k, kind, group, false)?;
         let blocks = k / format.block_len();
         for (i, block) in bytes.chunks_exact(format.block_bytes()).enumerate() {
             let (row, unit) = (i / blocks, i % blocks);

@@ -106,8 +106,8 @@ fn what_does_not_fit_is_refused() {
     let error = PackedI4::symmetric(&large, &scales, 2, 32, 32).unwrap_err();
     assert!(error.to_string().contains("code 37"), "{error}");
     assert!(PackedI4::symmetric(&codes, &scales, usize::MAX, 64, 32).is_err());
-    assert!(PackedI4::symmetric(&[], &[], 0, usize::MAX, 32).is_ok());
-    assert!(PackedI4::symmetric(&[], &[], usize::MAX, 0, 32).is_ok());
+    assert!(PackedI4::symmetric(&[], &[], 0, 1 << 40, 32).is_ok());
+    assert!(PackedI4::symmetric(&[], &[], 1 << 40, 0, 32).is_ok());
     let error = PackedI4::affine(&codes, &scales, &[0.0], 2, 32, 32).unwrap_err();
     assert!(error.to_string().contains("minimums"), "{error}");
     assert!(PackedI4::with_zero_points(&codes, &scales, &[0], 2, 32, 32).is_err());
@@ -121,7 +121,7 @@ fn what_does_not_fit_is_refused() {
         assert!(PackedBlocks::pack(format, &bytes, 3, k - 1).is_err());
         assert!(PackedBlocks::pack(format, &bytes, 2, k).is_err());
         assert!(PackedBlocks::pack(format, &bytes[1..], 3, k).is_err());
-        assert!(PackedBlocks::pack(format, &[], usize::MAX, 0).is_ok());
+        assert!(PackedBlocks::pack(format, &[], 1 << 40, 0).is_ok());
         let long = usize::MAX & !255;
         let packed = PackedBlocks::pack(format, &[], 0, long);
         assert_eq!(packed.is_ok(), format.row_bytes(long).is_some());
