@@ -148,7 +148,12 @@ impl Panels {
     pub fn dequantize(&self) -> Array2<f32> {
         Array2::from_shape_fn((self.n, self.k), |(row, k)| {
             let (scale, minimum) = self.scale(row, k / self.group);
-            scale * self.value(self.code(row, k)) + minimum
+            let value = self.value(self.code(row, k));
+            match scale * value + minimum {
+                weight if weight.is_finite() => weight,
+                // The product alone may be beyond f32.
+                _ => scale.mul_add(value, minimum),
+            }
         })
     }
 

@@ -1,6 +1,7 @@
 //! The specification against plain arithmetic, and every level against the specification.
 
 mod layout;
+mod quantized;
 mod threads;
 
 use half::f16;
