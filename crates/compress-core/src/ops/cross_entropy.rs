@@ -146,7 +146,11 @@ fn block(
             products[lane] = p[lane].mul_add(below, products[lane]);
         }
     }
-    if largest.iter().any(|&largest| largest >= FAR) {
+    let mut far = false;
+    for lane in 0..LANES {
+        far |= largest[lane] >= FAR;
+    }
+    if far {
         products = products_far(logits, probabilities, samples, first, &largest);
     }
     for lane in 0..LANES {
