@@ -41,26 +41,16 @@ pub(crate) fn grow<T: Clone>(buffer: &mut Vec<T>, length: Option<usize>, value: 
     Some(())
 }
 
-/// A number whose bits may all be zero.
-///
-/// # Safety
-/// Zero bits are a value.
-pub(crate) unsafe trait Number: Copy {}
-// SAFETY: they are 0.
-unsafe impl Number for f64 {}
-// SAFETY: as above.
-unsafe impl Number for i32 {}
-
-/// `length` zeros; none where memory does not hold them.
-pub(crate) fn zeros<T: Number>(length: Option<usize>) -> Option<Vec<T>> {
+/// `length` zeros, of pages that are not touched yet; none where memory does not hold them.
+pub(crate) fn zeros(length: Option<usize>) -> Option<Vec<f64>> {
     let length = length?;
-    let layout = layout::<T>(length)?;
+    let layout = layout::<f64>(length)?;
     if layout.size() == 0 {
         return Some(Vec::new());
     }
     // SAFETY: the layout has a size.
-    let start = unsafe { alloc_zeroed(layout) }.cast::<T>();
-    // SAFETY: the allocator of vectors gave room for `length` elements, and its zeros are values.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<f64>();
+    // SAFETY: the allocator of vectors gave room for `length` elements, and zero bits are 0.
     (!start.is_null()).then(|| unsafe { Vec::from_raw_parts(start, length, length) })
 }
 
@@ -95,7 +85,7 @@ mod tests {
     #[test]
     fn what_no_memory_holds_is_refused() {
         for length in [None, Some(usize::MAX), Some(1 << 60), Some(1 << 46)] {
-            assert!(zeros::<f64>(length).is_none());
+            assert!(zeros(length).is_none());
             assert!(grow(&mut vec![1.0], length, 0.0).is_none());
         }
         let one = arr0(1.0);
@@ -106,8 +96,8 @@ mod tests {
 
     #[test]
     fn what_memory_holds_is_given() {
-        assert_eq!(zeros::<i32>(Some(0)), Some(vec![]));
-        assert_eq!(zeros::<i32>(Some(3)), Some(vec![0; 3]));
+        assert_eq!(zeros(Some(0)), Some(vec![]));
+        assert_eq!(zeros(Some(3)), Some(vec![0.0; 3]));
         let mut buffer = vec![1];
         assert_eq!(grow(&mut buffer, Some(3), 2), Some(()));
         assert_eq!(grow(&mut buffer, Some(1), 7), Some(()));

@@ -147,8 +147,8 @@ fn block(
         }
     }
     let mut far = false;
-    for lane in 0..LANES {
-        far |= largest[lane] >= FAR;
+    for largest in largest {
+        far |= largest >= FAR;
     }
     if far {
         products = products_far(logits, probabilities, samples, first, &largest);

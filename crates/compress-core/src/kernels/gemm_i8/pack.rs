@@ -46,7 +46,8 @@ impl PackedI8 {
         let panel = memory::product([quads, LINE]).ok_or_else(too_large)?;
         let lines = Lines::try_zeroed(memory::product([n.div_ceil(PANEL), panel]));
         let mut lines = lines.ok_or_else(too_large)?;
-        let mut sums = memory::zeros::<i32>(Some(n)).ok_or_else(too_large)?;
+        let mut sums = Vec::new();
+        memory::grow(&mut sums, Some(n), 0i32).ok_or_else(too_large)?;
         let bytes = lines.bytes_mut();
         for (j, (column, sum)) in b.columns().into_iter().zip(&mut sums).enumerate() {
             let panel = &mut bytes[j / PANEL * panel..];
