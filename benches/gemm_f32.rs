@@ -66,7 +66,7 @@ fn products(criterion: &mut Criterion) {
                 pool.install(|| bencher.iter(|| gemm(black_box(a), b, Init::Zero, c.view_mut())));
             });
             if let Form::Forward = form {
-                let b = PackedB::pack(b);
+                let b = PackedB::pack(b).expect("room for the panels");
                 group.bench_function(BenchmarkId::new("Packed", &name), |bencher| {
                     let mut run = || gemm_packed(black_box(a), &b, Init::Zero, c.view_mut());
                     pool.install(|| bencher.iter(&mut run));

@@ -75,7 +75,7 @@ fn products(criterion: &mut Criterion) {
                 for activations in [Activations::I8, Activations::F32] {
                     let x = Array2::from_shape_fn((m, K), |(i, k)| ((i * 5 + k * 3) % 29) as f32);
                     let mut y = Array2::zeros((m, N));
-                    let mut scratch = Scratch::for_rows(weights, m);
+                    let mut scratch = Scratch::for_rows(weights, m).expect("room for the rows");
                     group.throughput(match m {
                         1 => Throughput::Bytes(weights.packed_bytes() as u64),
                         _ => Throughput::Elements((m * N * K) as u64),

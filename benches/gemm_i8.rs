@@ -33,7 +33,7 @@ fn products(criterion: &mut Criterion) {
         for (m, k, n) in SHAPES {
             let name = format!("{m}x{k}x{n}");
             group.throughput(Throughput::Elements((2 * m * k * n) as u64));
-            let weights = PackedI8::pack(codes(k, n).view());
+            let weights = PackedI8::pack(codes(k, n).view()).expect("room for the panels");
             let a = codes(m, k);
             let mut sums = Array2::zeros((m, n));
             group.bench_function(BenchmarkId::new("Sums", &name), |bencher| {

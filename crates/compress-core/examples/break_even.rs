@@ -16,7 +16,7 @@ fn main() -> compress_core::Result<()> {
         for batch in [1, 4, 16, 64, 1024] {
             let x = random(batch, k);
             let mut y = Array2::zeros((batch, n));
-            let dense = PackedB::pack(random(k, n).view());
+            let dense = PackedB::pack(random(k, n).view())?;
             let times = if batch > 64 { 20 } else { 200 };
             let time = least(times, || {
                 gemm_packed(x.view(), &dense, Init::Zero, y.view_mut())

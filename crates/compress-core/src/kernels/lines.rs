@@ -1,11 +1,17 @@
 //! Memory that begins at a cache line, so that no load of a whole vector crosses one.
 
+use super::memory;
+
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
+
+impl Line {
+    const ZERO: Line = Line([0; LINE]);
+}
 
 /// Bytes that begin at a cache line and fill whole ones.
 #[derive(Clone, Debug, Default)]
@@ -19,13 +25,24 @@ impl Lines {
         lines
     }
 
-    /// Makes room for at least `bytes`. What is added is zero; what is there stays. Panics, as
-    /// vectors do, where that is more than `isize::MAX`.
+    /// As [`Lines::zeroed`]; none where memory does not hold as many.
+    pub(crate) fn try_zeroed(bytes: Option<usize>) -> Option<Self> {
+        let mut lines = Lines::default();
+        lines.try_grow(bytes)?;
+        Some(lines)
+    }
+
+    /// Makes room for at least `bytes`. What is added is zero; what is there stays.
     pub(crate) fn grow(&mut self, bytes: usize) {
         let lines = bytes.div_ceil(LINE);
         if self.0.len() < lines {
-            self.0.resize(lines, Line([0; LINE]));
+            self.0.resize(lines, Line::ZERO);
         }
+    }
+
+    /// As [`Lines::grow`]; none where memory does not hold as many.
+    pub(crate) fn try_grow(&mut self, bytes: Option<usize>) -> Option<()> {
+        memory::grow(&mut self.0, Some(bytes?.div_ceil(LINE)), Line::ZERO)
     }
 
     /// All bytes.

@@ -1,5 +1,8 @@
-//! Kernels, each in a folder: the contract in `mod.rs`, the specification in `reference.rs`, and a
-//! file for each instruction set level with code of its own.
+//! Kernels, each in a folder: the contract in `mod.rs`, the specification in `reference.rs`, a file
+//! for each instruction set level with code of its own, and `dispatch.rs`, which alone chooses among
+//! them. Where one body is compiled for each level, `by_level!` chooses.
+//!
+//! Files build on each other in one direction: a parent on its children, never the reverse.
 //!
 //! Each function comes in two forms. The one that ends in `_at` is given the level. The other one
 //! runs at [`Isa::active`](crate::isa::Isa::active), and also fails where that does: where
@@ -24,12 +27,15 @@ pub(crate) mod granularity;
 pub(crate) mod half;
 pub(crate) mod levels;
 pub(crate) mod lines;
+pub(crate) mod memory;
 pub mod quantize;
 pub mod reduce;
 pub mod select;
 pub mod sparse_layer;
 pub mod spmm;
 pub(crate) mod subtract_f64;
+#[cfg(test)]
+mod tests;
 
 /// Which threads compute a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::scalar::{exp_body, ln_body};
+use super::softmax::{FAR, overflows};
 use super::{elementwise, softmax};
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
@@ -145,7 +146,38 @@ fn block(
             products[lane] = p[lane].mul_add(below, products[lane]);
         }
     }
+    let mut far = false;
+    for largest in largest {
+        far |= largest >= FAR;
+    }
+    if far {
+        products = products_far(logits, probabilities, samples, first, &largest);
+    }
     for lane in 0..LANES {
         sums[lane] += f64::from(ln_body(exponentials[lane]) - products[lane]);
     }
+}
+
+/// The products of [`block`] again, where a difference of finite logits may be beyond f32 though its
+/// product with a probability is not.
+#[cold]
+fn products_far(
+    logits: &[f32],
+    probabilities: &[f32],
+    samples: usize,
+    first: usize,
+    largest: &[f32; LANES],
+) -> [f32; LANES] {
+    let mut products = [0.0_f32; LANES];
+    let rows = logits.chunks_exact(samples);
+    for (z, p) in rows.zip(probabilities.chunks_exact(samples)) {
+        for lane in 0..LANES {
+            let (z, p, largest) = (z[first + lane], p[first + lane], largest[lane]);
+            products[lane] = match overflows(z, largest) {
+                true => (2.0 * p).mul_add(0.5 * z - 0.5 * largest, products[lane]),
+                false => p.mul_add(z - largest, products[lane]),
+            };
+        }
+    }
+    products
 }

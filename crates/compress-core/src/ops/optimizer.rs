@@ -176,7 +176,14 @@ fn nesterov_body(step: Sgd, values: &mut [f32], gradient: &[f32], sums: &mut [f3
     for ((w, &g), b) in values.iter_mut().zip(gradient).zip(sums) {
         let g = step.factor * g + step.decay * *w;
         *b = step.momentum * *b + g;
-        *w -= step.rate * (g + step.momentum * *b);
+        let sum = g + step.momentum * *b;
+        // Where the sum is beyond f32, its parts times the rate may not be.
+        let parts = step.rate * g + step.rate * step.momentum * *b;
+        *w -= if sum.is_infinite() {
+            parts
+        } else {
+            step.rate * sum
+        };
     }
 }
 
@@ -191,8 +198,21 @@ fn adam_body(
     let moments = first.iter_mut().zip(second);
     for ((w, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
         let g = step.factor * g + step.coupled_decay * *w;
-        *m += step.first_share * (g - *m);
-        *v = step.beta2 * *v + step.second_share * (g * g);
+        // Where a difference or a square is beyond f32, its share may not be.
+        let (change, square) = (g - *m, g * g);
+        let parts = step.first_share * g - step.first_share * *m;
+        *m += if change.is_infinite() {
+            parts
+        } else {
+            step.first_share * change
+        };
+        let part = step.second_share * g * g;
+        let part = if square.is_infinite() {
+            part
+        } else {
+            step.second_share * square
+        };
+        *v = step.beta2 * *v + part;
         let denominator = v.sqrt() / step.correction + step.epsilon;
         *w = step.shrink * *w - step.step * (*m / denominator);
     }

@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
+use crate::kernels::memory;
 use crate::{Error, Result};
 
 /// Adds `bias` `[columns]` to each row of `rows` `[any number, columns]`, row-major.
@@ -20,11 +21,11 @@ pub fn add_bias(rows: &mut [f32], bias: &[f32]) -> Result<()> {
 /// `matrix` is `[rows, columns]`, `out` `[columns]`.
 ///
 /// # Errors
-/// Where the lengths differ.
+/// Where the lengths differ, or memory does not hold the copy that a strided matrix needs.
 pub fn column_sums(matrix: ArrayView2<'_, f32>, out: &mut [f32]) -> Result<()> {
     Error::check_shape("column sums", &[matrix.ncols()], &[out.len()])?;
     let isa = Isa::active()?;
-    let matrix = matrix.as_standard_layout();
+    let matrix = memory::row_major("matrix of column sums", matrix)?;
     column_sums_at(isa, matrix.as_slice().unwrap_or_default(), out);
     Ok(())
 }
@@ -33,11 +34,11 @@ pub fn column_sums(matrix: ArrayView2<'_, f32>, out: &mut [f32]) -> Result<()> {
 /// `[rows, columns]`, `out` `[columns]`.
 ///
 /// # Errors
-/// Where the lengths differ.
+/// As [`column_sums`].
 pub fn add_column_squares(matrix: ArrayView2<'_, f32>, out: &mut [f64]) -> Result<()> {
     Error::check_shape("column squares", &[matrix.ncols()], &[out.len()])?;
     let isa = Isa::active()?;
-    let matrix = matrix.as_standard_layout();
+    let matrix = memory::row_major("matrix of column squares", matrix)?;
     add_column_squares_at(isa, matrix.as_slice().unwrap_or_default(), out);
     Ok(())
 }

@@ -91,6 +91,16 @@ fn by_rows(
     Ok(())
 }
 
+/// Less than this, and the difference from any finite value is finite: half of the distance from
+/// the largest f32 to its neighbour.
+pub(super) const FAR: f32 = f32::from_bits((127 + 103) << 23);
+
+/// Whether `x − largest` is beyond f32 though both are finite.
+#[inline(always)]
+pub(super) fn overflows(x: f32, largest: f32) -> bool {
+    x.is_finite() && largest.is_finite() && (x - largest).is_infinite()
+}
+
 by_level! {
     /// Softmax of each row of `classes` values, in place.
     pub(super) fn softmax_at(rows: &mut [f32], classes: usize, temperature: f32) = softmax_body;
@@ -150,8 +160,23 @@ fn log_sum_exp_body(x: &[f32]) -> f32 {
 fn shift(rows: &mut [f32], classes: usize, temperature: f32) {
     for row in rows.chunks_exact_mut(classes) {
         let largest = max(row);
-        row.iter_mut()
-            .for_each(|x| *x = (*x - largest) / temperature);
+        if largest < FAR {
+            row.iter_mut()
+                .for_each(|x| *x = (*x - largest) / temperature);
+        } else {
+            shift_far(row, largest, temperature);
+        }
+    }
+}
+
+/// As [`shift`] for a row, where a difference may be beyond f32 though its quotient is not.
+#[cold]
+fn shift_far(row: &mut [f32], largest: f32, temperature: f32) {
+    for x in row {
+        *x = match overflows(*x, largest) {
+            true => (0.5 * *x - 0.5 * largest) / temperature * 2.0,
+            false => (*x - largest) / temperature,
+        };
     }
 }
 

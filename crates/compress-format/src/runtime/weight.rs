@@ -97,7 +97,7 @@ impl Weight {
             return Ok(Weight::SparseF32(weight));
         }
         let values = ArrayView2::from_shape((n, k), &values).map_err(Error::other)?;
-        Ok(Weight::DenseF32(PackedB::pack(values.t())))
+        Ok(Weight::DenseF32(PackedB::pack(values.t())?))
     }
 
     /// The time of a row, as a number of multiply-adds of floats; approximate.
@@ -246,7 +246,7 @@ fn dense(
         return Ok(None);
     };
     let codes = Array2::from_shape_vec(shape, codes).map_err(Error::other)?;
-    let codes = PackedI8::pack(codes.t());
+    let codes = PackedI8::pack(codes.t())?;
     Ok(Some(Weight::DenseI8 { codes, scales }))
 }
 

@@ -33,7 +33,7 @@ fn product(bench: &Bench, format: BlockFormat, batch: usize) -> Outcome {
     let weights = packed(format)?;
     let x = uniform("x", batch, SIDE);
     let mut y = Array2::zeros((batch, SIDE));
-    let mut scratch = Scratch::for_rows(&weights, batch);
+    let mut scratch = Scratch::for_rows(&weights, batch)?;
     let activations = Activations::default_of(&weights);
     let floor = Floor::reading(weights.packed_bytes() + 4 * (x.len() + y.len()))
         .computing(Arithmetic::Int8, 2.0 * (batch * SIDE * SIDE) as f64);

@@ -20,7 +20,7 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn product(bench: &Bench, m: usize, k: usize, n: usize) -> Outcome {
     let (x, w) = (codes("x", m, k), codes("w", k, n));
-    let w = PackedI8::pack(w.view());
+    let w = PackedI8::pack(w.view())?;
     let mut y = Array2::zeros((m, n));
     let floor = Floor::reading(m * k + n * k + 4 * m * n)
         .computing(Arithmetic::Int8, 2.0 * (m * k * n) as f64);

@@ -7,6 +7,7 @@ use super::reference;
 use crate::isa::Isa;
 
 /// The product, at a level that the processor has; lengths have been checked.
+#[inline]
 pub(super) fn multiply(isa: Isa, rows: &CodeRows, x: &[f32], relu: bool, y: &mut [f32]) {
     match rows.form {
         #[cfg(target_arch = "x86_64")]

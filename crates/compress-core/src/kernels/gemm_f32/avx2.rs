@@ -26,7 +26,7 @@ pub(super) unsafe fn multiply(t: &Tile) {
         // SAFETY: columns `col` and on are a part of the tile.
         unsafe {
             let part = Tile {
-                b: t.b.add(col),
+                b: t.b.wrapping_add(col),
                 c: t.c.add(col),
                 cols: (t.cols - col).min(WIDTH),
                 start: match t.start {
@@ -134,7 +134,8 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
                 }
             }
             a = a.map(|a| a.wrapping_offset(t.a_cols));
-            b = b.add(PANEL);
+            // From a column on, what follows the last row lies beyond the panel.
+            b = b.wrapping_add(PANEL);
         }
         for (r, acc) in acc.iter().enumerate() {
             for (v, &acc) in acc.iter().enumerate() {

@@ -43,9 +43,9 @@ pub use self::pack::PackedB;
 
 use self::blocked::{Product, Source};
 use self::dispatch::Level;
-use self::pack::Operand;
+use self::pack::{OPERAND, Operand};
 use crate::isa::Isa;
-use crate::kernels::Threads;
+use crate::kernels::{Threads, memory};
 use crate::{Error, Result};
 
 /// The matrix product (GEMM) `C = init + A·B` with A `[m, k]`, B `[k, n]`, C `[m, n]`.
@@ -55,7 +55,8 @@ use crate::{Error, Result};
 /// thread; a large one also runs on those of the current rayon pool.
 ///
 /// # Errors
-/// Where shapes disagree, C is not contiguous, or `COMPRESS_ISA` asks for what the machine lacks.
+/// Where shapes disagree, C is not contiguous, a B without contiguous rows or columns does not fit
+/// into memory again, or `COMPRESS_ISA` asks for what the machine lacks.
 pub fn gemm(
     a: ArrayView2<'_, f32>,
     b: ArrayView2<'_, f32>,
@@ -78,11 +79,12 @@ pub fn gemm_at(
 ) -> Result<()> {
     check(&a, b.dim(), &init, &c)?;
     match Level::of(isa)? {
-        None => reference::gemm(a, b, init, c),
+        _ if c.is_empty() => {}
+        None => reference::gemm(a, memory::row_major(OPERAND, b)?.view(), init, c),
         Some(level) => Product {
             level,
             a,
-            b: Source::Plain(Operand::new(b)),
+            b: Source::Plain(Operand::new(b)?),
             init,
         }
         .run(Threads::Pool, c),
@@ -173,7 +175,7 @@ fn check(
     init: &Init<'_>,
     c: &ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
-    Error::check_shape("B of a matrix product", &[a.ncols(), n], &[k, n])?;
+    Error::check_shape(OPERAND, &[a.ncols(), n], &[k, n])?;
     Error::check_shape("C of a matrix product", &[a.nrows(), n], c.shape())?;
     if let Init::Bias(bias) = init {
         Error::check_shape("bias of a matrix product", &[n], &[bias.len()])?;

@@ -10,7 +10,12 @@ use ndarray::{ArrayView1, ArrayView2, Axis, CowArray, Ix2, s};
 
 use super::dispatch::{Level, transpose};
 use super::tile::PANEL;
+use crate::Result;
 use crate::kernels::lines::Lines;
+use crate::kernels::memory;
+
+/// The operand that is packed, in errors.
+pub(super) const OPERAND: &str = "B of a matrix product";
 
 /// The B of a product, packed once for many products: the weights of inference.
 ///
@@ -27,19 +32,16 @@ impl PackedB {
     /// Packs B `[k, n]`, which may be a transposed view: `PackedB::pack(w.t())` for weights
     /// `[out, in]`. Takes the memory of B with its columns rounded up to a multiple of 32.
     ///
-    /// # Panics
-    /// Where that is more than `isize::MAX` bytes, which only a view that repeats its elements can
-    /// ask for.
-    pub fn pack(b: ArrayView2<'_, f32>) -> Self {
+    /// # Errors
+    /// Where memory does not hold that, which a view that repeats its elements can ask for.
+    pub fn pack(b: ArrayView2<'_, f32>) -> Result<Self> {
         let (k, n) = b.dim();
         let panels = n.div_ceil(PANEL);
-        // A size beyond all memory makes the allocation fail.
-        let bytes = panels
-            .saturating_mul(k)
-            .saturating_mul(PANEL * size_of::<f32>());
-        let mut data = Lines::zeroed(bytes);
-        Operand::new(b).pack_panels(Level::best(), 0..k, 0..panels, data.floats_mut());
-        PackedB { data, k, n }
+        let bytes = memory::product([panels, k, PANEL * size_of::<f32>()]);
+        let data = Lines::try_zeroed(bytes);
+        let mut data = data.ok_or_else(|| memory::too_large(OPERAND, &[k, n]))?;
+        Operand::new(b)?.pack_panels(Level::best(), 0..k, 0..panels, data.floats_mut());
+        Ok(PackedB { data, k, n })
     }
 
     /// Rows and columns of B: `(k, n)`.
@@ -73,7 +75,10 @@ pub(super) struct Operand<'a> {
 
 impl<'a> Operand<'a> {
     /// Borrows the view where its rows or columns are contiguous, else copies it.
-    pub(super) fn new(b: ArrayView2<'a, f32>) -> Self {
+    ///
+    /// # Errors
+    /// Where memory does not hold the copy.
+    pub(super) fn new(b: ArrayView2<'a, f32>) -> Result<Self> {
         let by_rows = b.ncols() <= 1 || b.strides()[1] == 1;
         let by_cols = b.nrows() <= 1 || b.strides()[0] == 1;
         let (runs, transposed) = if by_rows {
@@ -81,9 +86,9 @@ impl<'a> Operand<'a> {
         } else if by_cols {
             (b.reversed_axes().into(), true)
         } else {
-            (b.as_standard_layout().into_owned().into(), false)
+            (memory::row_major(OPERAND, b)?, false)
         };
-        Operand { runs, transposed }
+        Ok(Operand { runs, transposed })
     }
 
     /// Packs rows `k` of some panels, one panel after the other. `to` has their size.

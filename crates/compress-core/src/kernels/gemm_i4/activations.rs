@@ -13,9 +13,10 @@
 use ndarray::{ArrayView2, Axis};
 
 use super::panels::{BLOCK, Kind, Panels};
+use crate::Result;
 use crate::isa::Isa;
-use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
+use crate::kernels::{Threads, memory};
 
 /// The most rows of a tile.
 pub(super) const TILE_ROWS: usize = 64;
@@ -63,22 +64,26 @@ impl Scratch {
 
     /// Buffers large enough for `rows` rows of activations, with either kind of
     /// [`Activations`].
-    pub fn for_rows(weights: &Panels, rows: usize) -> Self {
+    ///
+    /// # Errors
+    /// Where memory does not hold them.
+    pub fn for_rows(weights: &Panels, rows: usize) -> Result<Self> {
         let mut scratch = Scratch::new();
-        scratch.grow(&Plan::integers(weights), rows);
-        scratch.grow(&Plan::sums(weights), rows);
-        scratch
+        scratch.grow(&Plan::integers(weights), rows)?;
+        scratch.grow(&Plan::sums(weights), rows)?;
+        Ok(scratch)
     }
 
-    fn grow(&mut self, plan: &Plan, rows: usize) {
-        fn grow<T: Clone + Default>(buffer: &mut Vec<T>, length: usize) {
-            if buffer.len() < length {
-                buffer.resize(length, T::default());
-            }
-        }
-        grow(&mut self.codes, rows * plan.blocks * BLOCK);
-        grow(&mut self.scales, rows * plan.units);
-        grow(&mut self.terms, rows * plan.units * plan.per_unit);
+    fn grow(&mut self, plan: &Plan, rows: usize) -> Result<()> {
+        let codes = memory::product([rows, plan.blocks, BLOCK]);
+        let (scales, terms) = (
+            memory::product([rows, plan.units]),
+            memory::product([rows, plan.units, plan.per_unit]),
+        );
+        let grown = memory::grow(&mut self.codes, codes, 0);
+        let grown = grown.and_then(|()| memory::grow(&mut self.scales, scales, 0.0));
+        let grown = grown.and_then(|()| memory::grow(&mut self.terms, terms, 0));
+        grown.ok_or_else(|| memory::too_large("x of a product", &[rows, plan.k]))
     }
 
     /// Quantizes rows of activations to 8 bits.
@@ -88,9 +93,8 @@ impl Scratch {
         threads: Threads,
         weights: &Panels,
         x: ArrayView2<'_, f32>,
-    ) {
-        let plan = Plan::integers(weights);
-        self.run(isa, threads, &plan, x);
+    ) -> Result<()> {
+        self.run(isa, threads, &Plan::integers(weights), x)
     }
 
     /// Sums each group of activations, where the weights have minimums.
@@ -100,23 +104,31 @@ impl Scratch {
         threads: Threads,
         weights: &Panels,
         x: ArrayView2<'_, f32>,
-    ) {
-        if weights.kind.has_minimum() {
-            self.run(isa, threads, &Plan::sums(weights), x);
+    ) -> Result<()> {
+        match weights.kind.has_minimum() {
+            true => self.run(isa, threads, &Plan::sums(weights), x),
+            false => Ok(()),
         }
     }
 
-    fn run(&mut self, isa: Isa, threads: Threads, plan: &Plan, x: ArrayView2<'_, f32>) {
+    fn run(
+        &mut self,
+        isa: Isa,
+        threads: Threads,
+        plan: &Plan,
+        x: ArrayView2<'_, f32>,
+    ) -> Result<()> {
         let rows = x.nrows();
-        self.grow(plan, rows);
+        self.grow(plan, rows)?;
         let parts = Parts {
             codes: &mut self.codes[..rows * plan.blocks * BLOCK],
             scales: &mut self.scales[..rows * plan.units],
             terms: &mut self.terms[..rows * plan.units * plan.per_unit],
         };
         // Quantizing a value is worth some multiply-adds.
-        let share = threads.share(8 * x.len());
+        let share = threads.share(x.len().saturating_mul(8));
         prepare(isa, share, plan, x, parts);
+        Ok(())
     }
 }
 
@@ -129,6 +141,7 @@ pub(super) fn tile_height(left: usize) -> usize {
 #[derive(Clone, Copy)]
 struct Plan {
     kind: Kind,
+    k: usize,
     blocks: usize,
     /// k of a unit.
     unit: usize,
@@ -141,6 +154,7 @@ impl Plan {
         let unit = weights.kind.unit();
         Plan {
             kind: weights.kind,
+            k: weights.k,
             blocks: weights.blocks(),
             unit,
             units: weights.k.div_ceil(unit),
@@ -152,6 +166,7 @@ impl Plan {
     fn sums(weights: &Panels) -> Self {
         Plan {
             kind: weights.kind,
+            k: weights.k,
             blocks: 0,
             unit: weights.group,
             units: weights.groups(),

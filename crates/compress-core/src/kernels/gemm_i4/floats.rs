@@ -60,7 +60,8 @@ impl<C: Values> Kernel for Floats<C> {
                             step::<S, C, V, R>(t, &codes, i as i32 % 4, x, &mut chains);
                         }
                     }
-                    codes = codes.add(C::HALF_BYTES);
+                    // May lie beyond the panels, after the last half; see `Grouped`.
+                    codes = codes.wrapping_add(C::HALF_BYTES);
                     at += HALF;
                 }
                 for v in 0..V {

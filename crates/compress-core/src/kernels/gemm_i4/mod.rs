@@ -95,8 +95,8 @@ use crate::{Error, Result};
 /// product runs on the calling thread; a large one also runs on those of the current rayon pool.
 ///
 /// # Errors
-/// Where shapes disagree, x or y is not contiguous, or `COMPRESS_ISA` asks for what the machine
-/// lacks.
+/// Where shapes disagree, x or y is not contiguous, memory does not hold the codes of x, or
+/// `COMPRESS_ISA` asks for what the machine lacks.
 pub fn gemm(
     x: ArrayView2<'_, f32>,
     weights: &Panels,
@@ -171,7 +171,7 @@ pub fn gemm_on(
         (None, Activations::I8) => reference::integers(x, weights, bias, y),
         (Some(level), _) => {
             // SAFETY: `check` has seen to the shapes, and that rows are contiguous.
-            unsafe { product::run(level, threads, x, weights, bias, activations, scratch, y) };
+            unsafe { product::run(level, threads, x, weights, bias, activations, scratch, y)? };
         }
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! Weights from codes and scales, and from ggml's blocks.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use super::panels::{Kind, PANEL, Panels};
 use crate::kernels::block_format::BlockFormat;
+use crate::kernels::granularity::Granularity;
 use crate::kernels::half;
 use crate::{Error, Result};
 
@@ -35,8 +37,20 @@ pub const NF4: [f32; 16] = [
 /// Weights of 4 bits in groups along k (group quantization), each with its own scale. See
 /// [`Panels`] for the methods.
 ///
-/// `codes` holds one code a byte, 0 to 15, as `[n, k]`; scales (and minimums) are `[n,
-/// ceil(k / group)]`: the last group of a row may be shorter. `group` is a multiple of 32.
+/// # Two conventions
+///
+/// A symmetric code stands for another weight to a quantizer than to these kernels:
+///
+/// | | symmetric | affine |
+/// | --- | --- | --- |
+/// | quantized tensors, as in ONNX | `scale · code`, −8 to 7 | `scale · (code − zero_point)`, 0 to 15 |
+/// | these kernels, as in ggml | `scale · (code − 8)`, 0 to 15 | `scale · code + minimum`, 0 to 15 |
+///
+/// [`PackedI4::from_quantized`] takes the former and converts it. The other constructors take codes
+/// of the kernels, one a byte, as `[n, k]`. Their scales (and minimums) are `[n, ceil(k / group)]`:
+/// the last group of a row may be shorter. `group` is a multiple of 32.
+///
+/// # Memory
 ///
 /// Scales (and minimums) are kept as f16 where this loses nothing in any of them, and as f32
 /// otherwise. So packing never changes a weight. In groups of 32 that makes 4.5 or 5 bits a weight.
@@ -44,6 +58,67 @@ pub const NF4: [f32; 16] = [
 pub struct PackedI4(Panels);
 
 impl PackedI4 {
+    /// Packs a tensor `[n, k]` whose codes are on a linear grid, in ONNX's convention: a weight is
+    /// `scale · (code − zero_point)`. Without zero points it is symmetric, with codes from −8 to 7;
+    /// with one for each scale it is affine, with codes and zero points from 0 to 15.
+    ///
+    /// Symmetric weights are kept as they are. Affine ones become `scale · code + minimum` with
+    /// `minimum = −scale · zero_point`, rounded to f32.
+    ///
+    /// # Errors
+    /// Where lengths disagree with the shape and the granularity, groups are neither a multiple of
+    /// 32 nor whole rows, a scale is not positive or its multiples by codes are not finite, or a code
+    /// or a zero point is not of 4 bits.
+    ///
+    /// # References
+    /// ONNX, `DequantizeLinear`.
+    ///
+    /// ```
+    /// use compress_core::codec::Granularity;
+    /// use compress_core::kernels::gemm_i4::PackedI4;
+    /// let codes = [-7i8, 0, 7, 3];
+    /// let weights = PackedI4::from_quantized(&codes, [2, 2], Granularity::Channel, &[0.5, 2.0], &[])?;
+    /// assert_eq!(weights.dequantize(), ndarray::arr2(&[[-3.5, 0.0], [14.0, 6.0]]));
+    /// # Ok::<(), compress_core::Error>(())
+    /// ```
+    pub fn from_quantized<C: Copy + Into<i32>>(
+        codes: &[C],
+        [n, k]: [usize; 2],
+        granularity: Granularity,
+        scales: &[f32],
+        zero_points: &[i32],
+    ) -> Result<Self> {
+        check_length("codes of packed weights", n, k, codes.len())?;
+        let sets = granularity.sets(&[n, k]);
+        Error::check_shape("scales of packed weights", &[sets], &[scales.len()])?;
+        let top = if zero_points.is_empty() { 8.0 } else { 15.0 };
+        let usable = |scale: f32| scale > 0.0 && (top * scale).is_finite();
+        if let Some(scale) = scales.iter().find(|scale| !usable(**scale)) {
+            let expected = format!("positive, and {top} times it finite");
+            return Err(Error::invalid("scale of packed weights", scale, expected));
+        }
+        let group = match granularity {
+            Granularity::Group(group) if (group as usize) < k => group as usize,
+            // Whole rows.
+            _ => k.div_ceil(32).max(1).saturating_mul(32),
+        };
+        let rows = if codes.is_empty() { 0 } else { n };
+        let scales = spread(granularity, scales, rows);
+        if zero_points.is_empty() {
+            let codes = four_bits("code of packed weights", codes, (-8, 7))?;
+            return Self::symmetric(&codes, &scales, n, k, group);
+        }
+        Error::check_shape(
+            "zero points of packed weights",
+            &[sets],
+            &[zero_points.len()],
+        )?;
+        let codes = four_bits("code of packed weights", codes, (0, 15))?;
+        let zeros = four_bits("zero point of packed weights", zero_points, (0, 15))?;
+        let zeros = spread(granularity, &zeros, rows);
+        Self::with_zero_points(&codes, &scales, &zeros, n, k, group)
+    }
+
     /// A weight is `scale · (code − 8)`.
     ///
     /// # Errors
@@ -79,7 +154,7 @@ impl PackedI4 {
     /// `minimum = −scale · zero_point`, rounded to f32.
     ///
     /// # Errors
-    /// As [`PackedI4::symmetric`].
+    /// As [`PackedI4::symmetric`], and where a minimum is not finite.
     pub fn with_zero_points(
         codes: &[u8],
         scales: &[f32],
@@ -92,6 +167,7 @@ impl PackedI4 {
         Error::check_shape("zero points of packed weights", &[scales.len()], &found)?;
         let minimum = |(&scale, &zero): (&f32, &u8)| -(scale * f32::from(zero));
         let minimums: Vec<_> = scales.iter().zip(zero_points).map(minimum).collect();
+        Error::check_finite("scale · zero point of packed weights", &minimums)?;
         Self::affine(codes, scales, &minimums, n, k, group)
     }
 
@@ -132,10 +208,15 @@ impl PackedI4 {
             return Err(Error::invalid(
                 "group of packed weights",
                 group,
-                "a multiple of 32",
+                "a multiple of 32, or as long as a row",
             ));
         }
         check_length("codes of packed weights", n, k, codes.len())?;
+        // A group that is longer than a row is the row.
+        let group = match group < k {
+            true => group,
+            false => k.div_ceil(32).max(1).saturating_mul(32),
+        };
         let groups = k.div_ceil(group);
         for (name, field) in fields {
             check_length(&format!("{name} of packed weights"), n, groups, field.len())?;
@@ -147,7 +228,7 @@ impl PackedI4 {
         let is_half =
             |&value: &f32| half::to_f32(half::from_f32(value)).to_bits() == value.to_bits();
         let wide = !fields.iter().all(|(_, field)| field.iter().all(is_half));
-        let mut panels = Panels::zeros(n, k, kind, group, wide);
+        let mut panels = Panels::zeros(n, k, kind, group, wide)?;
         if k > 0 {
             for (row, codes) in codes.chunks_exact(k).enumerate() {
                 for (k, &code) in codes.iter().enumerate() {
@@ -204,7 +285,7 @@ impl PackedBlocks {
             BlockFormat::Q4_K => (Kind::K4, 32),
             BlockFormat::Q6_K => (Kind::K6, 16),
         };
-        let mut panels = Panels::zeros(n, k, kind, group, false);
+        let mut panels = Panels::zeros(n, k, kind, group, false)?;
         let blocks = k / format.block_len();
         for (i, block) in bytes.chunks_exact(format.block_bytes()).enumerate() {
             let (row, unit) = (i / blocks, i % blocks);
@@ -274,6 +355,36 @@ fn pack_q6_k(panels: &mut Panels, row: usize, unit: usize, block: &[u8]) {
         let high = high[part * 32 + at] >> (run * 2) & 3;
         panels.set_code(row, unit * 256 + i, low | high << 4);
     }
+}
+
+/// A value for each group of so many rows: the only one there is, or those given.
+fn spread<T: Copy>(granularity: Granularity, values: &[T], rows: usize) -> Cow<'_, [T]> {
+    match (granularity, values) {
+        // A shape without codes has scales, but no groups.
+        _ if rows == 0 => Cow::Borrowed(&[]),
+        (Granularity::Tensor, [value]) => vec![*value; rows].into(),
+        _ => values.into(),
+    }
+}
+
+/// Integers of 4 bits, counted from the lowest.
+fn four_bits<C: Copy + Into<i32>>(
+    what: &str,
+    codes: &[C],
+    (low, high): (i32, i32),
+) -> Result<Vec<u8>> {
+    let of_four = |&code: &C| {
+        let code = code.into();
+        match (low..=high).contains(&code) {
+            true => Ok((code - low) as u8),
+            false => Err(Error::invalid(
+                what,
+                code,
+                format!("{low} to {high}, of 4 bits"),
+            )),
+        }
+    };
+    codes.iter().map(of_four).collect()
 }
 
 /// Fails unless `found` is `n · per_row`.

@@ -23,8 +23,9 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
-use crate::kernels::half;
+use crate::Result;
 use crate::kernels::lines::{LINE, Lines};
+use crate::kernels::{half, memory};
 
 /// Outputs of a panel.
 pub(super) const PANEL: usize = 16;
@@ -34,6 +35,8 @@ pub(super) const HALF: usize = 16;
 pub(super) const BLOCK: usize = 32;
 /// Consecutive k of a superblock of a K format.
 pub(super) const SUPER: usize = 256;
+/// More bytes than a panel has for each k, codes and scales together.
+const MOST_BYTES: usize = 1 << 10;
 /// Bytes of a vector of codes.
 pub(super) const VECTOR: usize = LINE;
 
@@ -145,12 +148,25 @@ impl Panels {
     pub fn dequantize(&self) -> Array2<f32> {
         Array2::from_shape_fn((self.n, self.k), |(row, k)| {
             let (scale, minimum) = self.scale(row, k / self.group);
-            scale * self.value(self.code(row, k)) + minimum
+            let value = self.value(self.code(row, k));
+            match scale * value + minimum {
+                weight if weight.is_finite() => weight,
+                // The product alone may be beyond f32.
+                _ => scale.mul_add(value, minimum),
+            }
         })
     }
 
-    /// With all codes and scales zero. The caller has checked that `n·k` codes exist.
-    pub(super) fn zeros(n: usize, k: usize, kind: Kind, group: usize, wide: bool) -> Self {
+    /// With all codes and scales zero.
+    ///
+    /// # Errors
+    /// Where memory does not hold them, or `n·k` is no size of a matrix.
+    pub(super) fn zeros(n: usize, k: usize, kind: Kind, group: usize, wide: bool) -> Result<Self> {
+        let too_large = || memory::too_large("packed weights", &[n, k]);
+        // Also of a matrix without elements: what is computed from its sides must not overflow.
+        let most = memory::product([n.max(1), k.max(1), MOST_BYTES]);
+        most.filter(|&most| isize::try_from(most).is_ok())
+            .ok_or_else(too_large)?;
         let values = std::array::from_fn(|code| match kind {
             Kind::Symmetric => code as f32 - 8.0,
             _ => code as f32,
@@ -167,11 +183,11 @@ impl Panels {
             codes: Lines::default(),
             scales: Lines::default(),
         };
-        if n > 0 && k > 0 {
-            panels.codes = Lines::zeroed(panels.count() * panels.panel_codes());
-            panels.scales = Lines::zeroed(panels.count() * panels.panel_scales());
-        }
-        panels
+        let zeros = |bytes| Lines::try_zeroed(memory::product([panels.count(), bytes]));
+        let codes = zeros(panels.panel_codes()).ok_or_else(too_large)?;
+        let scales = zeros(panels.panel_scales()).ok_or_else(too_large)?;
+        (panels.codes, panels.scales) = (codes, scales);
+        Ok(panels)
     }
 
     /// Panels.

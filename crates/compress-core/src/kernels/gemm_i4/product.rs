@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 
 use super::activations::{Activations, Scratch, TILE_ROWS, tile_height};
 use super::dispatch::Level;
 use super::panels::{BLOCK, PANEL, Panels};
 use super::tiles::Tile;
+use crate::Result;
 use crate::kernels::Threads;
 
 /// Panels of a tile of several rows. A single row takes one panel after the other, as they lie.
@@ -45,6 +46,9 @@ unsafe impl Sync for Output {}
 /// # Safety
 /// `x` is `[m, k]`, its rows contiguous; `y` is `[m, n]` and contiguous; `bias` has `n` values, if
 /// there is one; and the weights are `[n, k]`.
+///
+/// # Errors
+/// Where memory does not hold what `scratch` must.
 pub(super) unsafe fn run(
     level: Level,
     threads: Threads,
@@ -54,13 +58,23 @@ pub(super) unsafe fn run(
     activations: Activations,
     scratch: &mut Scratch,
     mut y: ArrayViewMut2<'_, f32>,
-) {
+) -> Result<()> {
     if y.is_empty() {
-        return;
+        return Ok(());
+    }
+    if weights.k == 0 {
+        // Without groups a sum is what it starts from, and there is nothing to point at.
+        for mut y in y.outer_iter_mut() {
+            match bias {
+                Some(bias) => y.assign(&ArrayView1::from(bias)),
+                None => y.fill(0.0),
+            }
+        }
+        return Ok(());
     }
     match activations {
-        Activations::F32 => scratch.sum(level.isa, threads, weights, x),
-        Activations::I8 => scratch.quantize(level.isa, threads, weights, x),
+        Activations::F32 => scratch.sum(level.isa, threads, weights, x)?,
+        Activations::I8 => scratch.quantize(level.isa, threads, weights, x)?,
     }
     let product = Product {
         level,
@@ -82,6 +96,7 @@ pub(super) unsafe fn run(
     } else {
         product.compute(panels);
     }
+    Ok(())
 }
 
 impl Product<'_> {

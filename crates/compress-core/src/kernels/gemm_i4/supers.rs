@@ -69,7 +69,8 @@ impl<F: Format> Kernel for Supers<F> {
                 }
                 F::add::<S, V, R>(t, rows, &place, &mut sums);
                 place = Place {
-                    codes: place.codes.add(F::BYTES),
+                    // May lie beyond the panels, after the last one; see `Grouped`.
+                    codes: place.codes.wrapping_add(F::BYTES),
                     unit: place.unit.add(unit_bytes),
                     x: place.x.add(SUPER * t.height),
                     scales: place.scales.add(t.height),
@@ -117,7 +118,7 @@ impl Format for Four {
                         dots[row][v] = S::fma(S::to_f32(dot[v]), scale[v], dots[row][v]);
                     }
                 }
-                from = from.add(2 * codes::Nibbles::HALF_BYTES);
+                from = from.wrapping_add(2 * codes::Nibbles::HALF_BYTES);
                 x = x.add(t.height * BLOCK);
             }
             for v in 0..V {

@@ -1,6 +1,7 @@
 //! The specification against plain arithmetic, and every level against the specification.
 
 mod layout;
+mod quantized;
 mod threads;
 
 use half::f16;
@@ -348,7 +349,7 @@ fn a_scratch_serves_all_and_stays_as_it_is() {
     let mut numbers = Numbers(8);
     for kind in KINDS {
         let weights = weights(kind, 20, 512, 32, &mut numbers);
-        let mut scratch = Scratch::for_rows(&weights, 9);
+        let mut scratch = Scratch::for_rows(&weights, 9).unwrap();
         let sizes = |scratch: &Scratch| {
             let Scratch {
                 codes,

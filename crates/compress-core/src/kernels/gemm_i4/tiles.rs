@@ -258,7 +258,8 @@ impl<C: Codes, const OFFSET: i32> Kernel for Grouped<C, OFFSET> {
                         sums[row][v] = sum;
                     }
                 }
-                codes = codes.add(2 * C::HALF_BYTES);
+                // From a lane on, what follows the last block may lie beyond the panels.
+                codes = codes.wrapping_add(2 * C::HALF_BYTES);
                 x = x.add(t.height * BLOCK);
                 scales = scales.add(t.height);
                 terms = terms.add(t.height);

@@ -68,7 +68,7 @@ unsafe fn columns<const R: usize>(t: &Tile<'_>, col: usize) -> [[__m256i; 2]; R]
     // SAFETY: rows of A and of the panels can be read up to a multiple of 64, so every four k
     // that have begun are there.
     unsafe {
-        let mut b = t.b[col / PANEL].add(col % PANEL * QUAD);
+        let mut b = t.b[col / PANEL].wrapping_add(col % PANEL * QUAD);
         for quad in 0..t.k.div_ceil(QUAD) {
             let low = _mm256_cvtepi8_epi16(_mm_loadu_si128(b.cast()));
             let high = _mm256_cvtepi8_epi16(_mm_loadu_si128(b.add(16).cast()));
@@ -78,7 +78,8 @@ unsafe fn columns<const R: usize>(t: &Tile<'_>, col: usize) -> [[__m256i; 2]; R]
                 sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(a, low));
                 sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(a, high));
             }
-            b = b.add(LINE);
+            // From a column on, what follows the last rows lies beyond the panel.
+            b = b.wrapping_add(LINE);
         }
     }
     sums

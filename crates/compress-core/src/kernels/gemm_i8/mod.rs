@@ -45,6 +45,7 @@ pub use self::rows::QuantizedRows;
 
 use self::dispatch::Level;
 use self::epilogue::Requantize;
+use self::pack::OPERAND;
 use self::product::{Output, Product, Target};
 use crate::isa::Isa;
 use crate::kernels::Threads;
@@ -63,13 +64,14 @@ thread_local! {
 /// current rayon pool.
 ///
 /// # Errors
-/// Where shapes disagree, C is not contiguous, or `COMPRESS_ISA` asks for what the machine lacks.
+/// Where shapes disagree, C is not contiguous, memory does not hold the codes of A, or
+/// `COMPRESS_ISA` asks for what the machine lacks.
 ///
 /// ```
 /// use compress_core::kernels::gemm_i8::{PackedI8, gemm_i8};
 /// use ndarray::{Array2, array};
 ///
-/// let weights = PackedI8::pack(array![[1i8, 2], [3, -4]].view());
+/// let weights = PackedI8::pack(array![[1i8, 2], [3, -4]].view())?;
 /// let mut c = Array2::zeros((1, 2));
 /// gemm_i8(array![[10i8, -1]].view(), &weights, c.view_mut())?;
 /// assert_eq!(c, array![[7, 24]]);
@@ -89,9 +91,8 @@ pub fn gemm_i8_at(
     b: &PackedI8,
     c: ArrayViewMut2<'_, i32>,
 ) -> Result<()> {
-    with_codes(|codes| {
-        codes.take(a, 128, |a| (a as u8) ^ 0x80);
-        integers(isa, codes, b, c)
+    integers(isa, a.dim(), b, c, |codes| {
+        codes.take(a, 128, |a| (a as u8) ^ 0x80)
     })
 }
 
@@ -113,10 +114,7 @@ pub fn gemm_u8_at(
     b: &PackedI8,
     c: ArrayViewMut2<'_, i32>,
 ) -> Result<()> {
-    with_codes(|codes| {
-        codes.take(a, 0, |a| a);
-        integers(isa, codes, b, c)
-    })
+    integers(isa, a.dim(), b, c, |codes| codes.take(a, 0, |a| a))
 }
 
 /// The product of a layer on quantized activations: y `[m, n]` as [`Epilogue`] says.
@@ -155,11 +153,13 @@ pub fn gemm_dequantize_on(
     epilogue: Epilogue<'_>,
     mut y: ArrayViewMut2<'_, f32>,
 ) -> Result<()> {
-    check_output(x, w, &y)?;
+    let level = Level::of(isa)?;
+    check_output(x.dim(), w, &y)?;
     check_epilogue(w, &epilogue)?;
     let to = target(&mut y);
     let output = Output::F32 { to, epilogue };
-    run(isa, threads, x, w, output)
+    run(level, threads, x, w, output);
+    Ok(())
 }
 
 /// The product of a layer on quantized activations whose results are quantized again, with a given
@@ -190,13 +190,14 @@ pub fn gemm_requantize_at(
     (scale, zero_point): (f32, u8),
     y: &mut QuantizedRows,
 ) -> Result<()> {
-    check_inner(x, w)?;
+    let level = Level::of(isa)?;
+    check_inner(x.dim(), w)?;
     check_epilogue(w, &epilogue)?;
     let codes = Requantize {
         inverse: rows::reciprocal(scale)?,
         zero_point: i32::from(zero_point),
     };
-    y.prepare(x.dim().0, w.dim().1, scale, zero_point);
+    y.prepare(x.dim().0, w.dim().1, scale, zero_point)?;
     let to = Target {
         stride: y.stride(),
         at: y.codes_mut().as_mut_ptr(),
@@ -206,7 +207,8 @@ pub fn gemm_requantize_at(
         epilogue,
         codes,
     };
-    run(isa, Threads::Pool, x, w, output)
+    run(level, Threads::Pool, x, w, output);
+    Ok(())
 }
 
 /// Lends the thread's room for codes. It is taken out meanwhile: a thread of the pool that waits
@@ -218,26 +220,29 @@ fn with_codes<T>(work: impl FnOnce(&mut QuantizedRows) -> T) -> T {
     done
 }
 
+/// The product of codes `a` `[m, k]` that are taken only where the shapes agree.
 fn integers(
     isa: Isa,
-    x: &QuantizedRows,
+    a: (usize, usize),
     w: &PackedI8,
     mut c: ArrayViewMut2<'_, i32>,
+    take: impl FnOnce(&mut QuantizedRows) -> Result<()>,
 ) -> Result<()> {
-    check_output(x, w, &c)?;
+    let level = Level::of(isa)?;
+    check_output(a, w, &c)?;
+    if c.is_empty() {
+        return Ok(());
+    }
     let to = target(&mut c);
-    run(isa, Threads::Pool, x, w, Output::I32 { to })
+    with_codes(|codes| {
+        take(codes)?;
+        run(level, Threads::Pool, codes, w, Output::I32 { to });
+        Ok(())
+    })
 }
 
 /// Runs a product whose output has a row for each of x and a column for each of w.
-fn run(
-    isa: Isa,
-    threads: Threads,
-    x: &QuantizedRows,
-    w: &PackedI8,
-    output: Output<'_>,
-) -> Result<()> {
-    let level = Level::of(isa)?;
+fn run(level: Level, threads: Threads, x: &QuantizedRows, w: &PackedI8, output: Output<'_>) {
     let product = Product {
         level,
         x,
@@ -246,7 +251,6 @@ fn run(
     };
     // SAFETY: the callers have checked the output, which they borrow mutably.
     unsafe { product.run(threads) };
-    Ok(())
 }
 
 fn target<T>(c: &mut ArrayViewMut2<'_, T>) -> Target<T> {
@@ -256,14 +260,14 @@ fn target<T>(c: &mut ArrayViewMut2<'_, T>) -> Target<T> {
     }
 }
 
-fn check_inner(x: &QuantizedRows, w: &PackedI8) -> Result<()> {
-    let ((_, k), (inner, n)) = (x.dim(), w.dim());
-    Error::check_shape("B of a matrix product", &[k, n], &[inner, n])
+fn check_inner((_, k): (usize, usize), w: &PackedI8) -> Result<()> {
+    let (inner, n) = w.dim();
+    Error::check_shape(OPERAND, &[k, n], &[inner, n])
 }
 
-fn check_output<T>(x: &QuantizedRows, w: &PackedI8, c: &ArrayViewMut2<'_, T>) -> Result<()> {
-    check_inner(x, w)?;
-    let expected = [x.dim().0, w.dim().1];
+fn check_output<T>(a: (usize, usize), w: &PackedI8, c: &ArrayViewMut2<'_, T>) -> Result<()> {
+    check_inner(a, w)?;
+    let expected = [a.0, w.dim().1];
     Error::check_shape("C of a matrix product", &expected, c.shape())?;
     if c.is_standard_layout() {
         return Ok(());

@@ -6,7 +6,12 @@
 
 use ndarray::ArrayView2;
 
+use crate::Result;
 use crate::kernels::lines::{LINE, Lines};
+use crate::kernels::memory;
+
+/// The operand that is packed, in errors.
+pub(super) const OPERAND: &str = "B of a matrix product";
 
 /// Columns of a panel.
 pub(super) const PANEL: usize = 16;
@@ -32,24 +37,26 @@ impl PackedI8 {
     /// Packs B `[k, n]`, which may be a transposed view: `PackedI8::pack(w.t())` for weights
     /// `[out, in]`.
     ///
-    /// # Panics
-    /// Where the panels would take more than `isize::MAX` bytes, which only a view that repeats
-    /// its elements can ask for.
-    pub fn pack(b: ArrayView2<'_, i8>) -> Self {
+    /// # Errors
+    /// Where memory does not hold the panels, which a view that repeats its elements can ask for.
+    pub fn pack(b: ArrayView2<'_, i8>) -> Result<Self> {
         let (k, n) = b.dim();
+        let too_large = || memory::too_large(OPERAND, &[k, n]);
         let quads = k.next_multiple_of(DEPTH) / QUAD;
-        // What is more than all memory fails where it is asked for.
-        let mut lines = Lines::zeroed(n.div_ceil(PANEL).saturating_mul(quads.saturating_mul(LINE)));
+        let panel = memory::product([quads, LINE]).ok_or_else(too_large)?;
+        let lines = Lines::try_zeroed(memory::product([n.div_ceil(PANEL), panel]));
+        let mut lines = lines.ok_or_else(too_large)?;
+        let mut sums = Vec::new();
+        memory::grow(&mut sums, Some(n), 0i32).ok_or_else(too_large)?;
         let bytes = lines.bytes_mut();
-        let mut sums = vec![0i32; n];
         for (j, (column, sum)) in b.columns().into_iter().zip(&mut sums).enumerate() {
-            let panel = &mut bytes[j / PANEL * quads * LINE..];
+            let panel = &mut bytes[j / PANEL * panel..];
             for (i, &value) in column.iter().enumerate() {
                 panel[i / QUAD * LINE + j % PANEL * QUAD + i % QUAD] = value as u8;
                 *sum = sum.wrapping_add(i32::from(value));
             }
         }
-        PackedI8 { lines, k, n, sums }
+        Ok(PackedI8 { lines, k, n, sums })
     }
 
     /// Rows and columns of B: `(k, n)`.

@@ -10,6 +10,7 @@ use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
 use crate::kernels::lines::Lines;
+use crate::kernels::memory;
 use crate::kernels::reduce::INFINITE;
 use crate::{Error, Result};
 
@@ -73,7 +74,8 @@ impl QuantizedRows {
     /// A row that lies within 10⁻³⁶ of zero counts as zero.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] at NaN and infinities, naming the row and the column.
+    /// [`Error::NonFinite`] at NaN and infinities, naming the row and the column; [`Error::Invalid`]
+    /// where memory does not hold the codes.
     pub fn quantize(&mut self, x: ArrayView2<'_, f32>) -> Result<()> {
         self.quantize_at(Isa::active()?, x)
     }
@@ -83,7 +85,7 @@ impl QuantizedRows {
     /// # Errors
     /// As [`QuantizedRows::quantize`].
     pub fn quantize_at(&mut self, isa: Isa, x: ArrayView2<'_, f32>) -> Result<()> {
-        self.resize(x.nrows(), x.ncols());
+        self.resize(x.nrows(), x.ncols())?;
         self.each_row(&x, |row, codes, scale, zero| {
             let parameters = dynamic(isa, row, codes);
             (*scale, *zero) = parameters.unwrap_or_default();
@@ -97,7 +99,7 @@ impl QuantizedRows {
     ///
     /// # Errors
     /// Where the scale or its reciprocal is not a positive number; at NaN and infinities, naming
-    /// the row and the column.
+    /// the row and the column; where memory does not hold the codes.
     pub fn quantize_with(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -106,20 +108,23 @@ impl QuantizedRows {
     ) -> Result<()> {
         let isa = Isa::active()?;
         let inverse = reciprocal(scale)?;
-        self.prepare(x.nrows(), x.ncols(), scale, zero_point);
+        self.prepare(x.nrows(), x.ncols(), scale, zero_point)?;
         self.each_row(&x, |row, codes, _, _| {
             fixed(isa, row, inverse, i32::from(zero_point), codes)
         })
     }
 
     /// Takes codes `[rows, k]` as they are, unscaled: signed ones with a zero point of 128.
+    ///
+    /// # Errors
+    /// Where memory does not hold them.
     pub(super) fn take<T: Copy + Sync>(
         &mut self,
         a: ArrayView2<'_, T>,
         zero: u8,
         code: impl Fn(T) -> u8 + Sync,
-    ) {
-        self.prepare(a.nrows(), a.ncols(), 1.0, zero);
+    ) -> Result<()> {
+        self.prepare(a.nrows(), a.ncols(), 1.0, zero)?;
         let (stride, k) = (self.stride(), self.k);
         let take = |(i, codes): (usize, &mut [u8])| {
             let row = a.row(i);
@@ -137,6 +142,7 @@ impl QuantizedRows {
         } else {
             codes.chunks_exact_mut(stride).enumerate().for_each(take);
         }
+        Ok(())
     }
 
     /// Runs `work` on each row of x and what belongs to it here. It says whether all values were
@@ -173,33 +179,37 @@ impl QuantizedRows {
     }
 
     /// Makes room for rows of codes that are about to be written, all with one scale.
-    pub(super) fn prepare(&mut self, rows: usize, k: usize, scale: f32, zero_point: u8) {
-        self.resize(rows, k);
+    ///
+    /// # Errors
+    /// Where memory does not hold them.
+    pub(super) fn prepare(
+        &mut self,
+        rows: usize,
+        k: usize,
+        scale: f32,
+        zero_point: u8,
+    ) -> Result<()> {
+        self.resize(rows, k)?;
         self.scales[..rows].fill(scale);
         self.zero_points[..rows].fill(i32::from(zero_point));
+        Ok(())
     }
 
-    fn resize(&mut self, rows: usize, k: usize) {
-        (self.rows, self.k) = (rows, k);
+    fn resize(&mut self, rows: usize, k: usize) -> Result<()> {
         // What lies behind a row's codes is multiplied with zeros, and what lies below the rows
         // makes sums that nobody stores: neither need be cleared.
-        self.codes
-            .grow(rows.div_ceil(STRIP).saturating_mul(STRIP * self.stride()));
-        if self.scales.len() < rows {
-            self.scales.resize(rows, 0.0);
-            self.zero_points.resize(rows, 0);
-        }
+        let codes = memory::product([rows.div_ceil(STRIP), STRIP, stride_of(k)]);
+        let grown = self.codes.try_grow(codes);
+        let grown = grown.and_then(|()| memory::grow(&mut self.scales, Some(rows), 0.0));
+        let grown = grown.and_then(|()| memory::grow(&mut self.zero_points, Some(rows), 0));
+        grown.ok_or_else(|| memory::too_large("A of a matrix product", &[rows, k]))?;
+        (self.rows, self.k) = (rows, k);
+        Ok(())
     }
 
-    /// From one row to the next: whole tiles of AMX.
+    /// From one row to the next.
     pub(super) fn stride(&self) -> usize {
-        let stride = self.k.next_multiple_of(DEPTH).max(DEPTH);
-        stride
-            + if stride.is_multiple_of(ALIAS) {
-                DEPTH
-            } else {
-                0
-            }
+        stride_of(self.k)
     }
 
     /// Some rows, and those below that fill the last strip: what a tile may read.
@@ -214,6 +224,13 @@ impl QuantizedRows {
         let length = self.rows * self.stride();
         &mut self.codes.bytes_mut()[..length]
     }
+}
+
+/// From one row of `k` codes to the next: whole tiles of AMX.
+fn stride_of(k: usize) -> usize {
+    let stride = k.next_multiple_of(DEPTH).max(DEPTH);
+    let aliased = stride.is_multiple_of(ALIAS);
+    stride + if aliased { DEPTH } else { 0 }
 }
 
 /// `1/scale`, where both are positive numbers.

@@ -138,6 +138,8 @@ pub fn quantize_into_at(
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 pub fn quantize(sets: &Sets, values: &[f32], code_type: CodeType) -> Result<Quantized> {
+    // Before memory is taken by what the shape says alone.
+    sets.check_values(values.len())?;
     let mut quantized = Quantized {
         codes: CodeBuffer::zeroed(code_type, sets.codes(code_type)),
         scales: vec![0.0; sets.scales()],
@@ -213,6 +215,7 @@ pub fn encode_to(
     zero_points: &[i32],
     code_type: CodeType,
 ) -> Result<CodeBuffer> {
+    sets.check_values(values.len())?;
     let mut codes = CodeBuffer::zeroed(code_type, sets.codes(code_type));
     encode_into(sets, values, scales, zero_points, codes.as_codes_mut())?;
     Ok(codes)
@@ -267,6 +270,8 @@ pub fn dequantize(
     scales: &[f32],
     zero_points: &[i32],
 ) -> Result<Vec<f32>> {
+    let code_type = codes.code_type();
+    sets.part(sets.values(), codes.len(), code_type.is_packed())?;
     let mut values = vec![0.0; sets.values()];
     dequantize_into(sets, codes, scales, zero_points, &mut values)?;
     Ok(values)

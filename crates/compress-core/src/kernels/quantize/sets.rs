@@ -5,6 +5,9 @@ use super::part::{Part, row_codes};
 use crate::kernels::granularity::Granularity;
 use crate::{Error, Result};
 
+/// The most rows without a single value. Each has a scale all the same.
+const MOST_EMPTY: usize = 1 << 24;
+
 /// A tensor's name, its shape, and which of its values share a scale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sets {
@@ -20,7 +23,7 @@ impl Sets {
     /// make a row; or it is `[n]`, which is one row. Errors call the tensor `name`.
     ///
     /// # Errors
-    /// Where the volume overflows or a group's size is 0.
+    /// Where the volume overflows, a group's size is 0, or more than 2²⁴ rows have no values.
     pub fn new(name: &str, shape: &[usize], granularity: Granularity) -> Result<Self> {
         let volume = shape
             .iter()
@@ -45,12 +48,17 @@ impl Sets {
             [n] => (1, *n),
             [rows, rest @ ..] => (*rows, rest.iter().product()),
         };
+        let count = granularity.sets(shape);
+        if rows * columns == 0 && count > MOST_EMPTY {
+            let expected = format!("at most {MOST_EMPTY} where they have no values");
+            return Err(Error::invalid(format!("rows of {name}"), count, expected));
+        }
         Ok(Sets {
             name: name.to_owned(),
             rows,
             columns,
             granularity,
-            count: granularity.sets(shape),
+            count,
         })
     }
 
@@ -76,10 +84,15 @@ impl Sets {
 
     /// All of it, if the lengths fit.
     pub(super) fn part(&self, values: usize, codes: usize, packed: bool) -> Result<Part> {
-        Error::check_shape(&self.name, &[self.values()], &[values])?;
+        self.check_values(values)?;
         let expected = self.rows * row_codes(self.columns, packed);
         Error::check_shape(&self.what("codes"), &[expected], &[codes])?;
         Ok(Part::new(self.rows, self.columns, self.granularity, packed))
+    }
+
+    /// Whether there are as many values as the shape says.
+    pub(super) fn check_values(&self, values: usize) -> Result<()> {
+        Error::check_shape(&self.name, &[self.values()], &[values])
     }
 
     pub(super) fn check_parameters(

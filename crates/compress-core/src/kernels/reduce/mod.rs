@@ -3,7 +3,8 @@
 //! Values are cut into chunks of [`CHUNK`]. Within a chunk, value i goes to lane i mod [`LANES`].
 //! Each lane adds its values in ascending order, starting from zero. The lanes are then added in
 //! halves: lane j and lane j + 16, then j + 8, and so on. The sums of the chunks are added in
-//! order, in f64. Threads take whole chunks. So neither the number of threads nor the width of a
+//! order, in f64. A chunk whose sum of f32 is not finite is added in f64 instead, in ascending order,
+//! as what is beyond f32 on the way need not be at the end. Threads take whole chunks. So neither the number of threads nor the width of a
 //! vector changes a bit.
 //!
 //! Each reduction reads its input once. Those with a `what` argument also refuse NaN and infinities
@@ -109,19 +110,29 @@ pub fn histogram(what: &str, x: &[f32], low: f32, high: f32, bins: usize) -> Res
 }
 
 fn sum_with(isa: Isa, x: &[f32]) -> f32 {
+    let of_chunk = |_, x: &[f32]| match reference::sum_at(isa, x) {
+        sum if sum.is_finite() => sum.into(),
+        _ => x.iter().map(|&x| f64::from(x)).sum(),
+    };
     let mut total = 0.0;
-    in_order(
-        x,
-        |_, c| reference::sum_at(isa, c),
-        |s| total += f64::from(s),
-    );
+    in_order(x, of_chunk, |sum: f64| total += sum);
     total as f32
 }
 
 fn dot_with(isa: Isa, a: &[f32], b: &[f32]) -> f32 {
+    let of_chunk = |start: usize, a: &[f32]| {
+        let b = &b[start..start + a.len()];
+        match reference::dot_at(isa, a, b) {
+            sum if sum.is_finite() => sum.into(),
+            _ => a
+                .iter()
+                .zip(b)
+                .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                .sum(),
+        }
+    };
     let mut total = 0.0;
-    let of_chunk = |start: usize, a: &[f32]| reference::dot_at(isa, a, &b[start..start + a.len()]);
-    in_order(a, of_chunk, |s| total += f64::from(s));
+    in_order(a, of_chunk, |sum: f64| total += sum);
     total as f32
 }
 

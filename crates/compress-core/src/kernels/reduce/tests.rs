@@ -53,6 +53,27 @@ fn sum_and_dot_follow_the_documented_tree() {
 }
 
 #[test]
+fn what_is_beyond_f32_on_the_way_need_not_be_at_the_end() {
+    let mut x = values(5000);
+    let rest = sum_with(Isa::Scalar, &x);
+    // Lanes 0 and 16 are added first.
+    for (at, value) in [(0, 3e38), (16, 3e38), (1, -3e38), (17, -3e38)] {
+        x[at] = value;
+    }
+    let mut huge = vec![0.0; 5000];
+    (huge[0], huge[7]) = (1e30, -1e30);
+    for isa in Isa::available() {
+        assert!((sum_with(isa, &x) - rest).abs() < 10.0);
+        assert_eq!(dot_with(isa, &huge, &vec![1e30; 5000]), 0.0);
+        x[40] = f32::INFINITY;
+        assert_eq!(sum_with(isa, &x), f32::INFINITY);
+        x[41] = f32::NEG_INFINITY;
+        assert!(sum_with(isa, &x).is_nan());
+        (x[40], x[41]) = (0.0, 0.0);
+    }
+}
+
+#[test]
 fn every_level_and_thread_count_gives_the_same_bits() {
     let alone = rayon::ThreadPoolBuilder::new()
         .num_threads(1)

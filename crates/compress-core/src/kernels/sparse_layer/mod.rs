@@ -163,7 +163,7 @@ fn chains(
     let Some(to) = to.as_slice_mut() else {
         return Err(strided("outputs of a sparse layer"));
     };
-    if batch == 0 {
+    if to.is_empty() {
         return Ok(());
     }
     let run = |(block, to): (usize, &mut [f32])| {

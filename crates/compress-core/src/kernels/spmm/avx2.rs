@@ -2,9 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, level};
+use super::lanes::Lanes;
+use super::width::tiles;
 
-level!(Avx2, __m256, "avx2,fma", one: 8 by 1, two: 4 by 2, four: 2 by 4);
+tiles!(__m256, "avx2,fma", one: 8 by 1, two: 4 by 2, four: 2 by 4);
 
 impl Lanes for __m256 {
     const COUNT: usize = 8;

@@ -2,9 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, level};
+use super::lanes::Lanes;
+use super::width::tiles;
 
-level!(Avx512, __m512, "avx512f", one: 8 by 1, two: 8 by 2, four: 4 by 4);
+tiles!(__m512, "avx512f", one: 8 by 1, two: 8 by 2, four: 4 by 4);
 
 impl Lanes for __m512 {
     const COUNT: usize = 16;

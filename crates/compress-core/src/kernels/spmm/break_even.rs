@@ -2,7 +2,7 @@
 //! break_even` found.
 
 /// The density below which [`spmm_rows`](super::spmm_rows) with
-/// [`Layout::Csr`](super::Layout::Csr) is faster than the dense product, from each batch on.
+/// [`Layout::Csr`](super::layout::Layout::Csr) is faster than the dense product, from each batch on.
 const BREAK_EVEN: [(usize, f64); 7] = [
     (1, 0.1),
     (2, 0.075),
@@ -14,7 +14,7 @@ const BREAK_EVEN: [(usize, f64); 7] = [
 ];
 
 /// Whether `x · wᵀ` is faster as a sparse product with the `kept` values of W `[n, k]` in
-/// [`Layout::Csr`](super::Layout::Csr) than as a dense one by
+/// [`Layout::Csr`](super::layout::Layout::Csr) than as a dense one by
 /// [`gemm_packed`](crate::kernels::gemm_f32::gemm_packed), for `batch` rows of `x`.
 ///
 /// The machine does not matter, so the same model runs the same way everywhere. The table has the

@@ -1,6 +1,6 @@
 //! Where the values of each layout come from.
 
-use super::storage::{BLOCK, Columns, Form, Order};
+use super::layout::{BLOCK, Columns, Form, Order};
 use crate::{Error, Result};
 
 /// The kept elements, row by row.

@@ -4,9 +4,9 @@
 //! the additions.
 
 use super::decode::{Decoded, decode_values};
+use super::layout::{BLOCK, Columns, Form, Index, SLICE, Stored, WINDOW};
 use super::product::Product;
-use super::storage::{BLOCK, Columns, Form, SLICE, Stored, WINDOW};
-use super::tile::{BlockColumn, Ends, GroupColumn, Index};
+use super::tile::{BlockColumn, Ends, GroupColumn};
 
 /// Rows `window·WINDOW..` of W times `x`, into their rows of Y.
 pub(super) fn window_column(p: &Product<'_>, window: usize, x: &[f32], y: &mut [f32]) {

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::Sparse;
-use super::storage::{BLOCK, Form, SLICE, Stored};
+use super::layout::{BLOCK, Form, SLICE, Stored};
+use super::storage::Sparse;
 
 thread_local! {
     /// What the last product on the thread decoded into.

@@ -65,8 +65,12 @@ mod break_even;
 mod buffer;
 mod build;
 mod column;
+mod cut;
 mod decode;
+mod dispatch;
+mod epilogue;
 mod lanes;
+mod layout;
 mod panels;
 mod product;
 mod reference;
@@ -74,73 +78,20 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod width;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 pub use self::break_even::prefers_sparse;
-pub use self::storage::Sparse;
+pub use self::epilogue::Epilogue;
+pub use self::layout::Layout;
+pub use self::storage::{Sparse, Values};
 
-use self::lanes::Level;
+use self::dispatch::Level;
 use self::product::Product;
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::{Error, Result};
-
-/// How a sparse matrix lies in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// CSR (compressed sparse rows): each value with its column, in 16 bits for up to 65,536
-    /// columns and in 32 beyond. For scattered (unstructured) zeros. The fastest layout of those
-    /// that hold any matrix.
-    Csr,
-    /// A bit for each element, beside the values. For scattered zeros, in less memory than
-    /// [`Layout::Csr`] where more than 1 in 16 is kept. Positions are decoded in each product,
-    /// which makes it the slowest layout for a few rows.
-    Bitmask,
-    /// Dense blocks of 16 rows and 1 column: where a column is kept in a row, it is stored for
-    /// all of the 16, with zeros where they keep none.
-    Blocks,
-    /// 2:4 sparsity: two values in each 4 consecutive columns, each with 2 bits for its place.
-    /// Where fewer are kept, zeros fill up the lowest free places. Faster than the dense product
-    /// for up to three rows.
-    TwoOfFour,
-}
-
-impl Layout {
-    /// All layouts.
-    pub const ALL: [Layout; 4] = [
-        Layout::Csr,
-        Layout::Bitmask,
-        Layout::Blocks,
-        Layout::TwoOfFour,
-    ];
-}
-
-/// The values of a sparse matrix, row-major.
-#[derive(Clone, Copy, Debug)]
-pub enum Values<'a> {
-    /// Floats.
-    F32(&'a [f32]),
-    /// Integers, which are multiplied by the scale of their row.
-    I8 {
-        /// The integers.
-        codes: &'a [i8],
-        /// A scale for each row.
-        scales: &'a [f32],
-    },
-    /// Integers that are the values: each is turned into f32 as it is multiplied, and the chains
-    /// start from the bias, so that the bits are those of the same values in f32.
-    Whole(&'a [i8]),
-}
-
-/// What follows a product: bias and ReLU.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Epilogue<'a> {
-    /// A bias for each row of W, zero where there is none.
-    pub bias: Option<&'a [f32]>,
-    /// Whether values that are not above zero become +0; NaN stays.
-    pub relu: bool,
-}
 
 /// `Y = W·X` with W `[n, k]`, X `[k, batch]` and Y `[n, batch]`, all row-major and contiguous:
 /// a feature a row.

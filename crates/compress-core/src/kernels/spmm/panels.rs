@@ -4,10 +4,10 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffer::Buffer;
 use super::decode::{Decoded, decode_values};
-use super::lanes::Width;
+use super::layout::{BLOCK, Columns, Form, Index, SLICE, WINDOW};
 use super::product::Product;
-use super::storage::{BLOCK, Columns, Form, SLICE, WINDOW};
-use super::tile::{BlockTile, Ends, Index, SliceTile};
+use super::tile::{BlockTile, Ends, SliceTile};
+use super::width::Width;
 use crate::Result;
 use crate::isa::Isa;
 use crate::kernels::gemm_f32::transpose;

@@ -3,7 +3,10 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{Epilogue, Sparse};
+use super::epilogue::Epilogue;
+use super::storage::Sparse;
+use crate::isa::Isa;
+use crate::kernels::levels::by_level;
 
 /// `Y = W·X` with X `[k, batch]` and Y `[n, batch]`, both at any strides.
 pub(super) fn multiply(
@@ -12,12 +15,18 @@ pub(super) fn multiply(
     epilogue: Epilogue<'_>,
     y: ArrayViewMut2<'_, f32>,
 ) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has what the function is compiled for.
-        return unsafe { fused(w, x, epilogue, y) };
-    }
-    specification(w, x, epilogue, y);
+    specification_at(Isa::Scalar, w, x, epilogue, y);
+}
+
+by_level! {
+    /// Compiled with fused multiply-adds if the processor has them: elsewhere `mul_add` would call
+    /// the C library for each element.
+    fn specification_at(
+        w: &Sparse,
+        x: ArrayView2<'_, f32>,
+        epilogue: Epilogue<'_>,
+        y: ArrayViewMut2<'_, f32>,
+    ) = specification;
 }
 
 #[inline(always)]
@@ -48,11 +57,4 @@ fn specification(
             };
         }
     }
-}
-
-/// The same body: elsewhere `mul_add` would call the C library for each element.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
-fn fused(w: &Sparse, x: ArrayView2<'_, f32>, epilogue: Epilogue<'_>, y: ArrayViewMut2<'_, f32>) {
-    specification(w, x, epilogue, y);
 }

@@ -1,16 +1,28 @@
-//! The layouts of a sparse matrix: built, decoded, and turned back into a dense one.
+//! A sparse matrix: built, read row by row, and turned back into a dense one.
 
 use super::build::{FILLER, Kept, pick};
-use super::tile::Index;
-use super::{Layout, Values};
+use super::layout::{BLOCK, Columns, Form, Index, Layout, Order, Stored, bits};
 use crate::{Error, Result};
 
-/// Rows of a slice: as many chains as hide the latency of a fused multiply-add.
-pub(super) const SLICE: usize = 8;
-/// Rows of a block.
-pub(super) const BLOCK: usize = 16;
-/// Rows that are sorted by their length and that a thread computes at a time.
-pub(super) const WINDOW: usize = 64;
+/// The values of a sparse matrix, row-major.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// Floats.
+    F32(&'a [f32]),
+    /// Integers, which are multiplied by the scale of their row.
+    I8 {
+        /// The integers.
+        codes: &'a [i8],
+        /// A scale for each row.
+        scales: &'a [f32],
+    },
+    /// Integers that are the values: each is turned into f32 as it is multiplied, and the chains
+    /// start from the bias, so that the bits are those of the same values in f32.
+    Whole(&'a [i8]),
+}
+
+/// The most rows without a single value. They take memory all the same.
+const MOST_EMPTY: usize = 1 << 24;
 
 /// A sparse matrix `[n, k]`, laid out for products. Zeros that were left out are not multiplied;
 /// everything that is stored is, even a zero.
@@ -25,55 +37,6 @@ pub struct Sparse {
     pub(super) form: Form,
 }
 
-/// Values in the order of a layout.
-#[derive(Clone, Debug)]
-pub(super) enum Stored {
-    F32(Vec<f32>),
-    I8(Vec<i8>),
-}
-
-/// Which values are where.
-#[derive(Clone, Debug)]
-pub(super) enum Form {
-    /// Columns in the order of the values.
-    Csr { order: Order, columns: Columns },
-    /// A bit for each element, `words` for a row; values row by row, from `starts` on.
-    Bitmask {
-        order: Order,
-        words: Vec<u64>,
-        starts: Vec<usize>,
-    },
-    /// For each `BLOCK` rows the columns from `starts` on, with `BLOCK` values each.
-    Blocks {
-        starts: Vec<usize>,
-        columns: Vec<u32>,
-    },
-    /// For each `BLOCK` rows two slots for each group of 4 columns; see
-    /// [`GroupColumn`](super::tile::GroupColumn).
-    TwoOfFour { positions: Vec<u32> },
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Columns {
-    Narrow(Vec<u16>),
-    Wide(Vec<u32>),
-}
-
-/// Rows in slices. Within each [`WINDOW`] the longest come first, so that the rows of a slice are
-/// of nearly the same length.
-///
-/// The entries of a slice follow each other slot by slot: the first entry of each row, then the
-/// second of each that has one, and so on.
-#[derive(Clone, Debug)]
-pub(super) struct Order {
-    /// The rows of all slices, counted from the beginning of their window.
-    pub rows: Vec<u32>,
-    /// Entries of the rows of each slice.
-    pub lengths: Vec<[u32; SLICE]>,
-    /// Where each slice's entries begin, and where the last ends.
-    pub starts: Vec<usize>,
-}
-
 impl Sparse {
     /// Keeps all values of a dense row-major matrix `[n, k]` that are not zero. NaN and infinities
     /// are kept.
@@ -81,7 +44,8 @@ impl Sparse {
     /// # Errors
     /// [`Error::Shape`] where the number of values or of scales differs; [`Error::Invalid`] where
     /// the layout cannot hold the matrix: [`Layout::TwoOfFour`] needs a multiple of 4 columns and
-    /// at most two values in each 4, and none holds 2³² or more rows, columns or values.
+    /// at most two values in each 4, and none holds 2³² or more rows, columns or values, or more
+    /// than 2²⁴ rows without columns.
     pub fn from_dense(layout: Layout, n: usize, k: usize, values: Values<'_>) -> Result<Self> {
         check_values("values of a sparse matrix", n, k, n.checked_mul(k), &values)?;
         let kept = match values {
@@ -258,94 +222,6 @@ impl Sparse {
     }
 }
 
-impl Stored {
-    fn get(&self, i: usize) -> f32 {
-        match self {
-            Stored::F32(v) => v[i],
-            Stored::I8(v) => v[i].into(),
-        }
-    }
-}
-
-impl Order {
-    pub(super) fn new(starts: &[usize]) -> Self {
-        let n = starts.len() - 1;
-        let length = |row: usize| (starts[row + 1] - starts[row]) as u32;
-        let mut order = Order {
-            rows: Vec::with_capacity(n),
-            lengths: Vec::with_capacity(n.div_ceil(SLICE)),
-            starts: vec![0],
-        };
-        let mut end = 0;
-        for first in (0..n).step_by(WINDOW) {
-            let mut rows: Vec<usize> = (first..n.min(first + WINDOW)).collect();
-            rows.sort_by_key(|&row| std::cmp::Reverse(length(row)));
-            for slice in rows.chunks(SLICE) {
-                let lengths = std::array::from_fn(|r| slice.get(r).map_or(0, |&row| length(row)));
-                end += lengths.iter().sum::<u32>() as usize;
-                order.lengths.push(lengths);
-                order.starts.push(end);
-            }
-            order
-                .rows
-                .extend(rows.iter().map(|row| (row - first) as u32));
-        }
-        order
-    }
-
-    /// The rows of a slice, counted from the beginning of their window.
-    pub(super) fn slice_rows(&self, slice: usize) -> &[u32] {
-        &self.rows[slice * SLICE..self.rows.len().min((slice + 1) * SLICE)]
-    }
-
-    /// The first row of the window that a slice belongs to.
-    pub(super) fn window(&self, slice: usize) -> usize {
-        slice * SLICE / WINDOW * WINDOW
-    }
-
-    /// The positions of a row's entries.
-    fn for_row(&self, row: usize, n: usize, mut visit: impl FnMut(usize)) {
-        let window = row / WINDOW * WINDOW;
-        let in_window = &self.rows[window..n.min(window + WINDOW)];
-        let place = in_window.iter().position(|&r| r as usize == row - window);
-        let place = window + place.expect("an order holds each row of a window");
-        let (slice, r) = (place / SLICE, place % SLICE);
-        let lengths = &self.lengths[slice];
-        let mut at = self.starts[slice];
-        for slot in 0..lengths[r] {
-            visit(at + r);
-            at += lengths.iter().filter(|&&length| length > slot).count();
-        }
-    }
-
-    /// The number of each entry of `kept` in the order of the slices.
-    pub(super) fn sources(&self, kept: &[usize]) -> Vec<u32> {
-        let mut sources = Vec::with_capacity(kept.last().copied().unwrap_or(0));
-        for (slice, lengths) in self.lengths.iter().enumerate() {
-            let window = self.window(slice);
-            let rows = self.slice_rows(slice);
-            for slot in 0..lengths[0] {
-                let longer = rows
-                    .iter()
-                    .zip(lengths)
-                    .filter(|(_, length)| **length > slot);
-                let entry = |row: &u32| kept[window + *row as usize] as u32 + slot;
-                sources.extend(longer.map(|(row, _)| entry(row)));
-            }
-        }
-        sources
-    }
-}
-
-/// The positions of the bits that are set, ascending.
-pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
-    words.iter().enumerate().flat_map(|(i, &word)| {
-        let next = |rest: &u64| Some(rest & (rest - 1)).filter(|rest| *rest != 0);
-        std::iter::successors(Some(word).filter(|w| *w != 0), next)
-            .map(move |rest| i * 64 + rest.trailing_zeros() as usize)
-    })
-}
-
 fn check_values(
     what: &str,
     n: usize,
@@ -359,6 +235,10 @@ fn check_values(
             large,
             "below 2³² − 1",
         ));
+    }
+    if k == 0 && n > MOST_EMPTY {
+        let expected = format!("at most {MOST_EMPTY} where there are no columns");
+        return Err(Error::invalid("rows of a sparse matrix", n, expected));
     }
     let (length, scales) = match values {
         Values::F32(v) => (v.len(), n),

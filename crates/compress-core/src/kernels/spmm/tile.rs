@@ -3,7 +3,7 @@
 //! Each is an `#[inline(always)]` body that the levels compile with their own instructions.
 
 use super::lanes::Lanes;
-use super::storage::{BLOCK, SLICE, WINDOW};
+use super::layout::{BLOCK, Index, SLICE, WINDOW};
 
 /// What the chains of a tile's rows start from and what is done with them at the end.
 #[derive(Clone, Copy)]
@@ -69,25 +69,6 @@ pub(super) struct GroupColumn<'a> {
     pub values: &'a [f32],
     pub x: *const f32,
     pub ends: Ends<'a, WINDOW>,
-}
-
-/// A column's number.
-pub(super) trait Index: Copy + Send + Sync {
-    fn get(self) -> usize;
-}
-
-impl Index for u16 {
-    #[inline(always)]
-    fn get(self) -> usize {
-        self.into()
-    }
-}
-
-impl Index for u32 {
-    #[inline(always)]
-    fn get(self) -> usize {
-        self as usize
-    }
 }
 
 /// `R` rows of the slice at a time, times `V` vectors of columns.

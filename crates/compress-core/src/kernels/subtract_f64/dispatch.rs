@@ -9,6 +9,7 @@ use crate::isa::Isa;
 use crate::kernels::levels::Compiled;
 
 /// See [`super::subtract`], which has checked the arguments; there is something to subtract.
+#[inline]
 pub(super) fn subtract(
     isa: Isa,
     rows: &mut [f64],

@@ -55,8 +55,10 @@ pub(super) fn check(isa: Isa, what: &str, a: &ArrayView2<'_, f64>) -> Result<()>
 
 /// The lower triangle of `a`.
 pub(super) fn read(what: &str, a: ArrayView2<'_, f64>) -> Result<Rows> {
-    let rows = Rows::read(a, Part::Lower);
-    rows.map_err(|(index, value)| not_finite(what, index, value))
+    let mut rows = Rows::zeros(what, a.nrows(), a.ncols())?;
+    let read = rows.read(a, Part::Lower);
+    read.map_err(|(index, value)| not_finite(what, index, value))?;
+    Ok(rows)
 }
 
 pub(super) fn not_finite(what: &str, index: usize, value: f64) -> Error {

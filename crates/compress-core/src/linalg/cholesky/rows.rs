@@ -6,9 +6,10 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use crate::kernels::Threads;
+use crate::Result;
 use crate::kernels::lines::LINE;
 use crate::kernels::subtract_f64::PANEL;
+use crate::kernels::{Threads, memory};
 
 /// Rows that a thread computes at a time: whole tiles of every level. With a block's depth they
 /// take 170 KB of the second cache.
@@ -37,26 +38,40 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn zeros(count: usize, length: usize) -> Self {
+    /// Zeros, for an operand `what`.
+    ///
+    /// # Errors
+    /// Where memory does not hold them.
+    pub(super) fn zeros(what: &str, count: usize, length: usize) -> Result<Self> {
         // An even number of lines, and one more: rows at a distance of a power of two would
         // compete for the same lines of the first cache.
         let stride = length.next_multiple_of(PANEL) + LINE / size_of::<f64>();
-        Rows {
+        let data = memory::zeros(memory::product([count, stride]));
+        Ok(Rows {
             count,
             length,
             stride,
-            data: vec![0.0; count * stride],
-        }
+            data: data.ok_or_else(|| memory::too_large(what, &[count, length]))?,
+        })
     }
 
-    /// A copy; or else the first NaN or infinity of the part, with its position in `from` row by
-    /// row.
-    pub(super) fn read(from: ArrayView2<'_, f64>, part: Part) -> Result<Self, (usize, f64)> {
+    /// Zeros of the same size.
+    pub(super) fn zeros_alike(&self) -> Self {
+        let data = vec![0.0; self.data.len()];
+        Rows { data, ..*self }
+    }
+
+    /// Copies a matrix of as many rows and columns onto zeros; or else the first NaN or infinity of
+    /// the part, with its position in `from` row by row.
+    pub(super) fn read(
+        &mut self,
+        from: ArrayView2<'_, f64>,
+        part: Part,
+    ) -> Result<(), (usize, f64)> {
         let (count, length) = from.dim();
-        let mut rows = Rows::zeros(count, length);
-        let stride = rows.stride;
+        let stride = self.stride;
         let bad = strips(
-            &mut rows.data,
+            &mut self.data,
             SQUARE * stride,
             count * length >= SHARED,
             |i, strip| {
@@ -92,7 +107,7 @@ impl Rows {
         );
         match bad.into_iter().flatten().next() {
             Some(bad) => Err(bad),
-            None => Ok(rows),
+            None => Ok(()),
         }
     }
 

@@ -20,15 +20,12 @@ impl Cholesky {
     /// Where B has another number of rows, and at its first NaN or infinity.
     pub fn solve(&self, b: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         let (n, sides) = (self.dim(), b.ncols());
-        Error::check_shape(
-            "right-hand sides of a linear system",
-            &[n, sides],
-            b.shape(),
-        )?;
-        let rows = Rows::read(b.t(), Part::All);
-        let mut rows = rows.map_err(|(index, value)| {
+        let what = "right-hand sides of a linear system";
+        Error::check_shape(what, &[n, sides], b.shape())?;
+        let mut rows = Rows::zeros(what, sides, n)?;
+        rows.read(b.t(), Part::All).map_err(|(index, value)| {
             let index = index % n * sides + index / n;
-            not_finite("right-hand sides of a linear system", index, value)
+            not_finite(what, index, value)
         })?;
         self.substitute(Direction::Forward, &mut rows, |_| 0..n);
         rows.reverse_columns();
@@ -50,7 +47,7 @@ impl Cholesky {
     /// L⁻¹, column by column: row i holds column i, zero before the diagonal.
     fn inverse_of_lower(&self) -> Rows {
         let n = self.dim();
-        let mut columns = Rows::zeros(n, n);
+        let mut columns = self.rows.zeros_alike();
         let stride = columns.stride();
         for (i, row) in columns.data_mut().chunks_exact_mut(stride).enumerate() {
             row[i] = 1.0;

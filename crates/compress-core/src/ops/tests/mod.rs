@@ -5,6 +5,7 @@ mod arrays;
 mod cross_entropy;
 mod levels;
 mod optimizer;
+mod overflow;
 mod tent_pool;
 
 /// Every 997th bit pattern: all exponents, both signs, infinities, NaN and subnormals, and
