@@ -46,7 +46,8 @@ enum Content<'a> {
     Bar(&'a Bar),
 }
 
-/// The plot, as high as it has bars; `axis` says what they are, as in "weights left in %".
+/// The plot, as high as it has bars; `axis` says what they are, as in "weights left in %". `None`
+/// without groups.
 ///
 /// # Errors
 /// Where it cannot be drawn.

@@ -28,7 +28,7 @@ pub struct FrontierPoint {
 }
 
 /// The plot, with a logarithmic axis of bytes. `ours` names the points that are not published, and
-/// `error` what the errors are, as in "test error".
+/// `error` what the errors are, as in "test error". `None` without points.
 ///
 /// # Errors
 /// Where it cannot be drawn.

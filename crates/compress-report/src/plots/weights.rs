@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn the_largest_that_is_drawn_fits_its_coordinates() {
         let mut layers = small();
-        // Two squares are those of the second layer.
+        // The second layer has four.
         layers[0].inputs = MOST_SQUARES - 4;
         layers[0].values = vec![0.0; layers[0].inputs];
         let counts = vec![0.0; MOST_SQUARES];
