@@ -9,7 +9,7 @@ use crate::batchwise::Batchwise;
 use crate::checkpoint::Checkpoint;
 use crate::optim::{self, Rates};
 use crate::pass::{Pass, Workspace};
-use crate::settings::at_least_one;
+use crate::ranges::at_least_one;
 use crate::trainer::Validation;
 use crate::{Result, Trainer, evaluate};
 

@@ -48,6 +48,7 @@ mod loss;
 mod mlp;
 pub mod optim;
 mod pass;
+mod ranges;
 mod rows;
 mod settings;
 mod sparse;
