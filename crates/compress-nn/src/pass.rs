@@ -198,7 +198,8 @@ fn update(
         None => 1.0,
     };
     let optimizer = &mut state.optimizer;
-    optimizer.step(parameters, &mut buffers.sparse, learning_rate, factor)?;
+    let live = buffers.sparse.layers_mut();
+    optimizer.step(parameters, live, learning_rate, factor)?;
     if let Some(limit) = settings.max_norm {
         optim::limit_rows(parameters, limit)?;
     }
