@@ -52,6 +52,7 @@ mod ranges;
 mod rows;
 mod settings;
 mod sparse;
+mod state;
 mod trainer;
 mod trigonometry;
 

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use crate::backprop::Backprop;
 use crate::batchwise::Batchwise;
-use crate::fit::State;
 use crate::layers::CHUNK;
 use crate::optim::{self, Rates};
 use crate::rows::all_finite;
+use crate::state::State;
 use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
 
 /// The buffers that the steps of a run work in.
