@@ -84,7 +84,11 @@ impl<'a> Evidence<'a> {
     pub fn gradient(&self, asker: &str, weight: &str, count: usize) -> Result<&'a [f32]> {
         let how = "train with a hook, or compute it and add it to the evidence";
         let found = some(self.gradient, asker, weight, "the gradient", how)?;
-        Error::check_shape(&format!("the gradient of {weight}"), &[count], &[found.len()])?;
+        Error::check_shape(
+            &format!("the gradient of {weight}"),
+            &[count],
+            &[found.len()],
+        )?;
         Ok(found)
     }
 
@@ -121,7 +125,13 @@ impl<'a> Evidence<'a> {
     /// As [`Evidence::gradient`].
     pub fn gram(&self, asker: &str, weight: &str, columns: usize) -> Result<&'a InputGram> {
         let how = "run calibration data through the model";
-        let found = some(self.gram, asker, weight, "the Gram matrix of the inputs", how)?;
+        let found = some(
+            self.gram,
+            asker,
+            weight,
+            "the Gram matrix of the inputs",
+            how,
+        )?;
         let what = format!("the Gram matrix of the inputs of {weight}");
         Error::check_shape(&what, &[columns, columns], found.matrix.shape())?;
         Ok(found)
@@ -197,7 +207,8 @@ impl Known {
     /// Those of the model.
     pub fn take_gradients(&mut self, model: &mut dyn Gradients) -> Result<()> {
         model.visit_gradients(&mut |gradient| {
-            self.gradients.insert(gradient.name.to_owned(), gradient.values.to_vec());
+            self.gradients
+                .insert(gradient.name.to_owned(), gradient.values.to_vec());
             Ok(())
         })
     }
@@ -208,7 +219,8 @@ impl Known {
     /// Those of the model.
     pub fn take_second_moments(&mut self, model: &dyn Gradients) -> Result<()> {
         model.visit_second_moments(&mut |moments| {
-            self.second_moments.insert(moments.name.to_owned(), moments.values.to_vec());
+            self.second_moments
+                .insert(moments.name.to_owned(), moments.values.to_vec());
             Ok(())
         })
     }

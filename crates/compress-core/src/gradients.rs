@@ -71,8 +71,13 @@ impl LiveSets {
             Error::check_shape(name, &[n, k], &[rows, columns])?;
             Error::check_shape(name, &[n * k], &[marks.len()])?;
             let mut before = vec![false; marks.len()];
-            earlier.positions().for_each(|position| before[position] = true);
-            marks.iter_mut().zip(before).for_each(|(mark, before)| *mark &= before);
+            earlier
+                .positions()
+                .for_each(|position| before[position] = true);
+            marks
+                .iter_mut()
+                .zip(before)
+                .for_each(|(mark, before)| *mark &= before);
         }
         let live = Live::new(rows, columns, &marks)?;
         self.entries.push((name.to_owned(), Arc::new(live)));

@@ -193,7 +193,11 @@ impl Graph {
         // The group that a value's features belong to, and what was applied to them so far.
         let mut values: HashMap<&str, (usize, Vec<Activation>)> = HashMap::new();
         for node in &self.nodes {
-            let read = node.inputs.first().and_then(|v| values.get(v.as_str())).cloned();
+            let read = node
+                .inputs
+                .first()
+                .and_then(|v| values.get(v.as_str()))
+                .cloned();
             match (&node.operation, read) {
                 (Operation::Activation(activation), Some((group, mut applied))) => {
                     applied.push(*activation);

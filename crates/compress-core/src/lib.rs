@@ -35,8 +35,8 @@ pub mod price;
 pub mod registry;
 pub mod rng;
 pub mod samples;
-pub mod structured;
 mod shape;
+pub mod structured;
 pub mod tensor;
 pub mod train;
 

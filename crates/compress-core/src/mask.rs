@@ -201,7 +201,11 @@ impl Mask {
         let missing = self.tensors.iter().find(|t| !names.contains(&t.name));
         match missing {
             Some(tensor) => Err(parameters::unknown(model, &tensor.name)),
-            None => Err(Error::invalid("a mask", "one tensor twice", "one entry each")),
+            None => Err(Error::invalid(
+                "a mask",
+                "one tensor twice",
+                "one entry each",
+            )),
         }
     }
 

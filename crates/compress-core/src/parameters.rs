@@ -223,25 +223,29 @@ impl<'a> Lent<'a> {
 
 impl Parameters for Lent<'_> {
     fn visit(&self, see: &mut See<'_>) -> Result<()> {
-        self.tensors.iter().try_for_each(|(name, role, shape, values)| {
-            see(TensorRef {
-                name,
-                role: *role,
-                shape,
-                values,
+        self.tensors
+            .iter()
+            .try_for_each(|(name, role, shape, values)| {
+                see(TensorRef {
+                    name,
+                    role: *role,
+                    shape,
+                    values,
+                })
             })
-        })
     }
 
     fn visit_mut(&mut self, change: &mut Change<'_>) -> Result<()> {
         let tensors = self.tensors.iter_mut();
-        tensors.into_iter().try_for_each(|(name, role, shape, values)| {
-            change(TensorMut {
-                name,
-                role: *role,
-                shape,
-                values,
+        tensors
+            .into_iter()
+            .try_for_each(|(name, role, shape, values)| {
+                change(TensorMut {
+                    name,
+                    role: *role,
+                    shape,
+                    values,
+                })
             })
-        })
     }
 }

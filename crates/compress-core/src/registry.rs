@@ -13,12 +13,15 @@ pub trait Named {
 /// # Errors
 /// [`Error::UnknownName`] lists the names that exist; `what` says of what.
 pub fn look_up<'a, T: Named>(what: &'static str, registry: &'a [T], name: &str) -> Result<&'a T> {
-    registry.iter().find(|entry| entry.name() == name).ok_or_else(|| {
-        let known: Vec<&str> = registry.iter().map(Named::name).collect();
-        Error::UnknownName {
-            what,
-            name: name.to_owned(),
-            known: known.join(", "),
-        }
-    })
+    registry
+        .iter()
+        .find(|entry| entry.name() == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = registry.iter().map(Named::name).collect();
+            Error::UnknownName {
+                what,
+                name: name.to_owned(),
+                known: known.join(", "),
+            }
+        })
 }

@@ -68,7 +68,10 @@ impl<S> ByPlace<S> {
 
     /// The state of a place, if it was seen.
     pub fn get(&self, place: Place<'_>) -> Option<&S> {
-        self.entries.iter().find(|e| e.place() == place).map(|e| &e.state)
+        self.entries
+            .iter()
+            .find(|e| e.place() == place)
+            .map(|e| &e.state)
     }
 
     /// All places with their states.

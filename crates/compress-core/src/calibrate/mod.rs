@@ -72,7 +72,9 @@ impl Tap for Calibration {
     /// Where a value is NaN or infinite, naming the place, or the columns change.
     fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
         let columns = rows.ncols();
-        let entry = self.places.entry(place, columns, || InputStatistics::new(columns))?;
+        let entry = self
+            .places
+            .entry(place, columns, || InputStatistics::new(columns))?;
         if rows.is_empty() {
             return Ok(());
         }

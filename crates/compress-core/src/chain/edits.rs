@@ -70,7 +70,11 @@ impl Architecture {
         let found = self.layers.iter().position(|l| l.name == layer);
         found.ok_or_else(|| {
             let known: Vec<&str> = self.layers.iter().map(|l| l.name.as_str()).collect();
-            Error::invalid("a layer's name", layer, format!("one of {}", known.join(", ")))
+            Error::invalid(
+                "a layer's name",
+                layer,
+                format!("one of {}", known.join(", ")),
+            )
         })
     }
 

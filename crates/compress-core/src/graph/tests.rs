@@ -30,7 +30,9 @@ fn relu(name: &str, input: &str) -> Node {
 
 fn axes(group: &Group) -> Vec<(&str, usize, Part)> {
     let members = group.members.iter();
-    members.map(|m| (m.tensor.as_str(), m.axis, m.part)).collect()
+    members
+        .map(|m| (m.tensor.as_str(), m.axis, m.part))
+        .collect()
 }
 
 #[test]
@@ -54,7 +56,12 @@ fn a_chain_has_a_group_for_each_layer() {
     ];
     assert_eq!(axes(&groups[1]), hidden);
     assert_eq!(groups[1].activations, Some(vec![Activation::Relu]));
-    assert_eq!(groups[1].check_kept(&[true, false, true, true, true]).unwrap(), 4);
+    assert_eq!(
+        groups[1]
+            .check_kept(&[true, false, true, true, true])
+            .unwrap(),
+        4
+    );
     let error = groups[1].check_kept(&[false; 5]).unwrap_err().to_string();
     assert!(error.contains("a -> b.weight"), "{error}");
     let error = groups[2].check_removable().unwrap_err().to_string();
@@ -80,7 +87,10 @@ fn two_readers_are_one_group_and_differ_in_what_they_see() {
     groups[1].check_removable().unwrap();
     // What goes into an operation that nothing is known of stays whole.
     let error = groups[2].check_removable().unwrap_err().to_string();
-    assert!(error.contains("b -> sum") && error.contains("Add"), "{error}");
+    assert!(
+        error.contains("b -> sum") && error.contains("Add"),
+        "{error}"
+    );
     assert!(graph.group("c").unwrap().check_removable().is_err());
     assert!(graph.group("nowhere").is_err());
 }

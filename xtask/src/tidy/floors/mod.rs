@@ -25,7 +25,7 @@ const CORE: &str = "compress-core";
 
 /// The floors of core from below, each with its modules.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("the ground", &["error", "isa"]),
+    ("the ground", &["error", "isa", "shape"]),
     ("kernels", &["kernels"]),
     ("operations", &["ceilings", "linalg", "ops", "rng"]),
     // Every other module.

@@ -26,7 +26,7 @@ pub(super) struct Import {
 /// A path in the code.
 #[derive(Clone, Debug)]
 pub(super) struct Mention {
-    /// Without the first `super` or `self` where these stay within the file.
+    /// Without each `super` that stays within the file.
     pub(super) path: Vec<String>,
     /// From 1.
     pub(super) line: usize,

@@ -1,0 +1,1 @@
+//! Runs: the order of calls, pruned weights, and what is refused.
