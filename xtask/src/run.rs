@@ -1,6 +1,6 @@
 //! One run of an experiment: what the command line asks for, where it writes, what it may read.
 
-mod error;
+pub(crate) mod error;
 mod finish;
 mod stages;
 

@@ -6,7 +6,7 @@ use compress_core::{file, structured};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::run::RunError;
+use crate::run::error::RunError;
 
 /// A folder of stage results. A file appears whole or not at all, so what is there is finished.
 #[derive(Debug)]

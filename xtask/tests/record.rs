@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use compress_core::isa::Isa;
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::train::Samples;
 use compress_format::artifact::Artifact;
 use compress_nn::Mlp;

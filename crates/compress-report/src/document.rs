@@ -1,7 +1,6 @@
 //! What a report says, whatever it is about: the input of every format.
 
 use crate::plots::Svg;
-use crate::{html, markdown};
 
 /// A report, in the order in which it is read. The texts are plain; each format escapes them.
 #[derive(Clone, Debug, Default)]
@@ -21,19 +20,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// The tables as text that can be read as it is, padded to the width of their columns. Figures
-    /// are left out.
-    pub fn markdown(&self) -> String {
-        markdown::render(self)
-    }
-
-    /// All of it as one page that needs no script and no network, on light ground or on dark.
-    pub fn html(&self) -> String {
-        html::render(self)
-    }
-
     /// The sections that have something to show.
-    pub(super) fn filled(&self) -> impl Iterator<Item = &Section> {
+    pub(crate) fn filled(&self) -> impl Iterator<Item = &Section> {
         self.sections.iter().filter(|section| !section.is_empty())
     }
 }

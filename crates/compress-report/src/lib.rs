@@ -83,6 +83,7 @@ mod markdown;
 mod number;
 mod palette;
 pub mod plots;
+mod render;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,8 @@
 //! and one report of all.
 
 use super::lab::Student;
-use super::measure::{self, Measured, Results};
+use super::measure;
+use super::results::{Measured, Results};
 use super::settings::Track;
 use super::setup::Setup;
 use super::summary::{head, mean_error, settings, teachers};

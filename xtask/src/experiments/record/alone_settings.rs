@@ -5,7 +5,8 @@ use compress_quant::schemes::Range;
 use serde::Serialize;
 
 use super::Options;
-use super::lab::{Lessons, Pruning};
+use super::lab::Pruning;
+use super::lessons::Lessons;
 use super::settings::Track;
 use super::teacher_settings::{TeacherSettings, TransferSettings};
 use crate::data::Shape;

@@ -10,7 +10,7 @@ use compress_quant::schemes::LinearSymmetric;
 use super::alone::{Alone, Variant};
 use super::alone_settings::{DENSE_GOAL, DenseSettings, Rounding};
 use super::lab::{Plan, Student};
-use super::measure::Measured;
+use super::results::Measured;
 use super::setup::Setup;
 use super::summary::{Column, cell, mean, push, push_row, seed_table};
 use crate::experiments::network::of_file;

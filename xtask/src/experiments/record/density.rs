@@ -5,7 +5,7 @@ use compress_prune::Fisher;
 
 use super::alone::{Alone, Variant};
 use super::alone_settings::{DensitySettings, Level, PUBLISHED_BY};
-use super::measure::Measured;
+use super::results::Measured;
 use super::setup::Setup;
 use super::summary::{Column, cell, errors, mean, push, push_row, seed_table};
 use crate::experiments::decoded::nonzero;

@@ -15,7 +15,7 @@ use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, compact};
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::teacher_settings::{TeacherSettings, TransferSettings};
+use super::lessons::Lessons;
 use super::teachers;
 use crate::experiments::network::float_artifact;
 use crate::experiments::rate::Rate;
@@ -23,16 +23,6 @@ use crate::progress::Progress;
 use crate::run::{Run, RunError};
 
 pub(super) type StageError = Box<dyn Error + Send + Sync>;
-
-/// What the students of a track learn from, and in which portions.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Lessons {
-    pub(super) teachers: TeacherSettings,
-    pub(super) transfer: TransferSettings,
-    pub(super) batch: usize,
-    /// What a student's first layer reads the images through.
-    pub(super) front: Option<Pooling>,
-}
 
 /// What a stage leaves: a file, and how training went.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -215,15 +205,6 @@ impl Student {
         let (file, _) = float_artifact(network)?.to_bytes()?;
         Ok(Student { file, epochs })
     }
-}
-
-/// Adds the epochs of a training that goes on from another one.
-pub(super) fn append(epochs: &mut Vec<EpochReport>, later: Vec<EpochReport>) {
-    let first = epochs.len();
-    epochs.extend(later.into_iter().map(|report| EpochReport {
-        epoch: report.epoch + first,
-        ..report
-    }));
 }
 
 /// Positions of so many samples, or of all, in a transfer set of whole copies of the images one

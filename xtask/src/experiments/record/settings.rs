@@ -7,7 +7,8 @@ use compress_format::coding::matrix::geometry::Images;
 use serde::{Deserialize, Serialize};
 
 use super::Options;
-use super::lab::{Lessons, Pruning};
+use super::lab::Pruning;
+use super::lessons::Lessons;
 use super::teacher_settings::{TeacherSettings, TransferSettings};
 use crate::data::Shape;
 use crate::experiments::rate::Rate;

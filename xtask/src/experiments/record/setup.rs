@@ -6,7 +6,8 @@ use std::cell::OnceCell;
 use compress_nn::data::ImageSet;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::lab::{Lab, Lessons, StageError};
+use super::lab::{Lab, StageError};
+use super::lessons::Lessons;
 use super::teachers::{self, Teacher};
 use crate::run::{Run, RunError};
 use crate::store::Store;

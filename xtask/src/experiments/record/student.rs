@@ -18,7 +18,8 @@ use compress_quant::refine::{RefineOptions, refine};
 use ndarray::Array2;
 use serde_json::json;
 
-use super::lab::{Lab, Plan, StageError, Student, append};
+use super::lab::{Lab, Plan, StageError, Student};
+use super::lessons::append;
 use super::ordered::ordered;
 use super::settings::Settings;
 use super::teachers;

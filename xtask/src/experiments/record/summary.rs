@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use compress_format::coding::meter::Part;
 
-use super::measure::{Measured, Results, TeacherErrors};
+use super::results::{Measured, Results, TeacherErrors};
 use super::settings::{Settings, Track};
 use crate::experiments::decoded::{PUBLISHED, Published, percent};
 
