@@ -1,4 +1,4 @@
-//! Modules of a library import downward alone: never in a circle, and never from a floor above.
+//! Modules of a crate import downward alone: never in a circle, and never from a floor above.
 //!
 //! What counts is what a file needs from another file: an import, or a path in its code. A
 //! re-export is followed to the file that defines the item. So a parent that only re-exports its
@@ -12,7 +12,7 @@ mod parse;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use self::circles::circles;
 use self::graph::{Edge, Graph};
@@ -33,18 +33,19 @@ const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
-    let mut crates: BTreeMap<String, Vec<&Source>> = BTreeMap::new();
-    for source in workspace.sources_of_libraries() {
-        let name = source.path.iter().nth(1).unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
-        crates.entry(name).or_default().push(source);
+    let mut crates: BTreeMap<PathBuf, Vec<&Source>> = BTreeMap::new();
+    for source in &workspace.sources {
+        // The folder `src` of a crate under `crates`, or of `xtask`.
+        let mut folders = source.path.ancestors();
+        if let Some(root) = folders.find(|f| f.ends_with("src") && f.iter().count() <= 3) {
+            crates.entry(root.to_owned()).or_default().push(source);
+        }
     }
     let mut findings = Vec::new();
-    for (name, sources) in &crates {
-        let root = Path::new("crates").join(name).join("src");
-        let graph = Graph::new(&root, sources);
+    for (root, sources) in &crates {
+        let graph = Graph::new(root, sources);
         findings.extend(circles(&graph).iter().map(|c| circle_found(&graph, c)));
-        if name == CORE {
+        if root.iter().any(|folder| folder == CORE) {
             findings.extend(upward_imports(&graph));
         }
     }
