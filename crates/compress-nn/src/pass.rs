@@ -3,7 +3,7 @@
 use compress_core::train::{Batch, Loss, Run, Samples};
 use rayon::prelude::*;
 
-use crate::backprop::Backprop;
+use crate::backprop::{Backprop, Ends};
 use crate::layers::CHUNK;
 use crate::learner::{Learner, Workspace};
 use crate::optim::Rates;
@@ -146,14 +146,21 @@ impl Pass<'_> {
             .copied()
             .collect();
         buffers.forward(network, rows, step as u64)?;
-        let (inputs, logits, gradient) = buffers.ends(rows);
+        let Ends {
+            inputs,
+            logits,
+            mut values,
+        } = buffers.ends(rows);
         let batch = Batch {
             inputs,
             labels: &labels,
             indices,
             epoch,
         };
-        let loss = self.loss.evaluate(logits, &batch, gradient)?;
+        let (logits, gradient) = (logits.rows, logits.gradient);
+        let loss = self
+            .loss
+            .evaluate_with(logits, &mut values, &batch, gradient)?;
         if !loss.is_finite() {
             return Err(self.diverged(step, "the loss", loss, rate));
         }

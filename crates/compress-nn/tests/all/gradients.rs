@@ -1,9 +1,11 @@
 //! Backpropagation against finite differences.
 
 use compress_core::network::{Activation, Network};
-use compress_core::train::{ArraySamples, Batch, Fit, Loss, Step, TrainHook};
+use compress_core::train::{ArraySamples, Batch, Fit, Loss};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::support::{Record, keep};
 
 const ROWS: usize = 5;
 
@@ -31,21 +33,6 @@ impl Loss for Squares {
             }
         }
         Ok(sum / n)
-    }
-}
-
-/// Copies the gradients of the first step.
-#[derive(Default)]
-struct Record(Vec<Vec<f32>>);
-
-impl TrainHook for Record {
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> compress_core::Result<()> {
-        self.0 = network
-            .parameters()
-            .iter()
-            .map(|p| p.gradient().to_vec())
-            .collect();
-        Ok(())
     }
 }
 
@@ -142,7 +129,7 @@ fn check(mut network: Mlp, loss: &dyn Loss, objective: Objective) {
             };
             let difference = (at(value + STEP) - at(value - STEP)) / (2.0 * STEP);
             at(value);
-            let gradient = f64::from(record.0[i][j]);
+            let gradient = f64::from(record.0[0][i][j]);
             largest = largest.max(difference.abs());
             assert!(
                 (gradient - difference).abs() < TOLERANCE * (1.0 + difference.abs()),
@@ -201,9 +188,8 @@ fn of_squares_through_an_activation_after_the_last_layer() {
 #[test]
 fn of_a_network_that_reads_some_features_only() {
     let mut network = Mlp::new(&[6, 5, 3], Activation::Gelu, Init::HeNormal, 7, "test").unwrap();
-    network
-        .remove_inputs(&[true, false, true, true, false, true])
-        .unwrap();
+    let marks = [true, false, true, true, false, true];
+    keep(&mut network, "inputs", &marks).unwrap();
     check(network, &CrossEntropy, &cross_entropy);
 }
 
@@ -232,15 +218,12 @@ fn with_dropout_belong_to_the_same_draw_as_the_loss() {
         };
         let mut record = Record::default();
         loss_of(&network, &mut record);
-        let norm: f64 = record
-            .0
-            .iter()
-            .flatten()
-            .map(|&g| f64::from(g).powi(2))
-            .sum();
+        let gradients = &record.0[0];
+        let squares = gradients.iter().flatten().map(|&g| f64::from(g).powi(2));
+        let norm: f64 = squares.sum();
         let moved = |distance: f64| {
             let mut network = network.clone();
-            for (p, g) in network.parameters_mut().into_iter().zip(&record.0) {
+            for (p, g) in network.parameters_mut().into_iter().zip(gradients) {
                 let pairs = p.values_mut().iter_mut().zip(g);
                 pairs.for_each(|(v, g)| *v += distance as f32 * g);
             }

@@ -8,4 +8,5 @@ mod gradients;
 mod hooks;
 mod networks;
 mod sparse;
+mod support;
 mod training;
