@@ -76,11 +76,12 @@ pub struct Run<'h, 'k> {
     hooks: &'h mut [&'k mut dyn TrainHook],
     done: usize,
     total: usize,
-    /// The revision of each hook's mask that `live` is made of; `None` before the first step.
+    /// The revision of each hook's mask that `live` is made of; `None` before it first looked.
     revisions: Option<Vec<Option<u64>>>,
     live: LiveSets,
-    /// Whether the model itself keeps dead weights at zero.
-    held: bool,
+    /// Whether the model itself keeps dead weights at zero; `None` where it was not told yet which
+    /// they are.
+    held: Option<bool>,
 }
 
 impl<'h, 'k> Run<'h, 'k> {
@@ -102,7 +103,7 @@ impl<'h, 'k> Run<'h, 'k> {
             total: total_steps,
             revisions: None,
             live: LiveSets::default(),
-            held: false,
+            held: None,
         }
     }
 
@@ -207,7 +208,7 @@ impl<'h, 'k> Run<'h, 'k> {
         model: &mut M,
         evaluate: impl FnOnce(&M) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut ready = Ok(());
+        let mut ready = self.look(model);
         for hook in self.hooks.iter_mut() {
             ready = ready.and_then(|()| hook.before_evaluation(model, &self.live));
         }
@@ -226,7 +227,8 @@ impl<'h, 'k> Run<'h, 'k> {
     ///
     /// # Errors
     /// Where a hook has not reached what it promised, such as a density.
-    pub fn finish<M: Parameters>(self, model: &mut M) -> Result<()> {
+    pub fn finish<M: Parameters>(mut self, model: &mut M) -> Result<()> {
+        self.look(model)?;
         for hook in self.hooks.iter_mut() {
             hook.finish(model, &self.live, self.done, self.total)?;
         }
@@ -235,11 +237,20 @@ impl<'h, 'k> Run<'h, 'k> {
 
     /// Whether the driver holds dead weights at zero.
     fn zeroes(&self) -> bool {
-        !self.held && !self.live.is_empty()
+        self.held != Some(true) && !self.live.is_empty()
     }
 
-    /// Takes over what hooks have pruned since it last looked.
+    /// Takes over what hooks have pruned since it last looked, and tells the model.
     fn follow<M: Gradients>(&mut self, model: &mut M) -> Result<()> {
+        self.look(model)?;
+        if self.held.is_none() {
+            self.held = Some(model.hold(&self.live)?);
+        }
+        Ok(())
+    }
+
+    /// Takes over what hooks have pruned since it last looked, and zeroes it.
+    fn look<M: Parameters>(&mut self, model: &mut M) -> Result<()> {
         let pruned: Vec<Option<Pruned<'_>>> = self.hooks.iter().map(|h| h.pruned()).collect();
         let revisions: Vec<Option<u64>> = pruned.iter().map(|p| p.map(|p| p.revision)).collect();
         if self.revisions.as_ref() == Some(&revisions) {
@@ -253,7 +264,7 @@ impl<'h, 'k> Run<'h, 'k> {
             }
         }
         self.revisions = Some(revisions);
-        self.held = model.hold(&self.live)?;
+        self.held = None;
         let live = &self.live;
         if !live.is_empty() {
             model.visit_mut(&mut |tensor| zero_dead(live, tensor))?;

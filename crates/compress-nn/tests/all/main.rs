@@ -6,6 +6,7 @@ mod features;
 mod front;
 mod gradients;
 mod hooks;
+mod masks;
 mod networks;
 mod sparse;
 mod support;
