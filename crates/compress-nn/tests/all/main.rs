@@ -11,3 +11,4 @@ mod networks;
 mod sparse;
 mod support;
 mod training;
+mod values;

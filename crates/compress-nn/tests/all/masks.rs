@@ -285,12 +285,12 @@ fn changing_masks_give_the_bits_of_a_plain_loop_over_full_matrices() {
 
 /// Copies values by name, as a loader of compressed tensors does.
 fn load(from: &Mlp, into: &mut dyn Parameters) {
-    let copy = |tensor: compress_core::tensor::TensorMut<'_>| {
+    into.visit_mut(&mut |tensor| {
         let values = parameters::values(from, tensor.name)?;
         tensor.values.copy_from_slice(&values);
         Ok(())
-    };
-    into.visit_mut(&mut { copy }).unwrap();
+    })
+    .unwrap();
 }
 
 #[test]
