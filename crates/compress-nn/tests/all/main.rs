@@ -2,6 +2,7 @@
 
 mod batchwise;
 mod data;
+mod endings;
 mod features;
 mod front;
 mod gradients;
