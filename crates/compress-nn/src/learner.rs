@@ -90,10 +90,8 @@ impl Parameters for Learner<'_> {
 
 impl Gradients for Learner<'_> {
     fn visit_gradients(&mut self, change: &mut Change<'_>) -> compress_core::Result<()> {
-        let parameters = self.network.parameters_mut().into_iter();
-        parameters
-            .map(|p| p.gradient_tensor_mut())
-            .try_for_each(change)
+        let mut parameters = self.network.parameters_mut().into_iter();
+        parameters.try_for_each(|p| change(p.gradient_tensor_mut()))
     }
 
     fn visit_second_moments(&self, see: &mut See<'_>) -> compress_core::Result<()> {

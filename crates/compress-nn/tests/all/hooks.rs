@@ -85,6 +85,38 @@ fn hooks_are_called_in_order_and_backwards_after_the_backward_pass() {
     );
 }
 
+/// What is lent after the backward pass: values, then gradients.
+#[derive(Default)]
+struct Names([Vec<(String, Vec<usize>)>; 2]);
+
+impl TrainHook for Names {
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let [values, gradients] = &mut self.0;
+        training.model.visit(&mut |tensor| {
+            values.push((tensor.name.to_owned(), tensor.shape.to_vec()));
+            tensor.check()
+        })?;
+        training.model.visit_gradients(&mut |gradient| {
+            gradients.push((gradient.name.to_owned(), gradient.shape.to_vec()));
+            gradient.as_ref().check()
+        })
+    }
+}
+
+#[test]
+fn gradients_are_lent_under_the_names_of_the_parameters() {
+    let mut names = Names::default();
+    let mut trainer = Trainer::new(network(), settings(Optimizer::sgd(0.0))).unwrap();
+    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut names];
+    trainer.fit(&data(), &CrossEntropy, hooks).unwrap();
+    let [values, gradients] = names.0;
+    assert_eq!(values, gradients);
+    let expected = network();
+    let expected = expected.parameters().into_iter();
+    let expected = expected.map(|p| (p.name().to_owned(), p.shape().to_vec()));
+    assert_eq!(gradients, Vec::from_iter(expected));
+}
+
 /// Replaces the gradients by ones.
 struct Ones;
 
