@@ -3,7 +3,7 @@
 
 use compress_core::hook::Pruned;
 use compress_core::mask::Mask;
-use compress_core::network::Activation;
+use compress_core::network::{Activation, Parameter};
 use compress_core::parameters::Parameters;
 use compress_core::train::{ArraySamples, Batch, Fit, Loss, TrainHook, Training};
 use compress_core::{Error, Result, rng, structured};
@@ -333,16 +333,16 @@ fn weights_that_live_again_are_trained_again() {
     }
 }
 
-/// The second moments that are shown after each step, and the shapes.
+/// The second moments that are shown after each step.
 #[derive(Default)]
-struct Moments(Vec<Vec<(String, Vec<usize>, Vec<f32>)>>);
+struct Moments(Vec<Vec<Parameter>>);
 
 impl TrainHook for Moments {
     fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
         let mut shown = Vec::new();
         training.model.visit_second_moments(&mut |tensor| {
-            let shape = tensor.shape.to_vec();
-            shown.push((tensor.name.to_owned(), shape, tensor.values.to_vec()));
+            let (shape, values) = (tensor.shape.to_vec(), tensor.values.to_vec());
+            shown.push(Parameter::new(tensor.name, tensor.role, shape, values)?);
             Ok(())
         })?;
         self.0.push(shown);
@@ -374,15 +374,13 @@ fn second_moments_are_those_of_a_dense_run_and_zero_for_dead_weights() {
     for (step, (dense, sparse)) in dense.iter().zip(&sparse).enumerate() {
         assert_eq!((dense.len(), sparse.len()), (6, 6));
         for ((parameter, dense), sparse) in expected.parameters().iter().zip(dense).zip(sparse) {
-            let (name, shape, moments) = sparse;
-            assert_eq!(
-                (name.as_str(), shape.as_slice()),
-                (parameter.name(), parameter.shape())
-            );
-            assert_eq!(moments.len(), parameter.values().len());
+            let name = parameter.name();
+            for moments in [dense, sparse] {
+                assert_eq!((moments.name(), moments.shape()), (name, parameter.shape()));
+            }
             // What a mask by hand leaves in the moments of dead weights decays slowly.
             let keep = pruner.now.of(name).map(|tensor| &tensor.keep);
-            for (i, (sparse, dense)) in moments.iter().zip(&dense.2).enumerate() {
+            for (i, (sparse, dense)) in sparse.values().iter().zip(dense.values()).enumerate() {
                 let dies = keep.is_some_and(|keep| !keep[i]);
                 match dies && step >= 20 {
                     true => assert_eq!(*sparse, 0.0),
