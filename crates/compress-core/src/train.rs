@@ -28,7 +28,74 @@ pub struct Batch<'a> {
     pub epoch: u64,
 }
 
-/// A loss, averaged over the batch.
+/// A value of the model that a loss reads beside the logits, and the place of its gradient.
+#[derive(Debug)]
+pub struct Value<'a> {
+    /// What the model computed, `[batch, features]`, row-major. In training it is what the next
+    /// layer reads: after dropout.
+    pub rows: ArrayView2<'a, f32>,
+    /// The gradient of the loss with respect to `rows`, of the same shape, for the loss to write.
+    pub gradient: ArrayViewMut2<'a, f32>,
+}
+
+/// A loss, averaged over the batch: a function of arrays, which gives a gradient for each.
+///
+/// Most losses read the logits alone, and implement [`Loss::evaluate`]. One that also reads what
+/// layers give, as hints and attention do, names those values in [`Loss::reads_values`] and
+/// implements [`Loss::evaluate_with`].
+///
+/// # Examples
+///
+/// Cross-entropy, and a penalty on what the first layer gives:
+///
+/// ```
+/// use compress_core::ops::cross_entropy::cross_entropy;
+/// use compress_core::train::{Batch, Loss, Value, given};
+/// use ndarray::{ArrayView2, ArrayViewMut2, array};
+///
+/// struct Quiet;
+///
+/// impl Loss for Quiet {
+///     fn reads_values(&self) -> Vec<&str> {
+///         vec!["layers.0"]
+///     }
+///
+///     fn evaluate(
+///         &self,
+///         logits: ArrayView2<'_, f32>,
+///         batch: &Batch<'_>,
+///         gradient: ArrayViewMut2<'_, f32>,
+///     ) -> compress_core::Result<f32> {
+///         self.evaluate_with(logits, &mut [], batch, gradient)
+///     }
+///
+///     fn evaluate_with(
+///         &self,
+///         logits: ArrayView2<'_, f32>,
+///         values: &mut [Value<'_>],
+///         batch: &Batch<'_>,
+///         gradient: ArrayViewMut2<'_, f32>,
+///     ) -> compress_core::Result<f32> {
+///         let [hidden] = given(values)?;
+///         hidden.gradient.assign(&hidden.rows);
+///         let penalty = 0.5 * hidden.rows.iter().map(|y| y * y).sum::<f32>();
+///         let loss = cross_entropy(logits, batch.labels, batch.indices, gradient)?;
+///         Ok(loss as f32 + penalty)
+///     }
+/// }
+///
+/// let (logits, hidden) = (array![[0.0, 0.0]], array![[3.0, 4.0]]);
+/// let [mut gradient, mut hidden_gradient] = [array![[0.0, 0.0]], array![[0.0, 0.0]]];
+/// let inputs = array![[0.0]];
+/// let batch = Batch { inputs: inputs.view(), labels: &[1], indices: &[0], epoch: 0 };
+/// let mut value = Value { rows: hidden.view(), gradient: hidden_gradient.view_mut() };
+/// let values = std::slice::from_mut(&mut value);
+/// let loss = Quiet.evaluate_with(logits.view(), values, &batch, gradient.view_mut())?;
+/// assert!((loss - (2.0_f32.ln() + 12.5)).abs() < 1e-6);
+/// assert_eq!(hidden_gradient, hidden);
+/// assert!(Quiet.evaluate(logits.view(), &batch, gradient.view_mut()).is_err());
+/// # Ok::<(), compress_core::Error>(())
+/// ```
 pub trait Loss: Sync {
     /// Whether it reads [`Batch::inputs`]. If not, a training loop need not keep inputs that the
     /// network does not use.
@@ -36,14 +103,69 @@ pub trait Loss: Sync {
         true
     }
 
+    /// The values of the model's graph that it reads beside the logits, each once: such as
+    /// `layers.0`, what that layer gives after its activation. None by default.
+    fn reads_values(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// Returns the loss and writes its gradient with respect to `logits` `[batch, outputs]` into
     /// `gradient`, of the same shape.
+    ///
+    /// # Errors
+    /// Where it reads values, which are not given here, or shapes disagree.
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,
         batch: &Batch<'_>,
         gradient: ArrayViewMut2<'_, f32>,
     ) -> Result<f32>;
+
+    /// As [`Loss::evaluate`], given the values of [`Loss::reads_values`] in their order. It writes
+    /// the gradient of each.
+    ///
+    /// # Errors
+    /// Where the values are not those, or shapes disagree.
+    fn evaluate_with(
+        &self,
+        logits: ArrayView2<'_, f32>,
+        values: &mut [Value<'_>],
+        batch: &Batch<'_>,
+        gradient: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32> {
+        let _ = values;
+        self.evaluate(logits, batch, gradient)
+    }
+}
+
+/// The values that a loss was given, where there are as many as it reads.
+///
+/// # Errors
+/// Where there are more or fewer.
+pub fn given<'v, 'a, const N: usize>(
+    values: &'v mut [Value<'a>],
+) -> Result<&'v mut [Value<'a>; N]> {
+    Error::check_shape("values that the loss reads", &[N], &[values.len()])?;
+    values.try_into().map_err(Error::other)
+}
+
+/// Fails where `loss` reads values of the model: for a training loop that shows it none.
+///
+/// # Errors
+/// Names the values.
+pub fn no_values(loss: &(impl Loss + ?Sized)) -> Result<()> {
+    match loss.reads_values().as_slice() {
+        [] => Ok(()),
+        names => {
+            let names = names.join(", ");
+            let expected = "none, since only the logits are given";
+            Err(Error::invalid(
+                "the values that the loss reads",
+                names,
+                expected,
+            ))
+        }
+    }
 }
 
 /// Reports one pass over the samples.
@@ -77,6 +199,10 @@ pub trait Fit {
     fn network(&self) -> &dyn Forward;
 
     /// Trains the network on `data` with `loss`, calling `hooks`.
+    ///
+    /// # Errors
+    /// Before the first step: where the loss reads values that the network does not have, or that
+    /// this way of training does not show. Those of the data, the loss and the hooks.
     fn fit(
         &mut self,
         data: &dyn Samples,

@@ -6,13 +6,14 @@ use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::kernels::sparse_layer;
 use compress_core::network::{Activation, Forward};
 use compress_core::ops::elementwise;
-use compress_core::train::{FeatureMajor, Loss};
+use compress_core::train::{FeatureMajor, Loss, Value};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::layers::activation::{self, Saved, saves};
 use crate::layers::dense;
 use crate::layers::dropout::Dropout;
 use crate::rows::{by_feature, by_feature_mut, first, first_mut, values_mut};
+use crate::shown::{Order, Shown};
 use crate::sparse::Sparse;
 use crate::{Mlp, Settings, optim};
 
@@ -33,9 +34,19 @@ pub(crate) struct Backprop {
     /// The layers of few live weights. While there is one, the buffers of all layers hold
     /// `[outputs, rows]` rather than `[rows, outputs]`.
     pub(crate) sparse: Sparse,
-    /// `[capacity, classes]`: the logits and their gradient row by row, as a loss reads them. Only
-    /// where the buffers hold them in another order.
-    ends: Option<[Array2<f32>; 2]>,
+    /// The logits, where the buffers do not hold them row by row.
+    logits: Option<Shown>,
+    /// The layers whose outputs the loss reads, in its order.
+    shown: Vec<(usize, Shown)>,
+}
+
+/// What a loss is given of a batch.
+pub(crate) struct Ends<'a> {
+    /// Empty rows where only few features were read.
+    pub(crate) inputs: ArrayView2<'a, f32>,
+    pub(crate) logits: Value<'a>,
+    /// The layers' outputs that it reads.
+    pub(crate) values: Vec<Value<'a>>,
 }
 
 /// What a layer leaves for its backward pass.
@@ -93,16 +104,32 @@ impl Backprop {
             layers: layers.collect(),
             input_dropout,
             sparse: Sparse::default(),
-            ends: None,
+            logits: None,
+            shown: Vec::new(),
         }
     }
 
+    /// Also shows the loss what these layers give.
+    pub(crate) fn showing(mut self, layers: &[usize]) -> Self {
+        let of = |&index: &usize| {
+            let (capacity, features) = self.layers[index].output.dim();
+            (index, Shown::new(capacity, features))
+        };
+        self.shown = layers.iter().map(of).collect();
+        self
+    }
+
     /// Takes over which weights are live from now on.
-    pub(crate) fn hold(&mut self, live: &LiveSets, network: &Mlp, optimizer: &mut optim::State) {
+    pub(crate) fn hold(
+        &mut self,
+        live: &LiveSets,
+        network: &mut Mlp,
+        optimizer: &mut optim::State,
+    ) {
         self.sparse.hold(live, network, optimizer);
-        let shape = self.layers.last().map(|layer| layer.output.raw_dim());
-        let shape = shape.filter(|_| self.sparse.any());
-        self.ends = shape.map(|shape| [Array2::zeros(shape), Array2::zeros(shape)]);
+        let last = self.layers.last().filter(|_| self.sparse.any());
+        let shape = last.map(|layer| layer.output.dim());
+        self.logits = shape.map(|(capacity, classes)| Shown::new(capacity, classes));
     }
 
     /// The first `rows` rows of the batch, to fill.
@@ -115,31 +142,25 @@ impl Backprop {
         first(&self.inputs, rows)
     }
 
-    /// What a loss needs: inputs (empty where only few features were read), logits, and the
-    /// gradient of the logits to fill.
-    pub(crate) fn ends(
-        &mut self,
-        rows: usize,
-    ) -> (
-        ArrayView2<'_, f32>,
-        ArrayView2<'_, f32>,
-        ArrayViewMut2<'_, f32>,
-    ) {
+    /// What the loss is given, with the places of its gradients to write.
+    pub(crate) fn ends(&mut self, rows: usize) -> Ends<'_> {
         let last = self.layers.len() - 1;
-        let Buffers {
-            output, gradient, ..
-        } = &mut self.layers[last];
-        let (output, gradient) = match &mut self.ends {
-            Some([logits, gradient]) => (logits, gradient),
-            None => (output, gradient),
+        let layer = &mut self.layers[last];
+        let logits = match &mut self.logits {
+            Some(logits) => logits.value(rows),
+            None => Value {
+                rows: first(&layer.output, rows),
+                gradient: first_mut(&mut layer.gradient, rows),
+            },
         };
         let inputs = first(&self.inputs, rows);
         let (whole, none) = inputs.split_at(Axis(1), inputs.ncols());
-        (
-            if self.reads_batch { whole } else { none },
-            first(output, rows),
-            first_mut(gradient, rows),
-        )
+        let shown = self.shown.iter_mut();
+        Ends {
+            inputs: if self.reads_batch { whole } else { none },
+            logits,
+            values: shown.map(|(_, shown)| shown.value(rows)).collect(),
+        }
     }
 
     /// Whether only some features of a batch are used, and the first layer reads them unchanged.
@@ -178,9 +199,40 @@ impl Backprop {
 
     /// Runs what was read through `network`. `step` seeds the dropout.
     pub(crate) fn forward(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
-        if self.sparse.any() {
-            return self.forward_by_feature(network, rows, step);
+        let order = self.order();
+        match order {
+            Order::ByRow => self.forward_by_row(network, rows, step)?,
+            Order::ByFeature => self.forward_by_feature(network, rows, step)?,
         }
+        if let (Some(logits), Some(last)) = (&mut self.logits, self.layers.last()) {
+            logits.take(&last.output, rows, order)?;
+        }
+        for (index, shown) in &mut self.shown {
+            shown.take(&self.layers[*index].output, rows, order)?;
+        }
+        Ok(())
+    }
+
+    /// Computes the gradients of all parameters from those that the loss has written (see
+    /// [`Backprop::ends`]).
+    pub(crate) fn backward(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
+        match self.order() {
+            Order::ByRow => self.backward_by_row(network, rows),
+            Order::ByFeature => self.backward_by_feature(network, rows),
+        }
+    }
+
+    fn order(&self) -> Order {
+        match self.sparse.any() {
+            true => Order::ByFeature,
+            false => Order::ByRow,
+        }
+    }
+}
+
+/// The passes for activations that lie row by row.
+impl Backprop {
+    fn forward_by_row(&mut self, network: &Mlp, rows: usize, step: u64) -> Result<()> {
         let mut x = self.read.as_ref().unwrap_or(&self.inputs);
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let (weight, bias) = network.layer(index);
@@ -192,14 +244,11 @@ impl Backprop {
         Ok(())
     }
 
-    /// Computes the gradients of all parameters from that of the logits (see [`Backprop::ends`]).
-    pub(crate) fn backward(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
-        if self.sparse.any() {
-            return self.backward_by_feature(network, rows);
-        }
+    fn backward_by_row(&mut self, network: &mut Mlp, rows: usize) -> Result<()> {
         for index in (0..self.layers.len()).rev() {
             let (before, from) = self.layers.split_at_mut(index);
             let layer = &mut from[0];
+            add_shown(&self.shown, index, layer, rows, Order::ByRow)?;
             layer.deactivate(rows)?;
             let dy = first(&layer.gradient, rows);
             let x = match before.last() {
@@ -226,7 +275,6 @@ impl Backprop {
             read,
             layers,
             sparse,
-            ends,
             ..
         } = self;
         sparse.gather_values(network);
@@ -246,10 +294,6 @@ impl Backprop {
             }
             layer.activate(rows, step)?;
         }
-        if let (Some([logits, _]), Some(last)) = (ends, layers.last()) {
-            let from = by_feature(&last.output, rows)?;
-            first_mut(logits, rows).assign(&from.reversed_axes());
-        }
         Ok(())
     }
 
@@ -259,17 +303,18 @@ impl Backprop {
             read,
             layers,
             sparse,
-            ends,
+            logits,
+            shown,
             ..
         } = self;
         let batch = first(read.as_ref().unwrap_or(inputs), rows);
-        if let (Some([_, gradient]), Some(last)) = (ends, layers.last_mut()) {
-            let mut to = by_feature_mut(&mut last.gradient, rows)?;
-            to.assign(&first(gradient, rows).reversed_axes());
+        if let (Some(logits), Some(last)) = (logits, layers.last_mut()) {
+            logits.give_gradient(&mut last.gradient, rows)?;
         }
         for index in (0..layers.len()).rev() {
             let (before, from) = layers.split_at_mut(index);
             let layer = &mut from[0];
+            add_shown(shown, index, layer, rows, Order::ByFeature)?;
             layer.deactivate(rows)?;
             let dy = by_feature(&layer.gradient, rows)?;
             let (weight, bias) = network.layer_mut(index);
@@ -291,6 +336,19 @@ impl Backprop {
         }
         Ok(())
     }
+}
+
+/// Adds the loss's gradient of the output of layer `index`, where the loss reads it.
+fn add_shown(
+    shown: &[(usize, Shown)],
+    index: usize,
+    layer: &mut Buffers,
+    rows: usize,
+    order: Order,
+) -> Result<()> {
+    let here = shown.iter().filter(|(read, _)| *read == index);
+    here.map(|(_, shown)| shown)
+        .try_for_each(|shown| shown.add_gradient(&mut layer.gradient, rows, order))
 }
 
 impl Buffers {

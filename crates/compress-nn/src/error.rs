@@ -9,7 +9,7 @@ pub enum Error {
     /// An error of the contracts: shapes, settings, labels, empty data, files.
     #[error(transparent)]
     Core(#[from] compress_core::Error),
-    /// The loss or a weight is no longer a finite number.
+    /// The loss, the gradient of a layer's output or a weight is no longer a finite number.
     #[error(
         "training diverged in epoch {epoch} at step {step}: {what} is {value}; \
          the learning rate was {learning_rate}, try a lower one"
@@ -17,9 +17,10 @@ pub enum Error {
     Diverged {
         /// From 0.
         epoch: usize,
-        /// Steps done before this one, over all epochs.
+        /// Steps done before, over all epochs. Weights themselves are looked at after an epoch, so
+        /// that one of them may have gone wrong some steps before.
         step: usize,
-        /// The loss, or the name of the parameter.
+        /// The loss, the gradient or the parameter.
         what: String,
         /// What it has become.
         value: f32,

@@ -4,8 +4,6 @@ use compress_core::network::Forward;
 use compress_core::rng;
 use compress_core::train::{EpochReport, Fit, FitReport, Loss, Run, Samples, TrainHook};
 
-use crate::backprop::Backprop;
-use crate::batchwise::Batchwise;
 use crate::checkpoint::Checkpoint;
 use crate::learner::Workspace;
 use crate::optim::{self, Rates};
@@ -40,12 +38,9 @@ fn run(
     check(trainer, data)?;
     let batch = trainer.settings.batch_size.min(data.len());
     let rates = rates(trainer, data.len().div_ceil(batch))?;
+    let mut workspace = Workspace::new(&trainer.network, &trainer.settings, loss, batch)?;
     let (mut state, done) = begin(trainer, data, hooks)?;
     let mut run = Run::resumed(hooks, done, rates.total_steps);
-    let mut workspace = Workspace {
-        whole: Backprop::new(&trainer.network, &trainer.settings, batch),
-        part: Batchwise::new(&trainer.network, &trainer.settings, batch)?,
-    };
     let mut order = Vec::with_capacity(data.len());
     let epochs = trainer.settings.epochs;
     while state.report.epochs.len() < epochs && !state.report.stopped_early {

@@ -1,12 +1,16 @@
 //! A network that is being trained, as hooks see it.
 
+use compress_core::Error;
 use compress_core::gradients::{Gradients, LiveSets};
+use compress_core::network::Parameter;
 use compress_core::parameters::{Change, Parameters, See};
 use compress_core::tensor::TensorRef;
+use compress_core::train::Loss;
 
 use crate::backprop::Backprop;
 use crate::batchwise::Batchwise;
-use crate::optim::{self, moments::Moments};
+use crate::optim;
+use crate::shown::layers_read;
 use crate::{Mlp, Result, Settings};
 
 /// The buffers that the steps of a run work in.
@@ -15,6 +19,31 @@ pub(crate) struct Workspace {
     pub(crate) whole: Backprop,
     /// Batchwise dropout, where each step trains only some of the neurons.
     pub(crate) part: Option<Batchwise>,
+}
+
+impl Workspace {
+    /// Buffers for batches of up to `capacity` rows, which also show `loss` the values that it
+    /// reads.
+    ///
+    /// # Errors
+    /// Where the network has no such value, or batchwise dropout leaves only a part of it.
+    pub(crate) fn new(
+        network: &Mlp,
+        settings: &Settings,
+        loss: &dyn Loss,
+        capacity: usize,
+    ) -> Result<Self> {
+        let part = Batchwise::new(network, settings, capacity)?;
+        let shown = layers_read(network, loss)?;
+        if part.is_some() && !shown.is_empty() {
+            let what = "batchwise_dropout";
+            let expected =
+                "unset where the loss reads layers' outputs: a step computes a part of them";
+            return Err(Error::invalid(what, true, expected).into());
+        }
+        let whole = Backprop::new(network, settings, capacity).showing(&shown);
+        Ok(Workspace { whole, part })
+    }
 }
 
 /// A network with what its optimizer remembers.
@@ -61,10 +90,8 @@ impl Parameters for Learner<'_> {
 
 impl Gradients for Learner<'_> {
     fn visit_gradients(&mut self, change: &mut Change<'_>) -> compress_core::Result<()> {
-        let parameters = self.network.parameters_mut().into_iter();
-        parameters
-            .map(|p| p.gradient_tensor_mut())
-            .try_for_each(change)
+        let mut parameters = self.network.parameters_mut().into_iter();
+        parameters.try_for_each(|p| change(p.gradient_tensor_mut()))
     }
 
     fn visit_second_moments(&self, see: &mut See<'_>) -> compress_core::Result<()> {
@@ -72,24 +99,22 @@ impl Gradients for Learner<'_> {
             weights, biases, ..
         } = &*self.optimizer;
         let sparse = &self.workspace.whole.sparse;
-        let moments = weights.iter().zip(biases);
-        for (index, (pair, (weight, bias))) in self.network.pairs().iter().zip(moments).enumerate()
-        {
+        let mut show = |parameter: &Parameter, values: &[f32]| {
+            see(TensorRef {
+                values,
+                ..parameter.tensor()
+            })
+        };
+        let pairs = self.network.pairs().iter().zip(weights.iter().zip(biases));
+        for (index, (pair, (weight, bias))) in pairs.enumerate() {
             if weight.second.is_empty() {
                 continue;
             }
-            let mut show =
-                |tensor: TensorRef<'_>, values: &[f32]| see(TensorRef { values, ..tensor });
             match sparse.layer(index) {
-                Some(layer) => {
-                    let mut dense = weight.clone();
-                    layer.give_back(&mut dense);
-                    let Moments { second, .. } = dense;
-                    show(pair.weight.tensor(), &second)?;
-                }
-                None => show(pair.weight.tensor(), &weight.second)?,
+                Some(layer) => show(&pair.weight, &layer.second_moments())?,
+                None => show(&pair.weight, &weight.second)?,
             }
-            show(pair.bias.tensor(), &bias.second)?;
+            show(&pair.bias, &bias.second)?;
         }
         Ok(())
     }

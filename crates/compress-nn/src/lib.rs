@@ -52,6 +52,7 @@ mod pass;
 mod ranges;
 mod rows;
 mod settings;
+mod shown;
 mod sparse;
 mod state;
 mod trainer;

@@ -3,7 +3,7 @@
 use compress_core::train::{Batch, Loss, Run, Samples};
 use rayon::prelude::*;
 
-use crate::backprop::Backprop;
+use crate::backprop::{Backprop, Ends};
 use crate::layers::CHUNK;
 use crate::learner::{Learner, Workspace};
 use crate::optim::Rates;
@@ -108,8 +108,9 @@ impl Pass<'_> {
             }
             None => self.gradients(network, indices, at, whole)?,
         };
-        // Where the gradient of a product is not finite, that of its bias is not either.
-        for pair in network.pairs() {
+        // Where the gradient of a product is not finite, that of its bias is not either. The last
+        // layer's comes first in the backward pass.
+        for pair in network.pairs().iter().rev() {
             if let Some(value) = pair.bias.gradient().iter().find(|g| !g.is_finite()) {
                 let what = format!("the gradient of {}", pair.bias.name());
                 return Err(self.diverged(step, &what, *value, rate));
@@ -146,14 +147,21 @@ impl Pass<'_> {
             .copied()
             .collect();
         buffers.forward(network, rows, step as u64)?;
-        let (inputs, logits, gradient) = buffers.ends(rows);
+        let Ends {
+            inputs,
+            logits,
+            mut values,
+        } = buffers.ends(rows);
         let batch = Batch {
             inputs,
             labels: &labels,
             indices,
             epoch,
         };
-        let loss = self.loss.evaluate(logits, &batch, gradient)?;
+        let (logits, gradient) = (logits.rows, logits.gradient);
+        let loss = self
+            .loss
+            .evaluate_with(logits, &mut values, &batch, gradient)?;
         if !loss.is_finite() {
             return Err(self.diverged(step, "the loss", loss, rate));
         }
@@ -161,7 +169,8 @@ impl Pass<'_> {
         Ok(loss)
     }
 
-    /// A loss may be finite while a weight no longer is: a ReLU that is off hides it.
+    /// A loss may be finite while a weight no longer is: a ReLU that is off hides it. To look at all
+    /// weights after each step would cost a pass over them.
     fn check_weights(&self, network: &Mlp, step: usize, rate: f32) -> Result<()> {
         for parameter in network.parameters() {
             if let Some(value) = parameter.values().iter().find(|v| !v.is_finite()) {

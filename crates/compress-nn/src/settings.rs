@@ -9,7 +9,8 @@ use crate::{Optimizer, Schedule};
 /// Early stopping: when validation ends a run before its last epoch. Needs validation samples.
 ///
 /// The network stays as the last step left it. The weights of an earlier epoch are not restored:
-/// with a pruning hook they would have another density.
+/// with a pruning hook they would have another density. A hook that has not reached what it promised
+/// by then makes the run fail.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EarlyStopping {
     /// How many validations in a row may pass without improvement; at least 1.
@@ -41,7 +42,8 @@ pub struct Settings {
     /// Batchwise dropout: whether all samples of a batch drop the same hidden neurons. Of each
     /// layer the share `dropout_hidden` is dropped, rounded to whole neurons, but at least one
     /// neuron stays. A step then costs as much as one of the smaller network (Graham et al. 2015,
-    /// 1502.02478). Pruned layers do not become faster still by their sparsity.
+    /// 1502.02478). Pruned layers do not become faster still by their sparsity. A loss that reads
+    /// what layers give is refused: a step computes a part of it.
     pub batchwise_dropout: bool,
     /// Max-norm: after each step, the L2 norm of a neuron's incoming weights is limited to this
     /// (Srivastava et al. 2014, section 5.1).

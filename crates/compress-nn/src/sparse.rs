@@ -36,10 +36,15 @@ pub(crate) struct Sparse {
 
 impl Sparse {
     /// Takes over which weights are live from now on.
-    pub(crate) fn hold(&mut self, live: &LiveSets, network: &Mlp, optimizer: &mut optim::State) {
+    pub(crate) fn hold(
+        &mut self,
+        live: &LiveSets,
+        network: &mut Mlp,
+        optimizer: &mut optim::State,
+    ) {
         self.give_back(optimizer);
-        let pairs = network.pairs().iter().zip(&mut optimizer.weights);
-        let derived = pairs.map(|(pair, moments)| derive(&pair.weight, live, moments));
+        let pairs = network.pairs_mut().iter_mut().zip(&mut optimizer.weights);
+        let derived = pairs.map(|(pair, moments)| derive(&mut pair.weight, live, moments));
         (self.layers, self.marks) = derived.unzip();
         if let Some(first) = self.layers.first().and_then(Option::as_ref) {
             let read = first.live.live_columns().map(|c| (c as usize, c as usize));
@@ -203,9 +208,9 @@ impl Sparse {
 }
 
 /// What is kept of a layer: its live weights where it is sparse, or the marks where it is pruned but
-/// not sparse.
+/// not sparse. Gradients and moments of dead weights become zero.
 fn derive(
-    weight: &Parameter,
+    weight: &mut Parameter,
     live: &LiveSets,
     moments: &mut Moments,
 ) -> (Option<LiveWeights>, Option<Vec<bool>>) {
@@ -213,6 +218,7 @@ fn derive(
     let Some(live) = live.of(weight.name()).filter(|live| live.len() < count) else {
         return (None, None);
     };
+    live.zero_dead(weight.gradient_mut());
     moments.forget(live);
     if is_sparse(live) {
         tracing::debug!(weight = weight.name(), live = live.len(), "sparse");

@@ -26,6 +26,10 @@ pub struct Progress {
 /// Each call of [`Fit::fit`] is a run of its own: the weights continue from their present values,
 /// and the optimizer starts anew. After an error the network is as the failing step left it.
 ///
+/// A loss can read what each layer passes on, after activation and dropout, by the layer's name
+/// ([`Loss::reads_values`]).
+///
+/// [`Loss::reads_values`]: compress_core::train::Loss::reads_values
 /// [`Fit`]: compress_core::train::Fit
 /// [`Fit::fit`]: compress_core::train::Fit::fit
 pub struct Trainer<'a> {

@@ -6,7 +6,9 @@ use compress_core::Result;
 use compress_core::hook::Run;
 use compress_core::network::{Forward, Parameter};
 use compress_core::ops::cross_entropy::cross_entropy;
-use compress_core::train::{Batch, EpochReport, Fit, FitReport, Loss, Samples, TrainHook};
+use compress_core::train::{
+    Batch, EpochReport, Fit, FitReport, Loss, Samples, TrainHook, no_values,
+};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::Chain;
@@ -41,7 +43,8 @@ impl Sgd {
     /// them. Returns the loss of each.
     ///
     /// # Errors
-    /// Those of the data, the loss and the hooks.
+    /// Where the loss reads more of the network than the logits; those of the data, the loss and
+    /// the hooks.
     pub fn run(
         &mut self,
         data: &dyn Samples,
@@ -50,6 +53,7 @@ impl Sgd {
         steps: Range<usize>,
         total_steps: usize,
     ) -> Result<Vec<f32>> {
+        no_values(loss)?;
         let per_epoch = data.len().div_ceil(BATCH);
         let mut run = Run::resumed(hooks, steps.start, total_steps);
         let mut losses = Vec::new();
@@ -152,5 +156,38 @@ impl Loss for CrossEntropy {
         gradient: ArrayViewMut2<'_, f32>,
     ) -> Result<f32> {
         Ok(cross_entropy(logits, batch.labels, batch.indices, gradient)? as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs;
+
+    /// Reads what the first layer gives.
+    struct Hint;
+
+    impl Loss for Hint {
+        fn reads_values(&self) -> Vec<&str> {
+            vec!["layers.0"]
+        }
+
+        fn evaluate(
+            &self,
+            _: ArrayView2<'_, f32>,
+            _: &Batch<'_>,
+            _: ArrayViewMut2<'_, f32>,
+        ) -> Result<f32> {
+            panic!("it was to be refused");
+        }
+    }
+
+    #[test]
+    fn a_loss_that_reads_values_is_refused() {
+        let mut trainer = Sgd::new(Chain::random(&[4, 5, 3], 1));
+        let data = blobs(32, 4, 3, 1);
+        let error = trainer.fit(&data, &Hint, &mut []).unwrap_err().to_string();
+        assert!(error.contains("layers.0"), "{error}");
+        trainer.fit(&data, &CrossEntropy, &mut []).unwrap();
     }
 }

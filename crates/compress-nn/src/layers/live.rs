@@ -58,10 +58,16 @@ impl LiveWeights {
             .zip([&self.moments.first, &self.moments.second])
         {
             dense.fill(0.0);
-            for (&position, &value) in self.positions.iter().zip(live) {
-                dense[position as usize] = value;
-            }
+            scatter(&self.positions, live, dense);
         }
+    }
+
+    /// The second moments in the shape of the weight, row-major; those of dead weights are zero.
+    pub(crate) fn second_moments(&self) -> Vec<f32> {
+        let (n, k) = self.live.dim();
+        let mut dense = vec![0.0; n * k];
+        scatter(&self.positions, &self.moments.second, &mut dense);
+        dense
     }
 
     /// Reads the live values of the parameter.

@@ -17,18 +17,17 @@ pub(super) fn keep(mlp: &mut Mlp, group: &Group, keep: &[bool]) -> Result<()> {
     let kept = keep.iter().filter(|&&k| k).count();
     let mut smaller = Vec::new();
     for member in &group.members {
-        let parameters = mlp.parameters();
-        let found = parameters.iter().find(|p| p.name() == member.tensor);
-        let found = found.ok_or_else(|| parameters::unknown(mlp, &member.tensor))?;
-        let values = keep_along(found.tensor(), member.axis, keep)?;
-        let mut shape = found.shape().to_vec();
-        shape[member.axis] = kept;
-        smaller.push(Parameter::new(found.name(), found.role(), shape, values)?);
+        smaller.push(parameters::with(mlp, &member.tensor, |tensor| {
+            let values = keep_along(tensor, member.axis, keep)?;
+            let mut shape = tensor.shape.to_vec();
+            shape[member.axis] = kept;
+            Parameter::new(tensor.name, tensor.role, shape, values)
+        })?);
     }
     for parameter in smaller {
-        let mut parameters = mlp.parameters_mut();
-        if let Some(place) = parameters.iter_mut().find(|p| p.name() == parameter.name()) {
-            **place = parameter;
+        let mut places = mlp.parameters_mut().into_iter();
+        if let Some(place) = places.find(|p| p.name() == parameter.name()) {
+            *place = parameter;
         }
     }
     mlp.architecture = edited;

@@ -13,13 +13,13 @@ use crate::layers::dense;
 
 impl Parameters for Mlp {
     fn visit(&self, see: &mut See<'_>) -> Result<()> {
-        let parameters = self.parameters().into_iter();
-        parameters.map(|p| p.tensor()).try_for_each(see)
+        let mut parameters = self.parameters().into_iter();
+        parameters.try_for_each(|p| see(p.tensor()))
     }
 
     fn visit_mut(&mut self, change: &mut Change<'_>) -> Result<()> {
-        let parameters = self.parameters_mut().into_iter();
-        parameters.map(|p| p.tensor_mut()).try_for_each(change)
+        let mut parameters = self.parameters_mut().into_iter();
+        parameters.try_for_each(|p| change(p.tensor_mut()))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Batchwise dropout: the loss and the gradients of the network whose dropped neurons are zeroed.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use compress_core::Result;
-use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::{Activation, Network};
-use compress_core::train::{ArraySamples, Batch, Fit, Loss, Step, TrainHook};
+use compress_core::network::Activation;
+use compress_core::train::{ArraySamples, Batch, Fit, Loss, TrainHook, Training};
 use compress_nn::{Init, Mlp, Optimizer, Settings, Trainer};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+
+use crate::support::{Held, mask};
 
 const WIDTHS: [usize; 4] = [6, 10, 7, 3];
 /// Of the hidden layers at a rate of 0.3: 3 of 10 and 2 (2.1) of 7.
@@ -40,12 +41,13 @@ impl Loss for Squares {
 struct Record(Vec<Vec<Array2<f32>>>);
 
 impl TrainHook for Record {
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        let gradient = |p: &&compress_core::network::Parameter| {
-            Array2::from_shape_vec(p.matrix().dim(), p.gradient().to_vec()).unwrap()
-        };
-        self.0
-            .push(network.parameters().iter().map(gradient).collect());
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let mut gradients = Vec::new();
+        training.model.visit_gradients(&mut |gradient| {
+            gradients.push(gradient.as_ref().matrix()?.to_owned());
+            Ok(())
+        })?;
+        self.0.push(gradients);
         Ok(())
     }
 }
@@ -251,24 +253,17 @@ fn one_neuron_is_left_at_any_rate() {
 fn what_is_pruned_stays_zero_and_has_no_gradient() {
     let (before, data) = (network(), data());
     for share in [10, 80] {
-        let mut network = before.clone();
-        let mut marks = Vec::new();
-        for weight in network.parameters_mut().into_iter().step_by(2) {
-            let (n, k) = weight.matrix().dim();
-            let live: Vec<bool> = (0..n * k).map(|i| i * 37 % 100 < share).collect();
-            weight
-                .set_live(Some(Arc::new(Live::new(n, k, &live).unwrap())))
-                .unwrap();
-            marks.push(live);
-        }
+        let mut held = Held(mask(&before, |_, i| i * 37 % 100 < share));
+        let marks = held.0.tensors.iter().map(|tensor| tensor.keep.clone());
+        let marks: Vec<Vec<bool>> = marks.collect();
         let settings = Settings {
             learning_rate: 0.01,
             optimizer: Optimizer::adam(),
             ..settings(10)
         };
         let mut record = Record::default();
-        let mut trainer = Trainer::new(network, settings).unwrap();
-        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut record];
+        let mut trainer = Trainer::new(before.clone(), settings).unwrap();
+        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut record, &mut held];
         trainer.fit(&data, &Squares::default(), hooks).unwrap();
         for gradients in record.0 {
             for (gradient, live) in gradients.iter().step_by(2).zip(&marks) {

@@ -1,16 +1,16 @@
 //! A first layer of few live weights reads just their features: the bits stay those of reading
 //! whole samples, and a loss still gets what it reads.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compress_core::Result;
-use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::{Activation, Network};
+use compress_core::network::Activation;
 use compress_core::train::{ArraySamples, Batch, FeatureMajor, FeatureRow, Fit, Loss, Samples};
 use compress_nn::data::ImageSet;
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::support::{Held, keep, mask};
 
 /// Images of 5 × 8 pixels.
 fn images(count: usize) -> ImageSet {
@@ -98,22 +98,26 @@ impl Loss for Seeing {
     }
 }
 
-/// Of 40 features some are selected, and of the weights behind them every `keep`-th is live.
-fn network(selects: bool, keep: usize) -> Mlp {
+/// Of 40 features some may be selected.
+fn network(selects: bool) -> Mlp {
     let mut mlp = Mlp::new(&[40, 30, 3], Activation::Relu, Init::HeUniform, 3, "t").unwrap();
     if selects {
         let selected: Vec<bool> = (0..40).map(|i| i % 3 != 1).collect();
-        mlp.remove_inputs(&selected).unwrap();
+        keep(&mut mlp, "inputs", &selected).unwrap();
     }
-    let weight = mlp.parameters_mut().swap_remove(0);
-    let (n, k) = (weight.shape()[0], weight.shape()[1]);
-    let marks: Vec<bool> = (0..n * k).map(|i| i.is_multiple_of(keep)).collect();
-    let live = Live::new(n, k, &marks).unwrap();
-    weight.set_live(Some(Arc::new(live))).unwrap();
     mlp
 }
 
-fn trained(network: Mlp, data: &dyn Samples, loss: &dyn Loss, dropout_input: f32) -> Result<Mlp> {
+/// Of the weights of the first layer, every `every`-th is live.
+fn trained(
+    (network, every): (Mlp, usize),
+    data: &dyn Samples,
+    loss: &dyn Loss,
+    dropout_input: f32,
+) -> Result<Mlp> {
+    let mut held = Held(mask(&network, |weight, i| {
+        weight > 0 || i.is_multiple_of(every)
+    }));
     let settings = Settings {
         epochs: 3,
         batch_size: 40,
@@ -122,7 +126,7 @@ fn trained(network: Mlp, data: &dyn Samples, loss: &dyn Loss, dropout_input: f32
         ..Settings::default()
     };
     let mut trainer = Trainer::new(network, settings).unwrap();
-    trainer.fit(data, loss, &mut [])?;
+    trainer.fit(data, loss, &mut [&mut held])?;
     Ok(trainer.into_network())
 }
 
@@ -137,7 +141,7 @@ fn the_bits_are_those_of_whole_samples() {
                     true => &Seeing(sees),
                     false => &CrossEntropy,
                 };
-                let network = trained(network(selects, 11), &data, loss, 0.0).unwrap();
+                let network = trained((network(selects), 11), &data, loss, 0.0).unwrap();
                 let expected = if by_feature && !sees { [0, 9] } else { [9, 0] };
                 assert_eq!(data.reads(), expected);
                 network
@@ -154,9 +158,10 @@ fn the_bits_are_those_of_whole_samples() {
 #[test]
 fn samples_are_read_whole_where_much_of_them_is_used() {
     let images = images(90);
-    for (keep, dropout_input) in [(2, 0.0), (11, 0.2)] {
+    for (every, dropout_input) in [(2, 0.0), (11, 0.2)] {
         let data = Counted::new(&images, true);
-        trained(network(true, keep), &data, &CrossEntropy, dropout_input).unwrap();
+        let thin = (network(true), every);
+        trained(thin, &data, &CrossEntropy, dropout_input).unwrap();
         assert_eq!(data.reads(), [9, 0]);
     }
 }
@@ -209,7 +214,8 @@ impl FeatureMajor for Spoilt {
 fn a_feature_that_is_not_finite_is_named() {
     let labels = vec![1; 60];
     let samples = ArraySamples::new(Array2::from_elem((60, 40), 0.5), labels).unwrap();
-    let error = trained(network(true, 11), &Spoilt(samples), &CrossEntropy, 0.0).unwrap_err();
+    let thin = (network(true), 11);
+    let error = trained(thin, &Spoilt(samples), &CrossEntropy, 0.0).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("feature 33 of sample 13"), "{text}");
 }

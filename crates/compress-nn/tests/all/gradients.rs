@@ -1,9 +1,12 @@
 //! Backpropagation against finite differences.
 
+use compress_core::Result;
 use compress_core::network::{Activation, Network};
-use compress_core::train::{ArraySamples, Batch, Fit, Loss, Step, TrainHook};
+use compress_core::train::{ArraySamples, Batch, Fit, Loss, TrainHook, Value, given};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::support::{Held, Record, keep, mask};
 
 const ROWS: usize = 5;
 
@@ -16,7 +19,7 @@ impl Loss for Squares {
         logits: ArrayView2<'_, f32>,
         batch: &Batch<'_>,
         mut gradient: ArrayViewMut2<'_, f32>,
-    ) -> compress_core::Result<f32> {
+    ) -> Result<f32> {
         let n = logits.nrows() as f32;
         let mut sum = 0.0;
         for ((row, &index), mut out) in logits
@@ -34,21 +37,6 @@ impl Loss for Squares {
     }
 }
 
-/// Copies the gradients of the first step.
-#[derive(Default)]
-struct Record(Vec<Vec<f32>>);
-
-impl TrainHook for Record {
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> compress_core::Result<()> {
-        self.0 = network
-            .parameters()
-            .iter()
-            .map(|p| p.gradient().to_vec())
-            .collect();
-        Ok(())
-    }
-}
-
 fn act(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Identity => x,
@@ -61,13 +49,15 @@ fn act(activation: Activation, x: f64) -> f64 {
     }
 }
 
-/// The network in f64, written out independently: parameters in order, one sample.
-fn forward(network: &Mlp, parameters: &[Vec<f64>], x: &[f64]) -> Vec<f64> {
+/// What each layer of the network gives, in f64, written out independently: parameters in order,
+/// one sample.
+fn forward(network: &Mlp, parameters: &[Vec<f64>], x: &[f64]) -> Vec<Vec<f64>> {
     let architecture = network.architecture();
     let mut x = match &architecture.selected {
         Some(selected) => selected.iter().map(|&i| x[i as usize]).collect(),
         None => x.to_vec(),
     };
+    let mut all = Vec::new();
     for (i, layer) in architecture.layers.iter().enumerate() {
         let (w, b) = (&parameters[2 * i], &parameters[2 * i + 1]);
         x = (0..layer.outputs)
@@ -77,11 +67,13 @@ fn forward(network: &Mlp, parameters: &[Vec<f64>], x: &[f64]) -> Vec<f64> {
                 act(layer.activation, sum)
             })
             .collect();
+        all.push(x.clone());
     }
-    x
+    all
 }
 
-type Objective<'a> = &'a dyn Fn(&[f64], usize) -> f64;
+/// The loss of one sample, given what each layer gives and the sample's number.
+type Objective<'a> = &'a dyn Fn(&[Vec<f64>], usize) -> f64;
 
 fn mean_loss(network: &Mlp, parameters: &[Vec<f64>], data: &ArraySamples, loss: Objective) -> f64 {
     let rows = data.inputs().nrows();
@@ -106,7 +98,17 @@ fn data(features: usize) -> ArraySamples {
 /// Compares every gradient with central differences in f64. The step of 1e-5 leaves a truncation
 /// error near 1e-10; what is left is the f32 pass: a few dozen roundings of 6e-8 on terms of
 /// order one.
-fn check(mut network: Mlp, loss: &dyn Loss, objective: Objective) {
+fn check(network: Mlp, loss: &dyn Loss, objective: Objective) {
+    check_live(network, loss, objective, &|_, _| true);
+}
+
+/// As [`check`], where only these positions of each weight, counted from 0, are live.
+fn check_live(
+    mut network: Mlp,
+    loss: &dyn Loss,
+    objective: Objective,
+    live: &dyn Fn(usize, usize) -> bool,
+) {
     const STEP: f64 = 1e-5;
     const TOLERANCE: f64 = 3e-6;
     // Biases that are not zero, so that no ReLU sits at its corner.
@@ -115,6 +117,8 @@ fn check(mut network: Mlp, loss: &dyn Loss, objective: Objective) {
             *v += 0.05 * ((i + 3 * j) % 5) as f32 - 0.08;
         }
     }
+    let mask = mask(&network, live);
+    mask.apply(&mut network).unwrap();
     let data = data(network.architecture().features);
     let mut parameters: Vec<Vec<f64>> = network
         .parameters()
@@ -129,12 +133,18 @@ fn check(mut network: Mlp, loss: &dyn Loss, objective: Objective) {
     };
     let mut record = Record::default();
     let mut trainer = Trainer::new(network.clone(), settings).unwrap();
-    let report = trainer.fit(&data, loss, &mut [&mut record]).unwrap();
+    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut Held(mask.clone()), &mut record];
+    let report = trainer.fit(&data, loss, hooks).unwrap();
     let expected = mean_loss(&network, &parameters, &data, objective);
     assert!((f64::from(report.epochs[0].training_loss) - expected).abs() < TOLERANCE);
     let mut largest = 0.0_f64;
     for i in 0..parameters.len() {
+        let name = network.parameters()[i].name();
         for j in 0..parameters[i].len() {
+            if mask.of(name).is_some_and(|tensor| !tensor.keep[j]) {
+                assert_eq!(record.0[0][i][j], 0.0, "{name}, value {j} is dead");
+                continue;
+            }
             let value = parameters[i][j];
             let mut at = |v| {
                 parameters[i][j] = v;
@@ -142,11 +152,11 @@ fn check(mut network: Mlp, loss: &dyn Loss, objective: Objective) {
             };
             let difference = (at(value + STEP) - at(value - STEP)) / (2.0 * STEP);
             at(value);
-            let gradient = f64::from(record.0[i][j]);
+            let gradient = f64::from(record.0[0][i][j]);
             largest = largest.max(difference.abs());
             assert!(
                 (gradient - difference).abs() < TOLERANCE * (1.0 + difference.abs()),
-                "parameter {i}, value {j}: {gradient} but {difference}"
+                "{name}, value {j}: {gradient} but {difference}"
             );
         }
     }
@@ -160,7 +170,8 @@ const ACTIVATIONS: [Activation; 4] = [
     Activation::Tanh,
 ];
 
-fn cross_entropy(logits: &[f64], row: usize) -> f64 {
+fn cross_entropy(layers: &[Vec<f64>], row: usize) -> f64 {
+    let logits = &layers[layers.len() - 1];
     let sum: f64 = logits.iter().map(|x| x.exp()).sum();
     sum.ln() - logits[row % 3]
 }
@@ -169,9 +180,9 @@ fn target() -> Array2<f32> {
     Array2::from_shape_fn((ROWS, 3), |(r, c)| (r as f32 - c as f32) / 4.0)
 }
 
-fn squares(outputs: &[f64], row: usize) -> f64 {
+fn squares(layers: &[Vec<f64>], row: usize) -> f64 {
     let target = target();
-    let pairs = outputs.iter().zip(target.row(row));
+    let pairs = layers[layers.len() - 1].iter().zip(target.row(row));
     pairs.map(|(y, &t)| 0.5 * (y - f64::from(t)).powi(2)).sum()
 }
 
@@ -201,20 +212,94 @@ fn of_squares_through_an_activation_after_the_last_layer() {
 #[test]
 fn of_a_network_that_reads_some_features_only() {
     let mut network = Mlp::new(&[6, 5, 3], Activation::Gelu, Init::HeNormal, 7, "test").unwrap();
-    network
-        .remove_inputs(&[true, false, true, true, false, true])
-        .unwrap();
+    let marks = [true, false, true, true, false, true];
+    keep(&mut network, "inputs", &marks).unwrap();
     check(network, &CrossEntropy, &cross_entropy);
+}
+
+/// Half the squared distance of the logits to a target, and of what the first layer gives to ½; and
+/// the sum of what the first layer gives times that of the second. Averaged over the batch.
+struct Hints(Array2<f32>);
+
+impl Loss for Hints {
+    fn reads_values(&self) -> Vec<&str> {
+        vec!["layers.1", "layers.0"]
+    }
+
+    fn evaluate(
+        &self,
+        logits: ArrayView2<'_, f32>,
+        batch: &Batch<'_>,
+        gradient: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32> {
+        self.evaluate_with(logits, &mut [], batch, gradient)
+    }
+
+    fn evaluate_with(
+        &self,
+        logits: ArrayView2<'_, f32>,
+        values: &mut [Value<'_>],
+        batch: &Batch<'_>,
+        gradient: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32> {
+        let [second, first] = given(values)?;
+        assert!(first.rows.is_standard_layout() && second.rows.is_standard_layout());
+        let n = logits.nrows() as f32;
+        let mut loss = Squares(self.0.clone()).evaluate(logits, batch, gradient)?;
+        for row in 0..logits.nrows() {
+            let (a, b) = (first.rows.row(row), second.rows.row(row));
+            let (sum_a, sum_b) = (a.sum(), b.sum());
+            let distance: f32 = a.iter().map(|y| 0.5 * (y - 0.5) * (y - 0.5)).sum();
+            loss += (distance + sum_a * sum_b) / n;
+            let to = first.gradient.row_mut(row).into_iter().zip(a);
+            to.for_each(|(g, y)| *g = (y - 0.5 + sum_b) / n);
+            second.gradient.row_mut(row).fill(sum_a / n);
+        }
+        Ok(loss)
+    }
+}
+
+fn hints(layers: &[Vec<f64>], row: usize) -> f64 {
+    let sum = |layer: &[f64]| layer.iter().sum::<f64>();
+    let distance = layers[0].iter().map(|y| 0.5 * (y - 0.5).powi(2));
+    squares(layers, row) + distance.sum::<f64>() + sum(&layers[0]) * sum(&layers[1])
+}
+
+#[test]
+fn of_a_loss_that_reads_two_layers_and_the_logits() {
+    for activation in ACTIVATIONS {
+        let network = Mlp::new(&[4, 6, 5, 3], activation, Init::XavierNormal, 3, "test").unwrap();
+        check(network, &Hints(target()), &hints);
+    }
+}
+
+#[test]
+fn of_a_loss_that_reads_layers_of_few_live_weights() {
+    let widths = [12, 10, 8, 3];
+    // Sparse layers alone, one among dense ones, and one that is masked but not sparse.
+    let kinds: [&dyn Fn(usize, usize) -> bool; 4] = [
+        &|_, i| i % 8 == 1,
+        &|weight, i| weight != 0 || i % 8 == 1,
+        &|weight, i| weight != 1 || i % 8 == 1,
+        &|weight, i| weight != 1 || i % 2 == 1,
+    ];
+    for activation in [Activation::Relu, Activation::Gelu, Activation::Tanh] {
+        for live in kinds {
+            let network = Mlp::new(&widths, activation, Init::HeUniform, 3, "test").unwrap();
+            check_live(network, &Hints(target()), &hints, live);
+        }
+    }
 }
 
 /// With dropout the loss is that of the network with some values zeroed and the others scaled,
 /// and the same ones in the backward pass: a first-order change of the loss must agree.
 #[test]
 fn with_dropout_belong_to_the_same_draw_as_the_loss() {
-    let ways = ACTIVATIONS
-        .into_iter()
-        .flat_map(|a| [(a, false), (a, true)]);
-    for (activation, batchwise_dropout) in ways {
+    let hints = Hints(target());
+    for (activation, batchwise_dropout, loss) in ACTIVATIONS.into_iter().flat_map(|a| {
+        let labels: &dyn Loss = &CrossEntropy;
+        [(a, false, labels), (a, true, labels), (a, false, &hints)]
+    }) {
         let network = Mlp::new(&[4, 8, 8, 3], activation, Init::XavierNormal, 9, "test").unwrap();
         let data = data(4);
         let loss_of = |network: &Mlp, record: &mut Record| {
@@ -227,20 +312,17 @@ fn with_dropout_belong_to_the_same_draw_as_the_loss() {
                 ..Settings::default()
             };
             let mut trainer = Trainer::new(network.clone(), settings).unwrap();
-            let report = trainer.fit(&data, &CrossEntropy, &mut [record]).unwrap();
+            let report = trainer.fit(&data, loss, &mut [record]).unwrap();
             f64::from(report.epochs[0].training_loss)
         };
         let mut record = Record::default();
         loss_of(&network, &mut record);
-        let norm: f64 = record
-            .0
-            .iter()
-            .flatten()
-            .map(|&g| f64::from(g).powi(2))
-            .sum();
+        let gradients = &record.0[0];
+        let squares = gradients.iter().flatten().map(|&g| f64::from(g).powi(2));
+        let norm: f64 = squares.sum();
         let moved = |distance: f64| {
             let mut network = network.clone();
-            for (p, g) in network.parameters_mut().into_iter().zip(&record.0) {
+            for (p, g) in network.parameters_mut().into_iter().zip(gradients) {
                 let pairs = p.values_mut().iter_mut().zip(g);
                 pairs.for_each(|(v, g)| *v += distance as f32 * g);
             }

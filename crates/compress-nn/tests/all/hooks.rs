@@ -2,11 +2,17 @@
 
 use std::cell::RefCell;
 
-use compress_core::network::{Activation, LayerRemoval, Network, Parameter};
-use compress_core::train::{ArraySamples, Fit, Samples, Step, TrainHook};
+use compress_core::gradients::LiveSets;
+use compress_core::hook::Pruned;
+use compress_core::mask::{Mask, TensorMask};
+use compress_core::network::{Activation, Network, Parameter};
+use compress_core::parameters::{self, Parameters};
+use compress_core::train::{ArraySamples, Fit, Samples, TrainHook, Training};
 use compress_core::{Error, Result};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
 use ndarray::{Array2, ArrayViewMut2};
+
+use crate::support::{mask, values};
 
 fn network() -> Mlp {
     Mlp::new(&[3, 4, 2], Activation::Relu, Init::HeUniform, 3, "test").unwrap()
@@ -31,8 +37,8 @@ fn settings(optimizer: Optimizer) -> Settings {
 struct Log<'l>(&'static str, &'l RefCell<Vec<(String, f32)>>);
 
 impl Log<'_> {
-    fn write(&self, event: &str, network: &dyn Network) -> Result<()> {
-        let weight = network.parameters()[2].values()[0];
+    fn write(&self, event: &str, model: &dyn Parameters) -> Result<()> {
+        let weight = parameters::values(model, "layers.1.weight")?[0];
         self.1
             .borrow_mut()
             .push((format!("{event} {}", self.0), weight));
@@ -41,16 +47,16 @@ impl Log<'_> {
 }
 
 impl TrainHook for Log<'_> {
-    fn before_forward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        self.write("before", network)
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.write("before", training.model)
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        self.write("backward", network)
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.write("backward", training.model)
     }
 
-    fn after_step(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        self.write("step", network)
+    fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.write("step", training.model)
     }
 }
 
@@ -79,15 +85,47 @@ fn hooks_are_called_in_order_and_backwards_after_the_backward_pass() {
     );
 }
 
+/// What is lent after the backward pass: values, then gradients.
+#[derive(Default)]
+struct Names([Vec<(String, Vec<usize>)>; 2]);
+
+impl TrainHook for Names {
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let [values, gradients] = &mut self.0;
+        training.model.visit(&mut |tensor| {
+            values.push((tensor.name.to_owned(), tensor.shape.to_vec()));
+            tensor.check()
+        })?;
+        training.model.visit_gradients(&mut |gradient| {
+            gradients.push((gradient.name.to_owned(), gradient.shape.to_vec()));
+            gradient.as_ref().check()
+        })
+    }
+}
+
+#[test]
+fn gradients_are_lent_under_the_names_of_the_parameters() {
+    let mut names = Names::default();
+    let mut trainer = Trainer::new(network(), settings(Optimizer::sgd(0.0))).unwrap();
+    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut names];
+    trainer.fit(&data(), &CrossEntropy, hooks).unwrap();
+    let [values, gradients] = names.0;
+    assert_eq!(values, gradients);
+    let expected = network();
+    let expected = expected.parameters().into_iter();
+    let expected = expected.map(|p| (p.name().to_owned(), p.shape().to_vec()));
+    assert_eq!(gradients, Vec::from_iter(expected));
+}
+
 /// Replaces the gradients by ones.
 struct Ones;
 
 impl TrainHook for Ones {
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        for parameter in network.parameters_mut() {
-            parameter.gradient_mut().fill(1.0);
-        }
-        Ok(())
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        training.model.visit_gradients(&mut |gradient| {
+            gradient.values.fill(1.0);
+            Ok(())
+        })
     }
 }
 
@@ -117,61 +155,78 @@ fn clipping_scales_all_gradients_by_their_joint_norm() {
     }
 }
 
-type Edit = fn(&mut dyn Network) -> Result<()>;
-
-/// Edits the network in the second step, at one of the two times that a hook has.
-struct Reshape {
-    edit: Edit,
-    late: bool,
+/// Shows a mask from step `from` on.
+struct Shows {
+    mask: Mask,
+    from: usize,
+    done: usize,
 }
 
-impl TrainHook for Reshape {
-    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        match step.step == 1 && !self.late {
-            true => (self.edit)(network),
-            false => Ok(()),
-        }
+impl TrainHook for Shows {
+    fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.done = training.step.step + 1;
+        Ok(())
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        match step.step == 1 && self.late {
-            true => (self.edit)(network),
-            false => Ok(()),
+    fn pruned(&self) -> Option<Pruned<'_>> {
+        (self.done >= self.from).then_some(Pruned {
+            mask: &self.mask,
+            revision: 0,
+        })
+    }
+}
+
+#[test]
+fn a_mask_that_does_not_fit_is_an_error_that_names_the_tensor() {
+    let fits = || mask(&network(), |_, i| i % 2 == 0);
+    let with = |change: fn(&mut TensorMask)| {
+        let mut mask = fits();
+        change(&mut mask.tensors[1]);
+        mask
+    };
+    let renamed = with(|tensor| tensor.name = "layers.7.weight".into());
+    let reshaped = with(|tensor| tensor.shape = vec![4, 2]);
+    let short = with(|tensor| {
+        tensor.keep.pop();
+    });
+    let mut twice = fits();
+    twice.tensors[0] = twice.tensors[1].clone();
+    for (mask, what) in [
+        (renamed, "layers.7.weight"),
+        (reshaped, "layers.1.weight"),
+        (short, "layers.1.weight"),
+        (twice, "one tensor twice"),
+    ] {
+        for (from, batchwise_dropout) in [(0, false), (1, false), (1, true)] {
+            let settings = Settings {
+                epochs: 3,
+                dropout_hidden: 0.3,
+                batchwise_dropout,
+                ..settings(Optimizer::adam())
+            };
+            let (done, mask) = (0, mask.clone());
+            let mut hook = Shows { mask, from, done };
+            let mut trainer = Trainer::new(network(), settings).unwrap();
+            let result = trainer.fit(&data(), &CrossEntropy, &mut [&mut hook]);
+            let text = result.unwrap_err().to_string();
+            assert!(text.contains(what), "{text}");
         }
     }
 }
 
 #[test]
-fn a_hook_that_reshapes_the_network_is_an_error() {
-    let edits: [Edit; 5] = [
-        |network| network.remove_neurons(0, &[true, true, false, true]),
-        |network| network.remove_neurons(0, &[true, false, false, false]),
-        |network| network.remove_inputs(&[true, false, true]),
-        |network| network.remove_layer(0, LayerRemoval::Fold),
-        |network| {
-            *network.parameters_mut()[1] = Parameter::bias("layers.0.bias", vec![0.0; 9]);
-            Ok(())
-        },
-    ];
-    for (index, edit) in edits.into_iter().enumerate() {
-        for (late, batchwise) in [(false, false), (true, false), (false, true), (true, true)] {
-            for optimizer in [Optimizer::sgd(0.0), Optimizer::adam()] {
-                let settings = Settings {
-                    epochs: 3,
-                    dropout_hidden: 0.3,
-                    batchwise_dropout: batchwise,
-                    ..settings(optimizer)
-                };
-                let mut trainer = Trainer::new(network(), settings).unwrap();
-                let result =
-                    trainer.fit(&data(), &CrossEntropy, &mut [&mut Reshape { edit, late }]);
-                let text = result.unwrap_err().to_string();
-                assert!(
-                    text.contains("changed the shape"),
-                    "edit {index}, late: {late}: {text}"
-                );
-            }
-        }
+fn a_network_whose_parameters_were_replaced_is_refused() {
+    let mut reshaped = network();
+    *reshaped.parameters_mut()[1] = Parameter::bias("layers.0.bias", vec![0.0; 9]);
+    for batchwise_dropout in [false, true] {
+        let settings = Settings {
+            dropout_hidden: 0.3,
+            batchwise_dropout,
+            ..settings(Optimizer::adam())
+        };
+        let mut trainer = Trainer::new(reshaped.clone(), settings).unwrap();
+        let error = trainer.fit(&data(), &CrossEntropy, &mut []).unwrap_err();
+        assert!(error.to_string().contains("layers.0.bias"), "{error}");
     }
 }
 
@@ -261,20 +316,23 @@ fn the_last_batch_is_what_is_left_and_progress_counts_every_step() {
 struct Disguise(Vec<Vec<f32>>);
 
 impl TrainHook for Disguise {
-    fn before_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
+    fn before_evaluation(&mut self, model: &mut dyn Parameters, _: &LiveSets) -> Result<()> {
         self.0.clear();
-        for parameter in network.parameters_mut() {
-            self.0.push(parameter.values().to_vec());
-            parameter.values_mut().fill(0.0);
-        }
-        Ok(())
+        model.visit_mut(&mut |tensor| {
+            self.0.push(tensor.values.to_vec());
+            tensor.values.fill(0.0);
+            Ok(())
+        })
     }
 
-    fn after_evaluation(&mut self, network: &mut dyn Network) -> Result<()> {
-        for (parameter, values) in network.parameters_mut().into_iter().zip(&self.0) {
-            parameter.values_mut().copy_from_slice(values);
-        }
-        Ok(())
+    fn after_evaluation(&mut self, model: &mut dyn Parameters) -> Result<()> {
+        let mut shown = self.0.drain(..);
+        model.visit_mut(&mut |tensor| {
+            if let Some(values) = shown.next() {
+                tensor.values.copy_from_slice(&values);
+            }
+            Ok(())
+        })
     }
 }
 
@@ -293,11 +351,5 @@ fn validation_sees_what_the_hooks_show_and_training_does_not() {
     let coin = disguised.validation_loss.unwrap();
     assert!((coin - std::f32::consts::LN_2).abs() < 1e-6, "{coin}");
     assert_ne!(plain.validation_loss, disguised.validation_loss);
-    let values = |n: &Mlp| {
-        n.parameters()
-            .iter()
-            .flat_map(|p| p.values().to_vec())
-            .collect::<Vec<_>>()
-    };
     assert_eq!(values(&found), values(&expected));
 }

@@ -2,10 +2,14 @@
 
 mod batchwise;
 mod data;
+mod endings;
 mod features;
 mod front;
 mod gradients;
 mod hooks;
+mod masks;
 mod networks;
 mod sparse;
+mod support;
 mod training;
+mod values;

@@ -1,11 +1,16 @@
 //! Networks from parts and files, edits of them, and what evaluation says.
 
 use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor};
-use compress_core::network::{Activation, LayerRemoval, LayerSpec, Network, Parameter, Tap};
+use compress_core::network::{Activation, Edit, Forward, LayerRemoval, Network, Parameter};
+use compress_core::observe::{Place, Tap, Tapped};
+use compress_core::parameters;
 use compress_core::train::{ArraySamples, Batch, Loss};
 use compress_core::{Error, Result};
+use compress_format::artifact::Artifact;
 use compress_nn::{CrossEntropy, Init, Mlp, evaluate};
 use ndarray::{Array2, ArrayView2, array};
+
+use crate::support::{bits, keep};
 
 fn network(hidden: Activation) -> Mlp {
     let mut network = Mlp::new(&[3, 5, 4, 2], hidden, Init::XavierUniform, 3, "test").unwrap();
@@ -23,7 +28,7 @@ fn inputs() -> Array2<f32> {
 #[test]
 fn folding_a_linear_layer_changes_no_output() {
     let linear = network(Activation::Identity);
-    for layer in [0, 1] {
+    for layer in ["layers.0", "layers.1"] {
         let mut folded = linear.clone();
         folded.remove_layer(layer, LayerRemoval::Fold).unwrap();
         assert_eq!(folded.architecture().layers.len(), 2);
@@ -40,16 +45,31 @@ fn folding_a_linear_layer_changes_no_output() {
 fn a_refused_edit_changes_nothing() {
     let before = network(Activation::Relu);
     let mut after = before.clone();
-    assert!(after.remove_neurons(2, &[true, false]).is_err(), "outputs");
-    assert!(after.remove_neurons(0, &[true; 4]).is_err(), "length");
+    for (what, group, marks) in [
+        ("outputs", "layers.2", &[true, false][..]),
+        ("length", "layers.0", &[true; 4]),
+        ("nothing left", "layers.0", &[false; 5]),
+        ("no such layer", "layers.7", &[true]),
+        ("no input left", "inputs", &[false; 3]),
+    ] {
+        assert!(keep(&mut after, group, marks).is_err(), "{what}");
+    }
+    // A group of another network.
+    let other = Mlp::new(&[3, 6, 4, 2], Activation::Relu, Init::HeNormal, 1, "t").unwrap();
+    let group = other.graph().group("layers.0").unwrap();
+    assert!(after.keep(&group, &[true; 6]).is_err());
     assert!(
-        after.remove_neurons(0, &[false; 5]).is_err(),
-        "nothing left"
+        after
+            .keep(&group, &[true, true, true, true, true, false])
+            .is_err()
     );
-    assert!(after.remove_neurons(7, &[true]).is_err(), "no such layer");
-    assert!(after.remove_inputs(&[false; 3]).is_err());
-    assert!(after.remove_layer(2, LayerRemoval::Fold).is_err());
-    assert!(after.remove_layer(0, LayerRemoval::Bypass).is_err());
+    for (layer, how) in [
+        ("layers.2", LayerRemoval::Fold),
+        ("layers.0", LayerRemoval::Bypass),
+        ("layers.7", LayerRemoval::Fold),
+    ] {
+        assert!(after.remove_layer(layer, how).is_err(), "{layer}");
+    }
     assert_eq!(after, before);
 }
 
@@ -58,13 +78,11 @@ fn a_parameter_of_another_shape_is_an_error_and_no_panic() {
     let mut broken = network(Activation::Relu);
     *broken.parameters_mut()[2] = Parameter::weight("layers.1.weight", Array2::zeros((1, 1)));
     assert!(broken.forward(inputs().view()).is_err());
-    assert!(
-        broken
-            .remove_neurons(0, &[true, false, true, true, true])
-            .is_err()
-    );
-    assert!(broken.remove_inputs(&[true, false, true]).is_err());
-    assert!(broken.remove_layer(1, LayerRemoval::Fold).is_err());
+    let before = broken.clone();
+    assert!(keep(&mut broken, "layers.0", &[true, false, true, true, true]).is_err());
+    assert!(keep(&mut broken, "inputs", &[true, false, true]).is_err());
+    assert!(broken.remove_layer("layers.1", LayerRemoval::Fold).is_err());
+    assert_eq!(broken, before);
 }
 
 #[test]
@@ -93,42 +111,117 @@ fn parts_must_fit_the_architecture() {
     }
 }
 
-/// Writes down what each layer reads.
-#[derive(Default)]
-struct Record(Vec<(usize, String, Array2<f32>)>);
+/// Writes down what it wants: what weights read, or what layers give.
+struct Seen {
+    values: bool,
+    rows: Vec<(String, Array2<f32>)>,
+}
 
-impl Tap for Record {
-    fn observe(&mut self, index: usize, layer: &LayerSpec, x: ArrayView2<'_, f32>) -> Result<()> {
-        self.0.push((index, layer.name.clone(), x.to_owned()));
+impl Tap for Seen {
+    fn wants(&self, place: Place<'_>) -> bool {
+        self.values == matches!(place, Place::Value(_))
+    }
+
+    fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
+        self.rows.push((place.name().to_owned(), rows.to_owned()));
         Ok(())
     }
 }
 
 #[test]
-fn a_tap_sees_what_each_layer_reads() {
+fn a_tap_sees_what_each_weight_reads_and_each_layer_gives() {
     let mut network = network(Activation::Relu);
-    network.remove_inputs(&[true, false, true]).unwrap();
-    let mut record = Record::default();
-    let logits = network
-        .forward_tapped(inputs().view(), &mut record)
-        .unwrap();
-    assert_eq!(logits, network.forward(inputs().view()).unwrap());
-    let widths: Vec<_> = record
-        .0
-        .iter()
-        .map(|(i, name, x)| (*i, name.as_str(), x.ncols()))
-        .collect();
+    keep(&mut network, "inputs", &[true, false, true]).unwrap();
+    let [read, given] = [false, true].map(|values| {
+        let rows = Vec::new();
+        let mut seen = Seen { values, rows };
+        network.run_tapped(inputs().view(), &mut seen).unwrap();
+        seen.rows
+    });
+    let shapes = |rows: &[(String, Array2<f32>)]| -> Vec<(String, usize)> {
+        let shape = |(name, x): &(String, Array2<f32>)| (name.clone(), x.ncols());
+        rows.iter().map(shape).collect()
+    };
+    let expected = [("layers.0", 2), ("layers.1", 5), ("layers.2", 4)];
+    let expected = expected.map(|(layer, width)| (format!("{layer}.weight"), width));
+    assert_eq!(shapes(&read), expected);
+    let expected = [("layers.0", 5), ("layers.1", 4), ("layers.2", 2)];
     assert_eq!(
-        widths,
-        [(0, "layers.0", 2), (1, "layers.1", 5), (2, "layers.2", 4)]
+        shapes(&given),
+        expected.map(|(layer, width)| (layer.to_owned(), width))
     );
-    assert_eq!(record.0[0].2.column(1), inputs().column(2));
-    assert!(record.0[1].2.iter().all(|&x| x >= 0.0), "after the ReLU");
-    assert!(
-        network
-            .forward(inputs().slice_move(ndarray::s![.., ..2]).view())
-            .is_err()
+    assert_eq!(read[0].1.column(1), inputs().column(2));
+    assert!(read[1].1.iter().all(|&x| x >= 0.0), "after the ReLU");
+    assert_eq!(read[1].1, given[0].1);
+    assert_eq!(read[2].1, given[1].1);
+    assert_eq!(given[2].1, network.forward(inputs().view()).unwrap());
+    let narrow = inputs().slice_move(ndarray::s![.., ..2]);
+    assert!(network.forward(narrow.view()).is_err());
+}
+
+#[test]
+fn its_tensors_are_lent_by_name() {
+    let mut network = network(Activation::Relu);
+    let names = parameters::names(&network).unwrap();
+    let expected = network.parameters();
+    assert_eq!(names, Vec::from_iter(expected.iter().map(|p| p.name())));
+    let count = network.architecture().parameter_count();
+    assert_eq!(parameters::count(&network).unwrap(), count);
+    let shape = parameters::with(&network, "layers.1.weight", |t| Ok(t.shape.to_vec()));
+    assert_eq!(shape.unwrap(), [4, 5]);
+    let double = |tensor: compress_core::tensor::TensorMut<'_>| {
+        tensor.values.iter_mut().for_each(|v| *v *= 2.0);
+        Ok(())
+    };
+    let before = network.parameters()[3].values().to_vec();
+    parameters::with_mut(&mut network, "layers.1.bias", double).unwrap();
+    let doubled: Vec<f32> = before.iter().map(|v| 2.0 * v).collect();
+    assert_eq!(network.parameters()[3].values(), doubled);
+    assert!(parameters::values(&network, "layers.9.bias").is_err());
+}
+
+#[test]
+fn edits_change_what_they_say() {
+    let mut network = Mlp::new(&[3, 4, 4, 2], Activation::Relu, Init::HeUniform, 1, "e").unwrap();
+    let x = array![[0.3, -0.2, 0.9]];
+    let before = network.clone();
+    keep(&mut network, "layers.0", &[true, false, true, true]).unwrap();
+    keep(&mut network, "inputs", &[true, false, true]).unwrap();
+    let architecture = network.architecture();
+    assert_eq!(architecture.selected, Some(vec![0, 2]));
+    assert_eq!(architecture.layers[1].inputs, 3);
+    // The same as zeroing what the removed neuron and input feed.
+    let mut zeroed = before.clone();
+    let mut parameters = zeroed.parameters_mut();
+    (0..4).for_each(|row| parameters[0].values_mut()[row * 3 + 1] = 0.0);
+    (0..4).for_each(|row| parameters[2].values_mut()[row * 4 + 1] = 0.0);
+    assert_eq!(
+        network.forward(x.view()).unwrap(),
+        zeroed.forward(x.view()).unwrap()
     );
+
+    let bypass = |network: &mut Mlp, layer| network.remove_layer(layer, LayerRemoval::Bypass);
+    let error = bypass(&mut before.clone(), "layers.0").unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("layers.0 -> layers.1"), "{error}");
+    let mut bypassed = before.clone();
+    bypass(&mut bypassed, "layers.1").unwrap();
+    let layers = bypassed.architecture().layers;
+    assert_eq!(
+        Vec::from_iter(layers.iter().map(|l| l.name.as_str())),
+        ["layers.0", "layers.2"]
+    );
+    assert_eq!(bypassed.parameters()[2], before.parameters()[4]);
+}
+
+#[test]
+fn a_file_gives_the_network_back() {
+    let network = network(Activation::Gelu);
+    let artifact = Artifact::of_chain(network.architecture(), network.to_tensors()).unwrap();
+    let (bytes, _) = artifact.to_bytes().unwrap();
+    let read = Artifact::from_bytes(&bytes).unwrap();
+    let back = Mlp::from_tensors(read.architecture, &read.tensors).unwrap();
+    assert_eq!(bits(&back), bits(&network));
 }
 
 #[test]
@@ -245,40 +338,23 @@ fn cross_entropy_of_extreme_logits_is_finite_and_its_gradient_bounded() {
 }
 
 /// A network whose logits lie column by column, with one of them replaced.
-#[derive(Clone)]
 struct ByColumn(Mlp, Option<f32>);
 
-impl Network for ByColumn {
-    fn architecture(&self) -> compress_core::network::Architecture {
-        self.0.architecture()
+impl Forward for ByColumn {
+    fn features(&self) -> usize {
+        self.0.features()
     }
 
-    fn parameters(&self) -> Vec<&Parameter> {
-        self.0.parameters()
+    fn outputs(&self) -> usize {
+        self.0.outputs()
     }
 
-    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        self.0.parameters_mut()
-    }
-
-    fn forward(&self, inputs: ArrayView2<'_, f32>) -> compress_core::Result<Array2<f32>> {
+    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let mut logits = self.0.forward(inputs)?.reversed_axes();
         if let Some(value) = self.1 {
             logits[(1, 4)] = value;
         }
         Ok(logits.as_standard_layout().into_owned().reversed_axes())
-    }
-
-    fn forward_tapped(
-        &self,
-        inputs: ArrayView2<'_, f32>,
-        tap: &mut dyn Tap,
-    ) -> compress_core::Result<Array2<f32>> {
-        self.0.forward_tapped(inputs, tap)
-    }
-
-    fn boxed_clone(&self) -> Box<dyn Network> {
-        Box::new(self.clone())
     }
 }
 

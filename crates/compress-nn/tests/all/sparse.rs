@@ -1,124 +1,123 @@
 //! Training on live weights alone: the same as dense training with a mask, up to rounding; the
 //! same bits with any number of threads and after resuming.
 
-use std::sync::Arc;
-
-use compress_core::Result;
-use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::{Activation, Network, Role};
-use compress_core::rng;
-use compress_core::train::{ArraySamples, Batch, Fit, Loss, Step, TrainHook};
+use compress_core::hook::Pruned;
+use compress_core::mask::Mask;
+use compress_core::network::{Activation, Parameter};
+use compress_core::parameters::Parameters;
+use compress_core::train::{ArraySamples, Batch, Fit, Loss, TrainHook, Training};
+use compress_core::{Error, Result, rng, structured};
 use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Settings, Trainer};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::support::{Held, mask, values};
 
 fn start() -> Mlp {
     Mlp::new(&[40, 30, 20, 3], Activation::Relu, Init::HeUniform, 3, "t").unwrap()
 }
 
-/// Keeps of each weight what `keep` says, more of it until step `halfway`, and counts how often
-/// a weight that is dead has a gradient or a value.
+/// A mask that keeps of each weight so many of a hundred.
+fn share(model: &dyn Parameters, keep: [u32; 3]) -> Mask {
+    let streams = [0, 1, 2].map(|weight| rng::stream(9, &format!("marks.{weight}")));
+    let mut streams = streams;
+    mask(model, |weight, _| {
+        rng::below(&mut streams[weight], 100) < keep[weight]
+    })
+}
+
+/// Keeps of each weight what `keep` says, twice as much until `halfway` steps are done, and looks
+/// whether what is dead has no gradient and no value.
 struct Pruner {
     keep: [u32; 3],
     halfway: usize,
-    /// Whether it tells the loop, or zeroes values and gradients itself.
-    live: bool,
-    now: Option<Vec<Arc<Live>>>,
+    /// Whether it shows the driver its mask, or zeroes values and gradients itself.
+    shows: bool,
+    now: Mask,
+    revision: u64,
 }
 
 impl Pruner {
-    fn new(keep: [u32; 3], halfway: usize, live: bool) -> Self {
+    fn new(model: &dyn Parameters, keep: [u32; 3], halfway: usize, shows: bool) -> Self {
+        let begin = if halfway > 0 {
+            keep.map(|k| 2 * k)
+        } else {
+            keep
+        };
         Pruner {
             keep,
             halfway,
-            live,
-            now: None,
+            shows,
+            now: share(model, begin),
+            revision: 0,
         }
     }
 
-    fn marks(&self, layer: usize, len: usize, step: usize) -> Vec<bool> {
-        let keep = self.keep[layer] * if step < self.halfway { 2 } else { 1 };
-        let mut stream = rng::stream(9, &format!("marks.{layer}"));
-        (0..len)
-            .map(|_| rng::below(&mut stream, 100) < keep)
-            .collect()
-    }
-
-    fn zero(&self, network: &mut dyn Network, step: usize, gradients: bool) {
-        let weights = network.parameters_mut();
-        let weights = weights.into_iter().filter(|p| p.role() == Role::Weight);
-        for (layer, weight) in weights.enumerate() {
-            let marks = self.marks(layer, weight.values().len(), step);
-            let (values, gradient) = weight.values_and_gradient_mut();
-            let values = if gradients { gradient } else { values };
-            for (value, live) in values.iter_mut().zip(marks) {
-                if !live {
-                    *value = 0.0;
-                }
+    fn check(&self, name: &str, values: &[f32]) {
+        if let Some(tensor) = self.now.of(name) {
+            for (value, live) in values.iter().zip(&tensor.keep) {
+                assert!(*live || *value == 0.0, "{name}");
             }
         }
     }
 }
 
 impl TrainHook for Pruner {
-    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        if !self.live {
-            self.zero(network, step.step, false);
-            return Ok(());
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        match self.shows {
+            true => Ok(()),
+            false => self.now.apply(training.model),
         }
-        assert!(step.live_only);
-        let weights = network.parameters_mut();
-        let weights = weights.into_iter().filter(|p| p.role() == Role::Weight);
-        let mut now = Vec::new();
-        let known = self.now.take().filter(|_| step.step != self.halfway);
-        for (layer, weight) in weights.enumerate() {
-            let (n, k) = (weight.shape()[0], weight.shape()[1]);
-            let marks = self.marks(layer, n * k, step.step);
-            let live = match &known {
-                Some(known) => known[layer].clone(),
-                None => Arc::new(Live::new(n, k, &marks)?),
-            };
-            weight.set_live(Some(live.clone()))?;
-            now.push(live);
-        }
-        self.now = Some(now);
-        Ok(())
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        if !self.live {
-            self.zero(network, step.step, true);
-            return Ok(());
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let now = &self.now;
+        if !self.shows {
+            return training.model.visit_gradients(&mut |gradient| {
+                let keep = now.of(gradient.name).map(|tensor| &tensor.keep);
+                let marks = keep.into_iter().flatten();
+                let all = gradient.values.iter_mut().zip(marks);
+                all.for_each(|(g, &live)| *g = if live { *g } else { 0.0 });
+                Ok(())
+            });
         }
-        let weights = network.parameters();
-        let weights = weights.into_iter().filter(|p| p.role() == Role::Weight);
-        for (layer, weight) in weights.enumerate() {
-            let marks = self.marks(layer, weight.values().len(), step.step);
-            for (position, live) in marks.into_iter().enumerate() {
-                assert!(live || weight.gradient()[position] == 0.0);
-                assert!(live || weight.values()[position] == 0.0);
-            }
-        }
-        Ok(())
+        training.model.visit_gradients(&mut |gradient| {
+            self.check(gradient.name, gradient.values);
+            Ok(())
+        })?;
+        training.model.visit(&mut |tensor| {
+            self.check(tensor.name, tensor.values);
+            Ok(())
+        })
     }
 
-    fn observe_second_moments(
-        &mut self,
-        network: &dyn Network,
-        _: &Step,
-        moments: &[&[f32]],
-    ) -> Result<()> {
-        for (parameter, moments) in network.parameters().iter().zip(moments) {
-            let live = parameter.live().map(|live| live.len());
-            let dense = moments.len() == parameter.values().len();
-            assert!(moments.is_empty() || dense || Some(moments.len()) == live);
+    fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
+        if !self.shows {
+            self.now.apply(training.model)?;
+        }
+        training.model.visit(&mut |tensor| {
+            self.check(tensor.name, tensor.values);
+            Ok(())
+        })?;
+        if training.step.step + 1 == self.halfway {
+            self.now = share(training.model, self.keep);
+            self.revision += 1;
         }
         Ok(())
     }
 
-    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        if !self.live {
-            self.zero(network, step.step, false);
-        }
+    fn pruned(&self) -> Option<Pruned<'_>> {
+        self.shows.then_some(Pruned {
+            mask: &self.now,
+            revision: self.revision,
+        })
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        structured::to_bytes(&(self.revision, &self.now))
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        (self.revision, self.now) = structured::from_bytes(state)?.0;
         Ok(())
     }
 }
@@ -148,20 +147,18 @@ fn settings(optimizer: Optimizer) -> Settings {
     }
 }
 
-fn train(optimizer: Optimizer, hidden: Activation, pruner: &mut Pruner) -> Vec<f32> {
+fn train(
+    optimizer: Optimizer,
+    hidden: Activation,
+    (keep, halfway): ([u32; 3], usize),
+    shows: bool,
+) -> Vec<f32> {
     let network = Mlp::new(&[40, 30, 20, 3], hidden, Init::HeUniform, 3, "test").unwrap();
+    let mut pruner = Pruner::new(&network, keep, halfway, shows);
     let mut trainer = Trainer::new(network, settings(optimizer)).unwrap();
-    let samples = data(300);
-    trainer.fit(&samples, &CrossEntropy, &mut [pruner]).unwrap();
-    values(trainer.network())
-}
-
-fn values(network: &dyn Network) -> Vec<f32> {
-    let parameters = network.parameters();
-    parameters
-        .iter()
-        .flat_map(|p| p.values().to_vec())
-        .collect()
+    let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruner];
+    trainer.fit(&data(300), &CrossEntropy, hooks).unwrap();
+    values(&trainer.into_network())
 }
 
 /// Sparse, dense and sparse; all sparse after half the steps; all dense.
@@ -174,22 +171,18 @@ fn comes_to_what_a_mask_on_dense_training_comes_to() {
         Optimizer::sgd(0.9),
         Optimizer::adam_w(0.1),
     ] {
-        for (keep, halfway) in CASES {
+        for case in CASES {
             for hidden in [Activation::Relu, Activation::Gelu, Activation::Tanh] {
                 // What a mask leaves in the moments of weights that have just died would move
                 // them, were they not zeroed after each step.
-                let dense = train(optimizer, hidden, &mut Pruner::new(keep, halfway, false));
-                let sparse = train(optimizer, hidden, &mut Pruner::new(keep, halfway, true));
-                let moved = train(
-                    optimizer,
-                    hidden,
-                    &mut Pruner::new([50, 50, 50], halfway, true),
-                );
+                let dense = train(optimizer, hidden, case, false);
+                let sparse = train(optimizer, hidden, case, true);
+                let moved = train(optimizer, hidden, ([50, 50, 50], case.1), true);
                 assert_ne!(sparse, moved);
                 for (i, (a, b)) in dense.iter().zip(&sparse).enumerate() {
                     assert!(
                         (a - b).abs() < 2e-3,
-                        "{optimizer:?} {keep:?} {hidden:?}: value {i} is {b}, dense {a}"
+                        "{optimizer:?} {case:?} {hidden:?}: value {i} is {b}, dense {a}"
                     );
                 }
             }
@@ -204,17 +197,17 @@ fn any_number_of_threads_gives_the_same_bits() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build().unwrap().install(|| {
             let widths = [40, 1200, 300, 3];
-            let network = Mlp::new(&widths, Activation::Relu, Init::HeUniform, 3, "test");
+            let network = Mlp::new(&widths, Activation::Relu, Init::HeUniform, 3, "test").unwrap();
             let settings = Settings {
                 epochs: 2,
                 batch_size: 256,
                 ..settings(Optimizer::adam())
             };
-            let mut trainer = Trainer::new(network.unwrap(), settings).unwrap();
-            let mut pruner = Pruner::new([10, 40, 11], 0, true);
+            let mut pruner = Pruner::new(&network, [10, 40, 11], 0, true);
+            let mut trainer = Trainer::new(network, settings).unwrap();
             let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruner];
             trainer.fit(&data(400), &CrossEntropy, hooks).unwrap();
-            values(trainer.network())
+            values(&trainer.into_network())
         })
     };
     let one = run(1);
@@ -228,111 +221,173 @@ fn any_number_of_threads_gives_the_same_bits() {
 struct Keeper(Vec<Vec<f32>>);
 
 impl TrainHook for Keeper {
-    fn before_forward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        let parameters = network.parameters();
-        self.0 = parameters.iter().map(|p| p.values().to_vec()).collect();
-        Ok(())
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.0.clear();
+        training.model.visit(&mut |tensor| {
+            self.0.push(tensor.values.to_vec());
+            Ok(())
+        })
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, _: &Step) -> Result<()> {
-        for (parameter, values) in network.parameters_mut().into_iter().zip(&self.0) {
-            parameter.values_mut().copy_from_slice(values);
-            parameter.gradient_mut().iter_mut().for_each(|g| *g += 0.01);
-        }
-        Ok(())
-    }
-}
-
-/// A pruner that looks after each step whether all that is dead is zero.
-struct Dead(Pruner);
-
-impl TrainHook for Dead {
-    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        self.0.before_forward(network, step)
-    }
-
-    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        let weights = network.parameters();
-        let weights = weights.into_iter().filter(|p| p.role() == Role::Weight);
-        for (layer, weight) in weights.enumerate() {
-            let marks = self.0.marks(layer, weight.values().len(), step.step);
-            for (value, live) in weight.values().iter().zip(marks) {
-                assert!(live || *value == 0.0, "step {}, layer {layer}", step.step);
-            }
-        }
-        Ok(())
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let mut kept = self.0.iter();
+        training.model.visit_mut(&mut |tensor| {
+            let values = kept.next().unwrap();
+            tensor.values.copy_from_slice(values);
+            Ok(())
+        })?;
+        training.model.visit_gradients(&mut |gradient| {
+            gradient.values.iter_mut().for_each(|g| *g += 0.01);
+            Ok(())
+        })
     }
 }
 
 #[test]
 fn what_is_dead_stays_dead_in_either_order_of_hooks() {
-    for keep in [[5, 60, 9], [70, 90, 80]] {
+    for keep in [[5, 60, 9], [35, 45, 40]] {
         for keeper_first in [true, false] {
+            let mut pruner = Pruner::new(&start(), keep, 9, true);
             let mut trainer = Trainer::new(start(), settings(Optimizer::adam())).unwrap();
-            let mut pruner = Dead(Pruner::new(keep, 9, true));
             let mut keeper = Keeper::default();
+            // After the backward pass the hook that comes first is called last: the pruner may not
+            // look at gradients then.
+            let mut dead = Dead(&mut pruner);
             let hooks: &mut [&mut dyn TrainHook] = match keeper_first {
-                true => &mut [&mut keeper, &mut pruner],
-                false => &mut [&mut pruner, &mut keeper],
+                true => &mut [&mut keeper, &mut dead],
+                false => &mut [&mut dead, &mut keeper],
             };
             trainer.fit(&data(300), &CrossEntropy, hooks).unwrap();
+            assert_eq!(pruner.revision, 1);
         }
     }
 }
 
-/// Prunes from step 3 on, and lets all live again from step 12 on.
-struct Revival(Pruner);
+/// A pruner that looks after each step alone.
+struct Dead<'p>(&'p mut Pruner);
+
+impl TrainHook for Dead<'_> {
+    fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.0.after_step(training)
+    }
+
+    fn pruned(&self) -> Option<Pruned<'_>> {
+        self.0.pruned()
+    }
+}
+
+/// Prunes after 3 steps, and lets all live again after 12.
+struct Revival(Pruner, usize);
 
 impl Revival {
-    /// Whether it masks by itself in this step.
-    fn masks(&self, step: &Step) -> bool {
-        !self.0.live && (3..12).contains(&step.step)
+    fn prunes(&self) -> bool {
+        (3..12).contains(&self.1)
     }
 }
 
 impl TrainHook for Revival {
-    fn before_forward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        match step.step {
-            0..3 => Ok(()),
-            3..12 => self.0.before_forward(network, step),
-            _ => {
-                let weights = network.parameters_mut();
-                weights.into_iter().try_for_each(|p| p.set_live(None))
-            }
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        match self.prunes() {
+            true => self.0.before_forward(training),
+            false => Ok(()),
         }
     }
 
-    fn after_backward(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        if self.masks(step) {
-            self.0.zero(network, step.step, true);
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        match self.prunes() {
+            true => self.0.after_backward(training),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    fn after_step(&mut self, network: &mut dyn Network, step: &Step) -> Result<()> {
-        if self.masks(step) {
-            self.0.zero(network, step.step, false);
-        }
-        Ok(())
+    fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let done = match self.prunes() {
+            true => self.0.after_step(training),
+            false => Ok(()),
+        };
+        self.1 = training.step.step + 1;
+        done
+    }
+
+    fn pruned(&self) -> Option<Pruned<'_>> {
+        self.0.pruned().filter(|_| self.prunes())
     }
 }
 
 #[test]
 fn weights_that_live_again_are_trained_again() {
-    let run = |live| {
+    let run = |shows| {
         // Without moments, dying and living again leave nothing else behind.
         let mut trainer = Trainer::new(start(), settings(Optimizer::sgd(0.0))).unwrap();
-        let mut revival = Revival(Pruner::new([5, 60, 9], 0, live));
+        let mut revival = Revival(Pruner::new(&start(), [5, 60, 9], 0, shows), 0);
         trainer
             .fit(&data(300), &CrossEntropy, &mut [&mut revival])
             .unwrap();
-        values(trainer.network())
+        values(&trainer.into_network())
     };
     let (dense, sparse) = (run(false), run(true));
     let nonzero = sparse.iter().filter(|v| **v != 0.0).count();
     assert!(nonzero > 1600, "{nonzero} of {}", sparse.len());
     for (a, b) in dense.iter().zip(&sparse) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+}
+
+/// The second moments that are shown after each step.
+#[derive(Default)]
+struct Moments(Vec<Vec<Parameter>>);
+
+impl TrainHook for Moments {
+    fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let mut shown = Vec::new();
+        training.model.visit_second_moments(&mut |tensor| {
+            let (shape, values) = (tensor.shape.to_vec(), tensor.values.to_vec());
+            shown.push(Parameter::new(tensor.name, tensor.role, shape, values)?);
+            Ok(())
+        })?;
+        self.0.push(shown);
+        Ok(())
+    }
+}
+
+#[test]
+fn second_moments_are_those_of_a_dense_run_and_zero_for_dead_weights() {
+    let expected = start();
+    let run = |optimizer, shows| {
+        let mut pruner = Pruner::new(&start(), [5, 60, 9], 20, shows);
+        let mut moments = Moments::default();
+        let settings = Settings {
+            epochs: 1,
+            // One sample: no sum whose order could differ.
+            batch_size: 1,
+            gradient_clip: None,
+            ..settings(optimizer)
+        };
+        let mut trainer = Trainer::new(start(), settings).unwrap();
+        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruner, &mut moments];
+        trainer.fit(&data(50), &CrossEntropy, hooks).unwrap();
+        (moments.0, pruner)
+    };
+    assert!(run(Optimizer::sgd(0.9), true).0.iter().all(Vec::is_empty));
+    let ((dense, _), (sparse, pruner)) =
+        (run(Optimizer::adam(), false), run(Optimizer::adam(), true));
+    for (step, (dense, sparse)) in dense.iter().zip(&sparse).enumerate() {
+        assert_eq!((dense.len(), sparse.len()), (6, 6));
+        for ((parameter, dense), sparse) in expected.parameters().iter().zip(dense).zip(sparse) {
+            let name = parameter.name();
+            for moments in [dense, sparse] {
+                assert_eq!((moments.name(), moments.shape()), (name, parameter.shape()));
+            }
+            // What a mask by hand leaves in the moments of dead weights decays slowly.
+            let keep = pruner.now.of(name).map(|tensor| &tensor.keep);
+            for (i, (sparse, dense)) in sparse.values().iter().zip(dense.values()).enumerate() {
+                let dies = keep.is_some_and(|keep| !keep[i]);
+                match dies && step >= 20 {
+                    true => assert_eq!(*sparse, 0.0),
+                    false => assert_eq!(sparse, dense, "{name} {i}, step {step}"),
+                }
+            }
+        }
     }
 }
 
@@ -357,11 +412,10 @@ impl Loss for Outputs {
 fn dropout_drops_as_much_feature_by_feature() {
     // The logit is the sum of 1,000 hidden neurons that are all 1, so it tells how many stay.
     let mut network = Mlp::new(&[40, 1000, 1], Activation::Relu, Init::HeUniform, 3, "t").unwrap();
-    let none = Live::new(1000, 40, &[false; 40_000]).unwrap();
     let mut parameters = network.parameters_mut();
-    parameters[0].set_live(Some(Arc::new(none))).unwrap();
     parameters[1].values_mut().fill(1.0);
     parameters[2].values_mut().fill(1.0);
+    let mut held = Held(mask(&network, |weight, _| weight > 0));
     let settings = Settings {
         epochs: 1,
         dropout_hidden: 0.25,
@@ -369,7 +423,7 @@ fn dropout_drops_as_much_feature_by_feature() {
     };
     let seen = Outputs::default();
     let mut trainer = Trainer::new(network, settings).unwrap();
-    trainer.fit(&data(280), &seen, &mut []).unwrap();
+    trainer.fit(&data(280), &seen, &mut [&mut held]).unwrap();
     let found = seen.0.into_inner().unwrap();
     assert_eq!(found.len(), 280);
     let mean = found.iter().sum::<f32>() / 280.0;
@@ -379,13 +433,13 @@ fn dropout_drops_as_much_feature_by_feature() {
     assert!(found.iter().any(|v| *v != found[0]));
 }
 
-/// Fails in the fourth epoch, if asked to.
-struct CutOff(bool);
+/// Fails before this step.
+struct CutOff(Option<usize>);
 
 impl TrainHook for CutOff {
-    fn before_forward(&mut self, _: &mut dyn Network, step: &Step) -> Result<()> {
-        match self.0 && step.epoch == 3 {
-            true => Err(compress_core::Error::invalid("epoch", 3, "below 3")),
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        match self.0 == Some(training.step.step) {
+            true => Err(Error::invalid("the step", training.step.step, "another")),
             false => Ok(()),
         }
     }
@@ -395,42 +449,36 @@ impl TrainHook for CutOff {
 fn goes_on_from_a_checkpoint_with_the_same_bits() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sparse.ckpt");
-    let (keep, halfway) = CASES[1];
     let trainer = || Trainer::new(start(), settings(Optimizer::adam())).unwrap();
-    let run = |mut trainer: Trainer<'_>, cut| {
-        let mut pruner = Pruner::new(keep, halfway, true);
-        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruner, &mut CutOff(cut)];
-        let done = trainer.fit(&data(300), &CrossEntropy, hooks);
-        assert_eq!(done.is_err(), cut);
-        values(trainer.network())
-    };
-    let whole = run(trainer(), false);
-    run(trainer().checkpoint(&path, 3), true);
-    assert_eq!(whole, run(trainer().resume(&path), false));
+    // Five steps an epoch: the mask changes before the checkpoint after three epochs, and after it.
+    for halfway in [9, 17] {
+        let run = |mut trainer: Trainer<'_>, cut: Option<usize>| {
+            let mut pruner = Pruner::new(&start(), CASES[1].0, halfway, true);
+            let hooks: &mut [&mut dyn TrainHook] = &mut [&mut pruner, &mut CutOff(cut)];
+            let done = trainer.fit(&data(300), &CrossEntropy, hooks);
+            assert_eq!(done.is_err(), cut.is_some());
+            values(&trainer.into_network())
+        };
+        let whole = run(trainer(), None);
+        run(trainer().checkpoint(&path, 3), Some(16));
+        assert_eq!(whole, run(trainer().resume(&path), None));
+    }
 }
 
 #[test]
-fn a_checkpoint_knows_what_was_live_before_the_run() {
+fn a_mask_that_never_changes_holds_after_resuming() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("thin.ckpt");
-    let thin = || {
-        let mut network = start();
-        for (layer, weight) in network.parameters_mut().into_iter().step_by(2).enumerate() {
-            let (n, k) = weight.matrix().dim();
-            let marks = Pruner::new([5, 60, 9], 0, true).marks(layer, n * k, 0);
-            let live = Live::new(n, k, &marks).unwrap();
-            weight.set_live(Some(Arc::new(live))).unwrap();
-        }
-        network
+    let path = directory.path().join("held.ckpt");
+    let trainer = || Trainer::new(start(), settings(Optimizer::adam())).unwrap();
+    let run = |mut trainer: Trainer<'_>, cut: Option<usize>| {
+        let mut held = Held(share(&start(), [5, 60, 9]));
+        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut held, &mut CutOff(cut)];
+        let done = trainer.fit(&data(300), &CrossEntropy, hooks);
+        assert_eq!(done.is_err(), cut.is_some());
+        values(&trainer.into_network())
     };
-    let trainer = |network| Trainer::new(network, settings(Optimizer::adam())).unwrap();
-    let run = |mut trainer: Trainer<'_>, cut| {
-        let hooks: &mut [&mut dyn TrainHook] = &mut [&mut CutOff(cut)];
-        assert_eq!(trainer.fit(&data(300), &CrossEntropy, hooks).is_err(), cut);
-        values(trainer.network())
-    };
-    let whole = run(trainer(thin()), false);
-    run(trainer(thin()).checkpoint(&path, 3), true);
-    assert_eq!(whole, run(trainer(start()).resume(&path), false));
+    let whole = run(trainer(), None);
+    run(trainer().checkpoint(&path, 3), Some(16));
+    assert_eq!(whole, run(trainer().resume(&path), None));
     assert!(whole.iter().filter(|v| **v == 0.0).count() > 1000);
 }
