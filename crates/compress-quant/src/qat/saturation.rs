@@ -37,7 +37,7 @@ impl Saturation {
                     let [.., y, z] = values.as_slice() else {
                         return Saturation { sets: Vec::new() };
                     };
-                    whole(a - 0.5 * (b - a), z + 0.5 * (z - y))
+                    whole(a - half_gap(*a, *b), z + half_gap(*y, *z))
                 }
                 _ => whole(f32::NEG_INFINITY, f32::INFINITY),
             },
@@ -59,6 +59,14 @@ impl Saturation {
                 *gradient = if inside { *gradient } else { 0.0 };
             }
         }
+    }
+}
+
+/// Half the distance from `a` up to `b`, even where the distance is beyond f32.
+fn half_gap(a: f32, b: f32) -> f32 {
+    match b - a {
+        f32::INFINITY => 0.5 * b - 0.5 * a,
+        gap => 0.5 * gap,
     }
 }
 

@@ -33,8 +33,8 @@ impl Learned {
         let (sum, count) = live.fold((0.0, 0.0), |(sum, count), w| {
             (sum + f64::from(w.abs()), count + 1.0)
         });
-        let step = (2.0 * sum / count) as f32 / top.sqrt();
-        // There is no value, or only the smallest floats.
+        // Of no value NaN, which is not normal; nor is that of the smallest floats.
+        let step = first_step(2.0 * sum / count, top);
         step.is_normal().then(|| Learned {
             name: weight.name.to_owned(),
             shape: weight.shape.to_vec(),
@@ -104,29 +104,50 @@ impl Learned {
     pub(super) fn backward(&self, gradient: &mut [f32], top: f32, penalty: f32) -> f32 {
         let step = self.step();
         let nats = penalty * std::f32::consts::LOG2_E;
-        let (mut of_step, mut count) = (0.0, 0_u32);
+        let (mut of_step, mut beyond, mut count) = (0.0_f32, 0.0, 0_u32);
         at_each(self.live.as_ref(), gradient, |i, g| {
             let w = self.shadow[i];
             let ratio = w / step;
-            if ratio.abs() < top {
-                of_step += *g * (code(w, step, top) - ratio);
-            } else {
-                of_step += *g * top.copysign(ratio);
-                *g = 0.0;
-            }
+            let inside = ratio.abs() < top;
+            let level = match inside {
+                true => code(w, step, top) - ratio,
+                false => top.copysign(ratio),
+            };
             // d log2(1 + |w|/s)/d|w| = 1 / ln 2 / (s + |w|), and −|w|/s of it by s.
             let slope = nats / (step + w.abs());
-            of_step -= slope * ratio.abs();
+            let sum = of_step + *g * level - slope * ratio.abs();
+            if sum.is_finite() && (slope >= f32::MIN_POSITIVE || nats == 0.0) {
+                of_step = sum;
+            } else {
+                beyond += term(*g, level, nats, w, step);
+            }
+            if !inside {
+                *g = 0.0;
+            }
             if w != 0.0 {
                 *g += slope.copysign(w);
                 count += 1;
             }
         });
-        of_step * step / (count.max(1) as f32 * top).sqrt()
+        let factor = (count.max(1) as f32 * top).sqrt();
+        let product = of_step * step;
+        if beyond == 0.0 && product.is_finite() {
+            return product / factor;
+        }
+        ((f64::from(of_step) + beyond) * f64::from(step) / f64::from(factor)) as f32
     }
 
     /// One step of Adam.
-    pub(super) fn update(&mut self, gradient: f32, rate: f32, powers: [f32; 2]) -> Result<()> {
+    ///
+    /// # Errors
+    /// Where the step or a moment leaves the range of f32.
+    pub(super) fn update(
+        &mut self,
+        gradient: f32,
+        rate: f32,
+        powers: [f32; 2],
+        top: f32,
+    ) -> Result<()> {
         let adam = Adam {
             factor: 1.0,
             coupled_decay: 0.0,
@@ -141,16 +162,43 @@ impl Learned {
         let value = std::slice::from_mut(&mut self.log_step);
         let [first, second] = self.moments.each_mut().map(std::slice::from_mut);
         adam.step(value, &[gradient], first, second)?;
-        let (step, expected) = (self.step(), "finite and positive");
-        if step.is_finite() && step > 0.0 {
-            return Ok(());
-        }
-        Err(Error::invalid(
-            format!("the step of {}", self.name),
-            step,
-            expected,
-        ))
+        check_step(&format!("the step of {}", self.name), self.step(), top)?;
+        // An infinite moment would hold the step where it is for good.
+        let what = format!("the moments of the step of {}", self.name);
+        Error::check_finite(&what, &self.moments)
     }
+}
+
+/// `2·mean|w| / √top`, but so small that every level is finite.
+fn first_step(twice_mean: f64, top: f32) -> f32 {
+    /// Below 1 by more than what the logarithm of a step, and the step of that, are rounded by.
+    const BELOW: f32 = 0.9999;
+    let step = match twice_mean as f32 {
+        // Divided it may be an f32 again.
+        f32::INFINITY => (twice_mean / f64::from(top).sqrt()) as f32,
+        twice_mean => twice_mean / top.sqrt(),
+    };
+    let largest = BELOW * f32::MAX / top;
+    if step > largest { largest } else { step }
+}
+
+/// Fails unless the step is positive and its levels are finite.
+pub(super) fn check_step(what: &str, step: f32, top: f32) -> Result<()> {
+    if step > 0.0 && (step * top).is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        what,
+        step,
+        "positive, and so small that every level is finite",
+    ))
+}
+
+/// What one weight adds to the gradient of the step, where f32 cannot hold it or a part of it.
+#[cold]
+fn term(gradient: f32, level: f32, nats: f32, weight: f32, step: f32) -> f64 {
+    let [g, level, nats, w, step] = [gradient, level, nats, weight.abs(), step].map(f64::from);
+    g * level - nats * w / (step + w) / step
 }
 
 /// Calls `act` with each live value (with all, where none is pruned) and its number among these.
