@@ -112,6 +112,11 @@ mod tests {
         let book = Grid::Codebook { values };
         let weights = [-1.5, -1.6, 6.0, 6.1];
         assert_eq!(clipped(&book, &[4], &weights), [false, true, false, true]);
+        // The gap between these levels is beyond f32, half of it is not.
+        let values = vec![-1e37, 3.4e38];
+        let wide = Grid::Codebook { values };
+        let weights = [-1.8e38, -1.9e38, f32::MAX];
+        assert_eq!(clipped(&wide, &[3], &weights), [false, true, false]);
         let single = Grid::Codebook { values: vec![1.0] };
         assert_eq!(clipped(&single, &[2], &[-1e30, 1e30]), [false, false]);
         let max_exponent = -1;

@@ -173,11 +173,7 @@ impl Learned {
 fn first_step(twice_mean: f64, top: f32) -> f32 {
     /// Below 1 by more than what the logarithm of a step, and the step of that, are rounded by.
     const BELOW: f32 = 0.9999;
-    let step = match twice_mean as f32 {
-        // Divided it may be an f32 again.
-        f32::INFINITY => (twice_mean / f64::from(top).sqrt()) as f32,
-        twice_mean => twice_mean / top.sqrt(),
-    };
+    let step = twice_mean as f32 / top.sqrt();
     let largest = BELOW * f32::MAX / top;
     if step > largest { largest } else { step }
 }
@@ -274,5 +270,112 @@ mod tests {
             let w = i as f32 + 0.5;
             assert_eq!(code(w, 1.0, top), w.round_ties_even().min(top));
         }
+    }
+
+    /// Weights with a step, swapped in.
+    fn swapped_in(weights: &[f32], step: f32, top: f32) -> Learned {
+        let mut learned = Learned {
+            name: "w".into(),
+            shape: vec![weights.len()],
+            log_step: ln(step),
+            moments: [0.0; 2],
+            live: None,
+            shadow: Vec::new(),
+        };
+        learned.swap_in(&mut weights.to_vec(), None, top);
+        learned
+    }
+
+    /// The gradient of the step's logarithm, in f64.
+    fn of_step(learned: &Learned, gradient: &[f32], top: f32, penalty: f32) -> f64 {
+        let step = f64::from(learned.step());
+        let mut sum = 0.0;
+        let weights = || learned.shadow.iter().map(|&w| f64::from(w));
+        for (w, &g) in weights().zip(gradient) {
+            let ratio = w / step;
+            let level = match ratio.abs() < f64::from(top) {
+                true => ratio.round_ties_even() - ratio,
+                false => f64::from(top).copysign(ratio),
+            };
+            let slope = f64::from(penalty) * std::f64::consts::LOG2_E / (step + w.abs());
+            sum += (f64::from(g) * level - slope * ratio.abs()) * step;
+        }
+        let count = weights().filter(|w| *w != 0.0).count().max(1);
+        sum / (count as f64 * f64::from(top)).sqrt()
+    }
+
+    #[test]
+    fn gradients_of_steps_are_right_where_parts_of_them_are_beyond_f32() {
+        for (weight, step, gradient, penalty) in [
+            // The sum.
+            (1e-37, 1e-37, 0.0, 1.0),
+            (0.9e-5, 1e-5, 3e37, 0.0),
+            (4e-4, 1e-5, -3e37, 0.1),
+            // The ratio.
+            (1e30, 1e-10, 1.0, 0.5),
+            // The slope.
+            (2e38, 1e37, 1e-30, 1e-3),
+            (3e38, 9e37, 1e-35, 1e-5),
+            // The sum times the step.
+            (25.0, 1e3, 1e37, 0.0),
+            // The slope at zero.
+            (0.0, 1e-37, 1.0, 100.0),
+        ] {
+            let weights: Vec<f32> = (0..3000).map(|i| weight * (i % 7) as f32 / 7.0).collect();
+            let learned = swapped_in(&weights, step, 3.0);
+            let expected = of_step(&learned, &[gradient; 3000], 3.0, penalty);
+            let found = learned.backward(&mut [gradient; 3000], 3.0, penalty);
+            let error = (f64::from(found) - expected).abs();
+            assert!(
+                error <= 1e-4 * expected.abs(),
+                "{weight:e} {step:e} {gradient:e} {penalty:e}: {found:e}, {expected:e}"
+            );
+        }
+        // What is no number stays none.
+        let learned = swapped_in(&[1.0, 2.0], 0.5, 3.0);
+        assert!(learned.backward(&mut [f32::NAN, 1.0], 3.0, 0.1).is_nan());
+        let found = learned.backward(&mut [1.0, f32::NEG_INFINITY], 3.0, 0.1);
+        assert_eq!(found, f32::NEG_INFINITY);
+    }
+
+    #[test]
+    fn first_steps_of_the_largest_weights_have_finite_levels() {
+        for bits in [2, 4, 16] {
+            let top = top(bits);
+            for weight in [1e36, 1e38, 3e38, f32::MAX] {
+                let mut weights = [weight, -weight, 0.5 * weight, 0.0];
+                let tensor = TensorRef::weight("w", &[4], &weights).unwrap();
+                let learned = Learned::new(tensor, top).unwrap();
+                learned.encode(tensor, bits).unwrap().validate().unwrap();
+                learned.round(&mut weights, top);
+                assert!(weights.iter().all(|w| w.is_finite()), "{bits}: {weights:?}");
+                assert!(weights[0] > 0.5 * weight && weights[1] < -0.5 * weight);
+            }
+        }
+        let zeros = TensorRef::weight("w", &[2], &[0.0; 2]).unwrap();
+        assert!(Learned::new(zeros, 3.0).is_none());
+        let tiny = [f32::from_bits(1); 2];
+        let tiny = TensorRef::weight("w", &[2], &tiny).unwrap();
+        assert!(Learned::new(tiny, 3.0).is_none());
+    }
+
+    #[test]
+    fn a_step_out_of_range_is_an_error() {
+        let update = |step: f32, gradient: f32, rate: f32| {
+            let mut learned = swapped_in(&[1.0], step, 127.0);
+            let updated = learned.update(gradient, rate, [0.9, 0.999], 127.0);
+            updated.map_err(|error| error.to_string())
+        };
+        assert!(update(1.0, 1e18, 0.1).is_ok());
+        // The levels are no longer finite, though the step is.
+        let error = update(2.5e36, -1.0, 0.2).unwrap_err();
+        assert!(error.contains("the step of w is 3."), "{error}");
+        assert!(
+            update(1.0, 1.0, 1e4)
+                .unwrap_err()
+                .contains("the step of w is 0")
+        );
+        let error = update(1.0, 1e30, 0.1).unwrap_err();
+        assert!(error.contains("the moments of the step of w"), "{error}");
     }
 }
