@@ -208,7 +208,7 @@ impl<'s> FakeQuantize<'s> {
     ///
     /// # Errors
     /// Where the model is not the one that was fitted to, holds swapped weights between a forward
-    /// pass and the end of its backward pass, or holds a NaN.
+    /// pass and the end of its backward pass, or holds a NaN or an infinity.
     pub fn to_tensors(&self, model: &(impl Parameters + ?Sized)) -> Result<Vec<Tensor>> {
         check_restored(self.swapped)?;
         self.check(model)?;

@@ -215,13 +215,18 @@ fn values_of_the_graph_are_watched_beside_what_weights_read() {
     let high = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     assert_eq!(of("layers.2"), (low, high));
     // Two observers on one pass find what each finds by itself.
-    let mut both = (MinMax::new(), Percentile::new(99.0).unwrap());
-    observe(&on_samples, &mut Watching::new(&mut both, &values)).unwrap();
-    // Neither asks for values itself, so that a pair passes none on.
-    assert_eq!(both.0.ranges().unwrap().len(), 3);
-    let mut alone = Percentile::new(99.0).unwrap();
-    observe(&on_samples, &mut alone).unwrap();
-    assert_eq!(both.1.ranges().unwrap(), alone.ranges().unwrap());
+    let mut other = MeanSquaredError::new(4).unwrap();
+    let mut again = MinMax::new();
+    let mut both = (
+        Watching::new(&mut again, &values),
+        Watching::new(&mut other, &values[1..]),
+    );
+    observe(&on_samples, &mut both).unwrap();
+    assert_eq!(again.ranges().unwrap(), ranges);
+    let mut alone = MeanSquaredError::new(4).unwrap();
+    observe(&on_samples, &mut Watching::new(&mut alone, &values[1..])).unwrap();
+    assert_eq!(other.ranges().unwrap(), alone.ranges().unwrap());
+    assert_eq!(other.ranges().unwrap().len(), 3 + 1);
 }
 
 #[test]

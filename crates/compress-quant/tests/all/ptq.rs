@@ -141,10 +141,14 @@ fn a_model_without_a_weight_is_refused() {
     let model = Lent::new()
         .tensor("bias", Role::Bias, bias.view_mut())
         .unwrap();
-    let error = quantize_model(&model, &four_bits(), Others::Float).unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("the list of weights to quantize"), "{words}");
-    assert!(quantize_model(&Lent::new(), &four_bits(), Others::Float).is_err());
+    let scheme = four_bits();
+    for others in [Others::Float, Others::Biases(&scheme)] {
+        for model in [&model, &Lent::new()] {
+            let error = quantize_model(model, &scheme, others).unwrap_err();
+            let words = error.to_string();
+            assert!(words.contains("the list of weights to quantize"), "{words}");
+        }
+    }
 }
 
 #[test]
@@ -219,6 +223,9 @@ fn activations_are_compared_over_all_batches() {
     let unseen = between(&["out", "elsewhere"]).unwrap_err();
     assert!(matches!(&unseen, Error::Unseen { place } if place == "the value elsewhere"));
     assert!(between(&[]).unwrap().tensors.is_empty());
+    // One that is asked for twice is there twice.
+    let twice = between(&["hidden", "out", "hidden"]).unwrap().tensors;
+    assert_eq!([&twice[0], &twice[1], &twice[2]], [hidden, out, hidden]);
     let against = |other: Given| {
         let report = ErrorReport::of_activations(&original, &other, &["hidden"]);
         report.unwrap_err().to_string()

@@ -31,13 +31,14 @@ pub(super) struct Learned {
 }
 
 impl Learned {
-    /// Chooses the first step of a weight; none where all of its values are zero.
+    /// Chooses the first step of a weight; none where all of its values are zero, or so small that no
+    /// normal f32 is a step for them.
     pub(super) fn new(weight: TensorRef<'_>, top: f32) -> Option<Self> {
         let live = weight.values.iter().filter(|w| **w != 0.0);
         let (sum, count) = live.fold((0.0, 0.0), |(sum, count), w| {
             (sum + f64::from(w.abs()), count + 1.0)
         });
-        // Of no value NaN, which is not normal; nor is that of the smallest floats.
+        // Of no value it is NaN, which is not normal.
         let step = first_step(2.0 * sum / count, top);
         step.is_normal().then(|| Learned {
             name: weight.name.to_owned(),
