@@ -27,10 +27,10 @@
 //! - [`schemes`]: fit a grid to weights. [`codecs`]: turn weights into codes on a grid.
 //! - [`optimal_kmeans`]: the globally optimal codebook, and a faster nearly optimal one.
 //! - [`folding`]: makes networks of whole numbers, without scales.
-//! - [`qat`]: quantization-aware training as a training hook: fake quantization on frozen grids, or
-//!   with learned steps (LSQ).
+//! - [`qat`]: quantization-aware training as a training hook: fake quantization on grids that are
+//!   fitted, or with learned steps (LSQ).
 //! - [`refine`](mod@refine): improves codes one by one, by the exact loss and the coder's prices.
-//! - [`ptq`]: post-training quantization of a whole network, and the report of errors (SQNR, cosine
+//! - [`ptq`]: post-training quantization of a whole model, and the report of errors (SQNR, cosine
 //!   similarity).
 //! - [`observers`]: calibration of the ranges of activations (min-max, percentile, mean squared
 //!   error).

@@ -51,17 +51,19 @@
 
 mod bands;
 mod bins;
+mod bounds;
 mod near;
+mod points;
 mod rows;
 mod sort;
 
-use compress_core::{Error, Result};
+use compress_core::Result;
 
 pub use near::near_optimal_kmeans;
 
-use bands::Bands;
+use bounds::around_optimum;
+use points::{Points, check};
 use rows::{Prefix, Rows};
-use sort::sorted;
 
 /// The levels (at most `levels`, ascending) with the least sum of squared distances from each of
 /// `values` to the nearest level. There are fewer levels where there are fewer distinct values.
@@ -80,7 +82,7 @@ pub fn optimal_kmeans(name: &str, values: &[f32], levels: usize) -> Result<Vec<f
     let points = Points::distinct(values);
     let clusters = levels.min(points.len());
     let prefix = Prefix::new(&points, points.mean(0, points.len()));
-    let ends = match Bands::around_optimum(&points, &prefix, clusters) {
+    let ends = match around_optimum(&points, &prefix, clusters) {
         Some(bands) => bands.cluster_ends(&prefix),
         None => Rows::fill(prefix, clusters, false).cluster_ends(clusters),
     };
@@ -121,81 +123,6 @@ pub fn optimal_kmeans_with_zero(name: &str, values: &[f32], levels: usize) -> Re
     found.push(0.0);
     found.extend(positive.levels(&above.cluster_ends(split.1)));
     Ok(found)
-}
-
-fn check(name: &str, values: &[f32], levels: usize) -> Result<()> {
-    Error::check_finite(name, values)?;
-    if values.is_empty() {
-        return Err(Error::Empty { what: name.into() });
-    }
-    if levels == 0 {
-        return Err(Error::invalid(format!("levels of {name}"), 0, "positive"));
-    }
-    Ok(())
-}
-
-/// Distinct values, ascending, and how often each occurs.
-#[derive(Debug, Default)]
-struct Points {
-    values: Vec<f64>,
-    counts: Vec<f64>,
-}
-
-impl Points {
-    /// The distinct ones of finite values.
-    fn distinct(values: &[f32]) -> Self {
-        let mut points = Points::default();
-        points.extend(&sorted(values));
-        points
-    }
-
-    /// Adds ascending values that lie above all present ones.
-    fn extend(&mut self, sorted: &[f32]) {
-        for run in sorted.chunk_by(|a, b| a == b) {
-            self.push(run[0].into(), run.len() as f64);
-        }
-    }
-
-    fn push(&mut self, value: f64, count: f64) {
-        self.values.push(value);
-        self.counts.push(count);
-    }
-
-    fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    fn part(&self, keep: impl Fn(f64) -> bool) -> Points {
-        let kept = self.values.iter().zip(&self.counts).filter(|p| keep(*p.0));
-        let (values, counts) = kept.map(|(&v, &c)| (v, c)).unzip();
-        Points { values, counts }
-    }
-
-    fn mirrored(mut self) -> Points {
-        self.values.reverse();
-        self.values.iter_mut().for_each(|value| *value = -*value);
-        self.counts.reverse();
-        self
-    }
-
-    /// The weighted mean of `from..to`, summed relative to the first value.
-    fn mean(&self, from: usize, to: usize) -> f64 {
-        let base = self.values[from];
-        let (mut sum, mut weight) = (0.0, 0.0);
-        for (value, count) in self.values[from..to].iter().zip(&self.counts[from..to]) {
-            sum += (value - base) * count;
-            weight += count;
-        }
-        base + sum / weight
-    }
-
-    /// The means of the clusters that `ends` divides the values into. What lies before the
-    /// first end belongs to no cluster.
-    fn levels(&self, ends: &[usize]) -> Vec<f32> {
-        // A mean lies within its cluster, and so does the nearest f32: levels stay distinct.
-        let mean = |pair: &[usize]| self.mean(pair[0], pair[1]) as f32;
-        ends.windows(2).map(mean).collect()
-    }
 }
 
 #[cfg(test)]

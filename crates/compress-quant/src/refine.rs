@@ -4,14 +4,14 @@
 //! Training with fake quantization ends near good codes, not on the best ones, since a gradient
 //! does not see single steps of a code. [`refine()`] continues by coordinate descent: it changes
 //! one code at a time and keeps a change that lowers `loss + penalty · bits`. The loss is computed
-//! on all samples, not estimated. The bits are priced by the file's own entropy coder (`coder`). A change
-//! that is unlikely to help is discarded after some of the samples. All other codes and the biases
-//! adapt when their turn comes.
+//! on all samples, not estimated. The bits are priced by the file's own entropy coder. A change that
+//! is unlikely to help is discarded after some of the samples. All other codes and the biases adapt
+//! when their turn comes.
 
 use compress_core::Error as CoreError;
 use compress_core::Result;
-use compress_core::network::{Activation, Network};
-use compress_core::parameters;
+use compress_core::chain::{Activation, Architecture};
+use compress_core::parameters::{self, Parameters};
 use compress_core::price::Prices;
 use compress_core::rng::{self, Stream};
 use compress_core::train::Samples;
@@ -25,42 +25,11 @@ use crate::qat::LearnedStep;
 
 mod biases;
 mod chain;
+mod options;
 mod pieces;
 mod rates;
 
-/// How codes are refined.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RefineOptions {
-    /// The price of a bit in units of the loss. The loss is the cross-entropy in nats, averaged
-    /// over the samples, times the square of the temperature.
-    pub penalty: f32,
-    /// The temperature: logits are divided by it before the softmax. `targets` must be made with
-    /// the same one.
-    pub temperature: f32,
-    /// How many times each code is tried.
-    pub sweeps: usize,
-    /// If given, biases become multiples of one step for each layer, and move by that step. The
-    /// step is the power of √2, times the product of the weights' steps up to the layer, that is
-    /// nearest to this share of the root mean square of the layer's outputs. Once the weights'
-    /// steps are folded ([`crate::folding::fold_steps`]) it is a power of √2 alone. A coarser grid
-    /// takes fewer bits, and the weights compensate for it.
-    pub bias_grid: Option<f32>,
-    /// The seed of the order in which codes are tried.
-    pub seed: u64,
-}
-
-impl Default for RefineOptions {
-    /// Three sweeps, no penalty, a temperature of 1, biases of any value.
-    fn default() -> Self {
-        RefineOptions {
-            penalty: 0.0,
-            temperature: 1.0,
-            sweeps: 3,
-            bias_grid: None,
-            seed: 0,
-        }
-    }
-}
+pub use self::options::RefineOptions;
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,8 +46,9 @@ pub struct Sweep {
     pub nonzero: usize,
 }
 
-/// Changes the codes and biases of `network`, whose weights have the learned `steps`, so as to
-/// lower the cross-entropy of its softmax against `targets` plus the price of its bits.
+/// Changes the codes and biases of a chain of dense layers, whose weights have the learned `steps`,
+/// so as to lower the cross-entropy of its softmax against `targets` plus the price of its bits.
+/// `model` holds the tensors of `architecture`.
 ///
 /// Zero weights stay zero. Other weights may become zero, and neurons may then be left without
 /// effect. Afterwards all weights are multiples of their steps.
@@ -92,23 +62,23 @@ pub struct Sweep {
 /// discarded after a small part of them.
 ///
 /// # Errors
-/// Where the network is not one that `steps` were learned for, holds quantized values now, or has
-/// no layers or an activation behind its last one; where there are no samples or targets, or they
-/// have another shape; where targets are no probabilities; where the penalty is negative, or the
-/// temperature or the grid of the biases is not positive, or that grid leaves the range of f32;
-/// or where a value is not finite. The
-/// network is then unchanged.
+/// Where the model lacks a tensor of the architecture, has weights that no step was learned for, or
+/// holds quantized values now; where the architecture has no layers or an activation behind its last
+/// one; where there are no samples or targets, or they have another shape; where targets are no
+/// probabilities; where the penalty is negative, or the temperature or the grid of the biases is not
+/// positive, or that grid leaves the range of f32; or where a value is not finite. The model is then
+/// unchanged.
 ///
 /// ```
-/// use compress_core::network::Network;
+/// use compress_core::network::{Forward, Network};
 /// use compress_core::ops::softmax::softmax;
 /// use compress_core::train::Samples;
 /// use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 /// use compress_quant::refine::{RefineOptions, refine};
 /// use ndarray::Array2;
 ///
-/// // Any network will do, such as `compress_nn::Mlp`. The targets are probabilities of a teacher,
-/// // which here is the network itself in full precision.
+/// // Any chain of dense layers, such as `compress_nn::Mlp`. The targets are probabilities of a
+/// // teacher, which here is the network itself in full precision.
 /// let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
 /// let data = compress_testing::blobs(64, 4, 3, 2);
 /// let logits = network.forward(data.inputs())?;
@@ -121,6 +91,7 @@ pub struct Sweep {
 /// let indices: Vec<usize> = (0..data.len()).collect();
 /// let options = RefineOptions { penalty: 1e-4, ..RefineOptions::default() };
 /// let sweeps = refine(
+///     &network.architecture(),
 ///     &mut network,
 ///     &steps,
 ///     &data,
@@ -142,7 +113,8 @@ pub struct Sweep {
 /// prices, though with a local estimate of the loss: Wiedemann et al. 2019 (1907.11900), equation
 /// 11.
 pub fn refine(
-    network: &mut dyn Network,
+    architecture: &Architecture,
+    model: &mut dyn Parameters,
     steps: &LearnedStep,
     data: &dyn Samples,
     indices: &[usize],
@@ -151,28 +123,19 @@ pub fn refine(
     coder: &dyn Prices,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Sweep>> {
-    let mut chain = read(network, steps, check_temperature(options.temperature)?)?;
-    let rates = Rates::new(&chain, coder, steps.top(), options)?;
+    options.check()?;
+    let mut chain = read(architecture, model, steps, options.temperature)?;
+    let rates = Rates::new(&chain, coder, steps.top());
     let square = f64::from(options.temperature) * f64::from(options.temperature);
     let mut stream = rng::stream(options.seed, "refine");
-    let mut pieces = Pieces::new(
-        &network.architecture(),
-        &chain,
-        data,
-        indices,
-        targets,
-        &mut stream,
-    )?;
+    let mut pieces = Pieces::new(architecture, &chain, data, indices, targets, &mut stream)?;
     // Logits are finite, but hidden outputs may not be.
     let loss = pieces.loss() as f32;
     if !loss.is_finite() {
         let expected =
             "finite: make the last layer's weights or biases smaller, or the temperature larger";
-        return Err(CoreError::invalid(
-            "the loss before refinement",
-            loss,
-            expected,
-        ));
+        let what = "the loss before refinement";
+        return Err(CoreError::invalid(what, loss, expected));
     }
     let bias_steps = BiasSteps::new(&mut chain, &mut pieces, options.bias_grid)?;
     let mut descent = Descent {
@@ -192,34 +155,18 @@ pub fn refine(
         tracing::debug!(number, ?sweep, "refined");
         sweeps.push(sweep);
     }
-    for layer in &chain.layers {
-        parameters::with_mut(network, &layer.name, |weight| {
-            weight.values.copy_from_slice(&layer.weight());
-            Ok(())
-        })?;
-        parameters::with_mut(network, &layer.bias_name, |bias| {
-            bias.values.copy_from_slice(&layer.bias);
-            Ok(())
-        })?;
-    }
+    write(&chain, model)?;
     Ok(sweeps)
 }
 
-fn check_temperature(temperature: f32) -> Result<f32> {
-    match temperature.is_finite() && temperature > 0.0 {
-        true => Ok(temperature),
-        false => Err(CoreError::invalid(
-            "temperature",
-            temperature,
-            "positive and finite",
-        )),
-    }
-}
-
 /// Reads the layers, with their weights as codes. The logits are divided by the temperature.
-fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<Chain> {
+fn read(
+    architecture: &Architecture,
+    model: &dyn Parameters,
+    steps: &LearnedStep,
+    temperature: f32,
+) -> Result<Chain> {
     steps.check_restored()?;
-    let architecture = network.architecture();
     architecture.validate()?;
     if let Some(last) = architecture.layers.last()
         && last.activation != Activation::Identity
@@ -229,24 +176,22 @@ fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<
     }
     let mut chain = Chain::default();
     for (index, layer) in architecture.layers.iter().enumerate() {
-        let (name, bias) = (layer.weight_name(), layer.bias_name());
-        let step = steps.step(&name);
-        let codes = parameters::with(network, &name, |weight| {
+        let name = layer.weight_name();
+        let (step, codes) = parameters::with(model, &name, |weight| {
             weight.check_finite()?;
             CoreError::check_shape(&name, &[layer.outputs, layer.inputs], weight.shape)?;
-            match step {
-                Some(_) => steps.codes(weight),
-                // All weights were zero when steps were chosen, and are zero now.
-                None if weight.values.iter().all(|w| *w == 0.0) => Ok(vec![0; weight.values.len()]),
-                None => {
-                    let what = format!("the step of {name}");
-                    let expected =
-                        "learned, as not all of its weights are zero: fit steps to this network";
-                    Err(CoreError::invalid(what, "missing", expected))
-                }
+            if let Some(known) = steps.codes(weight)? {
+                return Ok(known);
             }
+            // All weights were zero when steps were chosen, and are zero now.
+            if weight.values.iter().all(|w| *w == 0.0) {
+                return Ok((1.0, vec![0; weight.values.len()]));
+            }
+            let what = format!("the step of {name}");
+            let expected = "learned, as not all of its weights are zero: fit steps to this network";
+            Err(CoreError::invalid(what, "missing", expected))
         })?;
-        let bias = parameters::with(network, &bias, |bias| {
+        let bias = parameters::with(model, &layer.bias_name(), |bias| {
             bias.check_finite()?;
             CoreError::check_shape(bias.name, &[layer.outputs], bias.shape)?;
             Ok(bias.values.to_vec())
@@ -255,9 +200,25 @@ fn read(network: &dyn Network, steps: &LearnedStep, temperature: f32) -> Result<
             true => temperature,
             false => 1.0,
         };
-        chain.push(layer, codes, step.unwrap_or(1.0), divisor, bias);
+        chain.push(layer, codes, step, divisor, bias);
     }
     Ok(chain)
+}
+
+/// Puts the weights and biases of the layers into the model that they were read from.
+fn write(chain: &Chain, model: &mut dyn Parameters) -> Result<()> {
+    for layer in &chain.layers {
+        for (name, values) in [
+            (&layer.name, &layer.weight()),
+            (&layer.bias_name, &layer.bias),
+        ] {
+            parameters::with_mut(model, name, |tensor| {
+                tensor.values.copy_from_slice(values);
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// What is kept from sweep to sweep.

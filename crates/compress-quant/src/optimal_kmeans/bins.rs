@@ -1,12 +1,15 @@
 //! Bins of sorted values: the program over their edges, and what it says about the boundaries of
-//! the optimal clusters. [`super::bands`] has the reasons.
+//! the optimal clusters. [`super::bounds`] has the reasons.
 
-use super::Points;
-use super::bands::{Bands, ROUNDS};
+use super::bands::Bands;
+use super::points::Points;
 use super::rows::{Prefix, Row};
 
 /// What rounding may add to a gain, relative to the sum of squares; a lower bound.
 const ROUNDING: f64 = 1e-12;
+
+/// The most times that the bound is applied, and that a solution is refined.
+pub(super) const ROUNDS: usize = 100;
 
 /// Bins of values.
 pub(super) struct Bins<'a> {

@@ -8,15 +8,15 @@
 //! `3·(k/B)²` of the optimal error, where `B` is at least `128·k`: a boundary that is off by half a
 //! bin costs that little. The second program is as good as the best solution whose boundaries lie
 //! within the resolved bins.
-//! costs that little. The second one is as good as the optimum whose boundaries lie that near.
 
 use compress_core::Result;
 use rayon::prelude::*;
 
 use super::bands::Bands;
+use super::optimal_kmeans;
+use super::points::{Points, check};
 use super::rows::{Prefix, Rows};
 use super::sort::{key, sorted};
-use super::{Points, check, optimal_kmeans};
 
 /// Bins for each cluster, at least and at most.
 const PER_CLUSTER: usize = 128;

@@ -1,6 +1,6 @@
 //! The dynamic program: a row for each number of clusters, filled by divide and conquer.
 
-use super::Points;
+use super::points::Points;
 
 /// Rows of best split points kept at a time. Every so many rows a row of gains is kept, from which
 /// earlier split points are computed again.

@@ -1,5 +1,6 @@
 //! Against every assignment, the plain recurrence, and Lloyd's iteration.
 
+use super::bounds::from_bins;
 use super::rows::BLOCK;
 use super::*;
 use compress_core::rng;
@@ -287,7 +288,7 @@ fn bands_hold_the_optimum() {
         let prefix = Prefix::new(&points, points.mean(0, points.len()));
         for clusters in [2, 3, 16, 33] {
             let (gain, ends) = whole(&points, clusters);
-            let bands = Bands::around_optimum(&points, &prefix, clusters);
+            let bands = around_optimum(&points, &prefix, clusters);
             // Bands are what makes it fast: on ordinary values there must be some.
             assert!(bands.is_some() || kind > 0, "{kind} {clusters}");
             let Some(bands) = bands else { continue };
@@ -360,7 +361,7 @@ fn bands_of_few_bins_hold_the_optimum_of_contrived_values() {
             let prefix = Prefix::new(&points, points.mean(0, points.len()));
             for clusters in [2, 3, 5, 8, 17, 64] {
                 for bins in [clusters + 2, 4 * clusters, points.len() / 2, points.len()] {
-                    let bands = Bands::from_bins(&points, &prefix, clusters, bins);
+                    let bands = from_bins(&points, &prefix, clusters, bins);
                     let Some(bands) = bands else { continue };
                     banded += 1;
                     let places = (points.len() - 1) * (clusters - 1);
@@ -392,7 +393,7 @@ fn bands_of_many_clusters_of_a_few_thousand_values() {
     for kind in [0, 2, 5, 6, 10] {
         let points = Points::distinct(&contrived(kind, 4000, 1));
         let prefix = Prefix::new(&points, points.mean(0, points.len()));
-        let Some(bands) = Bands::from_bins(&points, &prefix, 256, points.len() / 2) else {
+        let Some(bands) = from_bins(&points, &prefix, 256, points.len() / 2) else {
             assert!([0, 5].contains(&kind), "{kind}");
             continue;
         };

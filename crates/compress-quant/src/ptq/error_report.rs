@@ -151,15 +151,17 @@ impl ErrorReport {
     ) -> Result<Self> {
         let places: Vec<Place<'_>> = values.iter().map(|&name| Place::Value(name)).collect();
         let mut sums = vec![Sums::default(); places.len()];
+        // The places come in turn, batch by batch.
+        let mut turns = (0..places.len()).cycle();
         compare(original, compressed, &places, &mut |place, a, b| {
             for rows in [&a, &b] {
                 let rows = rows.as_standard_layout();
                 Error::check_finite(&place.to_string(), rows.as_slice().unwrap_or_default())?;
             }
-            let position = places.iter().position(|&p| p == place).unwrap_or(0);
-            a.iter()
-                .zip(&b)
-                .for_each(|(&a, &b)| sums[position].add(a, b));
+            if let Some(turn) = turns.next() {
+                let pairs = a.iter().zip(&b);
+                pairs.for_each(|(&a, &b)| sums[turn].add(a, b));
+            }
             Ok(())
         })?;
         let errors = values

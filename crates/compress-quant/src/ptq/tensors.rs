@@ -45,7 +45,9 @@ pub fn quantize_model(
     weights: &dyn Scheme,
     others: Others<'_>,
 ) -> Result<Vec<Tensor>> {
+    let mut has_weights = false;
     let tensors = encode_each(model, &mut |tensor| {
+        has_weights |= tensor.role == Role::Weight;
         let scheme = match (tensor.role, others) {
             (Role::Weight, _) => weights,
             (Role::Bias, Others::Biases(scheme)) => scheme,
@@ -62,7 +64,7 @@ pub fn quantize_model(
         tracing::debug!(tensor = name, scheme = scheme.name(), bits, "quantized");
         Ok(Some(Tensor::Quantized(codec.encode(name, values, shape)?)))
     })?;
-    match tensors.iter().any(|t| matches!(t, Tensor::Quantized(_))) {
+    match has_weights {
         true => Ok(tensors),
         false => Err(Error::Empty {
             what: "the list of weights to quantize".into(),

@@ -5,8 +5,9 @@ use compress_core::gradients::LiveSets;
 use compress_core::hook::{Step, TrainHook, Training};
 use compress_core::parameters::{self, Parameters};
 use compress_core::tensor::{Role, volume};
-use compress_core::{Result, structured};
+use compress_core::{Error as CoreError, Result, structured};
 
+use super::fitted::{check_restored, check_shape, check_tensors};
 use super::saturation::Saturation;
 use crate::Error;
 use crate::codecs::from_grid;
@@ -200,41 +201,32 @@ impl<'s> FakeQuantize<'s> {
 
     /// The codec of a tensor; `None` where it stays in full precision.
     pub fn codec(&self, name: &str) -> Option<&dyn WeightCodec> {
-        let tensor = self.tensors.iter().find(|t| t.name == name)?;
-        Some(tensor.codec.as_ref())
+        Some(self.find(name)?.codec.as_ref())
     }
 
     /// The model as it is to be stored: tensors with a codec as codes, the rest in full precision.
     ///
     /// # Errors
     /// Where the model is not the one that was fitted to, holds swapped weights between a forward
-    /// pass and the end of its backward pass, or holds a NaN.
+    /// pass and the end of its backward pass, or holds a NaN or an infinity.
     pub fn to_tensors(&self, model: &(impl Parameters + ?Sized)) -> Result<Vec<Tensor>> {
-        if self.swapped {
-            return Err(Error::Swapped.into());
-        }
+        check_restored(self.swapped)?;
         self.check(model)?;
         encode_each(model, &mut |tensor| {
-            let fitted = self.tensors.iter().find(|t| t.name == tensor.name);
             let encode = |t: &Fitted<'_>| t.codec.encode(&t.name, tensor.values, &t.shape);
-            Ok(fitted.map(encode).transpose()?.map(Tensor::Quantized))
+            let encoded = self.find(tensor.name).map(encode).transpose()?;
+            Ok(encoded.map(Tensor::Quantized))
         })
+    }
+
+    fn find(&self, name: &str) -> Option<&Fitted<'s>> {
+        self.tensors.iter().find(|t| t.name == name)
     }
 
     /// Fails unless the model has the tensors that the codecs were fitted to.
     fn check<P: Parameters + ?Sized>(&self, model: &P) -> Result<()> {
-        let mut found = vec![false; self.tensors.len()];
-        model.visit(&mut |tensor| {
-            if let Some(position) = self.tensors.iter().position(|t| t.name == tensor.name) {
-                found[position] = true;
-                self.tensors[position].check_shape(tensor.shape)?;
-            }
-            Ok(())
-        })?;
-        match found.iter().position(|found| !found) {
-            None => Ok(()),
-            Some(missing) => Err(parameters::unknown(model, &self.tensors[missing].name)),
-        }
+        let fitted = self.tensors.iter();
+        check_tensors(model, fitted.map(|t| (t.name.as_str(), t.shape.as_slice())))
     }
 
     /// Calls `act` with each fitted tensor and the model's values of it.
@@ -302,18 +294,6 @@ impl<'s> Fitted<'s> {
             shadow: Vec::with_capacity(volume(shape)),
         }
     }
-
-    fn check_shape(&self, found: &[usize]) -> Result<()> {
-        if self.shape == found {
-            return Ok(());
-        }
-        Err(Error::ModelChanged {
-            name: self.name.clone(),
-            fitted: self.shape.clone(),
-            found: found.to_vec(),
-        }
-        .into())
-    }
 }
 
 impl TrainHook for FakeQuantize<'_> {
@@ -333,9 +313,8 @@ impl TrainHook for FakeQuantize<'_> {
     fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
         self.restore(training.model)?;
         if self.gradient == Gradient::Clipped {
-            let tensors = &self.tensors;
             training.model.visit_gradients(&mut |gradient| {
-                if let Some(tensor) = tensors.iter().find(|t| t.name == gradient.name) {
+                if let Some(tensor) = self.find(gradient.name) {
                     tensor.saturation.clip(&tensor.shadow, gradient.values);
                 }
                 Ok(())
@@ -369,9 +348,7 @@ impl TrainHook for FakeQuantize<'_> {
 
     /// The grids.
     fn save(&self) -> Result<Vec<u8>> {
-        if self.swapped {
-            return Err(Error::Swapped.into());
-        }
+        check_restored(self.swapped)?;
         let saved: Vec<Saved> = self
             .tensors
             .iter()
@@ -383,23 +360,17 @@ impl TrainHook for FakeQuantize<'_> {
     /// Takes over the grids of a hook that was fitted to the same tensors. On an error nothing is
     /// changed.
     fn load(&mut self, state: &[u8]) -> Result<()> {
-        if self.swapped {
-            return Err(Error::Swapped.into());
-        }
+        check_restored(self.swapped)?;
         let saved: Vec<Saved> = structured::from_all_bytes(state)?;
-        compress_core::Error::check_shape("saved grids", &[self.tensors.len()], &[saved.len()])?;
+        CoreError::check_shape("saved grids", &[self.tensors.len()], &[saved.len()])?;
         let mut loaded = Vec::new();
         for (tensor, (name, shape, grid)) in self.tensors.iter().zip(saved) {
             if tensor.name != name {
                 let found = format!("that of {name}");
                 let expected = format!("that of {}", tensor.name);
-                return Err(compress_core::Error::invalid(
-                    "a saved grid",
-                    found,
-                    expected,
-                ));
+                return Err(CoreError::invalid("a saved grid", found, expected));
             }
-            tensor.check_shape(&shape)?;
+            check_shape(&name, &tensor.shape, &shape)?;
             let codec = from_grid(&name, grid, &shape)?;
             loaded.push(Fitted::new(&name, &shape, tensor.scheme, codec));
         }

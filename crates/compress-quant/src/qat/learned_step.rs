@@ -8,8 +8,8 @@ use compress_core::parameters::{self, Parameters};
 use compress_core::tensor::{Role, TensorRef};
 use compress_core::{Error as CoreError, Result, structured};
 
-use self::tensor::{BETAS, Learned, top};
-use crate::Error;
+use self::tensor::{BETAS, Learned, check_step, top};
+use super::fitted::{check_restored, check_tensors};
 use crate::ptq::encode_each;
 
 mod tensor;
@@ -62,8 +62,8 @@ impl Default for LearnedStepOptions {
 /// [`LearnedStep::to_tensors`] stores.
 ///
 /// # Errors
-/// The run fails where the model is not the one that it was fitted to, or a step is no longer finite
-/// and positive, as where the loss's gradient is NaN.
+/// The run fails where the model is not the one that it was fitted to, or a step is no longer positive
+/// with finite levels, as where the loss's gradient is NaN.
 ///
 /// # References
 /// Esser, McKinstry, Bablani, Appuswamy, Modha 2020, *Learned step size quantization* (1902.08153):
@@ -134,8 +134,7 @@ impl LearnedStep {
 
     /// The step of the weight `name`; none for what is not quantized.
     pub fn step(&self, name: &str) -> Option<f32> {
-        let tensor = self.tensors.iter().find(|t| t.name == name)?;
-        Some(tensor.step())
+        Some(self.find(name)?.step())
     }
 
     /// Replaces the weights of `model` by their rounded values, for good, as the end of a training
@@ -153,7 +152,7 @@ impl LearnedStep {
         }
         let top = top(self.options.bits);
         model.visit_mut(&mut |weight| {
-            if let Some(tensor) = self.tensors.iter().find(|t| t.name == weight.name) {
+            if let Some(tensor) = self.find(weight.name) {
                 tensor.round(weight.values, top);
             }
             Ok(())
@@ -172,17 +171,19 @@ impl LearnedStep {
             parameters::with(model, &tensor.name, |_| Ok(()))?;
         }
         encode_each(model, &mut |tensor| {
-            let known = self.tensors.iter().find(|t| t.name == tensor.name);
-            let encoded = known.map(|t| t.encode(tensor, self.options.bits));
-            Ok(encoded.transpose()?.map(Tensor::Quantized))
+            let encode = |t: &Learned| t.encode(tensor, self.options.bits);
+            let encoded = self.find(tensor.name).map(encode).transpose()?;
+            Ok(encoded.map(Tensor::Quantized))
         })
     }
 
-    /// The codes of a weight; an error for a weight without a learned step.
-    pub(crate) fn codes(&self, weight: TensorRef<'_>) -> Result<Vec<i32>> {
-        let known = self.tensors.iter().find(|t| t.name == weight.name);
-        let known = known.ok_or_else(|| CoreError::invalid("a step", weight.name, "learned"))?;
-        Ok(known.encode(weight, self.options.bits)?.codes)
+    /// The step and the codes of a weight; none where no step was learned for it.
+    pub(crate) fn codes(&self, weight: TensorRef<'_>) -> Result<Option<(f32, Vec<i32>)>> {
+        let Some(tensor) = self.find(weight.name) else {
+            return Ok(None);
+        };
+        let codes = tensor.encode(weight, self.options.bits)?.codes;
+        Ok(Some((tensor.step(), codes)))
     }
 
     /// The largest code.
@@ -190,39 +191,19 @@ impl LearnedStep {
         top(self.options.bits) as i32
     }
 
+    fn find(&self, name: &str) -> Option<&Learned> {
+        self.tensors.iter().find(|t| t.name == name)
+    }
+
     /// Fails while the model holds quantized weights.
     pub(crate) fn check_restored(&self) -> Result<()> {
-        match self.swapped {
-            true => Err(Error::Swapped.into()),
-            false => Ok(()),
-        }
+        check_restored(self.swapped)
     }
 
     /// Fails unless the model has the weights that steps were learned for, in their shapes.
     fn check<P: Parameters + ?Sized>(&self, model: &P) -> Result<()> {
-        let mut found = 0;
-        model.visit(
-            &mut |weight| match self.tensors.iter().find(|t| t.name == weight.name) {
-                None => Ok(()),
-                Some(tensor) if tensor.shape == weight.shape => {
-                    found += 1;
-                    Ok(())
-                }
-                Some(tensor) => Err(Error::ModelChanged {
-                    name: tensor.name.clone(),
-                    fitted: tensor.shape.clone(),
-                    found: weight.shape.to_vec(),
-                }
-                .into()),
-            },
-        )?;
-        if found == self.tensors.len() {
-            return Ok(());
-        }
-        let names = parameters::names(model)?;
-        let missing = self.tensors.iter().find(|t| !names.contains(&t.name));
-        let missing = missing.map_or("", |t| t.name.as_str());
-        Err(parameters::unknown(model, missing))
+        let fitted = self.tensors.iter();
+        check_tensors(model, fitted.map(|t| (t.name.as_str(), t.shape.as_slice())))
     }
 
     fn swap_in<P: Parameters + ?Sized>(&mut self, model: &mut P, live: &LiveSets) -> Result<()> {
@@ -245,9 +226,8 @@ impl LearnedStep {
             return Ok(());
         }
         self.check(model)?;
-        let tensors = &self.tensors;
         model.visit_mut(&mut |weight| {
-            if let Some(tensor) = tensors.iter().find(|t| t.name == weight.name) {
+            if let Some(tensor) = self.find(weight.name) {
                 tensor.swap_out(weight.values);
             }
             Ok(())
@@ -276,7 +256,7 @@ impl TrainHook for LearnedStep {
         {
             Some(tensor) => {
                 let of_step = tensor.backward(gradient.values, top, penalty);
-                tensor.update(of_step, rate, powers)
+                tensor.update(of_step, rate, powers, top)
             }
             None => Ok(()),
         })
@@ -303,9 +283,7 @@ impl TrainHook for LearnedStep {
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        if self.swapped {
-            return Err(Error::Swapped.into());
-        }
+        self.check_restored()?;
         let tensors = self.tensors.iter();
         let tensors = tensors.map(|t| (t.name.clone(), t.log_step, t.moments));
         let saved: Saved = (tensors.collect(), self.powers);
@@ -313,9 +291,7 @@ impl TrainHook for LearnedStep {
     }
 
     fn load(&mut self, state: &[u8]) -> Result<()> {
-        if self.swapped {
-            return Err(Error::Swapped.into());
-        }
+        self.check_restored()?;
         let (tensors, powers): Saved = structured::from_all_bytes(state)?;
         CoreError::check_shape("saved steps", &[self.tensors.len()], &[tensors.len()])?;
         CoreError::check_finite("powers of the saved steps", &powers)?;
@@ -327,12 +303,9 @@ impl TrainHook for LearnedStep {
                     &tensor.name,
                 ));
             }
-            let step = exp(*log_step);
-            if !(step.is_finite() && step > 0.0) {
-                let what = format!("the saved step of {name}");
-                return Err(CoreError::invalid(what, step, "positive and finite"));
-            }
-            CoreError::check_finite(name, moments)?;
+            let what = format!("the saved step of {name}");
+            check_step(&what, exp(*log_step), top(self.options.bits))?;
+            CoreError::check_finite(&what, moments)?;
         }
         for (tensor, (_, log_step, moments)) in self.tensors.iter_mut().zip(tensors) {
             (tensor.log_step, tensor.moments) = (log_step, moments);

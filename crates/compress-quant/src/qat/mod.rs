@@ -3,6 +3,7 @@
 //! straight-through estimator (STE); [`LearnedStep`] learns the steps too (LSQ).
 
 mod fake_quantize;
+mod fitted;
 mod learned_step;
 mod saturation;
 

@@ -37,7 +37,7 @@ impl Saturation {
                     let [.., y, z] = values.as_slice() else {
                         return Saturation { sets: Vec::new() };
                     };
-                    whole(a - 0.5 * (b - a), z + 0.5 * (z - y))
+                    whole(a - half_gap(*a, *b), z + half_gap(*y, *z))
                 }
                 _ => whole(f32::NEG_INFINITY, f32::INFINITY),
             },
@@ -59,6 +59,14 @@ impl Saturation {
                 *gradient = if inside { *gradient } else { 0.0 };
             }
         }
+    }
+}
+
+/// Half the distance from `a` up to `b`, even where the distance is beyond f32.
+fn half_gap(a: f32, b: f32) -> f32 {
+    match b - a {
+        f32::INFINITY => 0.5 * b - 0.5 * a,
+        gap => 0.5 * gap,
     }
 }
 
@@ -104,6 +112,11 @@ mod tests {
         let book = Grid::Codebook { values };
         let weights = [-1.5, -1.6, 6.0, 6.1];
         assert_eq!(clipped(&book, &[4], &weights), [false, true, false, true]);
+        // The gap between these levels is beyond f32, half of it is not.
+        let values = vec![-1e37, 3.4e38];
+        let wide = Grid::Codebook { values };
+        let weights = [-1.8e38, -1.9e38, f32::MAX];
+        assert_eq!(clipped(&wide, &[3], &weights), [false, true, false]);
         let single = Grid::Codebook { values: vec![1.0] };
         assert_eq!(clipped(&single, &[2], &[-1e30, 1e30]), [false, false]);
         let max_exponent = -1;

@@ -18,7 +18,7 @@ pub(super) struct BiasSteps {
 }
 
 impl BiasSteps {
-    /// Free steps, or the grid of this `share` ([`super::RefineOptions::bias_grid`]), onto which
+    /// Free steps, or the grid of this `share` ([`super::options::RefineOptions::bias_grid`]), onto which
     /// the biases are rounded.
     pub(super) fn new(chain: &mut Chain, pieces: &mut Pieces, share: Option<f32>) -> Result<Self> {
         let Some(share) = share else {

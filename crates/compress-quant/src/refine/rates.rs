@@ -2,9 +2,7 @@
 
 use compress_core::ops::scalar::ln;
 use compress_core::price::{MatrixPrices, Prices as Coder};
-use compress_core::{Error, Result};
 
-use super::RefineOptions;
 use super::chain::{Chain, Place};
 
 /// The least that a step away from zero costs, in bits: where larger magnitudes are as frequent as
@@ -26,28 +24,13 @@ pub(super) struct Prices {
 }
 
 impl<'a> Rates<'a> {
-    pub(super) fn new(
-        chain: &Chain,
-        coder: &'a dyn Coder,
-        top: i32,
-        options: &RefineOptions,
-    ) -> Result<Self> {
-        if !(options.penalty.is_finite() && options.penalty >= 0.0) {
-            let expected = "finite and not negative";
-            return Err(Error::invalid("penalty", options.penalty, expected));
-        }
-        if let Some(share) = options.bias_grid
-            && !(share.is_finite() && share > 0.0)
-        {
-            let expected = "positive and finite";
-            return Err(Error::invalid("the grid of the biases", share, expected));
-        }
+    pub(super) fn new(chain: &Chain, coder: &'a dyn Coder, top: i32) -> Self {
         let layers = chain.layers.iter();
         let matrices = layers.map(|layer| coder.matrix(&layer.name, layer.inputs));
-        Ok(Rates {
+        Rates {
             matrices: matrices.collect(),
             top,
-        })
+        }
     }
 
     pub(super) fn of(&self, chain: &Chain) -> Prices {

@@ -1,11 +1,13 @@
-//! Arrays of any layout, and the exact size of what a scheme makes of a tensor.
+//! Arrays of any rank and layout, and the exact size of what a scheme makes of a tensor.
 
+use compress_core::codec::{Grid, Tensor};
+use compress_quant::ptq::{Others, load_into, quantize_model};
 use compress_quant::schemes::{
     Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
 };
-use compress_quant::{Granularity, dequantize_array, quantize_array};
+use compress_quant::{Granularity, Lent, dequantize_array, quantize_array};
 use compress_testing::normal;
-use ndarray::{Array2, array};
+use ndarray::{Array2, Array4, Ix4, array};
 
 #[test]
 fn arrays_of_any_layout() {
@@ -19,6 +21,101 @@ fn arrays_of_any_layout() {
     let mut vector = straight;
     vector.shape = vec![6];
     assert!(dequantize_array(&vector).is_err());
+}
+
+/// Sets of a tensor `[16, 3, 3, 3]` that share a scale: how many, and of how many values.
+const SETS: [(Granularity, usize, usize); 5] = [
+    (Granularity::Tensor, 1, 432),
+    (Granularity::Channel, 16, 27),
+    (Granularity::Group(9), 48, 9),
+    // The last group of each row is what is left of it.
+    (Granularity::Group(20), 32, 0),
+    (Granularity::Group(27), 16, 27),
+];
+
+fn convolution() -> Array4<f32> {
+    Array4::from_shape_vec((16, 3, 3, 3), normal(3, "conv", 432)).unwrap()
+}
+
+fn schemes(granularity: Granularity) -> [Box<dyn Scheme>; 2] {
+    let range = Range::LeastSquares;
+    [
+        Box::new(LinearSymmetric::new(4, granularity, range).unwrap()),
+        Box::new(LinearAffine::new(4, granularity, range).unwrap()),
+    ]
+}
+
+#[test]
+fn sets_of_a_convolution_are_quantized_one_by_one() {
+    let weight = convolution();
+    for (granularity, count, size) in SETS {
+        for scheme in schemes(granularity) {
+            let quantized = quantize_array("conv", weight.view(), scheme.as_ref()).unwrap();
+            let Grid::Linear { scales, .. } = &quantized.grid else {
+                panic!("not linear")
+            };
+            assert_eq!(
+                (&quantized.shape[..], scales.len()),
+                (&[16, 3, 3, 3][..], count)
+            );
+            let back = dequantize_array(&quantized).unwrap();
+            let back: Array4<f32> = back.into_dimensionality::<Ix4>().unwrap();
+            if size > 0 {
+                // A set by itself, as a tensor of one scale.
+                let sets = weight.as_slice().unwrap().chunks(size);
+                for (set, found) in sets.zip(back.as_slice().unwrap().chunks(size)) {
+                    let alone = quantized_alone(scheme.name(), set);
+                    assert_eq!(found, alone, "{granularity:?}");
+                }
+            }
+            // The same values as a matrix, whose rows are everything but the first axis.
+            let matrix = weight.view().into_shape_with_order((16, 27)).unwrap();
+            let flat = quantize_array("conv", matrix, scheme.as_ref()).unwrap();
+            assert_eq!(
+                (&flat.grid, &flat.codes),
+                (&quantized.grid, &quantized.codes)
+            );
+        }
+    }
+}
+
+fn quantized_alone(scheme: &str, set: &[f32]) -> Vec<f32> {
+    let [symmetric, affine] = schemes(Granularity::Tensor);
+    let scheme = [symmetric, affine].into_iter().find(|s| s.name() == scheme);
+    let codec = scheme.unwrap().fit("set", set, &[set.len()]).unwrap();
+    let mut values = set.to_vec();
+    codec.fake_quantize(&mut values, &[set.len()]).unwrap();
+    values
+}
+
+#[test]
+fn a_lent_convolution_is_quantized_as_its_array_is() {
+    for (granularity, ..) in SETS {
+        for scheme in schemes(granularity) {
+            let mut weight = convolution();
+            let expected = quantize_array("conv", weight.view(), scheme.as_ref()).unwrap();
+            let mut model = Lent::new().weight("conv", weight.view_mut()).unwrap();
+            let tensors = quantize_model(&model, scheme.as_ref(), Others::Float).unwrap();
+            assert_eq!(tensors, [Tensor::Quantized(expected.clone())]);
+            load_into(&tensors, &mut model).unwrap();
+            let back = dequantize_array(&expected).unwrap();
+            assert_eq!(weight.into_dyn(), back);
+        }
+    }
+}
+
+#[test]
+fn a_convolution_of_another_layout_is_quantized_as_its_copy() {
+    // Channels last in memory, first in the view.
+    let last = Array4::from_shape_vec((3, 3, 3, 16), normal(3, "conv", 432)).unwrap();
+    let view = last.view().permuted_axes([3, 2, 0, 1]);
+    assert!(!view.is_standard_layout());
+    let copy = view.as_standard_layout().into_owned();
+    for scheme in schemes(Granularity::Channel) {
+        let quantized = quantize_array("conv", view, scheme.as_ref()).unwrap();
+        let expected = quantize_array("conv", copy.view(), scheme.as_ref()).unwrap();
+        assert_eq!(quantized, expected);
+    }
 }
 
 #[test]

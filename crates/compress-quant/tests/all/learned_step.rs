@@ -1,21 +1,16 @@
 //! Learned steps against the formulae written out in f64, on dense and on live weights.
 
-use std::sync::Arc;
-
+use compress_core::Result;
 use compress_core::codec::Tensor;
-use compress_core::kernels::sparse_layer::Live;
-use compress_core::network::Network;
-use compress_core::train::{Fit, Step, TrainHook};
+use compress_core::gradients::{Gradients, LiveSets};
+use compress_core::hook::{Run, TrainHook};
+use compress_core::mask::{Mask, TensorMask};
+use compress_core::network::Edit;
+use compress_core::parameters::{Change, Parameters, See};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_testing::{Chain, CrossEntropy, Sgd, blobs};
 
-const STEP: Step = Step {
-    epoch: 0,
-    step: 0,
-    total_steps: 1,
-    learning_rate: 0.01,
-    live_only: true,
-};
+use crate::common::{Masked, bits, step_once};
 
 const WEIGHT: &str = "layers.0.weight";
 
@@ -51,13 +46,15 @@ fn gradients_are_those_of_the_formula() {
         assert!(weights.iter().any(|w| f64::from(w.abs()) > 3.0 * s));
         let given: Vec<f32> = (0..30).map(|i| (i as f32 - 14.0) / 10.0).collect();
 
-        hook.before_forward(&mut network, &STEP).unwrap();
-        for (&w, &q) in weights.iter().zip(network.parameters[0].values()) {
-            let expected = (f64::from(w) / s).round_ties_even().clamp(-3.0, 3.0) * s;
-            assert!((f64::from(q) - expected).abs() < 1e-6);
-        }
-        network.parameters[0].gradient_mut().copy_from_slice(&given);
-        hook.after_backward(&mut network, &STEP).unwrap();
+        step_once(&mut hook, &mut network, |network| {
+            for (&w, &q) in weights.iter().zip(network.parameters[0].values()) {
+                let expected = (f64::from(w) / s).round_ties_even().clamp(-3.0, 3.0) * s;
+                assert!((f64::from(q) - expected).abs() < 1e-6);
+            }
+            network.parameters[0].gradient_mut().copy_from_slice(&given);
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(network.parameters[0].values(), weights);
 
         let (mut of_step, h) = (0.0, 1e-6);
@@ -78,18 +75,55 @@ fn gradients_are_those_of_the_formula() {
     }
 }
 
+/// A network that holds its pruned weights at zero itself, so that the driver touches none.
+struct Holding(Chain);
+
+impl Parameters for Holding {
+    fn visit(&self, see: &mut See<'_>) -> Result<()> {
+        self.0.visit(see)
+    }
+
+    fn visit_mut(&mut self, change: &mut Change<'_>) -> Result<()> {
+        self.0.visit_mut(change)
+    }
+}
+
+impl Gradients for Holding {
+    fn visit_gradients(&mut self, change: &mut Change<'_>) -> Result<()> {
+        self.0.visit_gradients(change)
+    }
+
+    fn hold(&mut self, _: &LiveSets) -> Result<bool> {
+        Ok(true)
+    }
+}
+
 #[test]
 fn only_live_weights_are_touched() {
-    let mut network = Chain::normal(&[6, 5, 3], 3);
-    let marks: Vec<bool> = (0..30).map(|i| i % 4 == 1).collect();
-    let live = Arc::new(Live::new(5, 6, &marks).unwrap());
-    network.parameters[0].set_live(Some(live)).unwrap();
+    let mut network = Holding(Chain::normal(&[6, 5, 3], 3));
+    let keep: Vec<bool> = (0..30).map(|i| i % 4 == 1).collect();
     let mut hook = LearnedStep::fit(&network, options(0.1)).unwrap();
-    hook.before_forward(&mut network, &STEP).unwrap();
-    network.parameters[0].gradient_mut().fill(7.0);
-    hook.after_backward(&mut network, &STEP).unwrap();
-    let parameter = &network.parameters[0];
-    for (i, live) in marks.iter().enumerate() {
+    let mut masked = Masked(Mask {
+        tensors: vec![TensorMask {
+            name: WEIGHT.into(),
+            shape: vec![5, 6],
+            keep: keep.clone(),
+        }],
+    });
+    let mut hooks: [&mut dyn TrainHook; 2] = [&mut hook, &mut masked];
+    let mut run = Run::new(&mut hooks, 1);
+    let taken: Result<()> = run.step(
+        &mut network,
+        0.01,
+        |network, _| {
+            network.0.parameters[0].gradient_mut().fill(7.0);
+            Ok(())
+        },
+        |_, _| Ok(()),
+    );
+    taken.unwrap();
+    let parameter = &network.0.parameters[0];
+    for (i, live) in keep.iter().enumerate() {
         assert_eq!(*live, parameter.values()[i] != 0.0);
         assert_eq!(*live, parameter.gradient()[i] != 7.0);
     }
@@ -98,7 +132,7 @@ fn only_live_weights_are_touched() {
 fn run(penalty: f32) -> (Sgd, LearnedStep, Vec<f32>) {
     let data = blobs(128, 4, 3, 2);
     let mut trainer = Sgd::new(Chain::random(&[4, 8, 3], 1));
-    let mut hook = LearnedStep::fit(trainer.network(), options(penalty)).unwrap();
+    let mut hook = LearnedStep::fit(&trainer.network, options(penalty)).unwrap();
     let losses = trainer
         .run(&data, &CrossEntropy, &mut [&mut hook], 0..160, 160)
         .unwrap();
@@ -107,27 +141,49 @@ fn run(penalty: f32) -> (Sgd, LearnedStep, Vec<f32>) {
 
 #[test]
 fn trains_what_it_ships() {
-    let (mut trainer, mut hook, losses) = run(0.0);
+    let (trainer, hook, losses) = run(0.0);
     assert!(losses[159] < 0.5 * losses[0], "{losses:?}");
-    let tensors = hook.to_tensors(trainer.network()).unwrap();
-    let again = hook.to_tensors(trainer.network()).unwrap();
-    assert_eq!(tensors, again);
-    hook.before_evaluation(&mut trainer.network).unwrap();
+    let tensors = hook.to_tensors(&trainer.network).unwrap();
     for (parameter, tensor) in trainer.network.parameters().iter().zip(&tensors) {
         assert_eq!(parameter.values(), tensor.values().unwrap());
     }
-    assert!(hook.to_tensors(trainer.network()).is_err());
-    assert!(hook.save().is_err());
-    hook.after_evaluation(&mut trainer.network).unwrap();
     assert!(matches!(tensors[0], Tensor::Quantized(_)));
     assert!(matches!(tensors[1], Tensor::Float { .. }));
+}
+
+#[test]
+fn a_hook_says_nothing_of_a_model_that_holds_quantized_weights() {
+    let mut network = Chain::normal(&[6, 5, 3], 2);
+    let mut hook = LearnedStep::fit(&network, options(0.0)).unwrap();
+    let (before, state) = (bits(&network), hook.save().unwrap());
+    let live = LiveSets::default();
+    hook.before_evaluation(&mut network, &live).unwrap();
+    // Once more: what it keeps is still what was trained.
+    hook.before_evaluation(&mut network, &live).unwrap();
+    let refused = [
+        hook.save().map(drop),
+        hook.load(&state),
+        hook.to_tensors(&network).map(drop),
+        hook.round(&mut network),
+    ];
+    for refused in refused {
+        let error = refused.unwrap_err().to_string();
+        assert!(
+            error.contains("the model holds quantized weights"),
+            "{error}"
+        );
+    }
+    for _ in 0..2 {
+        hook.after_evaluation(&mut network).unwrap();
+        assert_eq!(bits(&network), before);
+    }
 }
 
 #[test]
 fn a_penalty_makes_codes_smaller() {
     let magnitudes = |penalty| {
         let (trainer, hook, _) = run(penalty);
-        let tensors = hook.to_tensors(trainer.network()).unwrap();
+        let tensors = hook.to_tensors(&trainer.network).unwrap();
         let codes = tensors.iter().filter_map(|t| match t {
             Tensor::Quantized(t) => Some(t.codes.iter().map(|c| c.abs()).sum::<i32>()),
             Tensor::Float { .. } => None,
@@ -141,7 +197,7 @@ fn a_penalty_makes_codes_smaller() {
 fn goes_on_from_what_was_saved() {
     let (trainer, hook, _) = run(0.01);
     let saved = hook.save().unwrap();
-    let fresh = || LearnedStep::fit(trainer.network(), options(0.01)).unwrap();
+    let fresh = || LearnedStep::fit(&trainer.network, options(0.01)).unwrap();
     let mut other = fresh();
     assert_ne!(other.step(WEIGHT), hook.step(WEIGHT));
     other.load(&saved).unwrap();
@@ -167,11 +223,8 @@ fn refuses_what_it_cannot_do() {
     assert!(LearnedStep::fit(&network, options(-1.0)).is_err());
     let mut hook = LearnedStep::fit(&network, options(0.0)).unwrap();
     let mut other = Chain::normal(&[6, 4, 3], 2);
-    let error = hook
-        .before_forward(&mut other, &STEP)
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains(WEIGHT), "{error}");
+    let error = step_once(&mut hook, &mut other, |_| Ok(())).unwrap_err();
+    assert!(error.to_string().contains(WEIGHT), "{error}");
     // Nothing to learn a step for: such a tensor stays as it is.
     let mut zeros = network.clone();
     zeros.parameters[0].values_mut().fill(0.0);
@@ -184,14 +237,18 @@ fn what_is_not_a_number_is_an_error_that_names_the_tensor() {
     let mut network = Chain::normal(&[6, 5, 3], 2);
     let mut hook = LearnedStep::fit(&network, options(0.0)).unwrap();
     let fitted = hook.step(WEIGHT);
-    hook.before_forward(&mut network, &STEP).unwrap();
-    let parameter = &mut network.parameters[0];
-    parameter.gradient_mut()[2] = f32::NAN;
-    // A code of zero is +0, as the file has it.
-    let zeros = parameter.values().iter().filter(|v| **v == 0.0);
-    assert!(zeros.clone().count() > 0 && zeros.clone().all(|v| v.is_sign_positive()));
-    let error = hook.after_backward(&mut network, &STEP).unwrap_err();
-    assert!(error.to_string().contains(WEIGHT), "{error}");
+    let before = bits(&network);
+    let failed = step_once(&mut hook, &mut network, |network| {
+        let parameter = &mut network.parameters[0];
+        parameter.gradient_mut()[2] = f32::NAN;
+        // A code of zero is +0, as the file has it.
+        let zeros = parameter.values().iter().filter(|v| **v == 0.0);
+        assert!(zeros.clone().count() > 0 && zeros.clone().all(|v| v.is_sign_positive()));
+        Ok(())
+    });
+    let error = failed.unwrap_err().to_string();
+    assert!(error.contains(WEIGHT), "{error}");
+    assert_eq!(bits(&network), before);
 
     let mut hook = LearnedStep::fit(&Chain::normal(&[6, 5, 3], 2), options(0.0)).unwrap();
     assert_eq!(hook.step(WEIGHT), fitted);
@@ -217,8 +274,8 @@ fn rounded_weights_keep_their_codes_when_neurons_go() {
             },
         )
         .unwrap();
-        hook.before_evaluation(&mut network).unwrap();
-        assert!(hook.round(&mut network).is_err());
+        hook.before_evaluation(&mut network, &LiveSets::default())
+            .unwrap();
         let shipped = network.values();
         hook.after_evaluation(&mut network).unwrap();
 
@@ -228,8 +285,9 @@ fn rounded_weights_keep_their_codes_when_neurons_go() {
         assert_eq!(hook.to_tensors(&network).unwrap(), before);
 
         let mut smaller = network.clone();
+        let group = smaller.graph().group("layers.0").unwrap();
         smaller
-            .remove_neurons(0, &[true, false, true, true, false])
+            .keep(&group, &[true, false, true, true, false])
             .unwrap();
         let tensors = hook.to_tensors(&smaller).unwrap();
         tensors.iter().for_each(|t| t.validate().unwrap());

@@ -1,10 +1,14 @@
 //! All of them in one program, which builds and links faster than one for each.
 
 mod arrays;
+mod common;
 mod extremes;
+mod fake_quantize;
 mod folding;
 mod learned_step;
 mod observers;
+mod ptq;
 mod refine;
+mod refine_refusals;
 mod schemes;
-mod training;
+mod whole_runs;

@@ -1,8 +1,9 @@
 //! Refined codes against the loss of the whole network, and against all of their neighbours.
 
-use compress_core::Result;
+use compress_core::chain::Architecture;
 use compress_core::codec::{Grid, Tensor};
-use compress_core::network::{Activation, Network, Role};
+use compress_core::network::{Activation, Forward, Network, Role};
+use compress_core::parameters::Lent;
 use compress_core::train::{ArraySamples, Samples};
 use compress_format::CoderPrices;
 use compress_format::artifact::Artifact;
@@ -12,9 +13,9 @@ use compress_quant::folding::{fold_steps, round_biases};
 use compress_quant::qat::{LearnedStep, LearnedStepOptions};
 use compress_quant::refine::{RefineOptions, Sweep, refine};
 use compress_testing::{Chain, blobs, normal};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2};
 
-const OPTIONS: RefineOptions = RefineOptions {
+pub(crate) const OPTIONS: RefineOptions = RefineOptions {
     penalty: 0.0,
     temperature: 1.0,
     sweeps: 3,
@@ -23,7 +24,7 @@ const OPTIONS: RefineOptions = RefineOptions {
 };
 
 /// A network of which two in three weights are zero, and its steps.
-fn network(activation: Activation) -> (Chain, LearnedStep) {
+pub(crate) fn network(activation: Activation) -> (Chain, LearnedStep) {
     let (mut network, steps) = unrounded(activation);
     steps.round(&mut network).unwrap();
     (network, steps)
@@ -51,7 +52,7 @@ fn steps_of_four_bits() -> LearnedStepOptions {
 }
 
 /// Samples, and probabilities that lean toward their labels.
-fn data(count: usize) -> (ArraySamples, Array2<f32>) {
+pub(crate) fn data(count: usize) -> (ArraySamples, Array2<f32>) {
     let data = blobs(count, 6, 3, 5);
     let noise = normal(6, "targets", count * 3);
     let targets = Array2::from_shape_fn((count, 3), |(i, c)| {
@@ -65,7 +66,7 @@ fn data(count: usize) -> (ArraySamples, Array2<f32>) {
 }
 
 /// The mean cross-entropy, in f64, by a forward pass over all samples.
-fn loss(network: &dyn Network, inputs: ArrayView2<'_, f32>, targets: &Array2<f32>) -> f64 {
+fn loss(network: &Chain, inputs: ArrayView2<'_, f32>, targets: &Array2<f32>) -> f64 {
     loss_of(&network.forward(inputs).unwrap(), targets)
 }
 
@@ -82,7 +83,7 @@ fn loss_of(logits: &Array2<f32>, targets: &Array2<f32>) -> f64 {
 }
 
 fn run(
-    network: &mut dyn Network,
+    network: &mut Chain,
     steps: &LearnedStep,
     count: usize,
     options: &RefineOptions,
@@ -96,6 +97,7 @@ fn run(
     };
     let view = targets.view();
     refine(
+        &network.architecture(),
         network,
         steps,
         &data,
@@ -108,10 +110,8 @@ fn run(
     .unwrap()
 }
 
-fn weights(network: &dyn Network) -> Vec<f32> {
-    let parameters = network.parameters();
-    let values = parameters.iter().map(|p| p.values().to_vec());
-    values.flatten().collect()
+pub(crate) fn weights(network: &Chain) -> Vec<f32> {
+    network.values().concat()
 }
 
 #[test]
@@ -310,40 +310,6 @@ fn a_layer_that_gives_only_zeros_has_no_grid() {
 }
 
 #[test]
-fn grids_out_of_range_are_refused() {
-    for share in [0.0, -0.1, f32::NAN, f32::INFINITY, 1e-30, 1e30] {
-        let (mut network, steps) = network(Activation::Relu);
-        let before = weights(&network);
-        let (data, targets) = data(20);
-        let indices: Vec<usize> = (0..20).collect();
-        let options = RefineOptions {
-            bias_grid: Some(share),
-            ..OPTIONS
-        };
-        let found = refine(
-            &mut network,
-            &steps,
-            &data,
-            &indices,
-            targets.view(),
-            &options,
-            &CoderPrices::plain(),
-            &mut |_, _| {},
-        );
-        let error = found.unwrap_err().to_string();
-        assert!(error.contains("the grid of the biases"), "{error}");
-        // A share beyond all powers is refused in the name of a layer.
-        let of_a_layer = share.is_finite() && share > 0.0;
-        assert_eq!(
-            error.contains("beside layers.0.weight"),
-            of_a_layer,
-            "{error}"
-        );
-        assert_eq!(weights(&network), before);
-    }
-}
-
-#[test]
 fn logits_are_divided_by_the_temperature() {
     // As if the last layer were so much smaller, and the price by the square of it.
     let (mut hot, steps) = network(Activation::Relu);
@@ -397,6 +363,7 @@ fn targets_belong_to_the_samples_that_are_named() {
         let view = targets.view();
         let done = &mut |_, _| {};
         let sweeps = refine(
+            &network.architecture(),
             &mut network,
             &steps,
             data,
@@ -428,6 +395,7 @@ fn threads_change_no_bit() {
             let (data, targets) = data(2_600);
             let indices: Vec<usize> = (0..data.len()).collect();
             let sweeps = refine(
+                &chain,
                 &mut network,
                 &steps,
                 &data,
@@ -444,130 +412,6 @@ fn threads_change_no_bit() {
     assert!(found[0] == found[1]);
 }
 
-/// Twenty samples, one value of which is no number that a network could read.
-struct Broken;
-
-impl Samples for Broken {
-    fn len(&self) -> usize {
-        20
-    }
-
-    fn features(&self) -> usize {
-        6
-    }
-
-    fn labels(&self) -> &[u32] {
-        &[0; 20]
-    }
-
-    fn fill(&self, _: u64, indices: &[usize], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
-        for (mut row, &index) in out.rows_mut().into_iter().zip(indices) {
-            row.fill(0.5);
-            if index == 7 {
-                row[2] = f32::INFINITY;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The samples that [`refused`] names, none in the place of its number.
-const NAMED: [usize; 20] = [
-    19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
-];
-
-/// What is said of these, with the network as it was.
-fn refused(
-    (network, steps): (&mut Chain, &LearnedStep),
-    data: &dyn Samples,
-    indices: &[usize],
-    targets: ArrayView2<'_, f32>,
-    options: &RefineOptions,
-) -> String {
-    let before = weights(network);
-    let mut progress = |_, _| {};
-    let done = refine(
-        network,
-        steps,
-        data,
-        indices,
-        targets,
-        options,
-        &CoderPrices::plain(),
-        &mut progress,
-    );
-    assert_eq!(weights(network), before);
-    done.unwrap_err().to_string()
-}
-
-#[test]
-fn options_and_targets_that_make_no_sense_are_refused() {
-    let (mut network, steps) = network(Activation::Relu);
-    let (data, targets) = data(20);
-    let mut says = |indices: &[usize], targets: ArrayView2<'_, f32>, options: RefineOptions| {
-        refused((&mut network, &steps), &data, indices, targets, &options)
-    };
-    let none = Array2::zeros((0, 3));
-    assert!(says(&[], none.view(), OPTIONS).contains("refine codes by"));
-    assert!(says(&NAMED[1..], targets.view(), OPTIONS).contains("targets"));
-    assert!(says(&NAMED, targets.t(), OPTIONS).contains("targets"));
-    for temperature in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        let options = RefineOptions {
-            temperature,
-            ..OPTIONS
-        };
-        assert!(says(&NAMED, targets.view(), options).contains("temperature"));
-    }
-    for penalty in [-1.0, f32::NAN] {
-        let options = RefineOptions { penalty, ..OPTIONS };
-        assert!(says(&NAMED, targets.view(), options).contains("penalty"));
-    }
-    let rows = [[1.2, -0.2, 0.0], [0.5, 0.5, 0.5], [f32::NAN, 0.5, 0.5]];
-    for row in rows {
-        let mut wrong = targets.clone();
-        wrong.row_mut(3).assign(&ndarray::arr1(&row));
-        let said = says(&NAMED, wrong.view(), OPTIONS);
-        assert!(said.contains("the targets of sample 16"), "{said}");
-    }
-}
-
-#[test]
-fn networks_and_samples_that_do_not_fit_are_refused() {
-    let (data, targets) = data(20);
-    let targets = targets.view();
-    // Steps of a network of which a layer was empty.
-    let (mut network, steps) = network(Activation::Relu);
-    let mut emptied = network.clone();
-    emptied.parameters_mut()[2].values_mut().fill(0.0);
-    let fewer = LearnedStep::fit(&emptied, LearnedStepOptions::default()).unwrap();
-    let said = refused((&mut network, &fewer), &data, &NAMED, targets, &OPTIONS);
-    let expected = "the step of layers.1.weight is missing";
-    assert!(said.contains(expected), "{said}");
-    // Not all samples are checked by whoever holds them.
-    let said = refused((&mut network, &steps), &Broken, &NAMED, targets, &OPTIONS);
-    assert!(said.contains("input 2 of sample 7 is inf"), "{said}");
-    let wider = ArraySamples::new(Array2::zeros((20, 7)), vec![]).unwrap();
-    let said = refused((&mut network, &steps), &wider, &NAMED, targets, &OPTIONS);
-    assert!(said.contains("features"), "{said}");
-    // Finite logits, of which a difference is not.
-    let mut far = network.clone();
-    far.parameters_mut()[5]
-        .values_mut()
-        .copy_from_slice(&[3e38, -3e38, 0.0]);
-    let said = refused((&mut far, &steps), &data, &NAMED, targets, &OPTIONS);
-    assert!(said.contains("the loss before refinement"), "{said}");
-    // Finite weights, of which a sum is not.
-    let mut parameters = network.parameters_mut();
-    assert_eq!(parameters[3].role(), Role::Bias);
-    parameters[3].values_mut().fill(-f32::MAX);
-    let weight = parameters[2].values_mut();
-    weight.iter_mut().for_each(|w| *w = -w.abs() * f32::MAX);
-    let huge = LearnedStep::fit(&network, LearnedStepOptions::default()).unwrap();
-    huge.round(&mut network).unwrap();
-    let said = refused((&mut network, &huge), &data, &NAMED, targets, &OPTIONS);
-    assert!(said.contains("a product of layers.1.weight"), "{said}");
-}
-
 #[test]
 fn a_temperature_alone_changes_no_bit() {
     let (mut network, steps) = network(Activation::Relu);
@@ -579,4 +423,47 @@ fn a_temperature_alone_changes_no_bit() {
     };
     assert!(run(&mut network, &steps, 40, &options).is_empty());
     assert!(weights(&network) == before);
+}
+
+#[test]
+fn tensors_without_a_network_are_refined_to_the_same_bits() {
+    let (mut network, steps) = network(Activation::Relu);
+    let chain = network.architecture();
+    let mut arrays: Vec<_> = network
+        .parameters
+        .iter()
+        .map(|p| (p.name().to_owned(), p.role(), p.array().to_owned()))
+        .collect();
+    run(&mut network, &steps, 300, &OPTIONS);
+    let (data, targets) = data(300);
+    let indices: Vec<usize> = (0..300).collect();
+    let mut model = Lent::new();
+    for (name, role, array) in &mut arrays {
+        model = model.tensor(name, *role, array.view_mut()).unwrap();
+    }
+    let mut refined = |chain: &Architecture| {
+        refine(
+            chain,
+            &mut model,
+            &steps,
+            &data,
+            &indices,
+            targets.view(),
+            &OPTIONS,
+            &CoderPrices::plain(),
+            &mut |_, _| {},
+        )
+    };
+    // Another chain than the tensors are of.
+    for widths in [&[6, 9, 8, 3][..], &[6, 9, 7, 7, 3]] {
+        let other = Architecture::mlp(widths, Activation::Relu).unwrap();
+        let error = refined(&other).unwrap_err().to_string();
+        assert!(error.contains("layers."), "{error}");
+    }
+    refined(&chain).unwrap();
+    let found: Vec<f32> = arrays
+        .into_iter()
+        .flat_map(|(.., a)| a.into_iter())
+        .collect();
+    assert_eq!(found, weights(&network));
 }

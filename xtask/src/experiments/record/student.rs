@@ -77,11 +77,13 @@ fn refine_codes(
         seed,
     };
     let images = settings.track.images(settings.shape);
-    let prices = CoderPrices::of_images(&network.architecture(), images)?;
+    let chain = network.architecture();
+    let prices = CoderPrices::of_images(&chain, images)?;
     let samples = lab.spread(settings.target.refine_samples);
     let targets = lab.targets(&samples, settings.temperature)?;
     let bar = lab.progress.bar(&format!("refined, seed {seed}"), Some(1));
     refine(
+        &chain,
         network,
         steps,
         &*lab.data,
