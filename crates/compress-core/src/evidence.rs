@@ -32,6 +32,7 @@ pub struct Evidence<'a> {
     second_moments: Option<&'a [f32]>,
     inputs: Option<&'a InputStatistics>,
     gram: Option<&'a InputGram>,
+    /// Empty where it is known that no weight reads the rows.
     readers: Option<&'a [f64]>,
 }
 
@@ -137,17 +138,21 @@ impl<'a> Evidence<'a> {
         Ok(found)
     }
 
-    /// For each of the weight's `rows`, the norm of the weights that read it; `None` where nothing
+    /// For each of the weight's `rows`, the norm of the weights that read it; `None` where no weight
     /// reads them, as the outputs of a network.
     ///
     /// # Errors
-    /// Where the rows are others.
-    pub fn readers(&self, weight: &str, rows: usize) -> Result<Option<&'a [f64]>> {
-        if let Some(found) = self.readers {
-            let what = format!("readers of {weight}");
-            Error::check_shape(&what, &[rows], &[found.len()])?;
+    /// As [`Evidence::gradient`].
+    pub fn readers(&self, asker: &str, weight: &str, rows: usize) -> Result<Option<&'a [f64]>> {
+        let how = "find them in the model's graph";
+        let what = "the norms of the readers";
+        let found = some(self.readers, asker, weight, what, how)?;
+        if found.is_empty() {
+            return Ok(None);
         }
-        Ok(self.readers)
+        let what = format!("readers of {weight}");
+        Error::check_shape(&what, &[rows], &[found.len()])?;
+        Ok(Some(found))
     }
 }
 
@@ -173,7 +178,8 @@ pub struct Known {
     second_moments: HashMap<String, Vec<f32>>,
     inputs: Calibration,
     grams: Gram,
-    readers: HashMap<String, Vec<f64>>,
+    /// `None` where nobody has looked; without an entry for weights that no other reads.
+    readers: Option<HashMap<String, Vec<f64>>>,
 }
 
 impl Known {
@@ -230,6 +236,7 @@ impl Known {
     /// # Errors
     /// Where the model lacks a tensor of the graph.
     pub fn find_readers<P: Parameters + ?Sized>(&mut self, model: &P, graph: &Graph) -> Result<()> {
+        let mut found = HashMap::new();
         for group in graph.groups() {
             let mut squares = vec![0.0; group.features];
             for reader in group.of(Part::Reads) {
@@ -240,10 +247,11 @@ impl Known {
             if group.of(Part::Reads).next().is_some() {
                 let norms: Vec<f64> = squares.iter().map(|s| s.sqrt()).collect();
                 for writer in group.of(Part::Writes) {
-                    self.readers.insert(writer.tensor.clone(), norms.clone());
+                    found.insert(writer.tensor.clone(), norms.clone());
                 }
             }
         }
+        self.readers = Some(found);
         Ok(())
     }
 
@@ -254,7 +262,10 @@ impl Known {
             second_moments: self.second_moments.get(name).map(Vec::as_slice),
             inputs: self.inputs.places.get(Place::InputOf(name)),
             gram: self.grams.places.get(Place::InputOf(name)),
-            readers: self.readers.get(name).map(Vec::as_slice),
+            readers: self
+                .readers
+                .as_ref()
+                .map(|readers| readers.get(name).map_or(&[][..], Vec::as_slice)),
         }
     }
 }

@@ -88,6 +88,8 @@ pub struct Group {
     /// What is applied between the node that writes the features and all that read them, in order;
     /// `None` where that is not the same for all of them.
     pub activations: Option<Vec<Activation>>,
+    /// Whether the features come from outside.
+    input: bool,
     /// Why no feature can be removed, with the edge at fault.
     fixed: Option<(String, String)>,
 }
@@ -98,9 +100,9 @@ impl Group {
         self.members.iter().filter(move |m| m.part == part)
     }
 
-    /// Whether nothing of the model writes the features: they come from outside.
+    /// Whether the features come from outside ([`Operation::Input`]).
     pub fn is_input(&self) -> bool {
-        self.of(Part::Writes).next().is_none()
+        self.input
     }
 
     /// Fails where features of this group cannot be removed.
@@ -251,6 +253,7 @@ impl Graph {
                 groups[*group].fix(name, reason);
             }
         }
+        fix_shared(&mut groups);
         groups
     }
 
@@ -273,6 +276,7 @@ impl Group {
             features: node.features,
             members: Vec::new(),
             activations: Some(Vec::new()),
+            input: matches!(node.operation, Operation::Input { .. }),
             fixed: None,
         }
     }
@@ -298,6 +302,23 @@ impl Group {
     /// Notes why no feature can be removed; the first reason stays.
     fn fix(&mut self, edge: String, reason: String) {
         self.fixed.get_or_insert((edge, reason));
+    }
+}
+
+/// Fixes the groups that have an axis of a tensor in common, as where two operations share a weight:
+/// a position along it stands for a feature of each.
+fn fix_shared(groups: &mut [Group]) {
+    let key = |member: &Member| (member.tensor.clone(), member.axis);
+    let mut uses: HashMap<(String, usize), usize> = HashMap::new();
+    for member in groups.iter().flat_map(|group| &group.members) {
+        *uses.entry(key(member)).or_default() += 1;
+    }
+    for group in groups {
+        let shared = |member: &&Member| uses.get(&key(member)).is_some_and(|&uses| uses > 1);
+        if let Some(member) = group.members.iter().find(shared) {
+            let reason = format!("{} is used more than once", member.tensor);
+            group.fix(group.name.clone(), reason);
+        }
     }
 }
 

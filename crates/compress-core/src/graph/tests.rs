@@ -105,3 +105,47 @@ fn graphs_that_make_no_sense_are_refused() {
     two.inputs.push("inputs".into());
     assert!(Graph::new(vec![input(true), two], vec![]).is_err());
 }
+
+#[test]
+fn what_an_unknown_operation_writes_comes_not_from_outside() {
+    let nodes = vec![
+        input(true),
+        node("split", Operation::Other("Split".into()), &["inputs"], 4),
+        linear("a", "split", 3),
+    ];
+    let groups = Graph::new(nodes, vec!["a".into()]).unwrap().groups();
+    assert!(groups[0].is_input());
+    assert!(!groups[1].is_input());
+    assert!(groups[1].check_removable().is_err());
+}
+
+#[test]
+fn features_of_a_weight_that_is_used_twice_stay() {
+    let mut again = linear("c", "b", 5);
+    let mut apart = linear("d", "c", 5);
+    if let Operation::Linear { weight, .. } = &mut again.operation {
+        *weight = "b.weight".into();
+    }
+    if let Operation::Linear { bias, .. } = &mut apart.operation {
+        *bias = Some("c.bias".into());
+    }
+    let nodes = vec![
+        input(true),
+        linear("a", "inputs", 5),
+        linear("b", "a", 5),
+        again,
+        apart,
+        linear("e", "d", 2),
+    ];
+    let graph = Graph::new(nodes, vec!["e".into()]).unwrap();
+    let reasons = ["b.weight", "b.weight", "b.weight", "c.bias"];
+    for (name, tensor) in ["a", "b", "c", "d"].into_iter().zip(reasons) {
+        let group = graph.group(name).unwrap();
+        let error = group.check_removable().unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("{tensor} is used more than once")),
+            "{error}"
+        );
+    }
+    graph.group("inputs").unwrap().check_removable().unwrap();
+}
