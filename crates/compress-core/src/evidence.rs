@@ -144,7 +144,7 @@ impl<'a> Evidence<'a> {
     /// # Errors
     /// As [`Evidence::gradient`].
     pub fn readers(&self, asker: &str, weight: &str, rows: usize) -> Result<Option<&'a [f64]>> {
-        let how = "find them in the model's graph";
+        let how = "find them in the model's graph, as `Known::find_readers` does";
         let what = "the norms of the readers";
         let found = some(self.readers, asker, weight, what, how)?;
         if found.is_empty() {
