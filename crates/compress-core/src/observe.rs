@@ -233,3 +233,6 @@ impl<A: Tap, B: Tap> Tap for (A, B) {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

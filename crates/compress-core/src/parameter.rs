@@ -141,3 +141,6 @@ impl Parameter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
