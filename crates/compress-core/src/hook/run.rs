@@ -76,9 +76,11 @@ pub struct Run<'h, 'k> {
     hooks: &'h mut [&'k mut dyn TrainHook],
     done: usize,
     total: usize,
-    /// The revision of each hook's mask that `live` is made of; `None` before the first step.
+    /// The revision of each hook's mask that `live` is made of; `None` before the first look.
     revisions: Option<Vec<Option<u64>>>,
     live: LiveSets,
+    /// Whether the model was told of `live`, and dead weights were set to zero.
+    told: bool,
     /// Whether the model itself keeps dead weights at zero.
     held: bool,
 }
@@ -102,6 +104,7 @@ impl<'h, 'k> Run<'h, 'k> {
             total: total_steps,
             revisions: None,
             live: LiveSets::default(),
+            told: false,
             held: false,
         }
     }
@@ -180,14 +183,13 @@ impl<'h, 'k> Run<'h, 'k> {
             let (live, model) = (&self.live, &mut *model);
             hook.after_backward(&mut Training { model, step, live })?;
         }
-        if self.zeroes() {
+        if !self.held && !self.live.is_empty() {
             let live = &self.live;
             model.visit_gradients(&mut |gradient| zero_dead(live, gradient))?;
         }
         update(model, &self.live)?;
-        if self.zeroes() {
-            let live = &self.live;
-            model.visit_mut(&mut |tensor| zero_dead(live, tensor))?;
+        if !self.held {
+            self.zero_values(model)?;
         }
         for hook in self.hooks.iter_mut() {
             let (live, model) = (&self.live, &mut *model);
@@ -207,6 +209,7 @@ impl<'h, 'k> Run<'h, 'k> {
         model: &mut M,
         evaluate: impl FnOnce(&M) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.look(model)?;
         let mut ready = Ok(());
         for hook in self.hooks.iter_mut() {
             ready = ready.and_then(|()| hook.before_evaluation(model, &self.live));
@@ -226,39 +229,54 @@ impl<'h, 'k> Run<'h, 'k> {
     ///
     /// # Errors
     /// Where a hook has not reached what it promised, such as a density.
-    pub fn finish<M: Parameters>(self, model: &mut M) -> Result<()> {
+    pub fn finish<M: Parameters>(mut self, model: &mut M) -> Result<()> {
+        self.look(model)?;
         for hook in self.hooks.iter_mut() {
             hook.finish(model, &self.live, self.done, self.total)?;
         }
         Ok(())
     }
 
-    /// Whether the driver holds dead weights at zero.
-    fn zeroes(&self) -> bool {
-        !self.held && !self.live.is_empty()
+    /// Takes over what hooks have pruned since it last looked, and tells the model. Leaves no dead
+    /// weight other than zero, unless the model sees to that.
+    fn follow<M: Gradients>(&mut self, model: &mut M) -> Result<()> {
+        self.look(model)?;
+        if self.told && self.held {
+            return Ok(());
+        }
+        if !self.told {
+            self.held = model.hold(&self.live)?;
+        }
+        self.zero_values(model)?;
+        self.told = true;
+        Ok(())
     }
 
-    /// Takes over what hooks have pruned since it last looked.
-    fn follow<M: Gradients>(&mut self, model: &mut M) -> Result<()> {
+    /// Takes over what hooks have pruned since it last looked. Where a mask does not fit the model,
+    /// all stays as it was.
+    fn look<M: Parameters>(&mut self, model: &M) -> Result<()> {
         let pruned: Vec<Option<Pruned<'_>>> = self.hooks.iter().map(|h| h.pruned()).collect();
         let revisions: Vec<Option<u64>> = pruned.iter().map(|p| p.map(|p| p.revision)).collect();
         if self.revisions.as_ref() == Some(&revisions) {
             return Ok(());
         }
-        self.live = LiveSets::default();
+        let mut live = LiveSets::default();
         for Pruned { mask, .. } in pruned.into_iter().flatten() {
             mask.check(model)?;
             for tensor in &mask.tensors {
-                self.live.mark(&tensor.name, &tensor.shape, &tensor.keep)?;
+                live.mark(&tensor.name, &tensor.shape, &tensor.keep)?;
             }
         }
+        (self.live, self.told) = (live, false);
         self.revisions = Some(revisions);
-        self.held = model.hold(&self.live)?;
-        let live = &self.live;
-        if !live.is_empty() {
-            model.visit_mut(&mut |tensor| zero_dead(live, tensor))?;
-        }
         Ok(())
+    }
+
+    fn zero_values<M: Gradients>(&self, model: &mut M) -> Result<()> {
+        if self.live.is_empty() {
+            return Ok(());
+        }
+        model.visit_mut(&mut |tensor| zero_dead(&self.live, tensor))
     }
 }
 
