@@ -172,8 +172,8 @@ impl GradualPruning {
     }
 
     /// Gives the criterion what was found out about the model before the run, as by
-    /// [`Known::by_observing`], and stays as it is during the run. Gradients and second moments are
-    /// taken from the run itself.
+    /// [`Known::by_observing`]. It stays as it is during the run, but gradients and second moments
+    /// are taken from the run itself.
     #[must_use]
     pub fn with_known(self, known: Known) -> Self {
         GradualPruning { known, ..self }
@@ -238,7 +238,8 @@ impl GradualPruning {
         }
         tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
         self.state.mask = mask;
-        self.state.prunings += 1;
+        // Wraps, since a damaged checkpoint can hold any number.
+        self.state.prunings = self.state.prunings.wrapping_add(1);
         self.state.density = Some(density);
         self.state.finished = density <= self.options.target;
         Ok(())
