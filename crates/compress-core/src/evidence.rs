@@ -32,6 +32,7 @@ pub struct Evidence<'a> {
     second_moments: Option<&'a [f32]>,
     inputs: Option<&'a InputStatistics>,
     gram: Option<&'a InputGram>,
+    /// Empty where it is known that no weight reads the rows.
     readers: Option<&'a [f64]>,
 }
 
@@ -80,15 +81,12 @@ impl<'a> Evidence<'a> {
     /// The gradient; `asker` and `weight` are named in the error.
     ///
     /// # Errors
-    /// [`Error::NoEvidence`] where it is not known; where its length is not that of the weight.
+    /// [`Error::NoEvidence`] where it is not known; where its length is not that of the weight, or a
+    /// value is NaN or infinite.
     pub fn gradient(&self, asker: &str, weight: &str, count: usize) -> Result<&'a [f32]> {
         let how = "train with a hook, or compute it and add it to the evidence";
         let found = some(self.gradient, asker, weight, "the gradient", how)?;
-        Error::check_shape(
-            &format!("the gradient of {weight}"),
-            &[count],
-            &[found.len()],
-        )?;
+        check(&format!("the gradient of {weight}"), count, found)?;
         Ok(found)
     }
 
@@ -100,9 +98,7 @@ impl<'a> Evidence<'a> {
         let how = "train with an optimizer that keeps second moments of gradients, as Adam does";
         let what = "the second moments";
         let found = some(self.second_moments, asker, weight, what, how)?;
-        let what = format!("the second moments of {weight}");
-        Error::check_shape(&what, &[count], &[found.len()])?;
-        Error::check_finite(&what, found)?;
+        check(&format!("the second moments of {weight}"), count, found)?;
         Ok(found)
     }
 
@@ -113,10 +109,18 @@ impl<'a> Evidence<'a> {
     pub fn inputs(&self, asker: &str, weight: &str, columns: usize) -> Result<&'a InputStatistics> {
         let how = "run calibration data through the model";
         let what = "statistics of the inputs";
-        let found = some(self.inputs, asker, weight, what, how)?;
+        let seen = self.inputs.filter(|inputs| inputs.samples > 0);
+        let found = some(seen, asker, weight, what, how)?;
         let what = format!("columns of the inputs of {weight}");
         Error::check_shape(&what, &[columns], &[found.square_sums.len()])?;
-        Ok(found)
+        let possible = |sum: &f64| *sum >= 0.0 && sum.is_finite();
+        match found.square_sums.iter().find(|sum| !possible(sum)) {
+            None => Ok(found),
+            Some(sum) => {
+                let what = format!("a sum of squares of the inputs of {weight}");
+                Err(Error::invalid(what, sum, "finite and not negative"))
+            }
+        }
     }
 
     /// The Gram matrix of what the weight reads.
@@ -134,21 +138,34 @@ impl<'a> Evidence<'a> {
         )?;
         let what = format!("the Gram matrix of the inputs of {weight}");
         Error::check_shape(&what, &[columns, columns], found.matrix.shape())?;
+        // Sums of f32 that overflow.
+        let values = found.matrix.as_standard_layout();
+        Error::check_finite(&what, values.as_slice().unwrap_or_default())?;
         Ok(found)
     }
 
-    /// For each of the weight's `rows`, the norm of the weights that read it; `None` where nothing
+    /// For each of the weight's `rows`, the norm of the weights that read it; `None` where no weight
     /// reads them, as the outputs of a network.
     ///
     /// # Errors
-    /// Where the rows are others.
-    pub fn readers(&self, weight: &str, rows: usize) -> Result<Option<&'a [f64]>> {
-        if let Some(found) = self.readers {
-            let what = format!("readers of {weight}");
-            Error::check_shape(&what, &[rows], &[found.len()])?;
+    /// As [`Evidence::gradient`].
+    pub fn readers(&self, asker: &str, weight: &str, rows: usize) -> Result<Option<&'a [f64]>> {
+        let how = "find them in the model's graph, as `Known::find_readers` does";
+        let what = "the norms of the readers";
+        let found = some(self.readers, asker, weight, what, how)?;
+        if found.is_empty() {
+            return Ok(None);
         }
-        Ok(self.readers)
+        let what = format!("readers of {weight}");
+        Error::check_shape(&what, &[rows], &[found.len()])?;
+        Ok(Some(found))
     }
+}
+
+/// Fails unless there are `count` values, all finite.
+fn check(what: &str, count: usize, values: &[f32]) -> Result<()> {
+    Error::check_shape(what, &[count], &[values.len()])?;
+    Error::check_finite(what, values)
 }
 
 fn some<T>(
@@ -173,7 +190,8 @@ pub struct Known {
     second_moments: HashMap<String, Vec<f32>>,
     inputs: Calibration,
     grams: Gram,
-    readers: HashMap<String, Vec<f64>>,
+    /// `None` where nobody has looked; without an entry for weights that no other reads.
+    readers: Option<HashMap<String, Vec<f64>>>,
 }
 
 impl Known {
@@ -228,22 +246,36 @@ impl Known {
     /// Finds for each weight the norms of the weights that read its rows: `graph` says which do.
     ///
     /// # Errors
-    /// Where the model lacks a tensor of the graph.
+    /// Where the model lacks a tensor of the graph, it has another shape, or a weight is not finite.
     pub fn find_readers<P: Parameters + ?Sized>(&mut self, model: &P, graph: &Graph) -> Result<()> {
+        let mut found: HashMap<String, Vec<f64>> = HashMap::new();
         for group in graph.groups() {
             let mut squares = vec![0.0; group.features];
             for reader in group.of(Part::Reads) {
                 parameters::with(model, &reader.tensor, |weight| {
-                    add_column_squares(weight.matrix()?, &mut squares)
+                    weight.check_finite()?;
+                    let (matrix, what) = (weight.matrix()?, format!("columns of {}", weight.name));
+                    Error::check_shape(&what, &[group.features], &[matrix.ncols()])?;
+                    add_column_squares(matrix, &mut squares)
                 })?;
             }
             if group.of(Part::Reads).next().is_some() {
-                let norms: Vec<f64> = squares.iter().map(|s| s.sqrt()).collect();
                 for writer in group.of(Part::Writes) {
-                    self.readers.insert(writer.tensor.clone(), norms.clone());
+                    // Nodes that share a weight have readers each.
+                    let all = found.entry(writer.tensor.clone());
+                    let all = all.or_insert_with(|| vec![0.0; squares.len()]);
+                    Error::check_shape(&writer.tensor, &[all.len()], &[squares.len()])?;
+                    all.iter_mut().zip(&squares).for_each(|(sum, s)| *sum += s);
                 }
             }
         }
+        let norms = |squares: Vec<f64>| squares.into_iter().map(f64::sqrt).collect();
+        let found = found.into_iter();
+        self.readers = Some(
+            found
+                .map(|(name, squares)| (name, norms(squares)))
+                .collect(),
+        );
         Ok(())
     }
 
@@ -254,7 +286,13 @@ impl Known {
             second_moments: self.second_moments.get(name).map(Vec::as_slice),
             inputs: self.inputs.places.get(Place::InputOf(name)),
             gram: self.grams.places.get(Place::InputOf(name)),
-            readers: self.readers.get(name).map(Vec::as_slice),
+            readers: self
+                .readers
+                .as_ref()
+                .map(|readers| readers.get(name).map_or(&[][..], Vec::as_slice)),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,9 +26,9 @@ pub trait Gradients: Parameters {
         Ok(())
     }
 
-    /// Is told which weights are live (not pruned), whenever that changes. Returns whether the model
-    /// itself keeps the values and gradients of the others at zero from now on; if not, the driver
-    /// does.
+    /// Is told which weights are live (not pruned), whenever that changes. The driver then sets the
+    /// values of the others to zero. Returns whether the model itself keeps their values and
+    /// gradients there; if not, the driver does so in every step.
     ///
     /// # Errors
     /// Where a set does not fit.
@@ -63,24 +63,24 @@ impl LiveSets {
     /// Where there is not a mark for each value, or the tensor was marked in another shape.
     pub(crate) fn mark(&mut self, name: &str, shape: &[usize], keep: &[bool]) -> Result<()> {
         let (rows, columns) = matrix_shape(shape);
-        let position = self.entries.iter().position(|(known, _)| known == name);
+        let found = self.entries.iter_mut().find(|(known, _)| known == name);
         let mut marks = keep.to_vec();
-        if let Some(position) = position {
-            let (_, earlier) = self.entries.remove(position);
+        if let Some((_, earlier)) = &found {
             let (n, k) = earlier.dim();
             Error::check_shape(name, &[n, k], &[rows, columns])?;
-            Error::check_shape(name, &[n * k], &[marks.len()])?;
-            let mut before = vec![false; marks.len()];
-            earlier
-                .positions()
-                .for_each(|position| before[position] = true);
-            marks
-                .iter_mut()
-                .zip(before)
-                .for_each(|(mark, before)| *mark &= before);
+            Error::check_shape(name, &[n * k], &[keep.len()])?;
+            marks.fill(false);
+            let positions = earlier.positions();
+            positions.for_each(|position| marks[position] = keep[position]);
         }
-        let live = Live::new(rows, columns, &marks)?;
-        self.entries.push((name.to_owned(), Arc::new(live)));
+        let live = Arc::new(Live::new(rows, columns, &marks)?);
+        match found {
+            Some((_, earlier)) => *earlier = live,
+            None => self.entries.push((name.to_owned(), live)),
+        }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A small graph of operations, and from it the dependency groups of structured pruning: which axes
 //! of which tensors must change together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ops::activation::Activation;
 use crate::{Error, Result};
@@ -25,6 +25,17 @@ pub enum Operation {
     Activation(Activation),
     /// Anything else, by its name. No feature that goes into it or comes out of it can be removed.
     Other(String),
+}
+
+impl Operation {
+    /// The names of the tensors that it uses.
+    fn tensors(&self) -> impl Iterator<Item = &str> {
+        let (weight, bias) = match self {
+            Operation::Linear { weight, bias } => (Some(weight), bias.as_ref()),
+            _ => (None, None),
+        };
+        weight.into_iter().chain(bias).map(String::as_str)
+    }
 }
 
 /// One operation: what it reads and what it writes, by the names of the values.
@@ -88,6 +99,8 @@ pub struct Group {
     /// What is applied between the node that writes the features and all that read them, in order;
     /// `None` where that is not the same for all of them.
     pub activations: Option<Vec<Activation>>,
+    /// Whether its features come from outside.
+    input: bool,
     /// Why no feature can be removed, with the edge at fault.
     fixed: Option<(String, String)>,
 }
@@ -100,7 +113,7 @@ impl Group {
 
     /// Whether nothing of the model writes the features: they come from outside.
     pub fn is_input(&self) -> bool {
-        self.of(Part::Writes).next().is_none()
+        self.input
     }
 
     /// Fails where features of this group cannot be removed.
@@ -151,11 +164,14 @@ impl Graph {
     /// A graph of nodes, each after those that it reads from, and the values that leave it.
     ///
     /// # Errors
-    /// Where a value is read or leaves that no earlier node writes, is written twice, or an
-    /// operation reads another number of values than it can.
+    /// Where a value is read or leaves that no earlier node writes, is written twice, two nodes
+    /// share a name, or an operation reads another number of values than it can.
     pub fn new(nodes: Vec<Node>, outputs: Vec<String>) -> Result<Self> {
-        let mut written = HashMap::new();
+        let (mut names, mut written) = (HashSet::new(), HashSet::new());
         for node in &nodes {
+            if !names.insert(&node.name) {
+                return Err(Error::invalid("a node's name", &node.name, "unique"));
+            }
             let needed = match node.operation {
                 Operation::Input { .. } => Some(0),
                 Operation::Linear { .. } | Operation::Activation(_) => Some(1),
@@ -167,16 +183,16 @@ impl Graph {
                 let expected = needed.unwrap_or(0).to_string();
                 return Err(Error::invalid(what, found, expected));
             }
-            if let Some(missing) = node.inputs.iter().find(|v| !written.contains_key(*v)) {
+            if let Some(missing) = node.inputs.iter().find(|v| !written.contains(v)) {
                 let what = format!("a value that {} reads", node.name);
                 return Err(Error::invalid(what, missing, "one that is written before"));
             }
-            if written.insert(node.output.clone(), ()).is_some() {
+            if !written.insert(&node.output) {
                 let what = format!("the value that {} writes", node.name);
                 return Err(Error::invalid(what, &node.output, "written once"));
             }
         }
-        match outputs.iter().find(|v| !written.contains_key(*v)) {
+        match outputs.iter().find(|v| !written.contains(v)) {
             Some(missing) => Err(Error::invalid("an output", missing, "a value of the graph")),
             None => Ok(Graph { nodes, outputs }),
         }
@@ -251,7 +267,32 @@ impl Graph {
                 groups[*group].fix(name, reason);
             }
         }
+        self.fix_shared(&mut groups);
         groups
+    }
+
+    /// Fixes the groups of each tensor that several nodes use: what one node no longer needs of it,
+    /// another still does.
+    fn fix_shared(&self, groups: &mut [Group]) {
+        let mut users: HashMap<&str, &str> = HashMap::new();
+        for node in &self.nodes {
+            for tensor in node.operation.tensors() {
+                let first = *users.entry(tensor).or_insert(&node.name);
+                if first == node.name {
+                    continue;
+                }
+                let reason = format!("{tensor} of {first} is shared with {}", node.name);
+                for group in groups.iter_mut() {
+                    let member = group.members.iter().find(|m| m.tensor == tensor);
+                    let edge = match member.map(|m| m.part) {
+                        None => continue,
+                        Some(Part::Reads) => format!("{} -> {tensor}", group.name),
+                        Some(Part::Writes | Part::Shifts) => group.name.clone(),
+                    };
+                    group.fix(edge, reason.clone());
+                }
+            }
+        }
     }
 
     /// The group of this name.
@@ -273,6 +314,7 @@ impl Group {
             features: node.features,
             members: Vec::new(),
             activations: Some(Vec::new()),
+            input: matches!(node.operation, Operation::Input { .. }),
             fixed: None,
         }
     }

@@ -5,9 +5,13 @@
 //! count, instruction set and machine. See [`isa`] for the levels, and [`kernels::gemm_f32`] for
 //! how a matrix product keeps that promise.
 //!
-//! - Contracts: [`network`] (models), [`chain`] (chains of dense layers), [`train`] (samples,
-//!   losses, hooks, training), [`mask`] (pruning), [`codec`] (quantization), [`price`] (what a coder
-//!   charges), [`calibrate`] (statistics of activations).
+//! - Contracts of models, by what a model offers: [`parameters`] (named tensors), [`gradients`]
+//!   (training), [`network`] (predictions, edits), [`graph`] (what depends on what), [`observe`]
+//!   (being watched). [`chain`] has chains of dense layers.
+//! - Contracts of algorithms: [`mask`] (pruning), [`codec`] (quantization), [`train`] (losses,
+//!   training), [`hook`] (what takes part in training), [`evidence`] (what an algorithm knows),
+//!   [`price`] (what a coder charges), [`registry`] (algorithms by name).
+//! - [`samples`] (data), [`calibrate`] (statistics of activations).
 //! - [`kernels`]: matrix products (GEMM) in f32, int8 and 4 bits, sparse products (CSR and other
 //!   layouts), quantization, selection.
 //! - [`linalg`]: the Cholesky factorization in f64, and what is solved with it.

@@ -115,8 +115,8 @@ pub fn observe(model: &dyn Observe, tap: &mut dyn Tap) -> Result<()> {
     Ok(())
 }
 
-/// What is called with a place and the rows that each of two models shows there.
-pub type CompareRows<'f> =
+/// What is called with a place, and the rows that a first and a second model show there.
+pub type Compare<'f> =
     dyn FnMut(Place<'_>, ArrayView2<'_, f32>, ArrayView2<'_, f32>) -> Result<()> + 'f;
 
 /// Runs two models on the same batches. `compare` is given, for each batch and each of `places`,
@@ -129,7 +129,7 @@ pub fn compare(
     first: &dyn Observe,
     second: &dyn Observe,
     places: &[Place<'_>],
-    compare: &mut CompareRows<'_>,
+    compare: &mut Compare<'_>,
 ) -> Result<()> {
     check_some(first)?;
     Error::check_shape("batches", &[first.batches()], &[second.batches()])?;
@@ -237,3 +237,6 @@ impl<A: Tap, B: Tap> Tap for (A, B) {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,12 +64,12 @@ impl Parameter {
         &self.name
     }
 
-    /// Whether it is a weight or a bias.
+    /// What it is.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// `[out_features, in_features]` or `[out_features]`.
+    /// Its dimensions.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -141,3 +141,6 @@ impl Parameter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

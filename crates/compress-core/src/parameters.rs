@@ -249,3 +249,6 @@ impl Parameters for Lent<'_> {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,3 +25,6 @@ pub fn look_up<'a, T: Named>(what: &'static str, registry: &'a [T], name: &str) 
             }
         })
 }
+
+#[cfg(test)]
+mod tests;

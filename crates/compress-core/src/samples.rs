@@ -5,6 +5,8 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::{Error, Result};
 
 mod feature_major;
+#[cfg(test)]
+mod tests;
 
 pub use feature_major::{FeatureMajor, FeatureRow, gather_by_feature};
 

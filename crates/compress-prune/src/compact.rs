@@ -1,6 +1,6 @@
-//! Removes from a network what pruning has made useless.
+//! Removes from a model what pruning has made useless.
 
-use compress_core::graph::{Group, Member, Part};
+use compress_core::graph::{Graph, Group, Member, Part};
 use compress_core::network::Edit;
 use compress_core::ops::elementwise;
 use compress_core::parameters::{self, Parameters};
@@ -8,7 +8,7 @@ use compress_core::tensor::volume;
 use compress_core::{Error as CoreError, Result as CoreResult};
 
 use crate::Result;
-use crate::neurons::prunable;
+use crate::structure::prunable;
 
 /// What [`compact`] removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub struct Compaction {
     /// of a chain, from each layer but the last.
     pub neurons_removed: Vec<usize>,
     /// How many of the removed neurons had a constant output other than zero, which was added to
-    /// the biases of the next layer. Where it is 0, the network's outputs keep the same bits.
+    /// the biases of what reads it. Where it is 0, the model's outputs keep the same bits.
     pub neurons_folded: usize,
     /// Inputs that nothing reads any more.
     pub inputs_removed: usize,
-    /// Why useless inputs are still there, if the network refused to remove them.
+    /// Why useless inputs are still there, if they cannot be removed.
     pub inputs_refused: Option<String>,
     /// Weights and biases before.
     pub parameters_before: usize,
@@ -33,11 +33,12 @@ pub struct Compaction {
 ///
 /// - a neuron whose outgoing weights are all zero, which nothing reads;
 /// - a neuron whose incoming weights are all zero. Its output is the constant
-///   c = activation(bias), so w·c is added to the bias of each neuron that reads it with weight w
-///   (where the graph says what is applied to it and all readers have biases);
+///   c = activation(bias), so w·c is added to the bias of each neuron that reads it with weight w.
+///   It stays where that cannot be: where not all readers see the same activations of it, or one has
+///   no bias of its own, or is no matrix;
 /// - an input whose weights are all zero.
 ///
-/// The last neuron of a layer and the last input are never removed.
+/// The last neuron of a group and the last input are never removed.
 ///
 /// The outputs stay the same for all inputs for which no value overflows. Where nothing is folded
 /// into a bias they keep the same bits, since x + 0·w is x; only a logit of zero may change its
@@ -67,19 +68,19 @@ pub struct Compaction {
 /// ```
 pub fn compact(model: &mut (impl Edit + ?Sized)) -> Result<Compaction> {
     check(model)?;
-    let groups = prunable(&model.graph()).len();
+    let graph = model.graph();
+    let mut layers = Layer::all(model, &graph)?;
     let mut report = Compaction {
-        neurons_removed: vec![0; groups],
+        neurons_removed: vec![0; layers.len()],
         parameters_before: parameters::count(model)?,
         ..Compaction::default()
     };
     loop {
         let mut removed = 0;
         // Goes backwards, so that neurons that fed only a removed one go in the same pass.
-        for index in (0..groups).rev() {
-            let group = prunable(&model.graph()).swap_remove(index);
-            let neurons = remove_useless_neurons(model, &group, &mut report.neurons_folded)?;
-            report.neurons_removed[index] += neurons;
+        for (layer, gone) in layers.iter_mut().zip(&mut report.neurons_removed).rev() {
+            let neurons = layer.remove_useless(model, &mut report.neurons_folded)?;
+            *gone += neurons;
             removed += neurons;
         }
         if removed == 0 {
@@ -87,11 +88,7 @@ pub fn compact(model: &mut (impl Edit + ?Sized)) -> Result<Compaction> {
         }
     }
     // Inputs feed no neuron but through weights that are zero: removing them makes none useless.
-    match remove_useless_inputs(model) {
-        Ok(removed) => report.inputs_removed = removed,
-        Err(CoreError::Refused { reason, .. }) => report.inputs_refused = Some(reason),
-        Err(error) => return Err(error.into()),
-    }
+    remove_useless_inputs(model, &graph, &mut report)?;
     report.parameters_after = parameters::count(model)?;
     tracing::info!(
         neurons = report.neurons_removed.iter().sum::<usize>(),
@@ -107,133 +104,183 @@ pub fn compact(model: &mut (impl Edit + ?Sized)) -> Result<Compaction> {
 pub(crate) fn check(model: &(impl Edit + ?Sized)) -> CoreResult<()> {
     model.visit(&mut |tensor| tensor.check_finite())?;
     for group in model.graph().groups() {
-        for member in &group.members {
-            parameters::with(model, &member.tensor, |tensor| {
-                let what = format!("axis {} of {}", member.axis, tensor.name);
-                let found = tensor.shape.get(member.axis).copied().unwrap_or(0);
-                CoreError::check_shape(&what, &[group.features], &[found])
+        let features = [group.features];
+        for Member { tensor, axis, part } in &group.members {
+            parameters::with(model, tensor, |tensor| {
+                if *part == Part::Shifts {
+                    return CoreError::check_shape(tensor.name, &features, tensor.shape);
+                }
+                let found = tensor.shape.get(*axis).copied().unwrap_or(0);
+                let what = format!("axis {axis} of {}", tensor.name);
+                CoreError::check_shape(&what, &features, &[found])
             })?;
         }
     }
     Ok(())
 }
 
-/// Returns how many neurons of the group it removed.
-fn remove_useless_neurons(
-    model: &mut (impl Edit + ?Sized),
-    group: &Group,
-    folded: &mut usize,
-) -> CoreResult<usize> {
-    let read = nonzero(model, group, Part::Reads)?;
-    let varies = nonzero(model, group, Part::Writes)?;
-    let foldable = Readers::of(model, group)?;
-    let useless = |j: usize| !read[j] || (!varies[j] && foldable.is_some());
-    let mut keep: Vec<bool> = (0..group.features).map(|j| !useless(j)).collect();
-    if !keep.contains(&true) {
-        // One neuron must stay, if possible one that needs nothing of the layer before.
-        keep[varies.iter().position(|v| !v).unwrap_or(0)] = true;
-    }
-    let removed = keep.iter().filter(|&&k| !k).count();
-    if removed == 0 {
-        return Ok(0);
-    }
-    let constants: Vec<usize> = (0..keep.len()).filter(|&j| !keep[j] && read[j]).collect();
-    let biases = match &foldable {
-        Some(readers) => readers.folded_biases(model, group, &constants, folded)?,
-        None => Vec::new(),
-    };
-    // The removal first: where it is refused, nothing has changed yet.
-    model.keep(group, &keep)?;
-    for (name, bias) in biases {
-        parameters::with_mut(model, &name, |tensor| {
-            CoreError::check_shape(&name, &[bias.len()], &[tensor.values.len()])?;
-            tensor.values.copy_from_slice(&bias);
-            Ok(())
-        })?;
-    }
-    Ok(removed)
+/// Neurons that may go.
+struct Layer {
+    group: Group,
+    /// What reads them; `None` where a constant neuron cannot be made a part of its readers' biases.
+    readers: Option<Vec<Reader>>,
 }
 
-/// The weights that read a group's features, each with the bias that is added to its products.
-struct Readers {
-    pairs: Vec<(String, String)>,
+/// A weight that reads neurons, and the bias that is added to its products.
+struct Reader {
+    weight: String,
+    bias: String,
 }
 
-impl Readers {
-    /// `None` where a constant feature cannot be made a part of its readers' biases.
-    fn of(model: &(impl Edit + ?Sized), group: &Group) -> CoreResult<Option<Self>> {
-        if group.activations.is_none() || group.of(Part::Shifts).count() > 1 {
-            return Ok(None);
-        }
-        let groups = model.graph().groups();
-        let mut pairs = Vec::new();
-        for reader in group.of(Part::Reads) {
-            let writes = |g: &&Group| g.of(Part::Writes).any(|m| m.tensor == reader.tensor);
-            let Some(next) = groups.iter().find(writes) else {
-                return Ok(None);
-            };
-            let Some(bias) = next.of(Part::Shifts).next() else {
-                return Ok(None);
-            };
-            pairs.push((reader.tensor.clone(), bias.tensor.clone()));
-        }
-        Ok(Some(Readers { pairs }))
+impl Layer {
+    /// All neurons of `model` that can be removed, in the order of its graph.
+    fn all(model: &(impl Edit + ?Sized), graph: &Graph) -> CoreResult<Vec<Self>> {
+        let groups = graph.groups();
+        let layers = prunable(graph).into_iter().map(|group| {
+            let readers = readers(model, &group, &groups)?;
+            Ok(Layer { group, readers })
+        });
+        layers.collect()
     }
 
-    /// The biases of all readers once the features `constants` are part of them. Counts those that
-    /// are not zero.
-    fn folded_biases<M: Parameters + ?Sized>(
-        &self,
-        model: &M,
-        group: &Group,
-        constants: &[usize],
+    /// Returns how many neurons it removed; adds to `folded` those that were constants other than
+    /// zero.
+    fn remove_useless(
+        &mut self,
+        model: &mut (impl Edit + ?Sized),
         folded: &mut usize,
-    ) -> CoreResult<Vec<(String, Vec<f32>)>> {
-        let mut values = match group.of(Part::Shifts).next() {
-            Some(bias) => parameters::with(model, &bias.tensor, |bias| {
-                Ok(constants.iter().map(|&j| bias.values[j]).collect())
-            })?,
-            None => vec![0.0; constants.len()],
-        };
-        for activation in group.activations.iter().flatten() {
-            elementwise::activate(*activation, &mut values)?;
+    ) -> CoreResult<usize> {
+        let group = &self.group;
+        let read = nonzero(model, group, Part::Reads)?;
+        let varies = nonzero(model, group, Part::Writes)?;
+        let useless = |j: usize| !read[j] || (!varies[j] && self.readers.is_some());
+        let mut keep: Vec<bool> = (0..group.features).map(|j| !useless(j)).collect();
+        // If possible one that needs nothing of the layer before.
+        keep_one(&mut keep, varies.iter().position(|v| !v).unwrap_or(0));
+        let kept = keep.iter().filter(|&&k| k).count();
+        if kept == group.features {
+            return Ok(0);
         }
-        let constants = constants.iter().zip(&values).filter(|(_, v)| **v != 0.0);
-        *folded += constants.clone().count();
-        let folded = self.pairs.iter().map(|(weight, bias)| {
-            let mut sums = parameters::values(model, bias)?;
-            parameters::with(model, weight, |weight| {
-                let matrix = weight.matrix()?;
-                for (&j, &value) in constants.clone() {
-                    for (sum, &w) in sums.iter_mut().zip(matrix.column(j)) {
-                        *sum = w.mul_add(value, *sum);
-                    }
-                }
+        let gone = (0..group.features).filter(|&j| !keep[j] && read[j]);
+        let constants = constants(model, group, gone.collect())?;
+        let biases = folded_biases(model, self.readers.iter().flatten(), &constants)?;
+        // The removal first: where it is refused, nothing has changed yet.
+        model.keep(group, &keep)?;
+        for (name, bias) in biases {
+            parameters::with_mut(model, &name, |tensor| {
+                CoreError::check_shape(&name, &[bias.len()], &[tensor.values.len()])?;
+                tensor.values.copy_from_slice(&bias);
                 Ok(())
             })?;
-            Ok((bias.clone(), sums))
-        });
-        folded.collect()
+        }
+        *folded += constants.len();
+        let removed = group.features - kept;
+        self.group.features = kept;
+        Ok(removed)
     }
 }
 
-/// Returns how many inputs it removed.
-fn remove_useless_inputs(model: &mut (impl Edit + ?Sized)) -> CoreResult<usize> {
-    let mut removed = 0;
-    for group in model.graph().groups().iter().filter(|g| g.is_input()) {
-        let mut keep = nonzero(model, group, Part::Reads)?;
-        if !keep.contains(&true)
-            && let Some(first) = keep.first_mut()
-        {
-            *first = true;
-        }
-        let gone = keep.iter().filter(|&&k| !k).count();
-        if gone > 0 {
-            model.keep(group, &keep)?;
-        }
-        removed += gone;
+/// What reads the neurons of `group`, one of all `groups`; `None` where a constant neuron cannot be
+/// made a part of its readers' biases.
+fn readers<M: Parameters + ?Sized>(
+    model: &M,
+    group: &Group,
+    groups: &[Group],
+) -> CoreResult<Option<Vec<Reader>>> {
+    if group.activations.is_none() {
+        return Ok(None);
     }
-    Ok(removed)
+    let mut readers = Vec::new();
+    for Member { tensor, .. } in group.of(Part::Reads) {
+        let writes = |g: &&Group| g.of(Part::Writes).any(|m| m.tensor == *tensor);
+        let next = groups.iter().find(writes);
+        let Some(bias) = next.and_then(|next| next.of(Part::Shifts).next()) else {
+            return Ok(None);
+        };
+        let users = groups.iter().flat_map(|g| &g.members);
+        let shared = users.filter(|m| m.tensor == bias.tensor).count() > 1;
+        let rank = parameters::with(model, tensor, |weight| Ok(weight.shape.len()))?;
+        if shared || rank != 2 {
+            return Ok(None);
+        }
+        readers.push(Reader {
+            weight: tensor.clone(),
+            bias: bias.tensor.clone(),
+        });
+    }
+    Ok(Some(readers))
+}
+
+/// Those of the `neurons` without inputs whose outputs are not zero, each with its output.
+fn constants<M: Parameters + ?Sized>(
+    model: &M,
+    group: &Group,
+    neurons: Vec<usize>,
+) -> CoreResult<Vec<(usize, f32)>> {
+    let mut outputs = match group.of(Part::Shifts).next() {
+        Some(bias) => parameters::with(model, &bias.tensor, |bias| {
+            Ok(neurons.iter().map(|&j| bias.values[j]).collect())
+        })?,
+        None => vec![0.0; neurons.len()],
+    };
+    for activation in group.activations.iter().flatten() {
+        elementwise::activate(*activation, &mut outputs)?;
+    }
+    let constants = neurons.into_iter().zip(outputs);
+    Ok(constants.filter(|(_, output)| *output != 0.0).collect())
+}
+
+/// The biases of `readers`, by name, once `constants` are a part of them.
+fn folded_biases<'a, M: Parameters + ?Sized>(
+    model: &M,
+    readers: impl Iterator<Item = &'a Reader>,
+    constants: &[(usize, f32)],
+) -> CoreResult<Vec<(String, Vec<f32>)>> {
+    let folded = readers.map(|Reader { weight, bias }| {
+        let mut sums = parameters::values(model, bias)?;
+        parameters::with(model, weight, |weight| {
+            let matrix = weight.matrix()?;
+            for &(j, value) in constants {
+                for (sum, &w) in sums.iter_mut().zip(matrix.column(j)) {
+                    *sum = w.mul_add(value, *sum);
+                }
+            }
+            Ok(())
+        })?;
+        Ok((bias.clone(), sums))
+    });
+    folded.collect()
+}
+
+/// Removes inputs that nothing reads; adds to `report` how many, and why others are still there.
+fn remove_useless_inputs(
+    model: &mut (impl Edit + ?Sized),
+    graph: &Graph,
+    report: &mut Compaction,
+) -> CoreResult<()> {
+    for group in graph.groups().iter().filter(|g| g.is_input()) {
+        let mut keep = nonzero(model, group, Part::Reads)?;
+        keep_one(&mut keep, 0);
+        let gone = keep.iter().filter(|&&k| !k).count();
+        if gone == 0 {
+            continue;
+        }
+        match model.keep(group, &keep) {
+            Ok(()) => report.inputs_removed += gone,
+            Err(CoreError::Refused { reason, .. }) => report.inputs_refused = Some(reason),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Lets the feature `index` stay where none would.
+fn keep_one(keep: &mut [bool], index: usize) {
+    if !keep.contains(&true)
+        && let Some(mark) = keep.get_mut(index)
+    {
+        *mark = true;
+    }
 }
 
 /// For each feature of the group whether a weight other than zero writes it, or reads it.

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An error of the network, the samples or a kernel.
+    /// An error of the model, the samples or a kernel.
     #[error(transparent)]
     Core(#[from] compress_core::Error),
     /// A density, or a floor of one, outside of 0 to 1.
@@ -27,10 +27,10 @@ pub enum Error {
         /// The score.
         value: f32,
     },
-    /// A number of neurons that a layer cannot be reduced to.
+    /// A number of neurons that a group cannot be reduced to.
     #[error("{layer} cannot be left with {count} neurons; it has {width}, and 1 must stay")]
     NeuronCount {
-        /// The layer's name.
+        /// The group's name.
         layer: String,
         /// How many were to be left.
         count: usize,
@@ -79,7 +79,7 @@ pub enum Error {
         /// Steps that the run was to have.
         total_steps: usize,
     },
-    /// A checkpoint that this hook cannot read.
+    /// A checkpoint that a hook cannot read.
     #[error("the checkpoint of {hook} is damaged: {reason}")]
     Checkpoint {
         /// The hook.

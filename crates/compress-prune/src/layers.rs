@@ -87,14 +87,12 @@ pub fn prune_layer(
     validation: &dyn Samples,
 ) -> Result<LayerScore> {
     let scores = score_layers(network, criterion, validation)?;
-    let loss = |score: &LayerScore| score.loss.as_ref().copied().ok();
-    let mut best: Option<(&LayerScore, f32)> = None;
-    for score in &scores {
-        if let Some(loss) = loss(score).filter(|&loss| best.is_none_or(|(_, b)| loss < b)) {
-            best = Some((score, loss));
-        }
-    }
-    let Some((best, loss)) = best else {
+    let possible = scores.iter().filter_map(|score| {
+        let loss = *score.loss.as_ref().ok()?;
+        Some((score, loss))
+    });
+    let lower = |best: (_, f32), next: (_, f32)| if next.1 < best.1 { next } else { best };
+    let Some((best, loss)) = possible.reduce(lower) else {
         return Err(Error::NoRemovableLayer {
             reasons: reasons(&scores),
         });

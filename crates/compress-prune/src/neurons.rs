@@ -1,13 +1,13 @@
-//! Removes whole neurons from hidden layers, the least important first (structured pruning).
+//! Removes whole neurons, the least important first (structured pruning).
 
 use compress_core::evidence::Known;
-use compress_core::graph::{Graph, Group};
+use compress_core::graph::Group;
 use compress_core::mask::{Criterion, score};
 use compress_core::network::Edit;
 use compress_core::parameters;
 
 use crate::error::check_fraction;
-use crate::structure::{check_scores, group_scores, keep_best, kept_count};
+use crate::structure::{check_scores, group_scores, keep_best, kept_count, prunable};
 use crate::{Error, Result};
 
 /// How many neurons stay.
@@ -90,14 +90,6 @@ pub fn prune_neurons(
         parameters_before,
         parameters_after: parameters::count(model)?,
     })
-}
-
-/// The groups of neurons that can be removed.
-pub(crate) fn prunable(graph: &Graph) -> Vec<Group> {
-    let groups = graph.groups().into_iter();
-    groups
-        .filter(|g| !g.is_input() && g.check_removable().is_ok())
-        .collect()
 }
 
 /// How many neurons of each group stay.

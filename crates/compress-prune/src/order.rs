@@ -1,5 +1,4 @@
-//! Reorders the neurons of each hidden layer so that they are cheap to store: by a rule, and by a
-//! search.
+//! Reorders neurons so that they are cheap to store: by a rule, and by a search.
 
 use compress_core::Result as CoreResult;
 use compress_core::graph::{Group, Part};
@@ -9,27 +8,27 @@ use compress_core::tensor::permute_along;
 
 use crate::Result;
 use crate::compact::check;
-use crate::neurons::prunable;
+use crate::structure::prunable;
 
-/// Sorts the neurons of each hidden layer of `model` by how many inputs they read (their weights
-/// other than zero), most first. Equal neurons keep their order. Returns, for each hidden layer,
-/// where each neuron came from: entry `i` is the earlier position of the present neuron `i`.
+/// Sorts the neurons of each group of `model` that can be removed (of a chain, of each hidden layer)
+/// by how many inputs they read (their weights other than zero), most first. Equal neurons keep their
+/// order. Returns, for each group, where each neuron came from: entry `i` is the earlier position of
+/// the present neuron `i`.
 ///
 /// The rows of a sorted matrix grow sparser from the first to the last, and by and large so do the
-/// columns of the next one. So the density of a row is near that of the row before, which makes it
+/// columns of what reads it. So the density of a row is near that of the row before, which makes it
 /// cheap to code.
 ///
-/// The outputs stay the same up to rounding: the next layer adds the same products in another
+/// The outputs stay the same up to rounding: what reads the neurons adds the same products in another
 /// order. Where all sums are exact, as with small integers, they keep the same bits. Gradients and an
 /// optimizer's state do not move along, so use this between two runs.
 ///
 /// # Errors
-/// Before anything is changed: where a parameter is NaN or infinite, or the parameters do not fit
-/// the architecture.
+/// Before anything is changed: where a tensor is NaN or infinite, or the tensors do not fit the graph.
 ///
 /// # Examples
 /// ```
-/// // Any `Network`: here 2 inputs, 3 hidden neurons, 1 output.
+/// // Any `Edit`: here 2 inputs, 3 hidden neurons, 1 output.
 /// let mut network = compress_testing::Chain::random(&[2, 3, 1], 1);
 /// network.parameters[0].values_mut().copy_from_slice(&[0.0, 0.0, 0.5, 0.0, 0.3, 0.4]);
 /// assert_eq!(compress_prune::order_neurons(&mut network)?, [[2, 1, 0]]);
@@ -51,23 +50,20 @@ pub fn order_neurons(model: &mut (impl Edit + ?Sized)) -> Result<Vec<Vec<usize>>
     Ok(orders)
 }
 
-/// A greedy search: moves each neuron of each hidden layer once, in order, to the place at most
-/// `window` away where `cost` of the network is lowest, and returns that cost. `cost` can be
-/// anything that storing the network takes, such as the bytes of a file. The order of
-/// [`order_neurons`] is a good one to start from. Outputs change as with
-/// [`order_neurons`].
+/// A greedy search: moves each neuron that [`order_neurons`] orders once, in order, to the place at
+/// most `window` away where `cost` of the model is lowest, and returns that cost. `cost` can be
+/// anything that storing the model takes, such as the bytes of a file. The order of
+/// [`order_neurons`] is a good one to start from. Outputs change as with [`order_neurons`].
 ///
-/// `cost` is called once at the start, and at most `2 * window` times for each hidden neuron. A
-/// second call may find a lower cost.
+/// `cost` is called once at the start, and at most `2 * window` times for each neuron. A second
+/// search may find a lower cost.
 ///
 /// # Errors
-/// Those of [`order_neurons`]; and where `cost` fails, or is not finite at the start. The network
-/// then has the best order found so far.
+/// Those of [`order_neurons`]; and where `cost` fails, or is not finite at the start. The model then
+/// has the best order found so far.
 ///
 /// # Examples
 /// ```
-/// use compress_core::network::Network;
-///
 /// // Stands for a file that is shorter where small biases come first.
 /// let mut network = compress_testing::Chain::random(&[2, 3, 1], 1);
 /// network.parameters[1].values_mut().copy_from_slice(&[0.3, 0.1, 0.2]);

@@ -4,7 +4,8 @@ use ndarray::{Array2, array};
 
 use super::*;
 use crate::network::test_chain::Chain;
-use crate::train::ArraySamples;
+use crate::observe::{OnSamples, observe};
+use crate::samples::ArraySamples;
 
 fn chain() -> Chain {
     Chain::new(vec![
@@ -22,10 +23,12 @@ fn samples(rows: usize) -> ArraySamples {
 #[test]
 fn statistics_are_those_of_all_samples_at_once() {
     let (network, samples) = (chain(), samples(1300));
-    let found = calibrate(&network, &samples).unwrap();
+    let mut found = Calibration::default();
+    observe(&OnSamples::new(&network, &samples), &mut found).unwrap();
     let x = samples.inputs().to_owned();
     let hidden = network.forward_layer(0, x.view());
-    for (entry, inputs) in found.layers.iter().zip([x, hidden]) {
+    for (name, inputs) in [("layers.0.weight", x), ("layers.1.weight", hidden)] {
+        let entry = found.places.get(Place::InputOf(name)).unwrap();
         let smallest = inputs.iter().copied().reduce(f32::min).unwrap();
         let largest = inputs.iter().copied().reduce(f32::max).unwrap();
         assert_eq!(entry.samples, 1300);
@@ -38,16 +41,17 @@ fn statistics_are_those_of_all_samples_at_once() {
             assert_eq!(entry.norms()[j], sum.sqrt());
         }
     }
-    assert_eq!(found.layers[1].layer, "layers.1");
-    assert_eq!(found.layers.len(), 2);
+    assert_eq!(found.places.len(), 2);
 }
 
 #[test]
 fn gram_matrices_do_not_depend_on_the_batches() {
     let (network, samples) = (chain(), samples(1300));
     let mut taps = (Gram::default(), Calibration::default());
-    observe(&network, &samples, &mut taps).unwrap();
-    let gram = &taps.0.layers[0];
+    observe(&OnSamples::new(&network, &samples), &mut taps).unwrap();
+    let place = Place::InputOf("layers.0.weight");
+    let gram = taps.0.places.get(place).unwrap();
+    let statistics = taps.1.places.get(place).unwrap();
     assert_eq!(gram.samples, 1300);
     for i in 0..3 {
         for j in 0..3 {
@@ -57,43 +61,14 @@ fn gram_matrices_do_not_depend_on_the_batches() {
             }
             assert_eq!(gram.matrix[(i, j)], chain);
         }
-        let squares = taps.1.layers[0].square_sums[i];
+        let squares = statistics.square_sums[i];
         assert!((f64::from(gram.matrix[(i, i)]) - squares).abs() < 1e-3 * squares);
     }
     assert_eq!(gram.matrix, gram.matrix.t());
 }
 
 #[test]
-fn no_sample_is_an_error() {
-    struct Nothing;
-    impl Samples for Nothing {
-        fn len(&self) -> usize {
-            0
-        }
-        fn features(&self) -> usize {
-            3
-        }
-        fn labels(&self) -> &[u32] {
-            &[]
-        }
-        fn fill(&self, _: u64, _: &[usize], _: ndarray::ArrayViewMut2<'_, f32>) -> Result<()> {
-            Ok(())
-        }
-    }
-    let error = calibrate(&chain(), &Nothing).unwrap_err();
-    assert!(matches!(error, Error::Empty { .. }), "{error}");
-}
-
-#[test]
-fn a_network_that_shows_nothing_is_an_error() {
-    let mut network = chain();
-    network.silent = true;
-    let error = calibrate(&network, &samples(5)).unwrap_err().to_string();
-    assert!(error.contains("layers seen in calibration"), "{error}");
-}
-
-#[test]
-fn values_that_are_not_finite_name_the_layer() {
+fn values_that_are_not_finite_name_the_place() {
     // The product of the first layer overflows, so the second layer reads an infinity.
     let network = Chain::new(vec![array![[3e38, 3e38, 0.0]], array![[1.0]]]);
     let samples = ArraySamples::new(array![[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]], vec![]).unwrap();
@@ -103,29 +78,82 @@ fn values_that_are_not_finite_name_the_layer() {
         &mut Gram::default(),
     ];
     for tap in taps {
-        let error = observe(&network, &samples, tap).unwrap_err().to_string();
-        assert!(
-            error.contains("layers.1") && error.contains("index 1"),
-            "{error}"
-        );
+        let run = observe(&OnSamples::new(&network, &samples), tap);
+        let error = run.unwrap_err().to_string();
+        let expected = "the inputs of layers.1.weight: value inf at index 1";
+        assert!(error.contains(expected), "{error}");
     }
 }
 
 #[test]
-fn layers_out_of_order_are_refused() {
-    let layer = &chain().architecture().layers[0];
-    let x = Array2::zeros((2, 3));
-    assert!(Calibration::default().observe(1, layer, x.view()).is_err());
-    let narrow = Array2::zeros((2, 2));
-    assert!(Gram::default().observe(0, layer, narrow.view()).is_err());
+fn rows_of_other_columns_than_before_are_refused() {
+    let taps: [&mut dyn Tap; 3] = [
+        &mut Calibration::default(),
+        &mut Histograms::default(),
+        &mut Gram::default(),
+    ];
+    for tap in taps {
+        let mut show = |columns| {
+            let rows = Array2::zeros((2, columns));
+            tap.observe(Place::Value("x"), rows.view())
+        };
+        show(3).unwrap();
+        let error = show(2).unwrap_err().to_string();
+        assert!(error.contains("columns of the value x"), "{error}");
+        show(3).unwrap();
+    }
 }
 
-fn histogram_of(batches: &[&[f32]]) -> InputHistogram {
-    let mut histogram = InputHistogram::new("x");
-    for batch in batches {
-        histogram.add(batch, reduce::absmax("x", batch).unwrap());
+#[test]
+fn no_rows_change_nothing() {
+    let mut taps = (
+        Calibration::default(),
+        (Gram::default(), Histograms::default()),
+    );
+    let place = Place::InputOf("w");
+    taps.observe(place, Array2::zeros((0, 2)).view()).unwrap();
+    let of = |c: &Calibration| c.places.get(place).map(|s| s.samples);
+    assert_eq!(of(&taps.0), Some(0));
+    taps.observe(place, array![[1.0, -3.0]].view()).unwrap();
+    taps.observe(place, Array2::zeros((0, 2)).view()).unwrap();
+    let statistics = taps.0.places.get(place).unwrap();
+    assert_eq!((statistics.min, statistics.max), (-3.0, 1.0));
+    assert_eq!((statistics.samples, statistics.absmax()), (1, 3.0));
+    assert_eq!(taps.1.0.places.get(place).unwrap().samples, 1);
+    assert_eq!(taps.1.1.places.get(place).unwrap().total(), 2);
+}
+
+#[test]
+fn places_are_kept_in_the_order_in_which_they_were_seen() {
+    let mut places = ByPlace::default();
+    assert!(places.is_empty());
+    let seen = [
+        Place::Value("b"),
+        Place::InputOf("a"),
+        Place::InputOf("b"),
+        Place::Value("b"),
+    ];
+    for place in seen {
+        *places.entry(place, 4, || 0).unwrap() += 1;
     }
-    histogram
+    let found: Vec<_> = places
+        .iter()
+        .map(|(place, &count)| (place, count))
+        .collect();
+    assert_eq!(found, [(seen[0], 2), (seen[1], 1), (seen[2], 1)]);
+    assert_eq!((places.len(), places.is_empty()), (3, false));
+    assert_eq!(places.get(Place::Value("b")), Some(&2));
+    assert_eq!(places.get(Place::Value("a")), None);
+    assert!(places.entry(Place::Value("b"), 5, || 0).is_err());
+}
+
+fn histogram_of(batches: &[&[f32]]) -> Histogram {
+    let (mut histograms, place) = (Histograms::default(), Place::Value("x"));
+    for batch in batches {
+        let rows = ArrayView2::from_shape((batch.len(), 1), batch).unwrap();
+        histograms.observe(place, rows).unwrap();
+    }
+    histograms.places.get(place).unwrap().clone()
 }
 
 #[test]

@@ -5,11 +5,24 @@ use crate::graph::{Graph, Group, Node, Operation};
 use crate::{Error, Result};
 
 /// The name of what the first layer reads, in the graph of a chain.
-const INPUTS: &str = "inputs";
+pub(super) const INPUTS: &str = "inputs";
+
+impl LayerSpec {
+    /// The name of what the layer computes before its activation, in the graph of a chain.
+    pub(super) fn product_name(&self) -> String {
+        format!("{}.product", self.name)
+    }
+
+    /// The name of the layer's activation, in the graph of a chain.
+    pub(super) fn activation_name(&self) -> String {
+        format!("{}.activation", self.name)
+    }
+}
 
 impl Architecture {
     /// The graph of its operations. The values are `inputs` (what the first layer reads) and, named
-    /// as the layers, what each layer gives.
+    /// as the layers, what each layer gives. An architecture that is not valid may have an empty
+    /// graph.
     pub fn graph(&self) -> Graph {
         let mut nodes = vec![Node {
             name: INPUTS.into(),
@@ -22,7 +35,7 @@ impl Architecture {
         for layer in &self.layers {
             let activated = layer.activation != Activation::Identity;
             let product = match activated {
-                true => format!("{}.product", layer.name),
+                true => layer.product_name(),
                 false => layer.name.clone(),
             };
             nodes.push(Node {
@@ -37,7 +50,7 @@ impl Architecture {
             });
             if activated {
                 nodes.push(Node {
-                    name: format!("{}.activation", layer.name),
+                    name: layer.activation_name(),
                     operation: Operation::Activation(layer.activation),
                     inputs: vec![product],
                     output: layer.name.clone(),
@@ -46,7 +59,7 @@ impl Architecture {
             }
             read = layer.name.clone();
         }
-        // Names of layers differ, so that every value is written once, before it is read.
+        // Names differ (`validate`), so that every value is written once, before it is read.
         Graph::new(nodes, vec![read]).unwrap_or_default()
     }
 

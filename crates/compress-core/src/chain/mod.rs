@@ -1,5 +1,6 @@
 //! A chain of dense layers: what the multi-layer perceptron is, and what the runtime runs.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,8 @@ use crate::{Error, Result};
 mod edits;
 mod front;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 pub use self::front::{Front, SharedFront};
 pub use crate::ops::activation::Activation;
@@ -173,7 +176,8 @@ impl Architecture {
         counts.fold(0, usize::saturating_add)
     }
 
-    /// Fails unless every layer reads what the one before it writes, names differ, the selected
+    /// Fails unless every layer reads what the one before it writes, names differ (also from those
+    /// that the graph gives to the inputs, products and activations), the selected
     /// features exist and ascend, and memory could hold the parameters.
     pub fn validate(&self) -> Result<()> {
         if self.layers.is_empty() {
@@ -220,12 +224,18 @@ impl Architecture {
         self.validate_size()
     }
 
-    /// Fails where two layers share a name: parameters are found by it.
+    /// Fails where a layer's name is that of another, or of a node or value of the graph: parameters
+    /// and groups are found by it.
     fn validate_names(&self) -> Result<()> {
-        let mut names = std::collections::HashSet::new();
-        match self.layers.iter().find(|l| !names.insert(&l.name)) {
+        let derived = |l: &LayerSpec| [l.product_name(), l.activation_name()];
+        let mut names: HashSet<String> = self.layers.iter().flat_map(derived).collect();
+        names.insert(edits::INPUTS.to_owned());
+        match self.layers.iter().find(|l| !names.insert(l.name.clone())) {
             None => Ok(()),
-            Some(layer) => Err(Error::invalid("a layer's name", &layer.name, "unique")),
+            Some(layer) => {
+                let expected = "unique, also among the values of the graph";
+                Err(Error::invalid("a layer's name", &layer.name, expected))
+            }
         }
     }
 

@@ -2,16 +2,18 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{Activation, Architecture, LayerSpec, Network, Parameter, Tap};
+use super::{Activation, Architecture, Edit, Forward, LayerSpec, Network, Parameter};
+use crate::gradients::Gradients;
+use crate::graph::{Graph, Group};
 use crate::kernels::gemm_f32::{Init, gemm};
+use crate::observe::{Place, Tap, Tapped};
+use crate::parameters::{Change, Parameters, See};
 use crate::{Error, Result};
 
 /// Layers without activations, biases at zero. It supports no edit.
 #[derive(Clone)]
 pub(crate) struct Chain {
-    parameters: Vec<Parameter>,
-    /// Whether it forgets to show the tap anything.
-    pub(crate) silent: bool,
+    pub(crate) parameters: Vec<Parameter>,
 }
 
 impl Chain {
@@ -24,7 +26,6 @@ impl Chain {
         };
         Chain {
             parameters: weights.into_iter().enumerate().flat_map(layer).collect(),
-            silent: false,
         }
     }
 
@@ -35,6 +36,74 @@ impl Chain {
         let init = Init::Bias(bias.values());
         gemm(x, weight.matrix().t(), init, y.view_mut()).unwrap();
         y
+    }
+}
+
+impl Parameters for Chain {
+    fn visit(&self, see: &mut See<'_>) -> Result<()> {
+        self.parameters.iter().try_for_each(|p| see(p.tensor()))
+    }
+
+    fn visit_mut(&mut self, change: &mut Change<'_>) -> Result<()> {
+        let mut parameters = self.parameters.iter_mut();
+        parameters.try_for_each(|p| change(p.tensor_mut()))
+    }
+}
+
+impl Gradients for Chain {
+    fn visit_gradients(&mut self, change: &mut Change<'_>) -> Result<()> {
+        let mut parameters = self.parameters.iter_mut();
+        parameters.try_for_each(|p| change(p.gradient_tensor_mut()))
+    }
+}
+
+impl Forward for Chain {
+    fn features(&self) -> usize {
+        self.parameters[0].shape()[1]
+    }
+
+    fn outputs(&self) -> usize {
+        self.parameters[self.parameters.len() - 1].values().len()
+    }
+
+    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let expected = [inputs.nrows(), self.features()];
+        Error::check_shape("inputs", &expected, inputs.shape())?;
+        let layers = 0..self.parameters.len() / 2;
+        Ok(layers.fold(inputs.to_owned(), |x, i| self.forward_layer(i, x.view())))
+    }
+}
+
+impl Tapped for Chain {
+    fn run_tapped(&self, inputs: ArrayView2<'_, f32>, tap: &mut dyn Tap) -> Result<()> {
+        let mut x = inputs.to_owned();
+        for (i, layer) in self.architecture().layers.iter().enumerate() {
+            let y = self.forward_layer(i, x.view());
+            let weight = layer.weight_name();
+            for (place, rows) in [
+                (Place::InputOf(&weight), &x),
+                (Place::Value(&layer.name), &y),
+            ] {
+                if tap.wants(place) {
+                    tap.observe(place, rows.view())?;
+                }
+            }
+            x = y;
+        }
+        Ok(())
+    }
+}
+
+impl Edit for Chain {
+    fn graph(&self) -> Graph {
+        self.architecture().graph()
+    }
+
+    fn keep(&mut self, group: &Group, _: &[bool]) -> Result<()> {
+        Err(Error::Refused {
+            layer: group.name.clone(),
+            reason: "this network supports no edit".into(),
+        })
     }
 }
 
@@ -53,42 +122,6 @@ impl Network for Chain {
             selected: None,
             layers,
         }
-    }
-
-    fn parameters(&self) -> Vec<&Parameter> {
-        self.parameters.iter().collect()
-    }
-
-    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        self.parameters.iter_mut().collect()
-    }
-
-    fn forward(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        struct Blind;
-        impl Tap for Blind {
-            fn observe(&mut self, _: usize, _: &LayerSpec, _: ArrayView2<'_, f32>) -> Result<()> {
-                Ok(())
-            }
-        }
-        self.forward_tapped(inputs, &mut Blind)
-    }
-
-    fn forward_tapped(
-        &self,
-        inputs: ArrayView2<'_, f32>,
-        tap: &mut dyn Tap,
-    ) -> Result<Array2<f32>> {
-        let layers = self.architecture().layers;
-        let expected = [inputs.nrows(), layers[0].inputs];
-        Error::check_shape("inputs", &expected, inputs.shape())?;
-        let mut x = inputs.to_owned();
-        for (i, layer) in layers.iter().enumerate() {
-            if !self.silent {
-                tap.observe(i, layer, x.view())?;
-            }
-            x = self.forward_layer(i, x.view());
-        }
-        Ok(x)
     }
 
     fn boxed_clone(&self) -> Box<dyn Network> {

@@ -27,11 +27,8 @@ impl Recorder {
 }
 
 impl Fit for Recorder {
-    fn network(&self) -> &dyn Network {
+    fn network(&self) -> &dyn Forward {
         &self.network
-    }
-    fn network_mut(&mut self) -> &mut dyn Network {
-        &mut self.network
     }
     fn fit(
         &mut self,
@@ -305,15 +302,15 @@ fn on_the_fly_the_teacher_sees_what_the_student_sees() {
     let cached = Teacher::Cached(logits);
     let refused = knowledge_distillation_from(cached, &mut student, &data, &options, &mut []);
     assert!(matches!(refused, Err(Error::CachedButVarying)));
-    let ensemble = Ensemble::new(vec![&network as &dyn Network]).unwrap();
+    let ensemble = Ensemble::new(vec![&network as &dyn Forward]).unwrap();
     assert!(ensemble.teacher_logits(&data).is_err());
     assert!(data.epochs.lock().unwrap().is_empty(), "nothing was drawn");
     knowledge_distillation(&network, &mut student, &data.samples, &options).unwrap();
 }
 
 /// Of how many samples the two networks predict another class.
-fn disagreement(a: &dyn Network, b: &dyn Network, inputs: ArrayView2<'_, f32>) -> usize {
-    let classes = |network: &dyn Network| -> Vec<usize> {
+fn disagreement(a: &dyn Forward, b: &dyn Forward, inputs: ArrayView2<'_, f32>) -> usize {
+    let classes = |network: &dyn Forward| -> Vec<usize> {
         let logits = network.forward(inputs).unwrap();
         let best = |row: ndarray::ArrayView1<'_, f32>| {
             (0..row.len())

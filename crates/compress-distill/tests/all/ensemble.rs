@@ -1,6 +1,6 @@
 //! An ensemble says the mean of what its networks say, however it is asked.
 
-use compress_core::network::Network;
+use compress_core::network::Forward;
 use compress_core::train::{ArraySamples, Batch, Loss};
 use compress_distill::*;
 use compress_testing::{Chain, blobs};
@@ -11,7 +11,7 @@ fn chains() -> [Chain; 3] {
 }
 
 fn ensemble(chains: &[Chain]) -> Ensemble<'_> {
-    let networks = chains.iter().map(|chain| chain as &dyn Network);
+    let networks = chains.iter().map(|chain| chain as &dyn Forward);
     Ensemble::new(networks.collect()).unwrap()
 }
 

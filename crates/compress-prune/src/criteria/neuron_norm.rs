@@ -37,7 +37,7 @@ impl Criterion for NeuronNorm {
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
         let matrix = weight.matrix()?;
         let readers = match self.outgoing {
-            true => evidence.readers(weight.name, matrix.nrows())?,
+            true => evidence.readers(self.name(), weight.name, matrix.nrows())?,
             false => None,
         };
         let mut scores = Vec::with_capacity(weight.values.len());

@@ -153,8 +153,12 @@ struct Places {
 impl Places {
     /// None where columns have no neighbours.
     fn new(prices: &dyn MatrixPrices, values: &[f32], in_column: &[u32]) -> Option<Self> {
-        let columns = prices.columns();
-        let before: Vec<Vec<usize>> = (0..columns).map(|c| prices.before(c)).collect();
+        let columns = in_column.len();
+        let before = |column| {
+            let near = prices.before(column).into_iter();
+            near.filter(|&c| c < columns).collect()
+        };
+        let before: Vec<Vec<usize>> = (0..columns).map(before).collect();
         if before.iter().all(Vec::is_empty) {
             return None;
         }

@@ -1,6 +1,5 @@
 //! Pruned weights that go on to learn behind the mask.
 
-use compress_core::hook::Gradients;
 use compress_core::mask::Mask;
 use compress_core::ops::vector::zero_where;
 use compress_core::parameters::Parameters;
@@ -11,11 +10,7 @@ use compress_core::{Error, Result};
 pub(super) type Shadow = Vec<Vec<f32>>;
 
 /// Moves masked values into `shadow` and leaves zeros.
-pub(super) fn stash<P: Parameters + ?Sized>(
-    mask: &Mask,
-    model: &mut P,
-    shadow: &mut Shadow,
-) -> Result<()> {
+pub(super) fn stash(mask: &Mask, model: &mut dyn Parameters, shadow: &mut Shadow) -> Result<()> {
     mask.check(model)?;
     shadow.resize(mask.tensors.len(), Vec::new());
     model.visit_mut(&mut |tensor| {
@@ -33,7 +28,7 @@ pub(super) fn stash<P: Parameters + ?Sized>(
 ///
 /// # Errors
 /// Before anything is changed: where the shadow is not of this mask.
-pub(super) fn restore(mask: &Mask, model: &mut dyn Gradients, shadow: &Shadow) -> Result<()> {
+pub(super) fn restore(mask: &Mask, model: &mut dyn Parameters, shadow: &Shadow) -> Result<()> {
     mask.check(model)?;
     Error::check_shape("stashed tensors", &[mask.tensors.len()], &[shadow.len()])?;
     for (tensor, shadow) in mask.tensors.iter().zip(shadow) {

@@ -1,4 +1,4 @@
-//! Gradual pruning: a mask that tightens on a schedule while a network is trained.
+//! Gradual pruning: a mask that tightens on a schedule while a model is trained.
 
 use compress_core::Result as CoreResult;
 use compress_core::evidence::Known;
@@ -6,10 +6,10 @@ use compress_core::gradients::LiveSets;
 use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
 use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
 use compress_core::parameters::Parameters;
-use compress_core::structured::{from_bytes, to_bytes};
+use compress_core::structured::{from_all_bytes, to_bytes};
 
 use super::behind::{Shadow, restore, stash};
-use super::saved::{check_mask, complete};
+use super::saved::{check_mask, damaged};
 use crate::error::check_fraction;
 use crate::schedule::Schedule;
 use crate::structure::check_scores;
@@ -26,7 +26,8 @@ pub enum Regrowth {
     /// behind the mask: each is put back for the optimizer's step, takes the gradient that its
     /// position got, and is ranked with all others. Costs a copy of the weights.
     ///
-    /// The mask is on wherever the network is looked at (in validation, after training).
+    /// The mask is on wherever the model is looked at (in validation, after training, where a step has
+    /// failed).
     ///
     /// # References
     /// Guo, Yao, Chen 2016 (1608.04493), equation 4, for the update of pruned weights.
@@ -86,20 +87,23 @@ impl GradualOptions {
     }
 }
 
-/// Gradual pruning: prunes while training. Every `interval` steps from `begin` to `end` it scores the weights again and masks as many as the schedule says. With [`crate::Cubic`] it is the
-/// schedule of Zhu and Gupta. The mask stays on in between and afterwards.
+/// Gradual pruning: prunes while training. Every `interval` steps from `begin` to `end` it scores
+/// the weights again and masks as many as the schedule says. With [`crate::Cubic`] it is the schedule
+/// of Zhu and Gupta. The mask stays on in between and afterwards.
 ///
 /// The final density is always reached, in the first step at or after `end` of the run. From then
 /// on it stays: a further run, such as the second fit of a sequential distillation, holds the mask.
 ///
-/// A run that ends before the final density is reached fails.
+/// # Errors
+/// The run fails where the criterion, the structure or the model does, and with
+/// [`Error::NotReached`] where it ends before the final density is reached.
 ///
 /// # Examples
 /// ```
-/// use compress_core::train::{Fit};
+/// use compress_core::train::Fit;
 /// use compress_prune::{Cubic, Global, GradualOptions, GradualPruning, Magnitude};
 ///
-/// // Any `Fit`: a network and the way to train it.
+/// // Any `Fit`: a model and the way to train it.
 /// let mut trainer = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
 /// let data = compress_testing::blobs(64, 4, 3, 2);
 ///
@@ -124,6 +128,8 @@ pub struct GradualPruning {
     options: GradualOptions,
     known: Known,
     state: State,
+    /// Whether the model now has the values behind the mask.
+    exposed: bool,
 }
 
 /// The state that a checkpoint holds.
@@ -161,11 +167,13 @@ impl GradualPruning {
             options,
             known: Known::nothing(),
             state: State::default(),
+            exposed: false,
         })
     }
 
     /// Gives the criterion what was found out about the model before the run, as by
-    /// [`Known::by_observing`]. Gradients and second moments are taken from the run itself.
+    /// [`Known::by_observing`]. It stays as it is during the run, but gradients and second moments
+    /// are taken from the run itself.
     #[must_use]
     pub fn with_known(self, known: Known) -> Self {
         GradualPruning { known, ..self }
@@ -180,27 +188,29 @@ impl GradualPruning {
     /// a step to prune at: every `interval` steps from the beginning of the period, and where it
     /// ends.
     fn due(&self, done: usize, total: usize) -> Option<f64> {
-        let GradualOptions { begin, end, .. } = self.options;
-        let progress = done as f64 / total.max(1) as f64;
-        let ended = progress >= end;
-        let first = (begin * total as f64).ceil() as usize;
-        let since = done.checked_sub(first);
-        let regular = since.is_some_and(|since| since.is_multiple_of(self.options.interval));
-        if self.state.finished || !(ended || regular) {
+        let GradualOptions {
+            initial,
+            target,
+            begin,
+            end,
+            interval,
+            ..
+        } = self.options;
+        let progress = done as f64 / total as f64;
+        if self.state.finished {
             return None;
         }
-        let elapsed = if ended {
-            1.0
-        } else {
-            (progress - begin) / (end - begin)
-        };
-        let advance = self.schedule.advance(elapsed);
-        if ended || advance >= 1.0 {
-            return Some(self.options.target);
+        if progress >= end {
+            return Some(target);
         }
-        let GradualOptions {
-            initial, target, ..
-        } = self.options;
+        let since = done.checked_sub(first_step(begin, total))?;
+        if !since.is_multiple_of(interval) {
+            return None;
+        }
+        let advance = self.schedule.advance((progress - begin) / (end - begin));
+        if advance >= 1.0 {
+            return Some(target);
+        }
         let density = (target - initial)
             .mul_add(advance, initial)
             .clamp(target, initial);
@@ -228,7 +238,8 @@ impl GradualPruning {
         }
         tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
         self.state.mask = mask;
-        self.state.prunings += 1;
+        // Wraps, since a damaged checkpoint can hold any number.
+        self.state.prunings = self.state.prunings.wrapping_add(1);
         self.state.density = Some(density);
         self.state.finished = density <= self.options.target;
         Ok(())
@@ -238,14 +249,24 @@ impl GradualPruning {
     fn regrows(&self) -> bool {
         self.options.regrowth == Regrowth::Allowed
     }
+
+    /// Puts the mask on again where the model has the values behind it.
+    fn cover(&mut self, model: &mut dyn Parameters) -> CoreResult<()> {
+        if self.exposed {
+            stash(&self.state.mask, model, &mut self.state.shadow)?;
+            self.exposed = false;
+        }
+        Ok(())
+    }
 }
 
 impl TrainHook for GradualPruning {
     fn after_backward(&mut self, training: &mut Training<'_>) -> CoreResult<()> {
-        match self.regrows() {
-            true => restore(&self.state.mask, training.model, &self.state.shadow),
-            false => Ok(()),
+        if self.regrows() {
+            restore(&self.state.mask, training.model, &self.state.shadow)?;
+            self.exposed = true;
         }
+        Ok(())
     }
 
     fn after_step(&mut self, training: &mut Training<'_>) -> CoreResult<()> {
@@ -253,10 +274,11 @@ impl TrainHook for GradualPruning {
         if let Some(density) = self.due(done, total) {
             self.prune(training.model, density)?;
         }
-        match self.regrows() {
-            true => stash(&self.state.mask, training.model, &mut self.state.shadow),
-            false => Ok(()),
-        }
+        self.cover(training.model)
+    }
+
+    fn after_evaluation(&mut self, model: &mut dyn Parameters) -> CoreResult<()> {
+        self.cover(model)
     }
 
     fn pruned(&self) -> Option<Pruned<'_>> {
@@ -300,8 +322,8 @@ impl TrainHook for GradualPruning {
 
     fn load(&mut self, state: &[u8]) -> CoreResult<()> {
         const NAME: &str = "gradual_pruning";
-        let read = from_bytes(state);
-        let (prunings, mask, density, finished, shadow) = complete(NAME, read, state.len())?;
+        let read = from_all_bytes(state).map_err(damaged(NAME))?;
+        let (prunings, mask, density, finished, shadow) = read;
         check_mask(NAME, &mask)?;
         self.state = State {
             prunings,
@@ -311,6 +333,17 @@ impl TrainHook for GradualPruning {
             shadow,
         };
         Ok(())
+    }
+}
+
+/// The first number of steps that is at least the fraction `begin` of `total`.
+fn first_step(begin: f64, total: usize) -> usize {
+    // The product can be rounded across a whole number, which a quotient of two whole numbers that
+    // made the fraction is not.
+    let below = (begin * total as f64).floor() as usize;
+    match below as f64 / total as f64 >= begin {
+        true => below,
+        false => below + 1,
     }
 }
 

@@ -3,9 +3,9 @@
 use compress_core::Result;
 use compress_core::hook::{Pruned, TrainHook};
 use compress_core::mask::Mask;
-use compress_core::structured::{from_bytes, to_bytes};
+use compress_core::structured::{from_all_bytes, to_bytes};
 
-use super::saved::{check_mask, complete};
+use super::saved::{check_mask, damaged};
 
 /// Holds pruned weights at zero while the others are fine-tuned: their values, and their gradients,
 /// so that they affect nothing, not even a norm that gradients are clipped by.
@@ -21,7 +21,7 @@ use super::saved::{check_mask, complete};
 /// use compress_core::train::Fit;
 /// use compress_prune::{Global, Magnitude, MaskHook};
 ///
-/// // Any `Fit`: a network and the way to train it.
+/// // Any `Fit`: a model and the way to train it.
 /// let mut trainer = compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
 /// let data = compress_testing::blobs(64, 4, 3, 2);
 ///
@@ -62,8 +62,9 @@ impl TrainHook for MaskHook {
     }
 
     fn load(&mut self, state: &[u8]) -> Result<()> {
-        let mask = complete("mask_hook", from_bytes(state), state.len())?;
-        check_mask("mask_hook", &mask)?;
+        const NAME: &str = "mask_hook";
+        let mask = from_all_bytes(state).map_err(damaged(NAME))?;
+        check_mask(NAME, &mask)?;
         self.mask = mask;
         Ok(())
     }

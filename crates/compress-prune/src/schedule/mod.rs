@@ -1,4 +1,4 @@
-//! How the density moves from its initial to its final value while a network is trained.
+//! How the density moves from its initial to its final value while a model is trained.
 //!
 //! A new schedule is one file here and one line in the registry.
 

@@ -14,7 +14,7 @@ mod select; // tidy: allow(what the structures share)
 pub use global::Global;
 pub use n_of_m::NOfM;
 pub use neurons::Neurons;
-pub(crate) use neurons::{group_scores, keep_best};
+pub(crate) use neurons::{group_scores, keep_best, prunable};
 pub use per_layer::PerLayer;
 pub use per_row::PerRow;
 pub(crate) use select::{check_scores, kept_count};

@@ -11,7 +11,7 @@ use crate::error::check_fraction;
 /// Structured pruning: keeps, of each `n` neurons that can be removed (a dependency group of the
 /// model's graph), `round(density · n)`, but at least one. The weights that compute the other
 /// neurons and those that read them are masked, so that [`crate::compact`] removes these neurons for
-/// good. Neurons that cannot be removed, such as a network's outputs, all stay.
+/// good. Neurons that cannot be removed, such as a model's outputs, all stay.
 ///
 /// A neuron's score is the mean of the scores of its incoming weights: its norm under
 /// [`crate::NeuronNorm`], its mean magnitude under [`crate::Magnitude`]. The density is one of
@@ -52,12 +52,18 @@ pub struct Neurons {
 impl Neurons {
     /// The neurons of a model with this graph.
     pub fn of(graph: &Graph) -> Self {
-        let groups = graph.groups().into_iter();
-        let prunable = |g: &Group| !g.is_input() && g.check_removable().is_ok();
         Neurons {
-            groups: groups.filter(prunable).collect(),
+            groups: prunable(graph),
         }
     }
+}
+
+/// The groups of neurons that can be removed.
+pub(crate) fn prunable(graph: &Graph) -> Vec<Group> {
+    let groups = graph.groups().into_iter();
+    groups
+        .filter(|g| !g.is_input() && g.check_removable().is_ok())
+        .collect()
 }
 
 impl Structure for Neurons {
@@ -84,19 +90,22 @@ impl Structure for Neurons {
 }
 
 /// The score of each neuron of a group: the mean over the scores of all weights that compute it.
+/// There are as many scores as the shapes say ([`check_scores`]).
 pub(crate) fn group_scores(group: &Group, scores: &Scores) -> Result<Vec<f32>> {
-    let mut sums = vec![0.0; group.features];
-    let mut writers = 0;
+    let (mut sums, mut count) = (vec![0.0; group.features], 0);
     for writer in group.of(Part::Writes) {
-        let of_writer = neuron_scores(&scores.tensors[position(scores, &writer.tensor)?])?;
-        let what = format!("neurons of {}", writer.tensor);
-        compress_core::Error::check_shape(&what, &[group.features], &[of_writer.len()])?;
-        sums.iter_mut()
-            .zip(of_writer)
-            .for_each(|(sum, s)| *sum += f64::from(s));
-        writers += 1;
+        let tensor = &scores.tensors[position(scores, &writer.tensor)?];
+        let (neurons, inputs) = matrix_shape(&tensor.shape);
+        let what = format!("neurons of {}", tensor.name);
+        compress_core::Error::check_shape(&what, &[group.features], &[neurons])?;
+        let rows = tensor.values.chunks_exact(inputs.max(1));
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum += row.iter().map(|&s| f64::from(s)).sum::<f64>();
+        }
+        count += inputs;
     }
-    let mean = |sum: f64| (sum / f64::from(writers.max(1))) as f32;
+    // In f64 the mean of equal f32 values is exactly that value.
+    let mean = |sum: f64| (sum / count.max(1) as f64) as f32;
     Ok(sums.into_iter().map(mean).collect())
 }
 
@@ -109,21 +118,6 @@ fn position(scores: &Scores, name: &str) -> Result<usize> {
             known: format!("those that are scored: {}", known.join(", ")),
         }
     })
-}
-
-/// The mean score of each row of a tensor, a row being a neuron's weights.
-fn neuron_scores(tensor: &TensorScores) -> Result<Vec<f32>> {
-    let (neurons, inputs) = matrix_shape(&tensor.shape);
-    let expected = [neurons.saturating_mul(inputs)];
-    let what = format!("scores of {}", tensor.name);
-    compress_core::Error::check_shape(&what, &expected, &[tensor.values.len()])?;
-    if inputs == 0 {
-        return Ok(vec![0.0; neurons]);
-    }
-    // In f64 the mean of equal f32 values is exactly that value.
-    let mean = |row: &[f32]| row.iter().map(|&s| f64::from(s)).sum::<f64>() / inputs as f64;
-    let rows = tensor.values.chunks_exact(inputs);
-    Ok(rows.map(|row| mean(row) as f32).collect())
 }
 
 /// The `kept` best neurons, at most all.

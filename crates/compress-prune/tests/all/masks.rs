@@ -1,14 +1,11 @@
-//! Criteria and structures, against plain definitions of what they mean.
+//! Structures, against plain definitions of what they mean.
 
-use std::sync::Arc;
-
-use compress_core::kernels::sparse_layer::Live;
-use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores};
-use compress_core::network::Network;
-use compress_format::CoderPrices;
-use compress_format::coding::matrix::geometry::Images;
+use compress_core::graph::Graph;
+use compress_core::mask::TensorScores;
+use compress_core::network::{Activation, Architecture};
 use compress_prune::*;
-use compress_testing::Chain;
+use compress_testing::{Chain, normal};
+use ndarray::Array4;
 use proptest::prelude::*;
 
 fn tensor(name: &str, shape: [usize; 2], values: Vec<f32>) -> TensorScores {
@@ -39,6 +36,11 @@ fn brute(scores: &[f32], kept: usize) -> Vec<bool> {
     keep
 }
 
+/// The graph of a chain of dense layers.
+fn chain(widths: &[usize]) -> Graph {
+    Architecture::mlp(widths, Activation::Relu).unwrap().graph()
+}
+
 /// Few distinct values, so that there are many ties.
 fn some_scores(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f32>> {
     let score = prop_oneof![(0_u8..4).prop_map(f32::from), 0.0_f32..10.0];
@@ -66,6 +68,20 @@ proptest! {
     }
 
     #[test]
+    fn per_row_keeps_as_many_in_every_row(
+        a in some_scores(0..40), columns in 1_usize..8, density in 0.0..=1.0_f64,
+    ) {
+        let rows = a.len() / columns;
+        let values = a[..rows * columns].to_vec();
+        let kept = (density * columns as f64).round() as usize;
+        let expected: Vec<bool> = values.chunks(columns).flat_map(|row| brute(row, kept)).collect();
+        let scores = Scores { tensors: vec![tensor("a", [rows, columns], values)] };
+        let mask = PerRow.mask(&scores, density).unwrap();
+        prop_assert_eq!(flat(&mask), expected);
+        prop_assert_eq!(mask.kept(), rows * kept);
+    }
+
+    #[test]
     fn a_floor_holds_in_each_tensor_and_the_rest_is_global(
         a in some_scores(1..40), b in some_scores(1..40), density in 0.0..=1.0_f64, floor in 0.0..=1.0_f64,
     ) {
@@ -84,8 +100,8 @@ proptest! {
     #[test]
     fn neurons_go_with_all_their_weights(seed in 0_u64..1000, density in 0.0..=1.0_f64) {
         let network = Chain::random(&[3, 7, 5, 2], seed);
-        let scores = Magnitude.scores(&network).unwrap();
-        let mask = Neurons.mask(&scores, density).unwrap();
+        let scores = score(&network, &Magnitude, &Known::nothing()).unwrap();
+        let mask = Neurons::of(&network.graph()).mask(&scores, density).unwrap();
         let mut previous = [true; 3].to_vec();
         for (i, t) in scores.tensors.iter().enumerate() {
             let means: Vec<f32> = t.values.chunks(t.shape[1])
@@ -127,7 +143,9 @@ fn halves_round_up_and_the_ends_are_exact() {
         0
     );
     assert_eq!(PerLayer.mask(&Scores::default(), 0.5).unwrap().total(), 0);
-    assert_eq!(Neurons.mask(&Scores::default(), 0.5).unwrap().total(), 0);
+    assert_eq!(PerRow.mask(&Scores::default(), 0.5).unwrap().total(), 0);
+    let none = Neurons::of(&Graph::default());
+    assert_eq!(none.mask(&Scores::default(), 0.5).unwrap().total(), 0);
 }
 
 #[test]
@@ -139,9 +157,12 @@ fn a_floor_outranks_the_largest_score_there_is() {
 
 #[test]
 fn every_structure_refuses_what_it_cannot_rank() {
-    for (name, make) in STRUCTURES {
-        let structure = make();
-        assert_eq!(structure.name(), *name);
+    let settings = StructureSettings {
+        graph: Some(chain(&[2, 3, 1])),
+        ..StructureSettings::default()
+    };
+    for StructureEntry { name, make, .. } in STRUCTURES {
+        let structure = make(&settings).unwrap();
         let good = two(vec![1.0], vec![2.0]);
         for density in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
             assert!(structure.mask(&good, density).is_err(), "{name} {density}");
@@ -234,276 +255,39 @@ fn a_row_of_n_of_m_is_everything_but_the_first_axis() {
 }
 
 #[test]
-fn neurons_refuses_tensors_that_are_no_chain() {
-    let apart = Scores {
-        tensors: vec![
-            tensor("a", [2, 1], vec![1.0; 2]),
-            tensor("b", [1, 3], vec![1.0; 3]),
-        ],
+fn neurons_refuses_scores_that_do_not_fit_the_graph() {
+    let neurons = Neurons::of(&chain(&[1, 2, 3]));
+    let of = |first: Vec<usize>, second: Vec<usize>| {
+        let shapes = [("layers.0.weight", first), ("layers.1.weight", second)];
+        let tensors = shapes.map(|(name, shape)| TensorScores {
+            name: name.into(),
+            values: vec![1.0; shape.iter().product()],
+            shape,
+        });
+        let tensors = tensors.to_vec();
+        neurons.mask(&Scores { tensors }, 0.5)
     };
-    assert!(
-        Neurons
-            .mask(&apart, 0.5)
-            .unwrap_err()
-            .to_string()
-            .contains("inputs of b")
-    );
-    let mut vector = apart;
-    vector.tensors.truncate(1);
-    vector.tensors[0].shape = vec![2];
-    assert!(Neurons.mask(&vector, 0.5).is_err());
-}
-
-#[test]
-fn a_criterion_scores_every_weight_and_no_bias() {
-    let network = Chain::random(&[3, 4, 2], 5);
-    for (name, make) in CRITERIA {
-        let mut criterion = make();
-        assert_eq!(criterion.name(), *name);
-        observe(criterion.as_mut(), &network, |i| 0.25 * i as f32);
-        let scores = criterion.scores(&network).unwrap();
-        let shapes: Vec<_> = scores
-            .tensors
-            .iter()
-            .map(|t| (t.name.as_str(), &t.shape[..]))
-            .collect();
-        assert_eq!(
-            shapes,
-            [
-                ("layers.0.weight", &[4, 3][..]),
-                ("layers.1.weight", &[2, 4][..])
-            ]
-        );
-        assert_eq!(scores.len(), 20);
-        for bad in [f32::NAN, f32::INFINITY] {
-            let mut broken = network.clone();
-            broken.parameters[2].values_mut()[3] = bad;
-            let error = criterion.scores(&broken).unwrap_err().to_string();
-            assert!(error.contains("layers.1.weight"), "{name}: {error}");
-        }
+    of(vec![2, 1], vec![3, 2]).unwrap();
+    let mask = of(vec![2, 1, 3, 3], vec![3, 2, 1, 1]).unwrap();
+    assert_eq!(mask.tensors[0].keep.iter().filter(|k| **k).count(), 9);
+    for (first, second, named) in [
+        (vec![2, 1], vec![3, 4], "layers.1.weight"),
+        (vec![3, 1], vec![3, 2], "layers.0.weight"),
+        (vec![2, 1], vec![3], "layers.1.weight"),
+        (vec![2], vec![3, 2], "layers.0.weight"),
+    ] {
+        let error = of(first, second).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
     }
-    for (name, make) in LAYER_CRITERIA {
-        assert_eq!(make().name(), *name);
-    }
-}
-
-#[test]
-fn magnitude_is_the_absolute_value() {
-    let network = Chain::random(&[3, 4, 2], 5);
-    let scores = Magnitude.scores(&network).unwrap();
-    for (t, p) in scores
-        .tensors
-        .iter()
-        .zip(network.parameters().iter().step_by(2))
-    {
-        assert!(
-            t.values
-                .iter()
-                .zip(p.values())
-                .all(|(s, w)| s.to_bits() == w.abs().to_bits())
-        );
-    }
-}
-
-#[test]
-fn neuron_norm_is_the_norm_of_rows_and_columns() {
-    let network = Chain::random(&[19, 6, 2], 5);
-    let (w0, w1) = (
-        network.parameters[0].matrix(),
-        network.parameters[2].matrix(),
-    );
-    let norm = |v: ndarray::ArrayView1<'_, f32>| {
-        v.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt()
+    let first = tensor("layers.0.weight", [2, 1], vec![1.0; 2]);
+    let scores = Scores {
+        tensors: vec![first],
     };
-    for outgoing in [false, true] {
-        let scores = NeuronNorm { outgoing }.scores(&network).unwrap();
-        for j in 0..6 {
-            let out = if outgoing { norm(w1.column(j)) } else { 1.0 };
-            let expected = norm(w0.row(j)) * out;
-            for &s in &scores.tensors[0].values[j * 19..(j + 1) * 19] {
-                assert!(
-                    (f64::from(s) - expected).abs() < 1e-6 * expected,
-                    "{s} {expected}"
-                );
-            }
-        }
-        let expected = norm(w1.row(1));
-        assert!((f64::from(scores.tensors[1].values[6]) - expected).abs() < 1e-6 * expected);
-    }
-}
-
-#[test]
-fn neuron_norm_does_not_overflow() {
-    let mut network = Chain::random(&[9, 4, 2], 5);
-    network
-        .parameters
-        .iter_mut()
-        .for_each(|p| p.values_mut().fill(f32::MAX));
-    let scores = NeuronNorm { outgoing: true }.scores(&network).unwrap();
+    let error = neurons.mask(&scores, 0.5).unwrap_err().to_string();
     assert!(
-        scores
-            .tensors
-            .iter()
-            .all(|t| t.values.iter().all(|&s| s == f32::MAX))
-    );
-}
-
-/// Gives a criterion second moments, by the position of a value in all parameters.
-fn observe(criterion: &mut dyn Criterion, network: &Chain, moment: impl Fn(usize) -> f32) {
-    let mut next = 0;
-    let mut moments = Vec::new();
-    for parameter in &network.parameters {
-        let of_values = next..next + parameter.values().len();
-        next = of_values.end;
-        moments.push(of_values.map(&moment).collect::<Vec<f32>>());
-    }
-    let slices: Vec<&[f32]> = moments.iter().map(Vec::as_slice).collect();
-    criterion.observe_second_moments(network, &slices).unwrap();
-}
-
-#[test]
-fn fisher_multiplies_squares_of_live_and_of_all_weights() {
-    let mut network = Chain::random(&[3, 4, 2], 5);
-    let error = Fisher::default().scores(&network).unwrap_err().to_string();
-    assert!(
-        error.contains("layers.0.weight") && error.contains("Adam"),
+        error.contains("layers.1.weight") && error.contains("are scored"),
         "{error}"
     );
-
-    let mut fisher = Fisher::default();
-    observe(&mut fisher, &network, |i| 1.0 + i as f32);
-    let dense = fisher.scores(&network).unwrap();
-    // Twelve weights and four biases come before the second weight.
-    for (tensor, first, parameter) in [(0, 0, 0), (1, 16, 2)] {
-        for (i, &score) in dense.tensors[tensor].values.iter().enumerate() {
-            let w = f64::from(network.parameters[parameter].values()[i]);
-            let expected = w * w * (1.0 + (first + i) as f64);
-            assert!((f64::from(score) - expected).abs() <= 1e-6 * expected);
-        }
-    }
-
-    let marks: Vec<bool> = (0..12).map(|i| i % 3 == 1).collect();
-    let live = Live::new(4, 3, &marks).unwrap();
-    network.parameters[0].set_live(Some(live.into())).unwrap();
-    let of_live = [2.0, 5.0, 8.0, 11.0];
-    let rest = [vec![0.0; 4], vec![1.0; 8], vec![0.0; 2]];
-    let moments = [&of_live[..], &rest[0], &rest[1], &rest[2]];
-    fisher.observe_second_moments(&network, &moments).unwrap();
-    let sparse = fisher.scores(&network).unwrap();
-    for (i, &score) in sparse.tensors[0].values.iter().enumerate() {
-        let expected = if marks[i] {
-            dense.tensors[0].values[i]
-        } else {
-            0.0
-        };
-        assert_eq!(score, expected);
-    }
-    let short = [&of_live[..3], &rest[0], &rest[1], &rest[2]];
-    assert!(fisher.observe_second_moments(&network, &short).is_err());
-}
-
-#[test]
-fn rate_aware_divides_by_the_bits_of_a_place() {
-    let mut network = Chain::random(&[3, 4, 2], 6);
-    for i in [0, 4, 5, 7, 8, 11] {
-        network.parameters[0].values_mut()[i] = 0.0;
-    }
-    let mut criterion = RateAware::new(Box::new(Magnitude));
-    (criterion.base, criterion.least) = (1.0, 0.5);
-    let scores = criterion.scores(&network).unwrap();
-    let plain = Magnitude.scores(&network).unwrap();
-    for exponent in [0.0, 0.5, 2.0] {
-        criterion.exponent = exponent;
-        let powers = criterion.scores(&network).unwrap();
-        for ((tensor, once), plain) in powers
-            .tensors
-            .iter()
-            .zip(&scores.tensors)
-            .zip(&plain.tensors)
-        {
-            for ((s, once), plain) in tensor.values.iter().zip(&once.values).zip(&plain.values) {
-                if *plain == 0.0 {
-                    continue;
-                }
-                let expected = plain / (plain / once).powf(exponent);
-                assert!(
-                    (s - expected).abs() <= 1e-5 * expected,
-                    "{exponent}: {s}, {expected}"
-                );
-            }
-        }
-    }
-    let values = network.parameters[0].values();
-    let live = |i: usize| f64::from(u8::from(values[i] != 0.0));
-    for (i, &score) in scores.tensors[0].values.iter().enumerate() {
-        let row: f64 = (0..3).map(|j| live(i / 3 * 3 + j)).sum();
-        let column: f64 = (0..4).map(|j| live(j * 3 + i % 3)).sum();
-        let density = 6.0 / 12.0;
-        let bits = 1.0 - (row / 3.0 * (column / 4.0) / density).log2();
-        let expected = f64::from(values[i].abs()) / bits.max(0.5);
-        assert!(
-            (f64::from(score) - expected).abs() < 1e-6,
-            "{i}: {score}, {expected}"
-        );
-    }
-}
-
-#[test]
-fn a_place_among_others_of_its_neuron_is_cheap() {
-    // Two neurons on an image of 4 rows of 5 pixels, of which one is not read.
-    let neurons = 2;
-    let mut network = Chain::random(&[20, neurons, 3], 5);
-    network
-        .remove_inputs(&(0..20).map(|i| i != 7).collect::<Vec<_>>())
-        .unwrap();
-    let weight = network.parameters_mut().swap_remove(0);
-    for i in [1, 4, 8, 9, 16, 20, 21, 22, 30, 37] {
-        weight.values_mut()[i] = 0.0;
-    }
-    let prices = CoderPrices::of_images(&network.architecture(), Images::one(4, 5)).unwrap();
-    let criterion = RateAware::new(Box::new(Magnitude)).with_prices(Arc::new(prices));
-    let scores = criterion.scores(&network).unwrap();
-    let plain = RateAware::new(Box::new(Magnitude))
-        .scores(&network)
-        .unwrap();
-    assert_eq!(scores.tensors[1..], plain.tensors[1..]);
-    let values = network.parameters()[0].values();
-    let pixel = |column: usize| column + usize::from(column >= 7);
-    let live = |row: usize, column: usize| f64::from(u8::from(values[row * 19 + column] != 0.0));
-    let near = |a: usize, b: usize| {
-        let (a, b) = (pixel(a), pixel(b));
-        a != b && (a % 5).abs_diff(b % 5) <= 3 && (a / 5).abs_diff(b / 5) <= 3
-    };
-    let all: f64 = values.iter().map(|v| f64::from(u8::from(*v != 0.0))).sum();
-    for row in 0..neurons {
-        let in_row: f64 = (0..19).map(|c| live(row, c)).sum();
-        for column in 0..19 {
-            let in_column = |c: usize| (0..neurons).map(|r| live(r, c)).sum::<f64>();
-            let around = (0..19).filter(|&c| near(column, c));
-            let set: f64 = around.clone().map(|c| live(row, c)).sum();
-            let likely: f64 = around.map(|c| in_column(c) * in_row / all).sum();
-            let expected = in_row * in_column(column) / all * (1.0 + set) / (1.0 + likely);
-            let bits = (5.0 - expected.log2()).max(1.0);
-            let found = f64::from(scores.tensors[0].values[row * 19 + column]);
-            let expected = f64::from(values[row * 19 + column].abs()) / bits;
-            assert!(
-                (found - expected).abs() < 1e-6,
-                "{row}, {column}: {found}, {expected}"
-            );
-        }
-    }
-}
-
-#[test]
-fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
-    let message = |e: Error| e.to_string();
-    assert!(
-        message(criterion("x").err().unwrap())
-            .contains("magnitude, neuron_norm, fisher, rate_aware")
-    );
-    assert!(message(layer_criterion("x").err().unwrap()).contains("layer_loss"));
-    assert!(message(structure("x").err().unwrap()).contains("global, per_layer, neurons, n_of_m"));
-    assert!(message(schedule("x").err().unwrap()).contains("one_shot, cubic"));
 }
 
 #[test]
@@ -516,10 +300,63 @@ fn groups_are_of_four_unless_told_otherwise() {
         )],
     };
     let keep = [true, true, false, false, false, false, true, true];
-    for n_of_m in [structure("n_of_m").unwrap(), Box::new(NOfM { m: 4 })] {
+    let by_name = structure("n_of_m", &StructureSettings::default()).unwrap();
+    for n_of_m in [by_name, Box::new(NOfM::default()), Box::new(NOfM { m: 4 })] {
         assert_eq!(flat(&n_of_m.mask(&scores, 0.5).unwrap()), keep);
     }
     let pairs = NOfM { m: 2 }.mask(&scores, 0.5).unwrap();
     let keep = [true, false, false, true, false, true, true, false];
     assert_eq!(flat(&pairs), keep);
+}
+
+/// The weight of a convolution.
+fn convolution() -> Array4<f32> {
+    let values = normal(4, "convolution", 16 * 27);
+    Array4::from_shape_vec((16, 3, 3, 3), values).unwrap()
+}
+
+/// Prunes a lent array by magnitude.
+fn prune(weight: &mut Array4<f32>, structure: &dyn Structure, density: f64) -> Mask {
+    let mut model = Lent::new().weight("conv", weight.view_mut()).unwrap();
+    let scores = score(&model, &Magnitude, &Known::nothing()).unwrap();
+    let mask = structure.mask(&scores, density).unwrap();
+    mask.apply(&mut model).unwrap();
+    assert_eq!(Mask::of_nonzeros(&model).unwrap(), mask);
+    mask
+}
+
+#[test]
+fn a_lent_array_of_any_rank_is_pruned_to_exact_densities() {
+    let before = convolution();
+    let magnitudes: Vec<f32> = before.iter().map(|w| w.abs()).collect();
+    for (density, kept) in [(0.0, 0), (0.1, 43), (0.25, 108), (0.5, 216), (1.0, 432)] {
+        let mut weight = before.clone();
+        let mask = prune(&mut weight, &Global::default(), density);
+        assert_eq!((mask.kept(), mask.total()), (kept, 432));
+        assert_eq!(flat(&mask), brute(&magnitudes, kept));
+        for ((now, before), keep) in weight.iter().zip(&before).zip(flat(&mask)) {
+            assert_eq!(now.to_bits(), if keep { before.to_bits() } else { 0 });
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_lent_array_are_everything_but_the_first_axis() {
+    let before = convolution();
+    let magnitudes: Vec<f32> = before.iter().map(|w| w.abs()).collect();
+    // Of 27 weights six groups of four and a rest of three: two of each stay.
+    let mask = prune(&mut before.clone(), &NOfM::default(), 0.5);
+    assert_eq!(mask.density(), 14.0 / 27.0);
+    for (keep, row) in flat(&mask).chunks(27).zip(magnitudes.chunks(27)) {
+        for (keep, group) in keep.chunks(4).zip(row.chunks(4)) {
+            assert_eq!(keep, brute(group, 2));
+        }
+    }
+    for (density, kept) in [(0.0, 0), (0.1, 3), (0.5, 14), (1.0, 27)] {
+        let mask = prune(&mut before.clone(), &PerRow, density);
+        assert_eq!(mask.kept(), 16 * kept);
+        for (keep, row) in flat(&mask).chunks(27).zip(magnitudes.chunks(27)) {
+            assert_eq!(keep, brute(row, kept));
+        }
+    }
 }
