@@ -1,22 +1,21 @@
-//! Quantizes `ndarray` matrices, for callers whose model does not implement
-//! [`compress_core::network::Network`].
+//! Quantizes `ndarray` arrays of any rank, without a network.
 
-use compress_core::Result;
-use compress_core::codec::QuantizedTensor;
-use ndarray::{Array2, ArrayView2};
+use compress_core::codec::Tensor;
+use compress_core::{Error, Result};
+use ndarray::{ArrayD, ArrayView, Dimension};
 
 use crate::schemes::Scheme;
 
-/// Fits `scheme` to a matrix `[out, in]` of any memory layout and encodes it. Errors call the
-/// matrix `name`.
+/// Fits `scheme` to an array of any rank and memory layout and encodes it. The first axis is the
+/// outputs: all others make a row. Errors call the array `name`.
 ///
 /// # Errors
-/// Where a weight is NaN or infinite.
-pub fn quantize_array(
+/// Where a weight is NaN or infinite, or the scheme cannot take the shape.
+pub fn quantize_array<D: Dimension>(
     name: &str,
-    weights: ArrayView2<'_, f32>,
+    weights: ArrayView<'_, f32, D>,
     scheme: &dyn Scheme,
-) -> Result<QuantizedTensor> {
+) -> Result<Tensor> {
     let weights = weights.as_standard_layout();
     let shape = weights.shape();
     // In standard layout, so it is a slice.
@@ -25,19 +24,11 @@ pub fn quantize_array(
     codec.encode(name, values, shape)
 }
 
-/// Decodes a quantized tensor of two dimensions into a matrix.
+/// Decodes a tensor into an array of its shape.
 ///
 /// # Errors
-/// Where the tensor is not a matrix, or its codes do not fit its grid.
-pub fn dequantize_array(tensor: &QuantizedTensor) -> Result<Array2<f32>> {
+/// Where the tensor's codes do not fit its grid or its shape.
+pub fn dequantize_array(tensor: &Tensor) -> Result<ArrayD<f32>> {
     tensor.validate()?;
-    let &[rows, columns] = tensor.shape.as_slice() else {
-        return Err(compress_core::Error::invalid(
-            format!("shape of {}", tensor.name),
-            format!("{:?}", tensor.shape),
-            "of two dimensions",
-        ));
-    };
-    Array2::from_shape_vec((rows, columns), tensor.dequantize()?)
-        .map_err(compress_core::Error::other)
+    ArrayD::from_shape_vec(tensor.shape(), tensor.values()?).map_err(Error::other)
 }

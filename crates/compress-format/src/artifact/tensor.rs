@@ -139,17 +139,21 @@ pub(super) fn read(
             .map_err(|error| start.error(error.to_string()))?;
         let count = shape.iter().product();
         let codes = match coding {
-            Coding::Dense => codes::read_dense(reader, &grid, count)?,
-            Coding::Packed => codes::read_packed(reader, &grid, count)?,
+            Coding::Dense => codes::read_dense(reader, &grid, count),
+            Coding::Packed => codes::read_packed(reader, &grid, count),
             Coding::Sparse => {
                 let zeros = Zeros::read(reader, &grid, &shape)?;
-                codes::read_sparse(reader, &grid, &zeros, count)?
+                codes::read_sparse(reader, &grid, &zeros, count)
             }
             Coding::Entropy => {
                 let zeros = Zeros::read(reader, &grid, &shape)?;
-                codes::read_entropy(reader, &grid, &zeros, count, arrangements)?
+                codes::read_entropy(reader, &grid, &zeros, count, arrangements)
             }
         };
+        let codes = codes.map_err(|error| match error {
+            Error::Format { .. } => error,
+            other => start.error(format!("{other} in {name}")),
+        })?;
         let tensor = QuantizedTensor {
             name,
             shape,

@@ -156,7 +156,7 @@ pub(super) fn whole_codes(tensor: &Tensor) -> Option<Vec<i8>> {
         return None;
     };
     let whole = scales.iter().all(|&s| s == 1.0) && zero_points.iter().all(|&z| z == 0);
-    let codes = codes.iter().map(|&code| i8::try_from(code).ok());
+    let codes = codes.iter().map(|code| i8::try_from(code).ok());
     whole.then(|| codes.collect()).flatten()
 }
 
@@ -257,7 +257,7 @@ fn narrow<T>(
     k: usize,
 ) -> Option<Vec<T>> {
     let codes = tensor.codes.iter().enumerate();
-    codes.map(|(i, &c)| code(c, i / k)).collect()
+    codes.map(|(i, c)| code(c, i / k)).collect()
 }
 
 /// One value for each of `n` rows: the given ones, or the only one repeated.

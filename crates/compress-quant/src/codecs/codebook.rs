@@ -1,9 +1,10 @@
 //! The codec of [`Grid::Codebook`]: each weight gets the code of the nearest value (shared
 //! weights).
 
-use compress_core::codec::{Grid, WeightCodec};
+use compress_core::codec::{Codes, Grid, Tensor, WeightCodec};
 use compress_core::{Error, Result};
 
+use super::quantized::quantized;
 use crate::rounding::{check_volume, reject_nan};
 
 /// The range of the thresholds is cut into this many equal parts. For each part it is known which
@@ -55,13 +56,13 @@ impl WeightCodec for CodebookCodec {
         &self.grid
     }
 
-    fn encode_into(&self, weights: &[f32], shape: &[usize], codes: &mut [i32]) -> Result<()> {
+    fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Tensor> {
         self.check(weights, shape)?;
-        Error::check_shape(&self.name, &[weights.len()], &[codes.len()])?;
-        for (code, weight) in codes.iter_mut().zip(weights) {
-            *code = self.search.code(*weight) as i32;
-        }
-        Ok(())
+        let codes = weights
+            .iter()
+            .map(|&weight| self.search.code(weight) as i32);
+        let codes = Codes::saturating(self.grid.code_range(), codes);
+        Ok(quantized(name, shape, &self.grid, codes))
     }
 
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {

@@ -1,9 +1,10 @@
 //! The codec of [`Grid::Linear`]: `code = saturate(round(weight / scale) + zero_point)`.
 
-use compress_core::codec::{Granularity, Grid, WeightCodec};
-use compress_core::kernels::quantize::{CodesMut, Sets, Steps, encode_into};
+use compress_core::codec::{Codes, Granularity, Grid, Tensor, WeightCodec};
+use compress_core::kernels::quantize::{Sets, Steps, encode_into};
 use compress_core::{Error, Result};
 
+use super::quantized::quantized;
 use crate::rounding::{check_volume, reject_nan};
 
 /// Rounds to multiples of a scale, half to even, and saturates (ONNX, `QuantizeLinear`).
@@ -65,7 +66,7 @@ impl WeightCodec for LinearCodec {
         &self.grid
     }
 
-    fn encode_into(&self, weights: &[f32], shape: &[usize], codes: &mut [i32]) -> Result<()> {
+    fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Tensor> {
         let Grid::Linear {
             granularity,
             scales,
@@ -76,8 +77,11 @@ impl WeightCodec for LinearCodec {
             return Err(not_linear(&self.name));
         };
         let sets = Sets::new(&self.name, shape, *granularity)?;
-        let codes = CodesMut::I32(codes, self.grid.code_range());
-        encode_into(&sets, weights, scales, zero_points, codes)
+        let range = self.grid.code_range();
+        let mut codes = Codes::zeros(range, weights.len());
+        let narrow = codes.as_codes_mut(range);
+        encode_into(&sets, weights, scales, zero_points, narrow)?;
+        Ok(quantized(name, shape, &self.grid, codes))
     }
 
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {

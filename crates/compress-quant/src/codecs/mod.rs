@@ -10,6 +10,7 @@
 mod codebook;
 mod linear;
 pub(crate) mod power_of_two;
+mod quantized;
 
 use compress_core::Result;
 use compress_core::codec::{Grid, WeightCodec};
@@ -29,7 +30,8 @@ use crate::rounding::check_volume;
 /// use compress_core::codec::Grid;
 /// let grid = Grid::Codebook { values: vec![-0.5, 0.0, 0.75] };
 /// let codec = compress_quant::codecs::from_grid("w", grid, &[3])?;
-/// assert_eq!(codec.encode("w", &[0.7, 0.1, -9.0], &[3])?.codes, [2, 1, 0]);
+/// let tensor = codec.encode("w", &[0.7, 0.1, -9.0], &[3])?;
+/// assert_eq!(tensor.values()?, [0.75, 0.0, -0.5]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 pub fn from_grid(name: &str, grid: Grid, shape: &[usize]) -> Result<Box<dyn WeightCodec>> {

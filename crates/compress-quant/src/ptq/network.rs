@@ -48,7 +48,7 @@ pub fn quantize_network(
         let codec = scheme.fit(name, values, shape)?;
         let bits = codec.size_bits(values.len());
         tracing::debug!(tensor = name, scheme = scheme.name(), bits, "quantized");
-        Ok(Some(Tensor::Quantized(codec.encode(name, values, shape)?)))
+        Ok(Some(codec.encode(name, values, shape)?))
     })
 }
 

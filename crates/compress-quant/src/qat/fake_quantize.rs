@@ -182,8 +182,7 @@ impl FakeQuantize {
                     } else {
                         parameter.values()
                     };
-                    let encoded = tensor.codec.encode(&tensor.name, values, &tensor.shape)?;
-                    Ok(Tensor::Quantized(encoded))
+                    tensor.codec.encode(&tensor.name, values, &tensor.shape)
                 })
                 .transpose()
         })

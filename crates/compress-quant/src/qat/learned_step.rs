@@ -183,7 +183,7 @@ impl LearnedStep {
     pub(crate) fn codes(&self, weight: &Parameter) -> Result<Vec<i32>> {
         let known = self.tensors.iter().find(|t| t.name == weight.name());
         let known = known.ok_or_else(|| CoreError::invalid("a step", weight.name(), "learned"))?;
-        Ok(known.encode(weight, self.options.bits)?.codes)
+        Ok(known.encode(weight, self.options.bits)?.codes.to_vec())
     }
 
     /// The largest code.

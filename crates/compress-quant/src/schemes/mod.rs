@@ -124,7 +124,7 @@ pub const REGISTRY: &[Entry] = &[
 /// use compress_quant::schemes::{Settings, by_name};
 /// let scheme = by_name("codebook", &Settings::default())?;
 /// let codec = scheme.fit("w", &[0.0, 0.5, -0.25, 0.5], &[2, 2])?;
-/// assert_eq!(codec.encode("w", &[0.5, 0.0], &[1, 2])?.dequantize()?, [0.5, 0.0]);
+/// assert_eq!(codec.encode("w", &[0.5, 0.0], &[1, 2])?.values()?, [0.5, 0.0]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 pub fn by_name(name: &str, settings: &Settings) -> Result<Box<dyn Scheme>> {

@@ -1,0 +1,116 @@
+//! Named tensors as they are stored.
+
+use serde::{Deserialize, Serialize};
+
+use super::codes::Codes;
+use super::granularity::value_count;
+use super::quantized::QuantizedTensor;
+use crate::{Error, Result};
+
+/// A named tensor as it is stored: in full precision, or as codes.
+///
+/// Deserializing one fails where [`Tensor::validate`] does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub enum Tensor {
+    /// Full precision.
+    Float {
+        /// The parameter's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The values, row-major.
+        values: Vec<f32>,
+    },
+    /// Codes on a grid.
+    Quantized(QuantizedTensor),
+}
+
+impl Tensor {
+    /// The parameter's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Tensor::Float { name, .. } => name,
+            Tensor::Quantized(tensor) => &tensor.name,
+        }
+    }
+
+    /// Its shape; the first axis is the outputs.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Tensor::Float { shape, .. } => shape,
+            Tensor::Quantized(tensor) => &tensor.shape,
+        }
+    }
+
+    /// The codes, where it has any.
+    pub fn codes(&self) -> Option<&Codes> {
+        match self {
+            Tensor::Quantized(tensor) => Some(&tensor.codes),
+            Tensor::Float { .. } => None,
+        }
+    }
+
+    /// The values that the tensor stands for, row-major.
+    ///
+    /// # Errors
+    /// Where a code is not on its grid.
+    pub fn values(&self) -> Result<Vec<f32>> {
+        match self {
+            Tensor::Float { values, .. } => Ok(values.clone()),
+            Tensor::Quantized(tensor) => tensor.dequantize(),
+        }
+    }
+
+    /// Fails where the content does not fit its own shape or grid.
+    ///
+    /// # Errors
+    /// Where the number of values is not the shape's, one is NaN or infinite, or a code is not on
+    /// its grid.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Tensor::Quantized(tensor) => tensor.validate(),
+            Tensor::Float {
+                name,
+                shape,
+                values,
+            } => {
+                Error::check_shape(name, &[value_count(shape)], &[values.len()])?;
+                Error::check_finite(name, values)
+            }
+        }
+    }
+}
+
+/// A tensor as it is deserialized, before it is checked.
+#[derive(Deserialize)]
+#[serde(rename = "Tensor")]
+enum Unchecked {
+    Float {
+        name: String,
+        shape: Vec<usize>,
+        values: Vec<f32>,
+    },
+    Quantized(QuantizedTensor),
+}
+
+impl TryFrom<Unchecked> for Tensor {
+    type Error = Error;
+
+    fn try_from(unchecked: Unchecked) -> Result<Self> {
+        let tensor = match unchecked {
+            Unchecked::Quantized(tensor) => return Ok(Tensor::Quantized(tensor)),
+            Unchecked::Float {
+                name,
+                shape,
+                values,
+            } => Tensor::Float {
+                name,
+                shape,
+                values,
+            },
+        };
+        tensor.validate()?;
+        Ok(tensor)
+    }
+}
