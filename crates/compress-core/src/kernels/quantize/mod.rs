@@ -30,7 +30,7 @@
 //! | `Q8_0` | 2.1 to 2.2 | 1.1 to 1.9 |
 //! | `Q4_0` | 3.9 to 4.1 | 1.0 to 2.0 |
 //! | `Q4_K` | 40 to 41 | 1.1 to 1.9 |
-//! | `Q6_K` | | 1.3 to 2.0 |
+//! | `Q6_K` | not measured | 1.3 to 2.0 |
 //!
 //! Groups and the smaller blocks do not reach the floor yet. Stores past the caches were not tried.
 //!
