@@ -1,6 +1,7 @@
-//! The contract of quantization: the grid of representable values, tensors of codes on a grid, and
-//! the codec that turns weights into codes.
+//! The contract of quantization: the grid of representable values, tensors of codes on a grid or in
+//! ggml's blocks, and the codec that turns weights into them.
 
+mod blocks;
 mod codes;
 mod granularity;
 mod grid;
@@ -9,6 +10,7 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::{BlockTensor, check_rows};
 pub use codes::{CodeSlice, Codes, Iter};
 pub use granularity::Granularity;
 pub use grid::Grid;
@@ -27,12 +29,9 @@ pub fn sqrt2_power(exponent: i32) -> f32 {
     }
 }
 
-/// Turns the weights of one tensor into codes. It is fitted once and then frozen, so what training
-/// saw is what is stored.
+/// Turns the weights of one tensor into codes, or into blocks. A grid is fitted once and then frozen,
+/// so what training saw is what is stored.
 pub trait WeightCodec: Send + Sync {
-    /// What the codes stand for.
-    fn grid(&self) -> &Grid;
-
     /// The tensor that the weights of the tensor `name` of `shape` become.
     ///
     /// # Errors
@@ -49,8 +48,11 @@ pub trait WeightCodec: Send + Sync {
         Ok(())
     }
 
-    /// Exact size of `count` codes of fixed width and of the grid, in bits.
-    fn size_bits(&self, count: usize) -> u64 {
-        self.grid().parameter_bits() + u64::from(self.grid().bits()) * count as u64
-    }
+    /// Exact size of `count` weights in bits: codes of fixed width, and what says what they stand
+    /// for.
+    fn size_bits(&self, count: usize) -> u64;
+
+    /// What the codes stand for; none where each block of weights has scales of its own, which are
+    /// found anew whenever weights are encoded.
+    fn grid(&self) -> Option<&Grid>;
 }

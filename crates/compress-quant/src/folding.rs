@@ -78,6 +78,7 @@ fn take_step(weight: &mut Tensor) -> Result<f32> {
     let found = match weight {
         Tensor::Float { .. } => "none".into(),
         Tensor::Quantized(tensor) => format!("{:?}", tensor.grid),
+        Tensor::Blocks(tensor) => tensor.format.name().into(),
     };
     let expected = "a symmetric linear one with one scale: quantize with `LearnedStep`";
     Err(Error::invalid(format!("grid of {name}"), found, expected))

@@ -43,7 +43,7 @@ impl Granularity {
 }
 
 /// A bias `[n]` counts as one row, so that its values share a scale under [`Granularity::Channel`].
-fn rows_and_columns(shape: &[usize]) -> (usize, usize) {
+pub(crate) fn rows_and_columns(shape: &[usize]) -> (usize, usize) {
     match shape {
         [] => (1, 1),
         [n] => (1, *n),

@@ -36,6 +36,15 @@ pub enum Grid {
         /// The exponent of the largest level.
         max_exponent: i8,
     },
+    /// A codebook with a scale for each set of values: `scale · values[code]`.
+    ScaledCodebook {
+        /// Ascending; at most 65,536.
+        values: Vec<f32>,
+        /// Which values of the tensor share a scale.
+        granularity: Granularity,
+        /// One for each set of values that share it, in row-major order; positive.
+        scales: Vec<f32>,
+    },
 }
 
 impl Grid {
@@ -50,7 +59,9 @@ impl Grid {
                 let top = (1 << ((*bits).clamp(1, 16) - 1)) - 1;
                 (-top, top)
             }
-            Grid::Codebook { values } => (0, values.len().min(1 << 16) as i32 - 1),
+            Grid::Codebook { values } | Grid::ScaledCodebook { values, .. } => {
+                (0, values.len().min(1 << 16) as i32 - 1)
+            }
         }
     }
 
@@ -72,13 +83,26 @@ impl Grid {
                 ..
             } => 32 * scales.len() as u64 + u64::from(*bits) * zero_points.len() as u64,
             Grid::Codebook { values } => 32 * values.len() as u64,
+            Grid::ScaledCodebook { values, scales, .. } => {
+                32 * (values.len() as u64 + scales.len() as u64)
+            }
             Grid::PowerOfTwo { .. } => 8,
         }
+    }
+
+    /// The bits of `count` codes of fixed width and of the grid itself.
+    pub fn size_bits(&self, count: usize) -> u64 {
+        self.parameter_bits() + u64::from(self.bits()) * count as u64
     }
 
     /// Fails where a field is out of range or the number of scales does not fit `shape`.
     pub fn validate(&self, name: &str, shape: &[usize]) -> Result<()> {
         if let Grid::Linear {
+            granularity,
+            scales,
+            ..
+        }
+        | Grid::ScaledCodebook {
             granularity,
             scales,
             ..
@@ -122,6 +146,12 @@ impl Grid {
                 check_levels(name, scales, farthest)
             }
             Grid::Codebook { values } => check_codebook(name, values),
+            Grid::ScaledCodebook { values, scales, .. } => {
+                check_codebook(name, values)?;
+                check_scales(name, scales)?;
+                let farthest = values.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+                check_levels(name, scales, |_| farthest)
+            }
             Grid::PowerOfTwo { bits, .. } => check_bits(*bits, 8),
         }
     }
@@ -170,6 +200,17 @@ impl Grid {
             Grid::Codebook { values } => {
                 for (out, &code) in out.iter_mut().zip(codes) {
                     *out = values[code.into() as usize];
+                }
+            }
+            Grid::ScaledCodebook {
+                values,
+                granularity,
+                scales,
+            } => {
+                for (range, scale) in granularity.ranges(shape).zip(scales) {
+                    for (out, &code) in out[range.clone()].iter_mut().zip(&codes[range]) {
+                        *out = scale * values[code.into() as usize];
+                    }
                 }
             }
             Grid::PowerOfTwo { max_exponent, .. } => {
@@ -265,6 +306,11 @@ enum Unchecked {
         bits: u8,
         max_exponent: i8,
     },
+    ScaledCodebook {
+        values: Vec<f32>,
+        granularity: Granularity,
+        scales: Vec<f32>,
+    },
 }
 
 impl TryFrom<Unchecked> for Grid {
@@ -284,6 +330,15 @@ impl TryFrom<Unchecked> for Grid {
                 zero_points,
             },
             Unchecked::Codebook { values } => Grid::Codebook { values },
+            Unchecked::ScaledCodebook {
+                values,
+                granularity,
+                scales,
+            } => Grid::ScaledCodebook {
+                values,
+                granularity,
+                scales,
+            },
             Unchecked::PowerOfTwo { bits, max_exponent } => Grid::PowerOfTwo { bits, max_exponent },
         };
         grid.check_fields("a tensor")?;

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::blocks::BlockTensor;
 use super::codes::Codes;
 use super::granularity::value_count;
 use super::quantized::QuantizedTensor;
 use crate::{Error, Result};
 
-/// A named tensor as it is stored: in full precision, or as codes.
+/// A named tensor as it is stored: in full precision, as codes, or in ggml's blocks.
 ///
 /// Deserializing one fails where [`Tensor::validate`] does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub enum Tensor {
     },
     /// Codes on a grid.
     Quantized(QuantizedTensor),
+    /// Blocks of ggml's.
+    Blocks(BlockTensor),
 }
 
 impl Tensor {
@@ -32,6 +35,7 @@ impl Tensor {
         match self {
             Tensor::Float { name, .. } => name,
             Tensor::Quantized(tensor) => &tensor.name,
+            Tensor::Blocks(tensor) => &tensor.name,
         }
     }
 
@@ -40,6 +44,7 @@ impl Tensor {
         match self {
             Tensor::Float { shape, .. } => shape,
             Tensor::Quantized(tensor) => &tensor.shape,
+            Tensor::Blocks(tensor) => &tensor.shape,
         }
     }
 
@@ -47,29 +52,31 @@ impl Tensor {
     pub fn codes(&self) -> Option<&Codes> {
         match self {
             Tensor::Quantized(tensor) => Some(&tensor.codes),
-            Tensor::Float { .. } => None,
+            Tensor::Float { .. } | Tensor::Blocks(_) => None,
         }
     }
 
     /// The values that the tensor stands for, row-major.
     ///
     /// # Errors
-    /// Where a code is not on its grid.
+    /// Where [`Tensor::validate`] refuses codes or blocks.
     pub fn values(&self) -> Result<Vec<f32>> {
         match self {
             Tensor::Float { values, .. } => Ok(values.clone()),
             Tensor::Quantized(tensor) => tensor.dequantize(),
+            Tensor::Blocks(tensor) => tensor.dequantize(),
         }
     }
 
     /// Fails where the content does not fit its own shape or grid.
     ///
     /// # Errors
-    /// Where the number of values is not the shape's, one is NaN or infinite, or a code is not on
-    /// its grid.
+    /// Where the number of values is not the shape's, one is NaN or infinite, a code is not on its
+    /// grid, or blocks do not divide the rows.
     pub fn validate(&self) -> Result<()> {
         match self {
             Tensor::Quantized(tensor) => tensor.validate(),
+            Tensor::Blocks(tensor) => tensor.validate(),
             Tensor::Float {
                 name,
                 shape,
@@ -92,6 +99,7 @@ enum Unchecked {
         values: Vec<f32>,
     },
     Quantized(QuantizedTensor),
+    Blocks(BlockTensor),
 }
 
 impl TryFrom<Unchecked> for Tensor {
@@ -100,6 +108,7 @@ impl TryFrom<Unchecked> for Tensor {
     fn try_from(unchecked: Unchecked) -> Result<Self> {
         let tensor = match unchecked {
             Unchecked::Quantized(tensor) => return Ok(Tensor::Quantized(tensor)),
+            Unchecked::Blocks(tensor) => return Ok(Tensor::Blocks(tensor)),
             Unchecked::Float {
                 name,
                 shape,

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernels::block_format::BlockFormat;
 
 fn linear(bits: u8, granularity: Granularity, scales: &[f32], zero_points: &[i32]) -> Grid {
     Grid::Linear {
@@ -10,6 +11,15 @@ fn linear(bits: u8, granularity: Granularity, scales: &[f32], zero_points: &[i32
         granularity,
         scales: scales.to_vec(),
         zero_points: zero_points.to_vec(),
+    }
+}
+
+/// A codebook of three values with scales.
+fn scaled(granularity: Granularity, scales: &[f32]) -> Grid {
+    Grid::ScaledCodebook {
+        values: vec![-1.0, 0.0, 0.7],
+        granularity,
+        scales: scales.to_vec(),
     }
 }
 
@@ -215,8 +225,11 @@ fn codes_and_lengths_that_do_not_fit_are_refused() {
 fn sizes_count_scales_zero_points_and_books() {
     struct Frozen(Grid);
     impl WeightCodec for Frozen {
-        fn grid(&self) -> &Grid {
-            &self.0
+        fn grid(&self) -> Option<&Grid> {
+            Some(&self.0)
+        }
+        fn size_bits(&self, count: usize) -> u64 {
+            self.0.size_bits(count)
         }
         fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Tensor> {
             let nearest = weights.iter().map(|w| w.round_ties_even() as i32);
@@ -319,6 +332,87 @@ fn equal_values_of_a_codebook_are_allowed_and_descending_ones_are_not() {
 }
 
 #[test]
+fn values_of_scaled_codebooks() {
+    let grid = scaled(Granularity::Group(2), &[1.0, 2.0, 3.0, 4.0]);
+    assert_eq!((grid.code_range(), grid.bits()), ((0, 2), 2));
+    assert_eq!(grid.size_bits(6), 32 * 7 + 12);
+    let codes = on(&grid, &[0, 2, 0, 1, 2, 0]);
+    let mut out = [9.0; 6];
+    grid.dequantize_into(&codes, &[2, 3], &mut out).unwrap();
+    assert_eq!(out, [-1.0, 0.7, -2.0, 0.0, 3.0 * 0.7, -4.0]);
+    let refused = |granularity, scales: &[f32]| {
+        let grid = scaled(granularity, scales);
+        grid.validate("w", &[2, 3]).unwrap_err().to_string()
+    };
+    assert!(refused(Granularity::Tensor, &[1.0; 2]).contains("scales of w"));
+    assert!(refused(Granularity::Channel, &[1.0, 0.0]).contains("scale of w"));
+    let wide = Grid::ScaledCodebook {
+        values: vec![-2.0, 0.0],
+        granularity: Granularity::Tensor,
+        scales: vec![2e38],
+    };
+    assert!(wide.validate("w", &[1]).is_err());
+}
+
+#[test]
+fn blocks_are_checked_before_anything_else() {
+    let refused = |shape: &[usize], values: usize| {
+        let values = vec![f32::NAN; values];
+        let tensor = BlockTensor::quantize(BlockFormat::Q4_K, "layers.0.weight", &values, shape);
+        tensor.unwrap_err().to_string()
+    };
+    for shape in [&[2, 100][..], &[100], &[2, 10, 10], &[]] {
+        let said = refused(shape, 3);
+        let row = shape
+            .iter()
+            .skip(usize::from(shape.len() > 1))
+            .product::<usize>();
+        let expected = format!("a row of layers.0.weight is {row}, but must be a multiple of 256");
+        assert!(said.contains(&expected), "{said}");
+        assert!(said.contains("q4_k"), "{said}");
+    }
+    assert!(refused(&[2, 256], 100).contains("expected shape"));
+    assert!(refused(&[2, 256], 512).contains("not finite"));
+}
+
+#[test]
+fn blocks_are_validated_and_come_back() {
+    let values: Vec<f32> = (0..512).map(|i| (i % 37) as f32 * 0.1 - 1.5).collect();
+    for format in BlockFormat::ALL {
+        let tensor = BlockTensor::quantize(format, "w", &values, &[2, 4, 64]).unwrap();
+        tensor.validate().unwrap();
+        let found = tensor.dequantize().unwrap();
+        let worst = values
+            .iter()
+            .zip(&found)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 0.25, "{format:?} {worst}");
+        let whole = Tensor::Blocks(tensor.clone());
+        assert_eq!(
+            (whole.name(), whole.shape(), whole.codes()),
+            ("w", &[2, 4, 64][..], None)
+        );
+        assert_eq!(whole.values().unwrap(), found);
+        assert_eq!(back(&whole), [whole.clone(), whole]);
+        let broken = |edit: &dyn Fn(&mut BlockTensor)| {
+            let mut tensor = tensor.clone();
+            edit(&mut tensor);
+            assert!(tensor.validate().is_err() && tensor.dequantize().is_err());
+            let json = serde_json::to_string(&tensor).unwrap();
+            assert!(serde_json::from_str::<BlockTensor>(&json).is_err());
+        };
+        broken(&|t| t.shape = vec![8, 65]);
+        broken(&|t| t.shape = vec![1, 256]);
+        broken(&|t| t.shape = vec![usize::MAX, 256]);
+        broken(&|t| t.bytes.truncate(t.bytes.len() - 1));
+        let scale = if format == BlockFormat::Q6_K { 208 } else { 0 };
+        broken(&|t| t.bytes[scale..scale + 2].copy_from_slice(&[0, 0x7c]));
+        broken(&|t| t.bytes[scale..scale + 2].copy_from_slice(&[1, 0xfc]));
+    }
+}
+
+#[test]
 fn codes_take_the_narrowest_type() {
     for (range, bytes) in [
         ((-1, 1), 1),
@@ -401,6 +495,10 @@ fn tensors_come_back_from_json_and_from_bytes() {
                 values: vec![-0.25, 0.5],
             },
             [0, 1, 1, 0],
+        ),
+        (
+            scaled(Granularity::Group(1), &[0.1, 2.0, 3e-3, 1.0]),
+            [0, 2, 1, 0],
         ),
         (
             Grid::PowerOfTwo {

@@ -4,11 +4,15 @@ use ndarray::{Array2, Axis, array};
 
 use super::*;
 use crate::Pooling;
-use compress_core::chain::{Activation, Front};
+use crate::artifact::Artifact;
+use compress_core::Error;
+use compress_core::chain::{Activation, Architecture, Front};
 use compress_core::codec::{Codes, Granularity, Grid, QuantizedTensor, Tensor};
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::ops::scalar;
 use compress_core::rng;
+
+mod packed;
 
 const ACTIVATIONS: [Activation; 4] = [
     Activation::Identity,

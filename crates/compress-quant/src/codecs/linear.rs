@@ -62,8 +62,12 @@ impl LinearCodec {
 }
 
 impl WeightCodec for LinearCodec {
-    fn grid(&self) -> &Grid {
-        &self.grid
+    fn grid(&self) -> Option<&Grid> {
+        Some(&self.grid)
+    }
+
+    fn size_bits(&self, count: usize) -> u64 {
+        self.grid.size_bits(count)
     }
 
     fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Tensor> {

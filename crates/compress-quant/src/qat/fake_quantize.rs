@@ -1,5 +1,7 @@
 //! Quantization-aware training (QAT) with fake quantization, as a training hook.
 
+use std::sync::Arc;
+
 use compress_core::codec::{Grid, Tensor, WeightCodec};
 use compress_core::network::{Network, Parameter, Role};
 use compress_core::train::{Step, TrainHook};
@@ -65,14 +67,14 @@ struct Frozen {
     index: usize,
     name: String,
     shape: Vec<usize>,
-    codec: Box<dyn WeightCodec>,
+    codec: Arc<dyn WeightCodec>,
     saturation: Saturation,
     /// The full-precision weights, while the network holds the quantized ones.
     shadow: Vec<f32>,
 }
 
 /// What a checkpoint holds of one parameter.
-type Saved = (String, Vec<usize>, Grid);
+type Saved = (String, Vec<usize>, Option<Grid>);
 
 impl FakeQuantize {
     /// Fits to each parameter of `network` the scheme of the first assignment that matches it.
@@ -87,7 +89,7 @@ impl FakeQuantize {
     /// use compress_quant::schemes::{Settings, by_name};
     ///
     /// # fn run(network: &dyn Network) -> compress_core::Result<()> {
-    /// let eight = by_name("linear_affine", &Settings { bits: 8, ..Settings::default() })?;
+    /// let eight = by_name("linear_affine", &Settings { bits: Some(8), ..Settings::default() })?;
     /// let four = by_name("linear_symmetric", &Settings::default())?;
     /// let hook = FakeQuantize::fit(
     ///     network,
@@ -114,7 +116,7 @@ impl FakeQuantize {
             let (name, shape) = (parameter.name(), parameter.shape());
             let codec = scheme.fit(name, parameter.values(), shape)?;
             tracing::debug!(tensor = name, scheme = scheme.name(), "fitted");
-            tensors.push(Frozen::new(index, name, shape, codec));
+            tensors.push(Frozen::new(index, name, shape, codec.into()));
         }
         if let Some(unused) = used.iter().position(|used| !used) {
             let (target, scheme) = &assignments[unused];
@@ -198,7 +200,7 @@ impl FakeQuantize {
 }
 
 impl Frozen {
-    fn new(index: usize, name: &str, shape: &[usize], codec: Box<dyn WeightCodec>) -> Self {
+    fn new(index: usize, name: &str, shape: &[usize], codec: Arc<dyn WeightCodec>) -> Self {
         Frozen {
             index,
             name: name.to_owned(),
@@ -273,7 +275,7 @@ impl TrainHook for FakeQuantize {
         let saved: Vec<Saved> = self
             .tensors
             .iter()
-            .map(|t| (t.name.clone(), t.shape.clone(), t.codec.grid().clone()))
+            .map(|t| (t.name.clone(), t.shape.clone(), t.codec.grid().cloned()))
             .collect();
         structured::to_bytes(&saved)
     }
@@ -296,7 +298,19 @@ impl TrainHook for FakeQuantize {
                 }
                 .into());
             }
-            let codec = from_grid(&name, grid, &shape)?;
+            // Blocks are not fitted, so there is nothing to take over.
+            let codec = match grid {
+                Some(grid) => from_grid(&name, grid, &shape)?.into(),
+                None if tensor.codec.grid().is_none() => Arc::clone(&tensor.codec),
+                None => {
+                    let what = format!("the saved grid of {name}");
+                    return Err(compress_core::Error::invalid(
+                        what,
+                        "none",
+                        "one to take over",
+                    ));
+                }
+            };
             loaded.push(Frozen::new(tensor.index, &name, &shape, codec));
         }
         self.tensors = loaded;

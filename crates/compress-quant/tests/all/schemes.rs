@@ -4,9 +4,9 @@ use compress_core::Error;
 use compress_core::codec::Codes;
 use compress_quant::codecs::from_grid;
 use compress_quant::schemes::{
-    Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
+    Codebook, LinearAffine, LinearSymmetric, Nf4, PowerOfTwo, Range, Scheme, ZeroLevel,
 };
-use compress_quant::{Granularity, Grid};
+use compress_quant::{Granularity, Grid, WeightCodec};
 use compress_testing::normal;
 use proptest::prelude::*;
 
@@ -38,7 +38,15 @@ fn all_schemes() -> Vec<Box<dyn Scheme>> {
     for bits in [2, 3, 4, 8] {
         all.push(Box::new(PowerOfTwo::new(bits).unwrap()));
     }
+    for granularity in GRANULARITIES {
+        all.push(Box::new(Nf4::new(granularity).unwrap()));
+    }
     all
+}
+
+/// The grid of a codec that has one.
+fn grid(codec: &dyn WeightCodec) -> &Grid {
+    codec.grid().expect("a grid")
 }
 
 fn quantized(scheme: &dyn Scheme, weights: &[f32], shape: &[usize]) -> Vec<f32> {
@@ -65,27 +73,27 @@ fn bits(values: &[f32]) -> Vec<u32> {
 /// What must hold of one scheme fitted to `weights` and applied to `others`.
 fn check(scheme: &dyn Scheme, weights: &[f32], others: &[f32], shape: &[usize]) {
     let codec = scheme.fit("w", weights, shape).unwrap();
-    codec.grid().validate("w", shape).unwrap();
+    grid(&*codec).validate("w", shape).unwrap();
     for values in [weights, others] {
         let encoded = codec.encode("w", values, shape).unwrap();
         encoded.validate().unwrap();
         let decoded = encoded.values().unwrap();
-        assert!(decoded.iter().all(|v| v.is_finite()), "{:?}", codec.grid());
+        assert!(decoded.iter().all(|v| v.is_finite()), "{:?}", grid(&*codec));
 
         let mut fake = values.to_vec();
         codec.fake_quantize(&mut fake, shape).unwrap();
-        assert_eq!(bits(&fake), bits(&decoded), "{:?}", codec.grid());
+        assert_eq!(bits(&fake), bits(&decoded), "{:?}", grid(&*codec));
 
         let again = codec.encode("w", &fake, shape).unwrap();
-        assert_eq!(again, encoded, "{:?}", codec.grid());
+        assert_eq!(again, encoded, "{:?}", grid(&*codec));
 
-        let remade = from_grid("w", codec.grid().clone(), shape).unwrap();
+        let remade = from_grid("w", grid(&*codec).clone(), shape).unwrap();
         assert_eq!(remade.encode("w", values, shape).unwrap(), encoded);
 
         let zeros = values.iter().zip(&fake).filter(|(w, _)| **w == 0.0);
-        let pinned = !matches!(codec.grid(), Grid::Codebook { .. }) || weights.contains(&0.0);
+        let pinned = !matches!(grid(&*codec), Grid::Codebook { .. }) || weights.contains(&0.0);
         for (_, quantized) in zeros.filter(|_| pinned) {
-            assert_eq!(quantized.to_bits(), 0, "{:?}", codec.grid());
+            assert_eq!(quantized.to_bits(), 0, "{:?}", grid(&*codec));
         }
     }
 }
@@ -128,7 +136,7 @@ proptest! {
         for granularity in GRANULARITIES {
             let scheme = LinearSymmetric::new(bits, granularity, Range::AbsMax).unwrap();
             let codec = scheme.fit("w", &weights, &[5, 12]).unwrap();
-            let Grid::Linear { scales, .. } = codec.grid() else { panic!("not linear") };
+            let Grid::Linear { scales, .. } = grid(&*codec) else { panic!("not linear") };
             let mut out = weights.clone();
             codec.fake_quantize(&mut out, &[5, 12]).unwrap();
             for (range, scale) in granularity.ranges(&[5, 12]).zip(scales) {
@@ -151,10 +159,10 @@ proptest! {
         ];
         for scheme in schemes {
             let codec = scheme.fit("w", &weights, &[30]).unwrap();
-            let (low, high) = codec.grid().code_range();
+            let (low, high) = grid(&*codec).code_range();
             let mut levels = vec![0.0; (high - low + 1) as usize];
             let codes = Codes::new((low, high), low..=high).unwrap();
-            codec.grid().dequantize_into(&codes, &[codes.len()], &mut levels).unwrap();
+            grid(&*codec).dequantize_into(&codes, &[codes.len()], &mut levels).unwrap();
             let mut out = weights.clone();
             codec.fake_quantize(&mut out, &[30]).unwrap();
             for (w, q) in weights.iter().zip(&out) {
@@ -236,7 +244,7 @@ fn empty_tensors_and_single_values() {
     for scheme in all_schemes() {
         for shape in [&[0][..], &[0, 5], &[3, 0], &[0, 0]] {
             let codec = scheme.fit("w", &[], shape).unwrap();
-            codec.grid().validate("w", shape).unwrap();
+            grid(&*codec).validate("w", shape).unwrap();
             assert!(
                 codec
                     .encode("w", &[], shape)
@@ -343,7 +351,7 @@ fn linear_reaches_the_uniform_error_of_its_scales() {
         for bits in [6, 8, 12] {
             let scheme = LinearSymmetric::new(bits, granularity, Range::AbsMax).unwrap();
             let codec = scheme.fit("w", &weights, &shape).unwrap();
-            let Grid::Linear { scales, .. } = codec.grid() else {
+            let Grid::Linear { scales, .. } = grid(&*codec) else {
                 panic!("not linear")
             };
             let ranges = granularity.ranges(&shape).zip(scales);
@@ -577,7 +585,7 @@ fn threads_do_not_change_bits() {
                 Box::new(Codebook::new(20, ZeroLevel::Free).unwrap()),
                 Box::new(PowerOfTwo::new(4).unwrap()),
             ];
-            schemes.map(|s| s.fit("w", &weights, &[300, 200]).unwrap().grid().clone())
+            schemes.map(|s| grid(&*s.fit("w", &weights, &[300, 200]).unwrap()).clone())
         })
     };
     assert_eq!(fit(1), fit(2));

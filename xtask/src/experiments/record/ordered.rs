@@ -59,6 +59,7 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
             let (what, found) = match other {
                 Tensor::Float { name, .. } => (name, "in full precision"),
                 Tensor::Quantized(tensor) => (&tensor.name, "codes of several scales or none"),
+                Tensor::Blocks(tensor) => (&tensor.name, "blocks"),
             };
             Err(Error::invalid(what.as_str(), found, "codes of one scale"))
         }

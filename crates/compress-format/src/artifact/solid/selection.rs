@@ -1,6 +1,6 @@
 //! A selection of the features that need not be said: those that some weight reads.
 
-use crate::artifact::Artifact;
+use crate::artifact::model::Artifact;
 use compress_core::codec::{Codes, QuantizedTensor, Tensor};
 use compress_core::network::Architecture;
 

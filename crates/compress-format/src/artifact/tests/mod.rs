@@ -1,11 +1,18 @@
 //! The models that the tests of the file format share.
 
+use super::by_tensor::{self, CHECKSUM, MAGIC, VERSION};
 use super::*;
+use crate::coding::reader::Reader;
+use crate::front::Pooling;
+use crate::program::{self as header, expected, names_and_shapes};
+use compress_core::chain::Architecture;
 use compress_core::chain::Front;
 use compress_core::codec::QuantizedTensor;
+use compress_core::codec::Tensor;
 use compress_core::codec::{Codes, Granularity, Grid, sqrt2_power};
 use compress_core::network::Activation;
 use compress_core::rng::{self, Stream};
+use compress_core::{Error, Result};
 
 mod damage;
 mod files;

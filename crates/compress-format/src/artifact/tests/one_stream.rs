@@ -7,7 +7,7 @@ fn those_of_whole_numbers_are_shorter_as_one_stream() {
     for artifact in solid_models() {
         let (bytes, stored) = artifact.to_bytes().unwrap();
         assert!(stored.iter().all(|s| s.coding == "solid"));
-        let alone = artifact.tensor_by_tensor().bytes;
+        let alone = by_tensor::write(&artifact).unwrap().bytes;
         assert!(bytes.len() < alone.len(), "{} {}", bytes.len(), alone.len());
         assert_eq!(Artifact::from_bytes(&alone).unwrap(), artifact);
     }

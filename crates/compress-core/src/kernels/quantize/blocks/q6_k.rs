@@ -76,7 +76,7 @@ fn quantize_block(x: &[f32; LEN], block: &mut [u8; BYTES]) -> bool {
     let groups = x.as_chunks::<GROUP>().0.iter();
     let each = groups.zip(codes.as_chunks_mut::<GROUP>().0).zip(&scales);
     for (((x, codes), scale), byte) in each.zip(&mut block[192..208]) {
-        let multiple = nearest(inverse_stored * scale).max(-128.0).min(127.0);
+        let multiple = nearest(inverse_stored * scale).clamp(-128.0, 127.0);
         *byte = multiple as i8 as u8;
         let d = half::to_f32(stored) * multiple;
         for (&x, code) in x.iter().zip(codes) {

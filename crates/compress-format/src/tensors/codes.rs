@@ -16,8 +16,11 @@ use compress_core::codec::{Codes, Grid};
 use super::floats::{nonzero_positions, read_positions};
 use super::stream::Arrangements;
 
+/// The most values of a tensor that is sparse or coded.
+pub(crate) const MOST: usize = 1 << 28;
+
 /// The code that stands for zero at each position.
-pub(super) enum Zeros {
+pub(crate) enum Zeros {
     /// The same everywhere.
     Same(i32),
     /// One for each position.
@@ -29,7 +32,7 @@ impl Zeros {
     /// codebook.
     fn of_grid(grid: &Grid, shape: &[usize]) -> Option<Self> {
         match grid {
-            Grid::Codebook { .. } => None,
+            Grid::Codebook { .. } | Grid::ScaledCodebook { .. } => None,
             Grid::PowerOfTwo { .. } => Some(Zeros::Same(0)),
             Grid::Linear {
                 granularity,
@@ -51,7 +54,7 @@ impl Zeros {
 
     /// The zero codes of `codes`. For a codebook, appends the number of the most frequent code to
     /// `bytes`.
-    pub(super) fn write(bytes: &mut Vec<u8>, grid: &Grid, shape: &[usize], codes: &Codes) -> Self {
+    pub(crate) fn write(bytes: &mut Vec<u8>, grid: &Grid, shape: &[usize], codes: &Codes) -> Self {
         Self::of_grid(grid, shape).unwrap_or_else(|| {
             let mut counts = vec![0_usize; grid.code_range().1 as usize + 1];
             codes.iter().for_each(|code| counts[code as usize] += 1);
@@ -63,7 +66,7 @@ impl Zeros {
     }
 
     /// Reads what [`Zeros::write`] wrote.
-    pub(super) fn read(reader: &mut Reader<'_>, grid: &Grid, shape: &[usize]) -> Result<Self> {
+    pub(crate) fn read(reader: &mut Reader<'_>, grid: &Grid, shape: &[usize]) -> Result<Self> {
         match Self::of_grid(grid, shape) {
             Some(zeros) => Ok(zeros),
             None => {
@@ -83,7 +86,7 @@ impl Zeros {
 }
 
 /// Writes one byte for each code, or two where a byte is too narrow.
-pub(super) fn write_dense(grid: &Grid, codes: &Codes) -> Vec<u8> {
+pub(crate) fn write_dense(grid: &Grid, codes: &Codes) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, dense_width(grid));
     codes
         .iter()
@@ -92,7 +95,7 @@ pub(super) fn write_dense(grid: &Grid, codes: &Codes) -> Vec<u8> {
 }
 
 /// Reads what [`write_dense`] wrote.
-pub(super) fn read_dense(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Codes> {
+pub(crate) fn read_dense(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Codes> {
     let (low, width) = (grid.code_range().0, dense_width(grid));
     let bytes = reader.take(count.saturating_mul(width), "dense codes")?;
     let codes = bytes.chunks_exact(width).map(|code| {
@@ -103,7 +106,7 @@ pub(super) fn read_dense(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> 
 }
 
 /// Writes each code in the width of the grid's codes.
-pub(super) fn write_packed(grid: &Grid, codes: &Codes) -> Vec<u8> {
+pub(crate) fn write_packed(grid: &Grid, codes: &Codes) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, grid.bits());
     let mut bits = BitWriter::default();
     for code in codes {
@@ -113,7 +116,7 @@ pub(super) fn write_packed(grid: &Grid, codes: &Codes) -> Vec<u8> {
 }
 
 /// Reads what [`write_packed`] wrote.
-pub(super) fn read_packed(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Codes> {
+pub(crate) fn read_packed(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Codes> {
     let (low, width) = (grid.code_range().0, grid.bits());
     reader.bits(|bits| {
         bits.check(count, width, "packed codes")?;
@@ -124,7 +127,7 @@ pub(super) fn read_packed(reader: &mut Reader<'_>, grid: &Grid, count: usize) ->
 
 /// Writes the positions of the codes that do not stand for zero, and those codes in the grid's
 /// width.
-pub(super) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &Codes) -> Vec<u8> {
+pub(crate) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &Codes) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, grid.bits());
     let set = codes
         .iter()
@@ -146,7 +149,7 @@ pub(super) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &Codes) -> Vec<u8>
 }
 
 /// Reads what [`write_sparse`] wrote.
-pub(super) fn read_sparse(
+pub(crate) fn read_sparse(
     reader: &mut Reader<'_>,
     grid: &Grid,
     zeros: &Zeros,
@@ -161,7 +164,7 @@ pub(super) fn read_sparse(
 }
 
 /// Appends the codes through the adaptive model and the range coder.
-pub(super) fn write_entropy(
+pub(crate) fn write_entropy(
     bytes: &mut Vec<u8>,
     grid: &Grid,
     zeros: &Zeros,
@@ -178,7 +181,7 @@ pub(super) fn write_entropy(
 }
 
 /// Reads what [`write_entropy`] wrote.
-pub(super) fn read_entropy(
+pub(crate) fn read_entropy(
     reader: &mut Reader<'_>,
     grid: &Grid,
     zeros: &Zeros,
