@@ -3,16 +3,15 @@
 
 mod blocks;
 mod codes;
-mod granularity;
 mod grid;
 mod quantized;
 mod tensor;
 #[cfg(test)]
 mod tests;
 
+pub use crate::kernels::granularity::Granularity;
 pub use blocks::{BlockTensor, check_rows};
 pub use codes::{CodeSlice, Codes, Iter};
-pub use granularity::Granularity;
 pub use grid::Grid;
 pub use quantized::QuantizedTensor;
 pub use tensor::Tensor;

@@ -4,9 +4,9 @@ use compress_core::network::Network;
 use compress_core::train::{Fit, FitReport, Samples, TrainHook};
 
 use crate::error::{check_soft_weight, check_temperature};
+use crate::logits::{check_cacheable, check_features, teacher_logits};
 use crate::losses::{HardLabels, Joint, SoftTargets, check_labels};
-use crate::teacher::{Teacher, check_cacheable, check_features, teacher_logits};
-use crate::{Error, Result};
+use crate::{Error, Result, Teacher};
 
 /// The order in which a student learns from soft targets and hard labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use compress_core::network::Network;
 use compress_core::train::{Samples, in_batches};
 use ndarray::{Array2, ArrayView2};
 
-use crate::teacher::{average_logits, check_cacheable, check_features};
+use crate::logits::{average_logits, check_cacheable, check_features};
 use crate::{Error, Result};
 
 /// An ensemble: networks whose logits are averaged. The sum runs in f64, in the order of the

@@ -35,6 +35,7 @@
 mod distillation;
 mod ensemble;
 mod error;
+mod logits;
 mod losses;
 mod teacher;
 
@@ -44,5 +45,6 @@ pub use distillation::{
 };
 pub use ensemble::Ensemble;
 pub use error::{Error, Result};
+pub use logits::{average_logits, teacher_logits};
 pub use losses::{HardLabels, Joint, LOSSES, LossSettings, MakeLoss, SoftTargets, loss};
-pub use teacher::{Teacher, average_logits, teacher_logits};
+pub use teacher::Teacher;

@@ -2,11 +2,11 @@
 
 use compress_core::network::Network;
 use compress_core::ops::{elementwise, softmax};
-use compress_core::train::{Samples, predict};
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::check_temperature;
-use crate::{Ensemble, Error, Result};
+use crate::logits::check_finite;
+use crate::{Ensemble, Result};
 
 /// A teacher, or its logits.
 #[derive(Clone)]
@@ -31,70 +31,6 @@ impl Teacher<'_> {
             Teacher::Ensemble(ensemble) => ensemble.outputs(),
         }
     }
-}
-
-/// The teacher's logits `[samples, classes]` of all samples, in inference mode, for
-/// [`Teacher::Cached`].
-///
-/// # Errors
-/// Where the samples have other features than the teacher reads or differ from one epoch to another
-/// ([`Samples::differs_by_epoch`]), or a logit is not finite.
-///
-/// # Examples
-/// ```
-/// // Any `Network` and any `Samples`: here 5 samples of 4 features, 3 classes.
-/// let teacher = compress_testing::Chain::random(&[4, 8, 3], 1);
-/// let samples = compress_testing::blobs(5, 4, 3, 2);
-/// let logits = compress_distill::teacher_logits(&teacher, &samples)?;
-/// assert_eq!(logits.shape(), [5, 3]);
-/// # Ok::<(), compress_distill::Error>(())
-/// ```
-pub fn teacher_logits(teacher: &dyn Network, samples: &dyn Samples) -> Result<Array2<f32>> {
-    check_cacheable(samples)?;
-    check_features("teacher", teacher, samples)?;
-    let logits = predict(teacher, samples, 0)?;
-    check_finite(1, logits.view(), 1.0)?;
-    Ok(logits)
-}
-
-/// Fails where what is computed once from the samples is of one epoch alone.
-pub(crate) fn check_cacheable(samples: &dyn Samples) -> Result<()> {
-    match samples.differs_by_epoch() {
-        true => Err(Error::CachedButVarying),
-        false => Ok(()),
-    }
-}
-
-/// The mean of the logits of several teachers (an ensemble), each `[samples, classes]`. The sum
-/// runs in f64, in the order of the teachers.
-///
-/// # Errors
-/// Where there is none, their shapes differ, or a logit is not finite.
-///
-/// # Examples
-/// ```
-/// use ndarray::array;
-///
-/// let mean = compress_distill::average_logits(&[array![[1.0, 4.0]], array![[3.0, -2.0]]])?;
-/// assert_eq!(mean, array![[2.0, 1.0]]);
-/// # Ok::<(), compress_distill::Error>(())
-/// ```
-///
-/// # References
-/// Hinton, Vinyals, Dean 2015 (1503.02531), section 1, for the mean of an ensemble as a target.
-pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
-    let Some(first) = logits.first() else {
-        let what = "the list of logits".into();
-        return Err(compress_core::Error::Empty { what }.into());
-    };
-    let mut sum = Array2::<f64>::zeros(first.raw_dim());
-    for (teacher, one) in (1..).zip(logits) {
-        compress_core::Error::check_shape("logits to average", first.shape(), one.shape())?;
-        check_finite(teacher, one.view(), 1.0)?;
-        sum.zip_mut_with(one, |sum, &x| *sum += f64::from(x));
-    }
-    let count = logits.len() as f64;
-    Ok(sum.mapv(|sum| (sum / count) as f32))
 }
 
 /// The logarithms of a teacher's probabilities at one temperature, `[rows, classes]`. The
@@ -134,39 +70,5 @@ impl SoftLabels {
         let mut probabilities = logarithms.clone();
         elementwise::exp(&mut probabilities)?;
         Ok((probabilities, logarithms))
-    }
-}
-
-/// Fails unless `network` reads as many features as these samples have.
-pub(crate) fn check_features(
-    who: &'static str,
-    network: &dyn Network,
-    samples: &dyn Samples,
-) -> Result<()> {
-    let (expected, found) = (network.architecture().features, samples.features());
-    if expected == found {
-        Ok(())
-    } else {
-        Err(Error::Features {
-            who,
-            expected,
-            found,
-        })
-    }
-}
-
-/// Fails at the first logit that is not finite once it is divided by the temperature.
-fn check_finite(teacher: usize, logits: ArrayView2<'_, f32>, temperature: f32) -> Result<()> {
-    match logits
-        .indexed_iter()
-        .find(|(_, x)| !(**x / temperature).is_finite())
-    {
-        None => Ok(()),
-        Some(((sample, class), &value)) => Err(Error::TeacherLogit {
-            teacher,
-            sample,
-            class,
-            value,
-        }),
     }
 }

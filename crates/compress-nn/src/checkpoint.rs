@@ -9,7 +9,7 @@ use compress_core::train::{Samples, TrainHook};
 use compress_core::{file, structured};
 use serde::{Deserialize, Serialize};
 
-use crate::fit::State;
+use crate::state::State;
 use crate::{Error, Result, Settings, Trainer};
 
 /// The first bytes of a file; the last of them is the version of the format.

@@ -1,33 +1,40 @@
 //! The training loop.
 
+use compress_core::network::Network;
 use compress_core::rng;
-use compress_core::train::{EpochReport, FitReport, Loss, Samples, TrainHook};
-use serde::{Deserialize, Serialize};
+use compress_core::train::{EpochReport, Fit, FitReport, Loss, Samples, TrainHook};
 
 use crate::backprop::Backprop;
 use crate::batchwise::Batchwise;
 use crate::checkpoint::Checkpoint;
 use crate::optim::{self, Rates};
 use crate::pass::{Pass, Workspace};
-use crate::settings::at_least_one;
+use crate::ranges::at_least_one;
+use crate::state::State;
 use crate::trainer::Validation;
 use crate::{Result, Trainer, evaluate};
 
-/// The state of a run after some epochs: all that a checkpoint needs beside the network and the
-/// hooks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct State {
-    pub(crate) optimizer: optim::State,
-    /// Steps done.
-    pub(crate) step: usize,
-    pub(crate) report: FitReport,
-    /// The lowest validation loss so far, and the number of validations since then.
-    best: Option<f32>,
-    looks_without_improvement: usize,
+impl Fit for Trainer<'_> {
+    fn network(&self) -> &dyn Network {
+        &self.network
+    }
+
+    fn network_mut(&mut self) -> &mut dyn Network {
+        &mut self.network
+    }
+
+    fn fit(
+        &mut self,
+        data: &dyn Samples,
+        loss: &dyn Loss,
+        hooks: &mut [&mut dyn TrainHook],
+    ) -> compress_core::Result<FitReport> {
+        Ok(run(self, data, loss, hooks)?)
+    }
 }
 
 /// Trains `trainer.network`.
-pub(crate) fn run(
+fn run(
     trainer: &mut Trainer<'_>,
     data: &dyn Samples,
     loss: &dyn Loss,
@@ -136,13 +143,8 @@ fn begin(
         return checkpoint.restore(&path, trainer, data, hooks);
     }
     let optimizer = trainer.settings.optimizer;
-    Ok(State {
-        optimizer: optim::State::new(optimizer, trainer.network.all()),
-        step: 0,
-        report: FitReport::default(),
-        best: None,
-        looks_without_improvement: 0,
-    })
+    let optimizer = optim::State::new(optimizer, trainer.network.all());
+    Ok(State::new(optimizer))
 }
 
 /// Shuffles the samples for `epoch`. The order depends on no earlier epoch.
@@ -186,17 +188,8 @@ fn validate(
     let Some(stopping) = trainer.settings.early_stopping else {
         return Ok(());
     };
-    let improved = state
-        .best
-        .is_none_or(|best| found.cross_entropy < best - stopping.min_improvement);
-    if improved {
-        state.best = Some(found.cross_entropy);
-        state.looks_without_improvement = 0;
-    } else {
-        state.looks_without_improvement += 1;
-    }
-    state.report.stopped_early =
-        state.looks_without_improvement >= stopping.patience && done < trainer.settings.epochs;
+    let looks = state.look(found.cross_entropy, stopping.min_improvement);
+    state.report.stopped_early = looks >= stopping.patience && done < trainer.settings.epochs;
     Ok(())
 }
 

@@ -48,9 +48,11 @@ mod loss;
 mod mlp;
 pub mod optim;
 mod pass;
+mod ranges;
 mod rows;
 mod settings;
 mod sparse;
+mod state;
 mod trainer;
 mod trigonometry;
 

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use crate::backprop::Backprop;
 use crate::batchwise::Batchwise;
-use crate::fit::State;
 use crate::layers::CHUNK;
 use crate::optim::{self, Rates};
 use crate::rows::all_finite;
+use crate::state::State;
 use crate::{Error, Mlp, Progress, Result, Settings, Trainer};
 
 /// The buffers that the steps of a run work in.
@@ -198,7 +198,8 @@ fn update(
         None => 1.0,
     };
     let optimizer = &mut state.optimizer;
-    optimizer.step(parameters, &mut buffers.sparse, learning_rate, factor)?;
+    let live = buffers.sparse.layers_mut();
+    optimizer.step(parameters, live, learning_rate, factor)?;
     if let Some(limit) = settings.max_norm {
         optim::limit_rows(parameters, limit)?;
     }

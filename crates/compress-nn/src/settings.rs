@@ -3,6 +3,7 @@
 use compress_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::ranges::{at_least_one, fraction, not_negative, positive};
 use crate::{Optimizer, Schedule};
 
 /// Early stopping: when validation ends a run before its last epoch. Needs validation samples.
@@ -111,49 +112,5 @@ impl Settings {
             ));
         }
         Ok(())
-    }
-}
-
-pub(crate) fn at_least_one(what: &str, value: usize) -> Result<()> {
-    check(value > 0, what, value, "at least 1")
-}
-
-pub(crate) fn positive(what: &str, value: f32) -> Result<()> {
-    check(
-        value.is_finite() && value > 0.0,
-        what,
-        value,
-        "positive and finite",
-    )
-}
-
-pub(crate) fn not_negative(what: &str, value: f32) -> Result<()> {
-    check(
-        value.is_finite() && value >= 0.0,
-        what,
-        value,
-        "finite and not negative",
-    )
-}
-
-/// In `[0, 1)`.
-pub(crate) fn fraction(what: &str, value: f32) -> Result<()> {
-    check(
-        (0.0..1.0).contains(&value),
-        what,
-        value,
-        "at least 0 and below 1",
-    )
-}
-
-pub(crate) fn check(
-    fine: bool,
-    what: &str,
-    value: impl std::fmt::Display,
-    expected: &str,
-) -> Result<()> {
-    match fine {
-        true => Ok(()),
-        false => Err(Error::invalid(what, value, expected)),
     }
 }

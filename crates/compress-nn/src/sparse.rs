@@ -62,7 +62,7 @@ impl Sparse {
         let weight = network.layer(index).0;
         let parameter = 2 * index;
         if let Some(layer) = self.layers[index].take() {
-            layer.give_back(optimizer, parameter);
+            layer.give_back(optimizer.moments_mut(parameter));
         }
         self.marks[index] = None;
         self.news[index] = true;
@@ -72,7 +72,7 @@ impl Sparse {
         };
         optimizer.forget(parameter, live);
         if is_sparse(weight) {
-            let layer = LiveWeights::new(live.clone(), optimizer, parameter);
+            let layer = LiveWeights::new(live.clone(), optimizer.moments(parameter));
             tracing::debug!(weight = weight.name(), live = live.len(), "sparse");
             self.layers[index] = Some(layer);
         } else if live.len() < weight.values().len() {
@@ -97,9 +97,9 @@ impl Sparse {
         self.layers.get(index).and_then(Option::as_ref)
     }
 
-    /// The same, to change.
-    pub(crate) fn layer_mut(&mut self, index: usize) -> Option<&mut LiveWeights> {
-        self.layers.get_mut(index).and_then(Option::as_mut)
+    /// The live weights of each sparse layer, to change; no more layers than it knows of.
+    pub(crate) fn layers_mut(&mut self) -> &mut [Option<LiveWeights>] {
+        &mut self.layers
     }
 
     /// Sets weights that are not live to zero again, whatever hooks have done since the backward
@@ -130,7 +130,7 @@ impl Sparse {
     pub(crate) fn give_back(&self, optimizer: &mut optim::State) {
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(layer) = layer {
-                layer.give_back(optimizer, 2 * index);
+                layer.give_back(optimizer.moments_mut(2 * index));
             }
         }
     }

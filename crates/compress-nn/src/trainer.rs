@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use compress_core::network::Network;
-use compress_core::train::{Fit, FitReport, Loss, Samples, TrainHook};
+use compress_core::train::Samples;
 
-use crate::{Mlp, Result, Settings, fit};
+use crate::{Mlp, Result, Settings};
 
 /// What the callback of [`Trainer::progress`] is told after each step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +25,9 @@ pub struct Progress {
 ///
 /// Each call of [`Fit::fit`] is a run of its own: the weights continue from their present values,
 /// and the optimizer starts anew. After an error the network is as the failing step left it.
+///
+/// [`Fit`]: compress_core::train::Fit
+/// [`Fit::fit`]: compress_core::train::Fit::fit
 pub struct Trainer<'a> {
     pub(crate) network: Mlp,
     pub(crate) settings: Settings,
@@ -101,24 +103,5 @@ impl<'a> Trainer<'a> {
     /// The network, taken out.
     pub fn into_network(self) -> Mlp {
         self.network
-    }
-}
-
-impl Fit for Trainer<'_> {
-    fn network(&self) -> &dyn Network {
-        &self.network
-    }
-
-    fn network_mut(&mut self) -> &mut dyn Network {
-        &mut self.network
-    }
-
-    fn fit(
-        &mut self,
-        data: &dyn Samples,
-        loss: &dyn Loss,
-        hooks: &mut [&mut dyn TrainHook],
-    ) -> compress_core::Result<FitReport> {
-        Ok(fit::run(self, data, loss, hooks)?)
     }
 }

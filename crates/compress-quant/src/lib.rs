@@ -52,6 +52,7 @@ pub mod weights;
 mod arrays;
 mod error;
 mod rounding;
+mod scheme;
 
 pub use arrays::{dequantize_array, quantize_array};
 pub use compress_core::codec::{Granularity, Grid, QuantizedTensor, WeightCodec};

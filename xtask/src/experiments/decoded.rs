@@ -5,8 +5,9 @@ use compress_format::artifact::Artifact;
 use compress_format::coding::meter::Part;
 use compress_format::runtime::Runtime;
 use compress_nn::Mlp;
+use compress_report::plots::{FrontierPoint, LayerWeights};
 
-use crate::report::{FrontierPoint, LayerWeights, StoredRow};
+use crate::report::StoredRow;
 use crate::run::RunError;
 
 /// A file, decoded.

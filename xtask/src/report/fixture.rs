@@ -1,10 +1,9 @@
 //! A made-up report with everything in it.
 
 use compress_core::train::EpochReport;
+use compress_report::plots::{FrontierPoint, Histogram, LayerWeights};
 
-use super::model::{
-    Curve, FrontierPoint, Histogram, LayerDensity, LayerWeights, Report, Stage, StoredRow,
-};
+use super::model::{Curve, LayerDensity, Report, Stage, StoredRow};
 
 /// A report of five stages. Its text holds what must be escaped.
 pub(super) fn report() -> Report {

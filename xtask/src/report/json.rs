@@ -1,10 +1,10 @@
 //! `report.json`: what a snapshot compares. Only what must not change without a reason is in it,
 //! rounded, so that a snapshot is stable and a difference in it can be read.
 
+use compress_report::rounded;
 use serde::Serialize;
 
 use super::model::{Report, Stage};
-use super::number::rounded;
 
 #[derive(Serialize)]
 struct JsonReport<'a> {
@@ -30,15 +30,14 @@ struct JsonStage<'a> {
 }
 
 /// The file's text, ending in a newline.
-pub(super) fn render(report: &Report) -> Result<String, serde_json::Error> {
-    let json = JsonReport {
+pub(super) fn render(report: &Report) -> compress_report::Result<String> {
+    compress_report::json(&JsonReport {
         experiment: &report.experiment,
         profile: &report.profile,
         seed: report.seed,
         model_hash: &report.model_hash,
         stages: report.stages.iter().map(stage).collect(),
-    };
-    Ok(serde_json::to_string_pretty(&json)? + "\n")
+    })
 }
 
 fn stage(stage: &Stage) -> JsonStage<'_> {

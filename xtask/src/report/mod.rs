@@ -2,13 +2,10 @@
 //! scripts, `report.html` with plots for everybody else. All three come from one [`Report`] and
 //! hold no time, so the same seed writes the same files.
 
-mod html;
+mod document;
+mod figures;
 mod json;
-mod markdown;
 mod model;
-mod number;
-mod palette;
-mod plots;
 mod summary;
 mod tables;
 
@@ -20,11 +17,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use compress_core::file;
+use compress_report::plots::{Svg, picture};
 
-pub(crate) use model::{
-    Curve, FrontierPoint, Histogram, LayerDensity, LayerWeights, Report, Stage, StoredRow, Sweep,
-};
-pub(crate) use number::{rounded, thousands};
+pub(crate) use model::{Curve, LayerDensity, Report, Stage, StoredRow};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -41,31 +36,15 @@ pub(crate) enum ReportError {
         #[source]
         source: std::io::Error,
     },
-    /// The numbers do not make JSON.
-    #[error("cannot write report.json: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A plot cannot be drawn.
-    #[error("cannot draw the plot of {plot}: {reason}")]
-    Plot {
-        /// Which one.
-        plot: &'static str,
-        /// The drawing library's reason.
-        reason: String,
-    },
+    /// A plot cannot be drawn, or the numbers do not make JSON.
+    #[error(transparent)]
+    Text(#[from] compress_report::Error),
 }
 
 /// The final model's weights, and how many of them read each pixel, as a file of SVG; `None` where
 /// the report holds no weights.
-pub(crate) fn weights_picture(report: &Report) -> Option<String> {
-    plots::picture(report)
-}
-
-/// The plot of a sweep as a file of SVG; `None` where it has no models.
-///
-/// # Errors
-/// Where it cannot be drawn.
-pub(crate) fn sweep_plot(sweep: &Sweep) -> Result<Option<String>, ReportError> {
-    plots::sweep(sweep)
+pub(crate) fn weights_picture(report: &Report) -> Option<Svg> {
+    picture(&report.weights, report.image_width, &report.pixel_use)
 }
 
 /// Writes `report.md`, `report.json`, `report.html` and `others` (names and bytes) into `dir`, which
@@ -81,10 +60,11 @@ pub(crate) fn write(
     others: &[(&str, &[u8])],
     dir: &Path,
 ) -> Result<(), ReportError> {
+    let document = document::document(report)?;
     let texts = [
-        ("report.md", markdown::render(report)),
+        ("report.md", document.markdown()),
         ("report.json", json::render(report)?),
-        ("report.html", html::render(report)?),
+        ("report.html", document.html()),
     ];
     std::fs::create_dir_all(dir).map_err(|source| ReportError::Folder {
         path: dir.to_owned(),

@@ -1,10 +1,10 @@
 //! What an experiment measured, as plain data: the input of every report format.
 
 use compress_core::train::EpochReport;
-use serde::{Deserialize, Serialize};
+use compress_report::plots::{FrontierPoint, Histogram, LayerWeights};
 
 /// Everything that a report says. It holds no time, so the same seed gives the same report.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Report {
     /// The experiment's registry name.
     pub experiment: String,
@@ -52,7 +52,7 @@ pub(crate) struct Report {
 }
 
 /// The model after one stage of the pipeline.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stage {
     /// The stage's name.
     pub stage: String,
@@ -71,7 +71,7 @@ pub(crate) struct Stage {
 }
 
 /// One training run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Curve {
     /// The stage that trained.
     pub stage: String,
@@ -79,23 +79,8 @@ pub(crate) struct Curve {
     pub epochs: Vec<EpochReport>,
 }
 
-/// Counts of a layer's weights in bins of equal width from `low` to `high`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Histogram {
-    /// The layer's name.
-    pub layer: String,
-    /// Lower edge of the first bin.
-    pub low: f32,
-    /// Upper edge of the last bin.
-    pub high: f32,
-    /// Counts per bin before compression.
-    pub before: Vec<u64>,
-    /// Counts per bin after compression; as many bins.
-    pub after: Vec<u64>,
-}
-
 /// The fraction of a layer's weights that a stage kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct LayerDensity {
     /// The stage's name.
     pub stage: String,
@@ -106,7 +91,7 @@ pub(crate) struct LayerDensity {
 }
 
 /// How the final file stores one tensor.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct StoredRow {
     /// The tensor's name.
     pub name: String,
@@ -116,41 +101,4 @@ pub(crate) struct StoredRow {
     pub bytes: usize,
     /// What the runtime multiplies a weight with; empty for a bias.
     pub kernel: String,
-}
-
-/// The weights of one layer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct LayerWeights {
-    /// The layer's name.
-    pub layer: String,
-    /// How many values it reads; the first layer counts those too that nothing reads.
-    pub inputs: usize,
-    /// `[outputs, inputs]`, row-major.
-    pub values: Vec<f32>,
-}
-
-/// A model as a point: how large and how wrong.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct FrontierPoint {
-    /// What it is called in the plot.
-    pub label: String,
-    /// Length of the file.
-    pub bytes: usize,
-    /// Error in percent.
-    pub error_percent: f64,
-    /// Whether the figure is another's, taken from a publication.
-    pub published: bool,
-}
-
-/// Error against bytes where one setting was changed from model to model, for several seeds.
-#[derive(Clone, Debug)]
-pub(crate) struct Sweep {
-    /// What the errors are, as in "validation error".
-    pub error: &'static str,
-    /// Bytes and error in percent of each model of each seed.
-    pub models: Vec<(f64, f64)>,
-    /// Means over the seeds, in the order of the setting.
-    pub means: Vec<(f64, f64)>,
-    /// What others published.
-    pub published: Vec<FrontierPoint>,
 }

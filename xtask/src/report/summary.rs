@@ -1,7 +1,8 @@
 //! The result in one sentence.
 
+use compress_report::{error_percent, fixed, thousands};
+
 use super::model::{Report, Stage};
-use super::number::{error_percent, fixed, thousands};
 
 /// As in "2,820 bytes, 378 times smaller than “student” (1,066,440 bytes), 1.57 % test error (157
 /// of 10,000)": the last stage, compared with the first one whose ratio is 1.

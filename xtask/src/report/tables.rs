@@ -1,40 +1,11 @@
-//! The tables of a report, as text in cells; markdown and HTML lay them out.
+//! The tables of a report.
+
+use compress_report::{Column, Table, error_percent, fixed, thousands};
 
 use super::model::Report;
-use super::number::{error_percent, fixed, thousands};
 
-/// A titled table.
-pub(super) struct Table {
-    /// Its heading.
-    pub(super) title: &'static str,
-    /// What it shows, in a sentence or two.
-    pub(super) note: String,
-    /// The columns, first to last.
-    pub(super) columns: Vec<Column>,
-    /// Rows of as many cells as there are columns.
-    pub(super) rows: Vec<Vec<String>>,
-}
-
-/// The head of a column.
-pub(super) struct Column {
-    /// What it holds, with the unit.
-    pub(super) name: String,
-    /// Whether it holds numbers, which are aligned to the right.
-    pub(super) numeric: bool,
-}
-
-/// All tables that have rows, in the order in which they are shown.
-pub(super) fn all(report: &Report) -> Vec<Table> {
-    let tables = [
-        stages(report),
-        storage(report),
-        densities(report),
-        settings(report),
-    ];
-    tables.into_iter().filter(|t| !t.rows.is_empty()).collect()
-}
-
-fn stages(report: &Report) -> Table {
+/// The model after each stage, the result last.
+pub(super) fn stages(report: &Report) -> Table {
     let rows = report.stages.iter().map(|stage| {
         let (errors, percent) = match (stage.test_errors, report.test_samples) {
             (Some(errors), Some(samples)) => {
@@ -59,26 +30,27 @@ fn stages(report: &Report) -> Table {
         None => "the test set stayed shut".to_owned(),
     };
     Table {
-        title: "Stages",
+        title: "Stages".into(),
         note: format!(
             "Bytes are the whole file, and the ratio is the original's bytes over them. Validation \
              errors are counted on {validation} samples, {test}."
         ),
         columns: vec![
-            text("stage"),
-            number("parameters"),
-            number("non-zero"),
-            number("bytes"),
-            number("ratio"),
-            number("validation error %"),
-            number("test errors"),
-            number("test error %"),
+            Column::text("stage"),
+            Column::number("parameters"),
+            Column::number("non-zero"),
+            Column::number("bytes"),
+            Column::number("ratio"),
+            Column::number("validation error %"),
+            Column::number("test errors"),
+            Column::number("test error %"),
         ],
         rows: rows.collect(),
     }
 }
 
-fn storage(report: &Report) -> Table {
+/// What the bytes of the final file are spent on.
+pub(super) fn storage(report: &Report) -> Table {
     let mut rows: Vec<Vec<String>> = report
         .tensors
         .iter()
@@ -98,21 +70,22 @@ fn storage(report: &Report) -> Table {
         rows.push(row("whole file", file));
     }
     Table {
-        title: "Storage",
+        title: "Storage".into(),
         note: "The final file by tensor, and the kernel that the runtime chose for each weight. \
                Everything else is the header, the architecture and the checksum."
             .to_owned(),
         columns: vec![
-            text("tensor"),
-            text("coding"),
-            text("runs on"),
-            number("bytes"),
+            Column::text("tensor"),
+            Column::text("coding"),
+            Column::text("runs on"),
+            Column::number("bytes"),
         ],
         rows,
     }
 }
 
-fn densities(report: &Report) -> Table {
+/// A row for each stage, a column for each layer.
+pub(super) fn densities(report: &Report) -> Table {
     let (layers, stages) = density_axes(report);
     let rows = stages.iter().map(|&stage| {
         let cells = layers.iter().map(|&layer| {
@@ -124,12 +97,16 @@ fn densities(report: &Report) -> Table {
         });
         std::iter::once(stage.to_owned()).chain(cells).collect()
     });
-    let columns = layers.iter().map(|layer| number(&format!("{layer} %")));
+    let columns = layers
+        .iter()
+        .map(|layer| Column::number(format!("{layer} %")));
     Table {
-        title: "Density",
+        title: "Density".into(),
         note: "Weights left in each layer after each stage, in percent.".to_owned(),
         rows: rows.collect(),
-        columns: std::iter::once(text("stage")).chain(columns).collect(),
+        columns: std::iter::once(Column::text("stage"))
+            .chain(columns)
+            .collect(),
     }
 }
 
@@ -148,26 +125,13 @@ pub(super) fn density_axes(report: &Report) -> (Vec<&str>, Vec<&str>) {
     (layers, stages)
 }
 
-fn settings(report: &Report) -> Table {
+/// What the run was asked for.
+pub(super) fn settings(report: &Report) -> Table {
     let rows = report.settings.iter();
     Table {
-        title: "Settings",
+        title: "Settings".into(),
         note: "With the seed they reproduce the model bit for bit.".to_owned(),
-        columns: vec![text("setting"), text("value")],
+        columns: vec![Column::text("setting"), Column::text("value")],
         rows: rows.map(|(k, v)| vec![k.clone(), v.clone()]).collect(),
-    }
-}
-
-fn text(name: &str) -> Column {
-    Column {
-        name: name.to_owned(),
-        numeric: false,
-    }
-}
-
-fn number(name: &str) -> Column {
-    Column {
-        name: name.to_owned(),
-        numeric: true,
     }
 }

@@ -87,6 +87,8 @@ pub(crate) enum RunError {
     #[error(transparent)]
     Report(#[from] report::ReportError),
     #[error(transparent)]
+    Plot(#[from] compress_report::Error),
+    #[error(transparent)]
     Output(#[from] OutputError),
 }
 

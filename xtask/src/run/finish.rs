@@ -1,11 +1,12 @@
 //! The end of a run: its files, and what the terminal shows of them.
 
 use compress_core::file;
+use compress_report::thousands;
 use serde::Serialize;
 
 use super::{Run, RunError, StageTime};
 use crate::output::say;
-use crate::report::{self, Report, thousands};
+use crate::report::{self, Report};
 
 #[derive(Serialize)]
 struct Timing<'a> {

@@ -7,6 +7,7 @@ mod bincode;
 mod crate_graph;
 mod documents;
 mod file_length;
+mod floors;
 mod module_docs;
 mod no_printing;
 mod platform_math;
@@ -30,6 +31,7 @@ const CHECKS: &[fn(&Workspace) -> Vec<Finding>] = &[
     crate_graph::check,
     documents::check,
     file_length::check,
+    floors::check,
     module_docs::check,
     no_printing::check,
     platform_math::check,

@@ -4,6 +4,8 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
+use super::sum::wrapping_sum;
+
 /// Chains side by side: 12 of the 16 registers, where a latency of 4 cycles and two units ask
 /// for 8.
 const CHAINS: usize = 12;
@@ -108,6 +110,6 @@ pub(super) unsafe fn read(data: &[u64]) -> u64 {
         // SAFETY: there is room for a vector.
         unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sum) };
     }
-    let ends = super::sum(head).wrapping_add(super::sum(rest));
-    super::sum(&lanes).wrapping_add(ends)
+    let ends = wrapping_sum(head).wrapping_add(wrapping_sum(rest));
+    wrapping_sum(&lanes).wrapping_add(ends)
 }

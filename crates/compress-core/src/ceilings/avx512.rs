@@ -4,6 +4,8 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
+use super::sum::wrapping_sum;
+
 /// Chains side by side: 24 of the 32 registers, where a latency of 5 cycles and two units ask
 /// for 10.
 const CHAINS: usize = 24;
@@ -106,6 +108,6 @@ pub(super) unsafe fn read(data: &[u64]) -> u64 {
         // SAFETY: there is room for a vector.
         unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), sum) };
     }
-    let ends = super::sum(head).wrapping_add(super::sum(rest));
-    super::sum(&lanes).wrapping_add(ends)
+    let ends = wrapping_sum(head).wrapping_add(wrapping_sum(rest));
+    wrapping_sum(&lanes).wrapping_add(ends)
 }

@@ -27,9 +27,11 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod sum;
 #[cfg(test)]
 mod tests;
 
+use self::sum::wrapping_sum;
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
@@ -165,10 +167,5 @@ fn read_at(isa: Isa, data: &[u64]) -> u64 {
         }
     }
     let _ = isa;
-    sum(data)
-}
-
-/// The wrapping sum.
-fn sum(data: &[u64]) -> u64 {
-    data.iter().fold(0, |sum, value| sum.wrapping_add(*value))
+    wrapping_sum(data)
 }

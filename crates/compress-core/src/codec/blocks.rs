@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::granularity::{rows_and_columns, value_count};
 use crate::kernels::block_format::BlockFormat;
+use crate::kernels::granularity::{rows_and_columns, value_count};
 use crate::kernels::quantize::blocks;
 use crate::{Error, Result};
 

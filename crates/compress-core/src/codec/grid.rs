@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::codes::{CodeSlice, Codes, each};
-use super::granularity::{Granularity, value_count};
+use crate::kernels::granularity::{Granularity, value_count};
 use crate::{Error, Result};
 
 /// A grid: the values that codes stand for.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::BlockTensor;
 use super::codes::Codes;
-use super::granularity::value_count;
 use super::quantized::QuantizedTensor;
+use crate::kernels::granularity::value_count;
 use crate::{Error, Result};
 
 /// A named tensor as it is stored: in full precision, as codes, or in ggml's blocks.

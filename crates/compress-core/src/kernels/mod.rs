@@ -20,6 +20,7 @@ pub mod columns;
 pub mod gemm_f32;
 pub mod gemm_i4;
 pub mod gemm_i8;
+pub(crate) mod granularity;
 pub(crate) mod half;
 pub(crate) mod levels;
 pub(crate) mod lines;

@@ -5,10 +5,10 @@
 
 use rayon::prelude::*;
 
+use super::activation::Activation;
 use super::scalar::{exp_body, gelu_body, gelu_slope_body, ln_body, tanh_body};
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
-use crate::network::Activation;
 use crate::{Error, Result};
 
 /// Values that a thread takes at once: long enough that starting it does not count.
@@ -64,8 +64,7 @@ pub fn tanh_backward(output: &[f32], gradient: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
-/// `x = gelu(x)`, as [`super::scalar::gelu`]: the tanh form of
-/// [`crate::network::Activation::Gelu`].
+/// `x = gelu(x)`, as [`super::scalar::gelu`]: the tanh form of [`Activation::Gelu`].
 ///
 /// # Errors
 /// Where `COMPRESS_ISA` asks for what the machine lacks.

@@ -3,6 +3,7 @@
 //! Each body is written once and compiled at every instruction set level; all give the same
 //! bits, whatever the level and the number of threads.
 
+pub mod activation;
 pub mod cross_entropy;
 pub mod elementwise;
 pub mod optimizer;

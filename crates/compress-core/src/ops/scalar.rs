@@ -32,7 +32,7 @@ pub fn tanh(x: f32) -> f32 {
     tanh_at(Isa::Scalar, x)
 }
 
-/// Gaussian error linear unit in its tanh form, as [`crate::network::Activation::Gelu`]; −0 at
+/// Gaussian error linear unit in its tanh form, as [`super::activation::Activation::Gelu`]; −0 at
 /// −∞.
 pub fn gelu(x: f32) -> f32 {
     gelu_at(Isa::Scalar, x)

@@ -9,8 +9,7 @@ pub const fn pooled(size: usize) -> usize {
 
 by_level! {
     /// Pools images `[images, height, width]`, row-major, into `out`
-    /// `[images, pooled(height), pooled(width)]`; lengths must be those of as many images, which
-    /// [`Front::apply`](crate::network::Front::apply) sees to.
+    /// `[images, pooled(height), pooled(width)]`; lengths must be those of as many images.
     ///
     /// Along each axis, value i is (x₂ᵢ₋₁ + 3·x₂ᵢ + 3·x₂ᵢ₊₁ + x₂ᵢ₊₂) / 8, with zeros outside of the
     /// image. Rows are summed first, and everything is divided by 64 at the end, so nothing is

@@ -9,7 +9,7 @@
 
 use rand::Rng;
 
-use super::Stream;
+use super::stream::Stream;
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::ops::scalar::ln_body;

@@ -5,7 +5,7 @@ use compress_core::ops::cross_entropy::cross_entropy;
 use compress_core::train::{Batch, Loss};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{check_batch, check_labels, finite};
+use super::checks::{check_batch, check_labels, finite};
 
 /// The cross-entropy with the labels: −ln softmax(z) at the label, in nats, averaged over the
 /// batch, where z are the logits. Its gradient is (softmax(z) − one-hot(label)) / batch.

@@ -7,7 +7,7 @@ use compress_core::train::{Batch, Loss};
 use compress_core::{Error as CoreError, Result as CoreResult};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{check_batch, finite};
+use super::checks::{check_batch, finite};
 use crate::error::check_temperature;
 use crate::teacher::SoftLabels;
 use crate::{Ensemble, Error, Result, Teacher};

@@ -5,7 +5,7 @@ use compress_core::{Result, ops};
 use serde::{Deserialize, Serialize};
 
 use super::elastic::{self, Displacements};
-use crate::settings::{check, not_negative};
+use crate::ranges::{check, not_negative};
 use crate::trigonometry::{cos, sin};
 
 /// Random affine and elastic distortion of images. One strength is drawn for each image,

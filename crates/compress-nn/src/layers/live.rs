@@ -5,8 +5,6 @@ use std::sync::Arc;
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::network::Parameter;
 
-use crate::optim;
-
 /// Below this density, training on the live weights alone takes less time than the dense
 /// products (`cargo run --release -p compress-core --example break_even_training`: 14 to 18 % of
 /// layers from 100×300 to 1200×1200, on one thread and on two).
@@ -35,14 +33,14 @@ pub(crate) fn is_sparse(weight: &Parameter) -> bool {
 }
 
 impl LiveWeights {
-    /// Takes the moments of parameter `index` over from `optimizer`.
-    pub(crate) fn new(live: Arc<Live>, optimizer: &optim::State, index: usize) -> Self {
+    /// Takes over the optimizer's `moments` of the weight; empty where it keeps none.
+    pub(crate) fn new(live: Arc<Live>, moments: [&[f32]; 2]) -> Self {
         let positions: Vec<u32> = live.positions().map(|p| p as u32).collect();
         let gather = |dense: &[f32]| -> Vec<f32> {
             let kept = positions.iter().filter(|_| !dense.is_empty());
             kept.map(|&p| dense[p as usize]).collect()
         };
-        let [first, second] = optimizer.moments(index);
+        let [first, second] = moments;
         LiveWeights {
             values: vec![0.0; positions.len()],
             gradient: vec![0.0; positions.len()],
@@ -53,13 +51,9 @@ impl LiveWeights {
         }
     }
 
-    /// Gives the moments back to `optimizer`; those of dead weights become zero.
-    pub(crate) fn give_back(&self, optimizer: &mut optim::State, index: usize) {
-        for (dense, live) in optimizer
-            .moments_mut(index)
-            .into_iter()
-            .zip([&self.first, &self.second])
-        {
+    /// Gives the moments back to the optimizer's; those of dead weights become zero.
+    pub(crate) fn give_back(&self, moments: [&mut [f32]; 2]) {
+        for (dense, live) in moments.into_iter().zip([&self.first, &self.second]) {
             dense.fill(0.0);
             for (&position, &value) in self.positions.iter().zip(live) {
                 dense[position as usize] = value;

@@ -1,10 +1,11 @@
 //! Edits of the structure: the architecture checks each before anything is changed.
 
 use compress_core::Result;
+use compress_core::kernels::gemm_f32;
 use compress_core::network::{LayerRemoval, Parameter};
 use ndarray::{Array2, ArrayView2, Axis};
 
-use super::{Mlp, product};
+use super::Mlp;
 
 /// Keeps the marked neurons of `layer`: its rows, its biases, the next layer's columns.
 pub(super) fn remove_neurons(mlp: &mut Mlp, layer: usize, keep: &[bool]) -> Result<()> {
@@ -62,4 +63,11 @@ fn keep_columns(weight: &mut Parameter, kept: &[usize]) {
 /// A bias as a matrix of one column.
 fn column(bias: &Parameter) -> ArrayView2<'_, f32> {
     bias.matrix().reversed_axes()
+}
+
+/// `a · b` as a new matrix.
+fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+    let mut c = Array2::zeros((a.nrows(), b.ncols()));
+    gemm_f32::gemm(a, b, gemm_f32::Init::Zero, c.view_mut())?;
+    Ok(c)
 }

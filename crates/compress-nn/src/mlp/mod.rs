@@ -1,18 +1,14 @@
 //! The multi-layer perceptron.
 
 mod edit;
+mod network;
 mod tensors;
 
 use compress_core::chain::Front;
-use compress_core::kernels::gemm_f32;
-use compress_core::network::{
-    Activation, Architecture, LayerRemoval, LayerSpec, Network, Parameter, Tap,
-};
-use compress_core::ops::elementwise;
+use compress_core::network::{Activation, Architecture, LayerSpec, Parameter};
 use compress_core::rng;
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
-use crate::layers::dense;
 use crate::{Init, Result};
 
 /// A multi-layer perceptron: a chain of dense layers with their parameters.
@@ -93,8 +89,8 @@ impl Mlp {
         })
     }
 
-    /// Fails unless the parameters have the architecture's shapes: [`Network::parameters_mut`]
-    /// lets a caller replace them whole.
+    /// Fails unless the parameters have the architecture's shapes: `Network::parameters_mut` lets a
+    /// caller replace them whole.
     pub(crate) fn check_shapes(&self) -> compress_core::Result<()> {
         for (layer, pair) in self.layers().iter().zip(self.parameters.chunks_exact(2)) {
             let weight = [layer.outputs, layer.inputs];
@@ -151,83 +147,6 @@ impl Mlp {
     pub(crate) fn all(&self) -> &[Parameter] {
         &self.parameters
     }
-
-    fn run(
-        &self,
-        inputs: ArrayView2<'_, f32>,
-        mut tap: Option<&mut dyn Tap>,
-    ) -> compress_core::Result<Array2<f32>> {
-        let batch = inputs.nrows();
-        compress_core::Error::check_shape(
-            "inputs of the network",
-            &[batch, self.features()],
-            inputs.shape(),
-        )?;
-        let mut x = None;
-        if !self.architecture.reads_features() {
-            let mut read = Array2::zeros((batch, self.architecture.inputs()));
-            let scratch = &mut Vec::new();
-            self.architecture
-                .read_into(inputs, read.view_mut(), scratch)?;
-            x = Some(read);
-        }
-        for (index, layer) in self.layers().iter().enumerate() {
-            let read = x.as_ref().map_or(inputs, |x: &Array2<f32>| x.view());
-            if let Some(tap) = tap.as_deref_mut() {
-                tap.observe(index, layer, read)?;
-            }
-            let mut y = Array2::zeros((batch, layer.outputs));
-            let (weight, bias) = self.layer(index);
-            dense::forward(read, weight, bias, y.view_mut())?;
-            if let Some(values) = y.as_slice_mut() {
-                elementwise::activate(layer.activation, values)?;
-            }
-            x = Some(y);
-        }
-        Ok(x.unwrap_or_else(|| inputs.to_owned()))
-    }
-}
-
-impl Network for Mlp {
-    fn architecture(&self) -> Architecture {
-        self.architecture.clone()
-    }
-
-    fn parameters(&self) -> Vec<&Parameter> {
-        self.parameters.iter().collect()
-    }
-
-    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        self.parameters.iter_mut().collect()
-    }
-
-    fn forward(&self, inputs: ArrayView2<'_, f32>) -> compress_core::Result<Array2<f32>> {
-        self.run(inputs, None)
-    }
-
-    fn forward_tapped(
-        &self,
-        inputs: ArrayView2<'_, f32>,
-        tap: &mut dyn Tap,
-    ) -> compress_core::Result<Array2<f32>> {
-        self.run(inputs, Some(tap))
-    }
-
-    fn boxed_clone(&self) -> Box<dyn Network> {
-        Box::new(self.clone())
-    }
-
-    fn remove_neurons(&mut self, layer: usize, keep: &[bool]) -> compress_core::Result<()> {
-        edit::remove_neurons(self, layer, keep)
-    }
-
-    fn remove_inputs(&mut self, keep: &[bool]) -> compress_core::Result<()> {
-        edit::remove_inputs(self, keep)
-    }
-
-    fn remove_layer(&mut self, layer: usize, how: LayerRemoval) -> compress_core::Result<()> {
-        edit::remove_layer(self, layer, how)
-    }
 }
 
 /// Fails where a weight would have more values than an allocation can hold.
@@ -252,11 +171,4 @@ fn weight_parameter(layer: &LayerSpec, values: Vec<f32>) -> compress_core::Resul
     let matrix = Array2::from_shape_vec((layer.outputs, layer.inputs), values)
         .map_err(compress_core::Error::other)?;
     Ok(Parameter::weight(layer.weight_name(), matrix))
-}
-
-/// `a · b` as a new matrix.
-fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> compress_core::Result<Array2<f32>> {
-    let mut c = Array2::zeros((a.nrows(), b.ncols()));
-    gemm_f32::gemm(a, b, gemm_f32::Init::Zero, c.view_mut())?;
-    Ok(c)
 }

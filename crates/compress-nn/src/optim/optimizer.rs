@@ -3,7 +3,7 @@
 use compress_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{check, fraction, not_negative, positive};
+use crate::ranges::{check, fraction, not_negative, positive};
 
 /// How gradients change weights. The arithmetic is that of PyTorch's optimizers of these names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use compress_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{at_least_one, check, positive};
+use crate::ranges::{at_least_one, check, positive};
 use crate::trigonometry::cos;
 
 /// How the learning rate falls from its peak, after the warm-up (see [`crate::Settings`]).

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::Optimizer;
 use crate::layers::CHUNK;
 use crate::layers::live::LiveWeights;
-use crate::sparse::Sparse;
 
 /// What an optimizer remembers: for each parameter its moments, as long as the parameter, or
 /// empty where the optimizer keeps none.
@@ -79,15 +78,15 @@ impl State {
         }
     }
 
-    /// Takes one step: changes each parameter by its gradient times `factor`. In `sparse` layers
-    /// only live weights are changed.
+    /// Takes one step: changes each parameter by its gradient times `factor`. Where a layer has
+    /// an entry in `live`, only its live weights are changed.
     ///
     /// # Errors
     /// Where a parameter's length has changed.
     pub(crate) fn step(
         &mut self,
         parameters: &mut [Parameter],
-        sparse: &mut Sparse,
+        live: &mut [Option<LiveWeights>],
         learning_rate: f32,
         factor: f32,
     ) -> Result<()> {
@@ -95,7 +94,7 @@ impl State {
         let moments = self.first.iter_mut().zip(&mut self.second);
         for (index, (parameter, (first, second))) in parameters.iter_mut().zip(moments).enumerate()
         {
-            let layer = sparse.layer_mut(index / 2);
+            let layer = live.get_mut(index / 2).and_then(Option::as_mut);
             if let Some(layer) = layer.filter(|_| parameter.role() == Role::Weight) {
                 layer.gather_values(parameter);
                 layer.gather_gradient(parameter);

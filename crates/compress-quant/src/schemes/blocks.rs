@@ -4,9 +4,9 @@ use compress_core::Result;
 use compress_core::codec::WeightCodec;
 use compress_core::kernels::block_format::BlockFormat;
 
-use super::Scheme;
 use crate::codecs::BlockCodec;
 use crate::rounding::check_volume;
+use crate::scheme::Scheme;
 
 /// Weights in blocks of 32 or 256 within a row, each with scales of its own, byte for byte as ggml
 /// lays them out: `q8_0`, `q4_0`, `q4_k` and `q6_k`.

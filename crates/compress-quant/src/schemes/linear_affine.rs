@@ -5,8 +5,9 @@ use compress_core::codec::{Granularity, Grid, WeightCodec};
 use compress_core::kernels::quantize::{Steps, scale_and_zero, zero_of};
 use compress_core::kernels::reduce;
 
-use super::{Range, Scheme, check_linear, fit_sets, least_squares};
+use super::least_squares;
 use crate::codecs::LinearCodec;
+use crate::scheme::{Range, Scheme, check_linear, fit_sets};
 
 /// Affine (asymmetric) quantization: `scale · (code − zero_point)` with codes from 0 to 2^bits − 1;
 /// per tensor, per channel or per group.

@@ -6,8 +6,9 @@ use compress_core::codec::{Granularity, Grid, WeightCodec};
 use compress_core::kernels::quantize::{Steps, scale_of};
 use compress_core::kernels::reduce;
 
-use super::{Range, Scheme, check_linear, fit_sets, least_squares};
+use super::least_squares;
 use crate::codecs::LinearCodec;
+use crate::scheme::{Range, Scheme, check_linear, fit_sets};
 
 /// Symmetric quantization: `scale · code` with codes from −(2^(bits−1) − 1) to 2^(bits−1) − 1; per
 /// tensor, per channel or per group.

@@ -6,8 +6,8 @@ use compress_core::codec::{Granularity, WeightCodec};
 use compress_core::kernels::gemm_i4::NF4;
 use compress_core::kernels::reduce;
 
-use super::{Scheme, check_granularity, fit_sets};
 use crate::codecs::ScaledCodebookCodec;
+use crate::scheme::{Scheme, check_granularity, fit_sets};
 
 /// 4-bit NormalFloat: 16 values from −1 to 1, the quantiles of a normal distribution with zero among
 /// them, times the largest magnitude of each group of weights (64 in the paper) within a row.

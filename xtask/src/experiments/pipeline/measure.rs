@@ -4,6 +4,7 @@ use compress_core::kernels::reduce;
 use compress_core::network::Network;
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
+use compress_report::plots::{FrontierPoint, Histogram};
 use rayon::prelude::*;
 
 use super::Finished;
@@ -13,7 +14,7 @@ use crate::evaluate::count_errors;
 use crate::experiments::decoded::{
     Decoded, failed, layer_weights, nonzero, percent, pixel_use, published,
 };
-use crate::report::{Curve, FrontierPoint, Histogram, LayerDensity, Report, Stage};
+use crate::report::{Curve, LayerDensity, Report, Stage};
 use crate::run::{Run, RunError};
 
 /// Bars of a weight histogram.

@@ -6,6 +6,7 @@ use compress_core::network::Network;
 use compress_core::train::Samples;
 use compress_distill::{average_logits, teacher_logits};
 use compress_nn::data::ImageSet;
+use compress_report::plots::FrontierPoint;
 use ndarray::Array2;
 
 use super::lab::Student;
@@ -18,7 +19,7 @@ use crate::evaluate::count_errors;
 use crate::experiments::decoded::{
     Decoded, failed, layer_weights, nonzero, nonzero_weights, percent, pixel_use, published,
 };
-use crate::report::{Curve, FrontierPoint, Report, Stage, weights_picture};
+use crate::report::{Curve, Report, Stage, weights_picture};
 use crate::run::{Profile, Run, RunError};
 
 /// Hidden neurons of LeNet-300-100, whose f32 values all students are compared with.

@@ -4,6 +4,8 @@
 
 use compress_core::train::Samples;
 use compress_nn::data::ImageSet;
+use compress_report::plots::{self, FrontierPoint, Sweep};
+use compress_report::rounded;
 use serde::Serialize;
 
 use super::lab::Student;
@@ -13,7 +15,6 @@ use super::student;
 use super::summary::{mean, push};
 use crate::evaluate::count_errors;
 use crate::experiments::decoded::{Decoded, failed, nonzero_weights, percent, published};
-use crate::report::{FrontierPoint, Sweep, rounded, sweep_plot};
 use crate::run::{Profile, Run, RunError};
 
 /// What a bit costs in the loss; in full each about half as much again as the one before it.
@@ -121,9 +122,8 @@ fn point(penalty: f32, seeds: Vec<Swept>, images: usize) -> Point {
 fn write(run: &Run, settings: &Settings, frontier: &Frontier<'_>) -> Result<(), RunError> {
     let stem = format!("frontier-{}", frontier.track);
     let text = table(frontier, &stem, settings);
-    let json = serde_json::to_string_pretty(frontier).map_err(|e| RunError::measure(e.into()))?;
-    let json = json + "\n";
-    let plot = sweep_plot(&plot(
+    let json = compress_report::json(frontier)?;
+    let plot = plots::sweep(&plot(
         frontier,
         run.is_mnist() && settings.track == Track::Pixels,
     ))?;
@@ -177,7 +177,7 @@ fn plot(frontier: &Frontier<'_>, comparable: bool) -> Sweep {
     });
     let models: Vec<(f64, f64)> = models.collect();
     Sweep {
-        error: "validation error",
+        error: "validation error".into(),
         published: if comparable {
             beside(&models)
         } else {

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{CodeRows, LANES};
+use super::layout::{CodeRows, LANES};
 
 /// Weights that are not zero, slot by slot, as in `reference.rs`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]

@@ -1,6 +1,6 @@
 //! The specification, and what runs at every level where AVX-512 has nothing of its own.
 
-use super::{CodeRows, LANES, VECTORS};
+use super::layout::{CodeRows, LANES, VECTORS};
 use crate::kernels::levels::by_level;
 
 by_level! {

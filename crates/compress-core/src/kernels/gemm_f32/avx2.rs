@@ -7,28 +7,21 @@ use std::arch::x86_64::*;
 
 use ndarray::ArrayView2;
 
-use super::tile::{Level, PANEL, Row, Start, Tile, check_transpose};
+use super::tile::{PANEL, Row, Start, Tile, check_transpose};
 
 /// Lanes of a vector.
 const LANES: usize = 8;
 /// Columns of a register tile.
 const WIDTH: usize = 2 * LANES;
 /// Rows of a register tile.
-const ROWS: usize = 6;
+pub(super) const ROWS: usize = 6;
 
-pub(super) const LEVEL: Level = Level {
-    rows: ROWS,
-    multiply,
-    row,
-    transpose,
-};
-
-/// See [`Tile::multiply`].
+/// See [`Level::multiply`](super::dispatch::Level::multiply).
 ///
 /// # Safety
 /// The processor has AVX2 and FMA, and `t` describes memory as [`Tile`] says.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn multiply(t: &Tile) {
+pub(super) unsafe fn multiply(t: &Tile) {
     for col in (0..t.cols).step_by(WIDTH) {
         // SAFETY: columns `col` and on are a part of the tile.
         unsafe {
@@ -151,13 +144,13 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
     }
 }
 
-/// See [`Level::row`]. A panel holds four vectors; eight chains hide the latency, so two panels
+/// See [`Level::row`](super::dispatch::Level::row). A panel holds four vectors; eight chains hide the latency, so two panels
 /// are taken at a time.
 ///
 /// # Safety
 /// The processor has AVX2 and FMA, and `t` describes memory as [`Row`] says.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn row(t: &Row) {
+pub(super) unsafe fn row(t: &Row) {
     for col in (0..t.cols).step_by(2 * PANEL) {
         let cols = (t.cols - col).min(2 * PANEL);
         // SAFETY: columns `col` and on are a part of the row, and these are their panels.
@@ -221,9 +214,9 @@ unsafe fn row_panels<const P: usize>(t: &Row) {
     }
 }
 
-/// See [`Level::transpose`].
+/// See [`Level::transpose`](super::dispatch::Level::transpose).
 #[target_feature(enable = "avx2")]
-fn transpose(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize) {
+pub(super) fn transpose(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize) {
     let (rows, cols) = from.dim();
     let from_stride = check_transpose(&from, to, to_stride);
     let (whole_rows, whole_cols) = (rows - rows % LANES, cols - cols % LANES);

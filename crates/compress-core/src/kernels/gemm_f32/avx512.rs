@@ -9,24 +9,19 @@ use std::arch::x86_64::*;
 
 use ndarray::ArrayView2;
 
-use super::tile::{Level, PANEL, ROW_PANELS, Row, Start, Tile, check_transpose};
+use super::tile::{PANEL, ROW_PANELS, Row, Start, Tile, check_transpose};
 
 /// Lanes of a vector.
 const LANES: usize = 16;
+/// Rows of a register tile.
+pub(super) const ROWS: usize = 14;
 
-pub(super) const LEVEL: Level = Level {
-    rows: 14,
-    multiply,
-    row,
-    transpose,
-};
-
-/// See [`Tile::multiply`].
+/// See [`Level::multiply`](super::dispatch::Level::multiply).
 ///
 /// # Safety
 /// The processor has AVX-512 F, and `t` describes memory as [`Tile`] says.
 #[target_feature(enable = "avx512f")]
-unsafe fn multiply(t: &Tile) {
+pub(super) unsafe fn multiply(t: &Tile) {
     // SAFETY: passed on from the caller; the tile's height is the one matched.
     unsafe {
         match t.rows {
@@ -115,12 +110,12 @@ unsafe fn tile<const R: usize, const V: usize>(t: &Tile) {
     }
 }
 
-/// See [`Level::row`].
+/// See [`Level::row`](super::dispatch::Level::row).
 ///
 /// # Safety
 /// The processor has AVX-512 F, and `t` describes memory as [`Row`] says.
 #[target_feature(enable = "avx512f")]
-unsafe fn row(t: &Row) {
+pub(super) unsafe fn row(t: &Row) {
     // SAFETY: passed on from the caller; the panels are those that the columns reach.
     unsafe {
         match t.cols.div_ceil(PANEL) {
@@ -179,9 +174,9 @@ unsafe fn row_panels<const P: usize>(t: &Row) {
     }
 }
 
-/// See [`Level::transpose`].
+/// See [`Level::transpose`](super::dispatch::Level::transpose).
 #[target_feature(enable = "avx512f")]
-fn transpose(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize) {
+pub(super) fn transpose(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize) {
     let (rows, cols) = from.dim();
     let from_stride = check_transpose(&from, to, to_stride);
     for row in (0..rows).step_by(LANES) {

@@ -15,9 +15,10 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 
-use super::Init;
+use super::dispatch::Level;
+use super::init::Init;
 use super::pack::{Operand, PackedB};
-use super::tile::{DEPTH, Level, PANEL, ROW_PANELS, Row, Start, Tile};
+use super::tile::{DEPTH, PANEL, ROW_PANELS, Row, Start, Tile};
 use crate::kernels::Threads;
 use crate::kernels::lines::Lines;
 

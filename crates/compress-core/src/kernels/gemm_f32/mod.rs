@@ -28,6 +28,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocked;
+mod dispatch;
+mod init;
 mod pack;
 mod reference;
 #[cfg(test)]
@@ -36,25 +38,15 @@ mod tile;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+pub use self::init::Init;
 pub use self::pack::PackedB;
 
 use self::blocked::{Product, Source};
+use self::dispatch::Level;
 use self::pack::Operand;
-use self::tile::Level;
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::{Error, Result};
-
-/// What C starts from.
-#[derive(Clone, Copy, Debug)]
-pub enum Init<'a> {
-    /// Zero: `C = A·B`.
-    Zero,
-    /// What C holds: `C += A·B`.
-    Accumulate,
-    /// A value for each column of C: `C = bias + A·B`.
-    Bias(&'a [f32]),
-}
 
 /// The matrix product (GEMM) `C = init + A·B` with A `[m, k]`, B `[k, n]`, C `[m, n]`.
 ///
@@ -171,15 +163,7 @@ pub(super) fn transpose(
             found: vec![to.len()],
         });
     }
-    match Level::of(isa)? {
-        // SAFETY: a level is one that the processor has.
-        Some(level) => unsafe { (level.transpose)(from, to, to_stride) },
-        None => {
-            for ((r, c), &value) in from.indexed_iter() {
-                to[c * to_stride + r] = value;
-            }
-        }
-    }
+    dispatch::transpose(Level::of(isa)?, from, to, to_stride);
     Ok(())
 }
 

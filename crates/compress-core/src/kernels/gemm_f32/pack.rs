@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2, Axis, CowArray, Ix2, s};
 
-use super::tile::{Level, PANEL};
+use super::dispatch::{Level, transpose};
+use super::tile::PANEL;
 use crate::kernels::lines::Lines;
 
 /// The B of a product, packed once for many products: the weights of inference.
@@ -108,7 +109,7 @@ impl<'a> Operand<'a> {
                 .axis_chunks_iter(Axis(0), PANEL)
                 .zip(to.chunks_mut(size))
             {
-                transpose(level, from, to);
+                transpose(level, from, to, PANEL);
             }
         } else {
             // Row by row across the panels: what is read lies together.
@@ -129,18 +130,5 @@ fn copy(from: ArrayView1<'_, f32>, to: &mut [f32]) {
     match (whole, to.first_chunk_mut::<PANEL>()) {
         (Some(from), Some(to)) => *to = *from,
         _ => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
-    }
-}
-
-/// `to[c·PANEL + r] = from[(r, c)]`.
-fn transpose(level: Option<Level>, from: ArrayView2<'_, f32>, to: &mut [f32]) {
-    match level {
-        // SAFETY: a level is one that the processor has.
-        Some(level) => unsafe { (level.transpose)(from, to, PANEL) },
-        None => {
-            for ((r, c), &value) in from.indexed_iter() {
-                to[c * PANEL + r] = value;
-            }
-        }
     }
 }

@@ -1,20 +1,30 @@
 //! The specification: for each element of C one chain of fused multiply-adds, k ascending.
 //!
-//! It is also what runs at the scalar level. There the same body is compiled with fused
-//! multiply-adds if the processor has them, since otherwise `mul_add` calls the C library for each
-//! element. The bits are the same.
+//! It is also what runs at the scalar level, compiled with fused multiply-adds if the processor has
+//! them, since otherwise `mul_add` calls the C library for each element. The bits are the same.
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::Init;
+use super::init::Init;
 use super::pack::PackedB;
 use super::tile::PANEL;
+use crate::isa::Isa;
+use crate::kernels::levels::by_level;
 
 /// Rows of C that a thread computes at a time.
 const TASK_ROWS: usize = 32;
 
-/// `C = init + A·B`; A is `[m, k]`, B `[k, n]`, C `[m, n]`. The rows of B and C are contiguous.
+by_level! {
+    /// `C = init + A·B`; A is `[m, k]`, B `[k, n]`, C `[m, n]`. The rows of B and C are contiguous.
+    fn specification_at(
+        a: &ArrayView2<'_, f32>,
+        b: &ArrayView2<'_, f32>,
+        init: Init<'_>,
+        c: ArrayViewMut2<'_, f32>,
+    ) = specification;
+}
+
 #[inline(always)]
 fn specification(
     a: &ArrayView2<'_, f32>,
@@ -54,7 +64,7 @@ pub(super) fn gemm(
     rows.par_iter_mut().enumerate().for_each(|(i, c)| {
         let first = i * TASK_ROWS;
         let a = a.slice(s![first..first + c.nrows(), ..]);
-        run(&a, &b.view(), init, c.view_mut());
+        specification_at(Isa::Scalar, &a, &b.view(), init, c.view_mut());
     });
 }
 
@@ -73,31 +83,7 @@ pub(super) fn gemm_packed(
         };
         let b = ArrayView2::from_shape((a.ncols(), PANEL), b.panel(panel, 0..a.ncols()))
             .expect("a panel has a row for each column of A");
-        run(&a, &b.slice(s![.., ..c.ncols()]), init, c);
+        let b = b.slice(s![.., ..c.ncols()]);
+        specification_at(Isa::Scalar, &a, &b, init, c);
     }
-}
-
-fn run(
-    a: &ArrayView2<'_, f32>,
-    b: &ArrayView2<'_, f32>,
-    init: Init<'_>,
-    c: ArrayViewMut2<'_, f32>,
-) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has what the function is compiled for.
-        return unsafe { fused(a, b, init, c) };
-    }
-    specification(a, b, init, c);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
-fn fused(
-    a: &ArrayView2<'_, f32>,
-    b: &ArrayView2<'_, f32>,
-    init: Init<'_>,
-    c: ArrayViewMut2<'_, f32>,
-) {
-    specification(a, b, init, c);
 }

@@ -1,9 +1,6 @@
-//! What an instruction set level brings: the product of one tile, and a transpose.
+//! The tiles that a level multiplies, and what a transpose needs.
 
 use ndarray::ArrayView2;
-
-use crate::Result;
-use crate::isa::Isa;
 
 /// Columns of a panel of B, at every level.
 pub(super) const PANEL: usize = 32;
@@ -12,57 +9,6 @@ pub(super) const ROW_PANELS: usize = 5;
 /// How much of k is worked on at a time: as much as leaves the packed panels of a task in the
 /// second cache, since each block of k costs a tile's start and end, some 90 ns.
 pub(super) const DEPTH: usize = 1024;
-
-/// An instruction set level that the processor has: there is no other way to one than
-/// [`Level::of`].
-#[derive(Clone, Copy)]
-pub(super) struct Level {
-    /// The most rows that its tile has.
-    pub rows: usize,
-    /// `C = start + A·B` for one tile: for each element one chain of fused multiply-adds.
-    ///
-    /// # Safety
-    /// The processor has the level, and the tile is as [`Tile`] says.
-    pub multiply: unsafe fn(&Tile),
-    /// As `multiply`, for a single row and several panels, so that there are enough chains.
-    ///
-    /// # Safety
-    /// The processor has the level, and the row is as [`Row`] says.
-    pub row: unsafe fn(&Row),
-    /// `to[c·to_stride + r] = from[(r, c)]`; nothing else is written. Panics where the rows of
-    /// `from` are not contiguous or `to` is too short.
-    ///
-    /// # Safety
-    /// The processor has the level.
-    pub transpose: unsafe fn(from: ArrayView2<'_, f32>, to: &mut [f32], to_stride: usize),
-}
-
-impl Level {
-    /// What runs at a level; none where that is the specification.
-    pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
-        isa.require("a matrix product")?;
-        Ok(known(isa))
-    }
-
-    /// The best of the processor.
-    pub(super) fn best() -> Option<Level> {
-        Isa::available().filter_map(known).last()
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn known(isa: Isa) -> Option<Level> {
-    match isa {
-        Isa::Scalar => None,
-        Isa::Avx2 => Some(super::avx2::LEVEL),
-        Isa::Avx512 | Isa::Amx => Some(super::avx512::LEVEL),
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn known(_: Isa) -> Option<Level> {
-    None
-}
 
 /// What the chains of a tile start from.
 #[derive(Clone, Copy)]
@@ -80,7 +26,7 @@ pub(super) enum Start {
 /// It is valid when `a` can be read at `r·a_rows + i·a_cols` for `r < rows` and `i < k`, and `b` at
 /// `i·PANEL` for whole vectors that cover `cols`; when `c` can be read and written at
 /// `r·c_stride + j` for `j < cols`, and the bias be read; and when nobody else touches that part
-/// of C meanwhile. `rows` is 1 to [`Level::rows`], `cols` 1 to [`PANEL`].
+/// of C meanwhile. `rows` is 1 to [`Level::rows`](super::dispatch::Level::rows), `cols` 1 to [`PANEL`].
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
     /// `[rows, k]`, at any strides.

@@ -26,6 +26,26 @@ const PART: usize = 1 << 14;
 const STRETCH: usize = 256;
 const BLOCKS: usize = STRETCH / BLOCK;
 
+/// How activations enter the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activations {
+    /// Unchanged, in f32.
+    F32,
+    /// Rounded to 8 bits, with a scale for each row and block.
+    I8,
+}
+
+impl Activations {
+    /// What suits the weights: [`Activations::F32`] for a codebook, whose values 8-bit integers
+    /// only approximate, and [`Activations::I8`] for all else.
+    pub fn default_of(weights: &Panels) -> Self {
+        match weights.kind {
+            Kind::Codebook => Activations::F32,
+            _ => Activations::I8,
+        }
+    }
+}
+
 /// Buffers of a product, to be kept from one call to the next. They grow where they must, and so
 /// a call with no more rows and inputs than one before allocates nothing.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +62,7 @@ impl Scratch {
     }
 
     /// Buffers large enough for `rows` rows of activations, with either kind of
-    /// [`super::Activations`].
+    /// [`Activations`].
     pub fn for_rows(weights: &Panels, rows: usize) -> Self {
         let mut scratch = Scratch::new();
         scratch.grow(&Plan::integers(weights), rows);

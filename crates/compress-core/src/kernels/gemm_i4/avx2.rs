@@ -13,10 +13,9 @@
 use std::arch::x86_64::*;
 
 use super::activations::TILE_ROWS;
-use super::codes::Codes;
 use super::panels::PANEL;
-use super::simd::Simd;
-use super::tiles::{Kernel, Tile, power_of_two};
+use super::simd::{Simd, Width};
+use super::tiles::{Kernel, Runs, Tile, power_of_two};
 
 /// The level.
 pub(super) struct Avx2;
@@ -139,7 +138,7 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn dot<C: Codes, const V: usize>(
+    unsafe fn dot<C: Width, const V: usize>(
         mut sums: [__m256i; V],
         w: &[[__m256i; 4]; V],
         x: *const i8,
@@ -155,6 +154,10 @@ impl Simd for Avx2 {
         // SAFETY: see above.
         unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)) }
     }
+}
+
+// SAFETY of all: as the trait says.
+impl Runs for Avx2 {
     unsafe fn tile<K: Kernel>(tile: &Tile<'_>) {
         // SAFETY: passed on from the caller.
         unsafe {
@@ -194,7 +197,7 @@ impl Simd for Avx2 {
 /// # Safety
 /// The processor has the level, and `x` has 16 activations.
 #[inline(always)]
-unsafe fn dot<C: Codes>(w: &[__m256i; 4], x: *const i8) -> __m256i {
+unsafe fn dot<C: Width>(w: &[__m256i; 4], x: *const i8) -> __m256i {
     // SAFETY: by the contract.
     unsafe {
         let splat = |quad| _mm256_set1_epi32(x.add(4 * quad).cast::<i32>().read_unaligned());

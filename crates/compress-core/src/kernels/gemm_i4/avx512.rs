@@ -12,9 +12,8 @@
 use std::arch::x86_64::*;
 
 use super::activations::TILE_ROWS;
-use super::codes::Codes;
-use super::simd::Simd;
-use super::tiles::{Kernel, Tile, power_of_two};
+use super::simd::{Simd, Width};
+use super::tiles::{Kernel, Runs, Tile, power_of_two};
 
 /// The level.
 pub(super) struct Avx512;
@@ -132,7 +131,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_permutexvar_ps(index, _mm512_loadu_ps(table)) }
     }
     #[inline(always)]
-    unsafe fn dot<C: Codes, const V: usize>(
+    unsafe fn dot<C: Width, const V: usize>(
         mut sums: [__m512i; V],
         w: &[[__m512i; 4]; V],
         x: *const i8,
@@ -153,6 +152,10 @@ impl Simd for Avx512 {
         // SAFETY: see above.
         unsafe { _mm512_dpwssd_epi32(sum, a, b) }
     }
+}
+
+// SAFETY of all: as the trait says.
+impl Runs for Avx512 {
     unsafe fn tile<K: Kernel>(tile: &Tile<'_>) {
         // SAFETY: passed on from the caller.
         unsafe {

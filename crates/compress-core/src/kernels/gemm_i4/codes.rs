@@ -1,12 +1,10 @@
 //! Unpacking: how each kind of codes becomes vectors, of integers for [`Simd::dot`] or of floats.
 
 use super::panels::{Panels, VECTOR};
-use super::simd::Simd;
+use super::simd::{Simd, Width};
 
 /// How codes lie in memory.
-pub(super) trait Codes {
-    /// Bits of a code, as integers are computed.
-    const BITS: u32;
+pub(super) trait Codes: Width {
     /// Bytes of a half.
     const HALF_BYTES: usize;
 
@@ -35,8 +33,11 @@ pub(super) struct Bytes;
 /// Six bits.
 pub(super) struct Six;
 
-impl Codes for Nibbles {
+impl Width for Nibbles {
     const BITS: u32 = 4;
+}
+
+impl Codes for Nibbles {
     const HALF_BYTES: usize = 2 * VECTOR;
 
     #[inline(always)]
@@ -63,8 +64,11 @@ impl Values for Nibbles {
     }
 }
 
-impl Codes for Table {
+impl Width for Table {
     const BITS: u32 = 8;
+}
+
+impl Codes for Table {
     const HALF_BYTES: usize = Nibbles::HALF_BYTES;
 
     #[inline(always)]
@@ -83,8 +87,11 @@ impl Codes for Table {
     }
 }
 
-impl Codes for Bytes {
+impl Width for Bytes {
     const BITS: u32 = 8;
+}
+
+impl Codes for Bytes {
     const HALF_BYTES: usize = 4 * VECTOR;
 
     #[inline(always)]
@@ -109,8 +116,11 @@ impl Values for Bytes {
     }
 }
 
-impl Codes for Six {
+impl Width for Six {
     const BITS: u32 = 6;
+}
+
+impl Codes for Six {
     const HALF_BYTES: usize = 3 * VECTOR;
 
     #[inline(always)]

@@ -65,6 +65,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod codes;
+mod dispatch;
 mod floats;
 mod packed;
 mod panels;
@@ -78,35 +79,14 @@ mod tiles;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-pub use self::activations::Scratch;
+pub use self::activations::{Activations, Scratch};
 pub use self::packed::{NF4, PackedBlocks, PackedI4};
 pub use self::panels::Panels;
 
-use self::panels::Kind;
-use self::product::Level;
+use self::dispatch::Level;
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::{Error, Result};
-
-/// How activations enter the product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Activations {
-    /// Unchanged, in f32.
-    F32,
-    /// Rounded to 8 bits, with a scale for each row and block.
-    I8,
-}
-
-impl Activations {
-    /// What suits the weights: [`Activations::F32`] for a codebook, whose values 8-bit integers
-    /// only approximate, and [`Activations::I8`] for all else.
-    pub fn default_of(weights: &Panels) -> Self {
-        match weights.kind {
-            Kind::Codebook => Activations::F32,
-            _ => Activations::I8,
-        }
-    }
-}
 
 /// `y = bias + x·Wᵀ` with x `[m, k]`, W `[n, k]`, y `[m, n]`, and the activations of
 /// [`Activations::default_of`].

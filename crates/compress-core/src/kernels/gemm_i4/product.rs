@@ -4,12 +4,10 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::Activations;
-use super::activations::{Scratch, TILE_ROWS, tile_height};
+use super::activations::{Activations, Scratch, TILE_ROWS, tile_height};
+use super::dispatch::Level;
 use super::panels::{BLOCK, PANEL, Panels};
 use super::tiles::Tile;
-use crate::Result;
-use crate::isa::Isa;
 use crate::kernels::Threads;
 
 /// Panels of a tile of several rows. A single row takes one panel after the other, as they lie.
@@ -21,51 +19,6 @@ const PART: (usize, usize) = (1 << 16, 1 << 21);
 /// Bytes of activations that are used for all panels of a task before the next ones: a part of
 /// the second cache.
 const ROWS_BYTES: usize = 1 << 19;
-
-/// An instruction set level that the processor has: there is no other way to one than
-/// [`Level::of`].
-#[derive(Clone, Copy)]
-pub(super) struct Level {
-    isa: Isa,
-    /// Computes a tile, of one or two panels, from codes.
-    ///
-    /// # Safety
-    /// The processor has the level, and the tile is as [`Tile`] says.
-    integers: unsafe fn(&Tile<'_>),
-    /// The same from f32.
-    floats: unsafe fn(&Tile<'_>),
-}
-
-impl Level {
-    /// What runs at a level; none where that is the specification.
-    pub(super) fn of(isa: Isa) -> Result<Option<Level>> {
-        isa.require("a product with packed weights")?;
-        Ok(known(isa))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn known(isa: Isa) -> Option<Level> {
-    use super::{avx2::Avx2, avx512::Avx512, simd};
-    match isa {
-        Isa::Scalar => None,
-        Isa::Avx2 => Some(Level {
-            isa,
-            integers: simd::integers::<Avx2>,
-            floats: simd::floats::<Avx2>,
-        }),
-        Isa::Avx512 | Isa::Amx => Some(Level {
-            isa,
-            integers: simd::integers::<Avx512>,
-            floats: simd::floats::<Avx512>,
-        }),
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn known(_: Isa) -> Option<Level> {
-    None
-}
 
 /// A product whose operands are as [`run`] says.
 struct Product<'a> {

@@ -1,10 +1,10 @@
-//! What an instruction set level brings: vectors of 8 or 16 lanes, one output in each.
+//! The vectors of a level: 8 or 16 lanes, one output in each.
 
-use super::codes::{Bytes, Codes, Nibbles, Six, Table};
-use super::floats::Floats;
-use super::panels::Kind;
-use super::supers::{self, Supers};
-use super::tiles::{Grouped, Kernel, Tile};
+/// How wide codes are.
+pub(super) trait Width {
+    /// Bits of a code, as integers are computed.
+    const BITS: u32;
+}
 
 /// The operations that tiles are made of. Lanes are the outputs of a panel, or of a half of one.
 ///
@@ -66,48 +66,11 @@ pub(super) trait Simd {
     /// activations.
     ///
     /// With 8 bits a code and [`Simd::SIGNED`] it is `sum + Σ (w − 128)·x`.
-    unsafe fn dot<C: Codes, const V: usize>(
+    unsafe fn dot<C: Width, const V: usize>(
         sums: [Self::I; V],
         w: &[[Self::I; 4]; V],
         x: *const i8,
     ) -> [Self::I; V];
     /// `sum + a·b` over the two signed 16-bit halves of each lane.
     unsafe fn dot_pairs(sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
-    /// Runs a kernel over a tile of any width: on one row, or on as many as a tile has at most.
-    unsafe fn tile<K: Kernel>(tile: &Tile<'_>);
-    /// The same where the kernel takes exactly as many rows as it is made for.
-    unsafe fn short_tiles<K: Kernel>(tile: &Tile<'_>);
-}
-
-/// A tile from codes of activations. See [`super::product::Level`].
-///
-/// # Safety
-/// The processor has the level, and the tile is as [`Tile`] says.
-pub(super) unsafe fn integers<S: Simd>(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match tile.weights.kind {
-            Kind::Symmetric => S::tile::<Grouped<Nibbles, 8>>(tile),
-            Kind::Affine => S::tile::<Grouped<Nibbles, 0>>(tile),
-            Kind::Codebook => S::tile::<Grouped<Table, 128>>(tile),
-            Kind::Q8 => S::tile::<Grouped<Bytes, 128>>(tile),
-            Kind::K4 => S::tile::<Supers<supers::Four>>(tile),
-            Kind::K6 => S::tile::<Supers<supers::Six>>(tile),
-        }
-    }
-}
-
-/// A tile from activations as they are. See [`super::product::Level`].
-///
-/// # Safety
-/// As [`integers`].
-pub(super) unsafe fn floats<S: Simd>(tile: &Tile<'_>) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match tile.weights.kind {
-            Kind::Q8 => S::short_tiles::<Floats<Bytes>>(tile),
-            Kind::K6 => S::short_tiles::<Floats<Six>>(tile),
-            _ => S::short_tiles::<Floats<Nibbles>>(tile),
-        }
-    }
 }

@@ -185,6 +185,17 @@ pub(super) trait Kernel {
     unsafe fn run<S: Simd, const V: usize, const R: usize>(tile: &Tile<'_>);
 }
 
+/// A level that runs kernels over tiles of any size.
+///
+/// # Safety
+/// Of each function: the processor has the level, and the tile is as [`Tile`] says.
+pub(super) trait Runs: Simd {
+    /// Runs a kernel over a tile of any width: on one row, or on as many as a tile has at most.
+    unsafe fn tile<K: Kernel>(tile: &Tile<'_>);
+    /// The same where the kernel takes exactly as many rows as it is made for.
+    unsafe fn short_tiles<K: Kernel>(tile: &Tile<'_>);
+}
+
 /// Integers, a scale for each group. `OFFSET` is what a code stands above its value; with none
 /// there is a minimum.
 pub(super) struct Grouped<C, const OFFSET: i32>(PhantomData<C>);

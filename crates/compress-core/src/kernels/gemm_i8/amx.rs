@@ -19,8 +19,7 @@ use std::arch::asm;
 
 use super::pack::{DEPTH, PANEL};
 use super::rows::STRIP;
-use super::tile::{Level, SUMS, Tile};
-use crate::isa::Isa;
+use super::tile::{SUMS, Tile};
 use crate::kernels::lines::LINE;
 
 /// Rows from which a block goes to AMX.
@@ -28,15 +27,17 @@ const FEWEST_ROWS: usize = 3;
 /// Bytes from 64 k of a panel to the next.
 const STEP: usize = 16 * LINE;
 
-pub(super) const LEVEL: Level = Level {
-    isa: Isa::Amx,
-    rows: 2 * STRIP,
-    around: |work| {
-        // SAFETY: by the contract of `Level::around`.
-        unsafe { with_tiles(work) }
-    },
-    multiply,
-};
+/// The most rows of a tile.
+pub(super) const ROWS: usize = 2 * STRIP;
+
+/// See [`Level::around`](super::dispatch::Level::around).
+///
+/// # Safety
+/// The processor has AMX with int8, and the process may use it.
+pub(super) unsafe fn around(work: &mut dyn FnMut()) {
+    // SAFETY: passed on from the caller.
+    unsafe { with_tiles(work) }
+}
 
 /// What the instructions do to the tile registers, by their numbers.
 ///
@@ -54,12 +55,12 @@ pub(super) trait Tiles {
     unsafe fn store<const T: u8>(&mut self, to: *mut u8, stride: usize);
 }
 
-/// See [`Level::multiply`].
+/// See [`Level::multiply`](super::dispatch::Level::multiply).
 ///
 /// # Safety
-/// The processor has AMX with int8, this runs inside of [`Level::around`], and the tile is as
-/// [`Tile`] says.
-unsafe fn multiply(t: &mut Tile<'_>) {
+/// The processor has AMX with int8, this runs inside of [`around`], and the tile is as [`Tile`]
+/// says.
+pub(super) unsafe fn multiply(t: &mut Tile<'_>) {
     // SAFETY: passed on from the caller; the processor has AVX-512 too, whose tiles have at least
     // this height.
     unsafe {

@@ -8,26 +8,21 @@
 use std::arch::x86_64::*;
 
 use super::pack::{PANEL, QUAD};
-use super::tile::{Level, Tile};
-use crate::isa::Isa;
+use super::tile::Tile;
 use crate::kernels::lines::LINE;
 
 /// Columns of a register tile.
 const COLS: usize = 8;
 
-pub(super) const LEVEL: Level = Level {
-    isa: Isa::Avx2,
-    rows: 6,
-    around: |work| work(),
-    multiply,
-};
+/// The most rows of a tile.
+pub(super) const ROWS: usize = 6;
 
-/// See [`Level::multiply`].
+/// See [`Level::multiply`](super::dispatch::Level::multiply).
 ///
 /// # Safety
 /// The processor has AVX2, and the tile is as [`Tile`] says.
 #[target_feature(enable = "avx2")]
-unsafe fn multiply(t: &mut Tile<'_>) {
+pub(super) unsafe fn multiply(t: &mut Tile<'_>) {
     // SAFETY: passed on from the caller; the tile's height is the one matched.
     unsafe {
         match t.rows {

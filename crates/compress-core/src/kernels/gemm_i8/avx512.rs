@@ -9,18 +9,13 @@
 use std::arch::x86_64::*;
 
 use super::pack::{PANEL, QUAD};
-use super::tile::{Level, Tile};
-use crate::isa::Isa;
+use super::tile::Tile;
 use crate::kernels::lines::LINE;
 
-pub(super) const LEVEL: Level = Level {
-    isa: Isa::Avx512,
-    rows: 14,
-    around: |work| work(),
-    multiply,
-};
+/// The most rows of a tile.
+pub(super) const ROWS: usize = 14;
 
-/// See [`Level::multiply`].
+/// See [`Level::multiply`](super::dispatch::Level::multiply).
 ///
 /// # Safety
 /// The processor has AVX-512 F and VNNI, and the tile is as [`Tile`] says.

@@ -17,6 +17,7 @@
 //! the time to read the packed weights. One stream of memory is read faster than two, so one row
 //! takes one panel at a time. `docs/performance.md` says how much is reached at each level.
 
+mod dispatch;
 mod epilogue;
 mod pack;
 mod product;
@@ -39,21 +40,18 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 pub use self::epilogue::Epilogue;
 pub use self::pack::PackedI8;
+pub use self::product::INTEGER_GAIN;
 pub use self::rows::QuantizedRows;
 
+use self::dispatch::Level;
 use self::epilogue::Requantize;
 use self::product::{Output, Product, Target};
-use self::tile::Level;
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::{Error, Result};
 
 /// The most products of codes whose sum is within i32, whatever the codes: 255 · 128 each.
 pub const MOST_INPUTS: usize = i32::MAX as usize / (255 * 128);
-
-/// How many times as fast as a product of floats: VNNI takes four times as many multiply-adds an
-/// instruction, and both reach about as much of their peak (`cargo xtask bench gemm`).
-pub const INTEGER_GAIN: usize = 4;
 
 thread_local! {
     /// Room for the codes of a product; each thread keeps it for the next one.

@@ -11,14 +11,18 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::INTEGER_GAIN;
+use super::dispatch::Level;
 use super::epilogue::{
     Columns, Epilogue, Part, Requantize, Rows, store_codes, store_f32, store_i32,
 };
 use super::pack::{PANEL, PackedI8};
 use super::rows::QuantizedRows;
-use super::tile::{Level, MOST_ROWS, SUMS, Sums, Tile};
+use super::tile::{MOST_ROWS, SUMS, Sums, Tile};
 use crate::kernels::Threads;
+
+/// How many times as fast as a product of floats: VNNI takes four times as many multiply-adds an
+/// instruction, and both reach about as much of their peak (`cargo xtask bench gemm`).
+pub const INTEGER_GAIN: usize = 4;
 
 /// Rows of a task: a multiple of 14 and of 32, what tiles have at AVX-512 and AMX.
 const TASK_ROWS: usize = 224;

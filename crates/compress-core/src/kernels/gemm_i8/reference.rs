@@ -1,22 +1,17 @@
 //! The specification of a tile, with no tricks.
 
 use super::pack::{PANEL, QUAD};
-use super::tile::{Level, Tile};
-use crate::isa::Isa;
+use super::tile::Tile;
 use crate::kernels::lines::LINE;
 
-pub(super) const LEVEL: Level = Level {
-    isa: Isa::Scalar,
-    rows: 8,
-    around: |work| work(),
-    multiply,
-};
+/// The most rows of a tile.
+pub(super) const ROWS: usize = 8;
 
-/// See [`Level::multiply`].
+/// See [`Level::multiply`](super::dispatch::Level::multiply).
 ///
 /// # Safety
 /// The tile is as [`Tile`] says.
-unsafe fn multiply(t: &mut Tile<'_>) {
+pub(super) unsafe fn multiply(t: &mut Tile<'_>) {
     for r in 0..t.rows {
         for (panel, &b) in t.b[..t.panels].iter().enumerate() {
             for j in 0..PANEL {

@@ -10,6 +10,7 @@ use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::kernels::levels::by_level;
 use crate::kernels::lines::Lines;
+use crate::kernels::reduce::INFINITE;
 use crate::{Error, Result};
 
 /// The distance of two rows is not a multiple of this: rows at such distances would compete for
@@ -20,8 +21,6 @@ pub(super) const STRIP: usize = 16;
 /// 1.5·2²³: added to a number between −2²² and 2²², it leaves the nearest integer, ties to even,
 /// in the lowest bits.
 const ROUND: f32 = 12_582_912.0;
-/// The bits of +∞.
-const INFINITE: u32 = 0x7f80_0000;
 /// Partial minima and maxima, two vectors of AVX-512.
 const LANES: usize = 32;
 

@@ -1,8 +1,6 @@
-//! What an instruction set level brings: the integer sums of one tile.
+//! One tile and its integer sums.
 
 use super::pack::PANEL;
-use crate::Result;
-use crate::isa::Isa;
 
 /// Columns of a tile: two panels.
 pub(super) const SUMS: usize = 2 * PANEL;
@@ -29,50 +27,4 @@ pub(super) struct Tile<'s> {
     pub rows: usize,
     pub k: usize,
     pub sums: &'s mut Sums,
-}
-
-/// An instruction set level that the processor has: there is no other way to one than
-/// [`Level::of`].
-#[derive(Clone, Copy)]
-pub(super) struct Level {
-    pub isa: Isa,
-    /// The most rows that its tile has.
-    pub rows: usize,
-    /// Runs what multiplies several tiles one after the other, on this thread: what the level has
-    /// to set up, it sets up once.
-    ///
-    /// # Safety
-    /// The processor has the level.
-    pub around: unsafe fn(&mut dyn FnMut()),
-    /// `sums[r][j] = Σ a[r, i]·b[i, j]` modulo 2³², of each panel that there is.
-    ///
-    /// # Safety
-    /// The processor has the level, this runs inside of `around`, and the tile is as [`Tile`] says.
-    pub multiply: unsafe fn(&mut Tile<'_>),
-}
-
-impl Level {
-    /// What runs at a level.
-    ///
-    /// # Errors
-    /// Where the processor lacks it.
-    pub(super) fn of(isa: Isa) -> Result<Level> {
-        isa.require("a matrix product")?;
-        Ok(known(isa))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn known(isa: Isa) -> Level {
-    match isa {
-        Isa::Scalar => super::reference::LEVEL,
-        Isa::Avx2 => super::avx2::LEVEL,
-        Isa::Avx512 => super::avx512::LEVEL,
-        Isa::Amx => super::amx::LEVEL,
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn known(_: Isa) -> Level {
-    super::reference::LEVEL
 }

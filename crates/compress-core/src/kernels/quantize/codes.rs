@@ -1,6 +1,6 @@
 //! Arrays of codes, by their type.
 
-use super::part::Cut;
+use super::cut::Cut;
 
 /// The type of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

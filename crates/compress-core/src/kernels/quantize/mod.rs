@@ -42,6 +42,7 @@
 
 pub mod blocks;
 mod codes;
+mod cut;
 mod part;
 mod reference;
 mod run;
@@ -55,12 +56,10 @@ pub use sets::Sets;
 pub use steps::{Steps, scale_and_zero, scale_of, zero_of};
 
 use crate::isa::Isa;
+use crate::kernels::reduce::INFINITE;
 use crate::{Error, Result};
 use part::{Decoding, Encoding, LEAF, Parameters, Part};
 use run::{decode, encode, fit_long};
-
-/// A magnitude with these bits or higher ones is not finite; with higher ones it is NaN.
-const INFINITE: u32 = 0x7f80_0000;
 
 /// Codes, with their scales and zero points.
 #[derive(Clone, Debug, PartialEq)]

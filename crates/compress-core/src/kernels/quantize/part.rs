@@ -2,8 +2,9 @@
 
 use rayon::join;
 
-use super::{Codes, CodesMut};
-use crate::codec::Granularity;
+use super::codes::{Codes, CodesMut};
+use super::cut::Cut;
+use crate::kernels::granularity::Granularity;
 
 /// Values that a thread takes at once: 128 KB of f32, which stay in the second cache between
 /// the pass that finds the scales and the one that writes the codes.
@@ -114,24 +115,6 @@ impl Part {
 /// Elements of an array of codes that a row of `columns` values takes.
 pub(super) fn row_codes(columns: usize, packed: bool) -> usize {
     if packed { columns.div_ceil(2) } else { columns }
-}
-
-/// An array that goes along with a [`Part`].
-pub(super) trait Cut: Sized + Send {
-    /// What lies before `at`, and the rest.
-    fn cut(self, at: usize) -> (Self, Self);
-}
-
-impl Cut for &[f32] {
-    fn cut(self, at: usize) -> (Self, Self) {
-        self.split_at(at)
-    }
-}
-
-impl Cut for &mut [f32] {
-    fn cut(self, at: usize) -> (Self, Self) {
-        self.split_at_mut(at)
-    }
 }
 
 /// The arrays of a [`Part`].

@@ -1,9 +1,11 @@
 //! Segments of a tensor, each with its scales and its codes.
 
+use super::codes::{Codes, CodesMut};
 use super::part::{Decoding, Encoding, Parameters, Part, each};
-use super::{Codes, CodesMut, INFINITE, reference, scale_and_zero, scale_of};
+use super::reference;
+use super::steps::{scale_and_zero, scale_of};
 use crate::isa::Isa;
-use crate::kernels::reduce;
+use crate::kernels::reduce::{self, INFINITE};
 use crate::{Error, Result};
 
 /// Scales of sets that are read by themselves, each with all threads. `values` are those of all of

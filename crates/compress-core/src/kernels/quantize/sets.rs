@@ -1,8 +1,8 @@
 //! Which values of a tensor share a scale.
 
-use super::CodeType;
+use super::codes::CodeType;
 use super::part::{Part, row_codes};
-use crate::codec::Granularity;
+use crate::kernels::granularity::Granularity;
 use crate::{Error, Result};
 
 /// A tensor's name, its shape, and which of its values share a scale.

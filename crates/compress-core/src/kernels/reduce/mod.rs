@@ -19,21 +19,16 @@ use rayon::prelude::*;
 use crate::isa::Isa;
 use crate::{Error, Result};
 
-pub(crate) use reference::{absmax_bits, dot_in, min_max_keys, of_key, sum_chunk};
+pub use reference::LANES;
+pub(crate) use reference::{INFINITE, absmax_bits, dot_in, min_max_keys, of_key, sum_chunk};
 
 /// Values of a chunk.
 pub const CHUNK: usize = 4096;
-/// Interleaved partial results within a chunk: two vectors of AVX-512, so that one addition does
-/// not wait for the one before it.
-pub const LANES: usize = 32;
 
 /// Inputs of at least this many values are shared among threads.
 const PARALLEL: usize = 1 << 19;
 /// Chunks that a thread takes at least at once.
 const CHUNKS_AT_ONCE: usize = 16;
-
-/// The bits of +∞: magnitudes whose bits are not below it are not finite.
-const INFINITE: u32 = 0x7f80_0000;
 
 /// Count, mean and standard deviation (population) of some values.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,8 +1,14 @@
 //! The specification: reductions of one chunk, each lane in ascending order. The same code is
 //! compiled at every level.
 
-use super::LANES;
 use crate::kernels::levels::by_level;
+
+/// Interleaved partial results within a chunk: two vectors of AVX-512, so that one addition does
+/// not wait for the one before it.
+pub const LANES: usize = 32;
+
+/// The bits of +∞: magnitudes whose bits are not below it are not finite.
+pub(crate) const INFINITE: u32 = 0x7f80_0000;
 
 by_level! {
     pub(super) fn sum_at(x: &[f32]) -> f32 = sum_chunk;

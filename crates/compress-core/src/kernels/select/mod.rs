@@ -28,6 +28,7 @@
 //! Alabi, Blanchard, Gordon, Steinbach 2012, *Fast k-selection algorithms for graphics
 //! processing units*, section 3.1 (radix selection).
 
+mod boundary;
 mod histogram;
 mod n_of_m;
 mod narrow;
@@ -36,26 +37,17 @@ mod threshold;
 #[cfg(test)]
 mod tests;
 
-pub use n_of_m::{NOfM, keep_n_of_m, keep_n_of_m_at, zero_n_of_m, zero_n_of_m_at};
-pub use threshold::{zero_below, zero_below_at};
+pub use self::boundary::Boundary;
+pub use self::n_of_m::{NOfM, keep_n_of_m, keep_n_of_m_at, zero_n_of_m, zero_n_of_m_at};
+pub use self::threshold::{zero_below, zero_below_at};
 
 use rayon::prelude::*;
 
+use self::boundary::by_digits;
+use self::threshold::BLOCK;
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
-use histogram::{Digit, count};
-use threshold::BLOCK;
-
-/// The boundary between the `k` largest magnitudes and the rest.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Boundary {
-    /// The k-th largest magnitude. Everything above it belongs to the k largest.
-    pub magnitude: f32,
-    /// How many values of exactly this magnitude belong to the k largest: the first ones, in
-    /// the order of tensors and positions.
-    pub ties_kept: usize,
-}
 
 /// Finds the boundary of the `k` largest magnitudes of all `tensors` together.
 ///
@@ -85,29 +77,6 @@ pub fn largest_magnitudes_at(isa: Isa, tensors: &[&[f32]], k: usize) -> Result<B
     };
     let boundary = narrowed.or_else(|| by_digits(tensors, k));
     boundary.ok_or_else(|| non_finite(tensors))
-}
-
-/// Digit by digit; none where a value is not finite. `k` is at least 1, and at most the number
-/// of values.
-fn by_digits(tensors: &[&[f32]], k: usize) -> Option<Boundary> {
-    let mut rank = k as u64;
-    let mut found = 0;
-    for digit in Digit::ALL {
-        let counts = count(tensors, digit, found);
-        if digit == Digit::High && counts[Digit::NON_FINITE..].iter().any(|&c| c > 0) {
-            return None;
-        }
-        let mut value = counts.len() - 1;
-        while counts[value] < rank && value > 0 {
-            rank -= counts[value];
-            value -= 1;
-        }
-        found |= (value as u32) << digit.shift();
-    }
-    Some(Boundary {
-        magnitude: f32::from_bits(found),
-        ties_kept: rank as usize,
-    })
 }
 
 /// Writes true for each value among the largest, given the [`Boundary`] of all tensors. `keep`

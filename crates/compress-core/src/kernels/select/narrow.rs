@@ -6,9 +6,10 @@
 
 use rayon::prelude::*;
 
-use super::{Boundary, by_digits};
+use super::boundary::{Boundary, by_digits};
 use crate::isa::Isa;
 use crate::kernels::levels::by_level;
+use crate::kernels::reduce::INFINITE;
 
 /// Values from which on it pays.
 pub(super) const WORTHWHILE: usize = 1 << 20;
@@ -26,8 +27,6 @@ const CHUNK: usize = 1 << 11;
 const SKIP: usize = 32;
 /// What may be collected of a block.
 const CAPACITY: usize = BLOCK / 8;
-/// The bits of +∞.
-const INFINITE: u32 = 0x7f80_0000;
 
 /// Magnitudes, as bits, between which the boundary is expected; both belong to it.
 #[derive(Clone, Copy)]

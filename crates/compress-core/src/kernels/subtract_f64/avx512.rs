@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{PANEL, Tile};
+use super::tile::{PANEL, Tile};
 
 /// Lanes of a vector.
 const LANES: usize = 8;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{PANEL, Triangle};
+use super::tile::{PANEL, Triangle};
 use crate::kernels::levels::by_level;
 
 /// Rows that are substituted side by side, so that no chain waits for itself.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::factor::Pivot;
+use super::pivot::Pivot;
 use super::rows::{Rows, strips};
 use crate::isa::Isa;
 use crate::kernels::lines::Lines;

@@ -2,9 +2,10 @@
 
 use ndarray::ArrayView2;
 
-use super::factor::{Pivot, factor};
+use super::factor::factor;
+use super::lower::{Cholesky, check, read};
+use super::pivot::Pivot;
 use super::rows::Rows;
-use super::{Cholesky, check, read};
 use crate::isa::Isa;
 use crate::{Error, Result};
 

@@ -1,32 +1,42 @@
 //! The factorization, block by block.
 
-use super::Cholesky;
+use ndarray::ArrayView2;
+
 use super::block::{BLOCK, Panels, padded};
+use super::lower::{Cholesky, check, read};
+use super::pivot::Pivot;
 use super::rows::{Rows, STRIP, strips};
-use crate::Error;
+use crate::Result;
 use crate::isa::Isa;
 use crate::kernels::Threads;
 
 /// Rows of the square on the diagonal that a thread updates at a time.
 const SQUARE_STRIP: usize = 42;
 
-/// The first pivot that is not a positive finite number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pivot {
-    /// Its row.
-    pub(super) index: usize,
-    pub(super) value: f64,
-}
+impl Cholesky {
+    /// Factors `a`, `[n, n]`, of which the lower triangle is read; `what` names it in errors.
+    ///
+    /// A column that is zero throughout (a dead input) makes `a` singular. What to do about it is
+    /// the caller's: leave it out, put 1 on its diagonal, or damp
+    /// ([`Cholesky::factor_damped`]).
+    ///
+    /// # Errors
+    /// - [`Error::Shape`](crate::Error::Shape) where `a` is not square.
+    /// - [`Error::NonFinite`](crate::Error::NonFinite) at the first NaN or infinity of the lower triangle (its position in
+    ///   `a` row by row; a value is shown as f32).
+    /// - [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite) at the first pivot that is not a positive finite number.
+    /// - [`Error::Isa`](crate::Error::Isa) where `COMPRESS_ISA` asks for what the machine lacks.
+    pub fn factor(what: &str, a: ArrayView2<'_, f64>) -> Result<Self> {
+        Self::factor_at(Isa::active()?, what, a)
+    }
 
-impl Pivot {
-    /// Of the matrix `what`, after these dampings were tried.
-    pub(super) fn error(self, what: &str, tried: Vec<f64>) -> Error {
-        Error::NotPositiveDefinite {
-            what: what.to_owned(),
-            pivot: self.index,
-            value: self.value,
-            tried,
-        }
+    /// As [`Cholesky::factor`], at a given level, which also solves.
+    ///
+    /// # Errors
+    /// As [`Cholesky::factor`], and where the machine lacks the level.
+    pub fn factor_at(isa: Isa, what: &str, a: ArrayView2<'_, f64>) -> Result<Self> {
+        check(isa, what, &a)?;
+        factor(isa, read(what, a)?).map_err(|pivot| pivot.error(what, Vec::new()))
     }
 }
 

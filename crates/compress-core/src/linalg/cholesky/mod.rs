@@ -38,102 +38,13 @@
 mod block;
 mod damped;
 mod factor;
+mod lower;
+mod pivot;
 mod rows;
 mod solve;
 #[cfg(test)]
 mod tests;
 
-use ndarray::ArrayView2;
-
-pub use damped::Damping;
-pub use solve::{inverse_upper, inverse_upper_at};
-
-use crate::isa::Isa;
-use crate::{Error, Result};
-use rows::Rows;
-
-/// The factor `L` of a symmetric positive definite matrix `A = L·Lᵀ`, `[n, n]`, and what is
-/// solved with it.
-///
-/// Memory: 8·n² bytes, and while it is computed 2 KB more for each row. Large matrices are
-/// shared among the threads of the current rayon pool. Each element is one chain of fused
-/// multiply-adds in a fixed order, so the bits depend neither on the level nor on the threads.
-///
-/// # References
-/// Golub, Van Loan 2013, *Matrix Computations*, 4th edition, sections 3.1 and 4.2.
-///
-/// ```
-/// use compress_core::linalg::Cholesky;
-/// use ndarray::arr2;
-///
-/// let gram = arr2(&[[4.0, 2.0], [2.0, 5.0]]);
-/// let factor = Cholesky::factor("gram", gram.view())?;
-/// assert_eq!(factor.lower(), arr2(&[[2.0, 0.0], [1.0, 2.0]]));
-/// let x = factor.solve(arr2(&[[8.0], [16.0]]).view())?;
-/// assert_eq!(x, arr2(&[[0.5], [3.0]]));
-/// # Ok::<_, compress_core::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Cholesky {
-    isa: Isa,
-    /// L; zero above the diagonal.
-    rows: Rows,
-    /// The reciprocals of its diagonal.
-    scales: Vec<f64>,
-}
-
-impl Cholesky {
-    /// Factors `a`, `[n, n]`, of which the lower triangle is read; `what` names it in errors.
-    ///
-    /// A column that is zero throughout (a dead input) makes `a` singular. What to do about it is
-    /// the caller's: leave it out, put 1 on its diagonal, or damp
-    /// ([`Cholesky::factor_damped`]).
-    ///
-    /// # Errors
-    /// - [`Error::Shape`] where `a` is not square.
-    /// - [`Error::NonFinite`] at the first NaN or infinity of the lower triangle (its position in
-    ///   `a` row by row; a value is shown as f32).
-    /// - [`Error::NotPositiveDefinite`] at the first pivot that is not a positive finite number.
-    /// - [`Error::Isa`] where `COMPRESS_ISA` asks for what the machine lacks.
-    pub fn factor(what: &str, a: ArrayView2<'_, f64>) -> Result<Self> {
-        Self::factor_at(Isa::active()?, what, a)
-    }
-
-    /// As [`Cholesky::factor`], at a given level, which also solves.
-    ///
-    /// # Errors
-    /// As [`Cholesky::factor`], and where the machine lacks the level.
-    pub fn factor_at(isa: Isa, what: &str, a: ArrayView2<'_, f64>) -> Result<Self> {
-        check(isa, what, &a)?;
-        factor::factor(isa, read(what, a)?).map_err(|pivot| pivot.error(what, Vec::new()))
-    }
-
-    /// n, the rows and columns of the matrix.
-    pub fn dim(&self) -> usize {
-        self.rows.count()
-    }
-
-    /// L, `[n, n]`, row-major (its rows may lie apart): positive on the diagonal, zero above.
-    pub fn lower(&self) -> ArrayView2<'_, f64> {
-        self.rows.view()
-    }
-}
-
-fn check(isa: Isa, what: &str, a: &ArrayView2<'_, f64>) -> Result<()> {
-    isa.require("a Cholesky factorization")?;
-    Error::check_shape(what, &[a.nrows(), a.nrows()], a.shape())
-}
-
-/// The lower triangle of `a`.
-fn read(what: &str, a: ArrayView2<'_, f64>) -> Result<Rows> {
-    let rows = Rows::read(a, rows::Part::Lower);
-    rows.map_err(|(index, value)| not_finite(what, index, value))
-}
-
-fn not_finite(what: &str, index: usize, value: f64) -> Error {
-    Error::NonFinite {
-        what: what.to_owned(),
-        index,
-        value: value as f32,
-    }
-}
+pub use self::damped::Damping;
+pub use self::lower::Cholesky;
+pub use self::solve::{inverse_upper, inverse_upper_at};

@@ -5,9 +5,9 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, s};
 
 use super::block::{BLOCK, Direction, Panels, padded};
-use super::damped::escalate;
+use super::damped::{Damping, escalate};
+use super::lower::{Cholesky, check, not_finite};
 use super::rows::{Part, Rows, STRIP, mirrored, strips, to_array};
-use super::{Cholesky, Damping, check, not_finite};
 use crate::isa::Isa;
 use crate::kernels::Threads;
 use crate::{Error, Result};

@@ -2,8 +2,11 @@
 //!
 //! A tensor whose rows hold whole blocks is one stream of them, so its shape does not matter here.
 //! `Q8_0` and `Q4_0` are, byte for byte, what ggml's reference gives, and so is `Q6_K` where the
-//! scales are normal halves. `Q4_K` is a search; our result is compatible, and in the tests its squared error over a tensor is no larger than ggml's.
+//! scales are normal halves. `Q4_K` is a search; our result is compatible, and in the tests its
+//! squared error over a tensor is no larger than ggml's.
 
+mod bytes;
+mod dispatch;
 mod lanes;
 mod q4_0;
 mod q4_k;
@@ -54,7 +57,7 @@ pub fn quantize_into_at(
     let write: fn(Isa, &[f32], &mut [u8]) -> bool = match format {
         BlockFormat::Q8_0 => q8_0_quantize_at,
         BlockFormat::Q4_0 => q4_0_quantize_at,
-        BlockFormat::Q4_K => q4_k::quantize_at,
+        BlockFormat::Q4_K => dispatch::q4_k_quantize_at,
         BlockFormat::Q6_K => q6_k_quantize_at,
     };
     let leaf_bytes = LEAF / format.block_len() * format.block_bytes();
@@ -199,31 +202,4 @@ fn scales_are_finite(format: BlockFormat, block: &[u8]) -> bool {
     };
     let mut halves = block[scales].as_chunks::<2>().0.iter();
     halves.all(|&bytes| half::is_finite(u16::from_le_bytes(bytes)))
-}
-
-/// The values of each block that is written, and its bytes.
-#[inline(always)]
-fn written<'a, const LEN: usize, const BYTES: usize>(
-    values: &'a [f32],
-    bytes: &'a mut [u8],
-) -> impl Iterator<Item = (&'a [f32; LEN], &'a mut [u8; BYTES])> {
-    let (values, bytes) = (values.as_chunks().0, bytes.as_chunks_mut().0);
-    values.iter().zip(bytes)
-}
-
-/// The bytes of each block that is read, and its values.
-#[inline(always)]
-fn read<'a, const LEN: usize, const BYTES: usize>(
-    bytes: &'a [u8],
-    values: &'a mut [f32],
-) -> impl Iterator<Item = (&'a [u8; BYTES], &'a mut [f32; LEN])> {
-    let (bytes, values) = (bytes.as_chunks().0, values.as_chunks_mut().0);
-    bytes.iter().zip(values)
-}
-
-/// `1 / d`; 0 where that is not finite, and the scale zero in half precision.
-#[inline(always)]
-fn inverse(d: f32) -> f32 {
-    let inverse = 1.0 / d;
-    if inverse.is_finite() { inverse } else { 0.0 }
 }

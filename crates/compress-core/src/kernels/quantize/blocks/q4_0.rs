@@ -3,7 +3,7 @@
 //! # References
 //! ggml, `quantize_row_q4_0_ref`.
 
-use super::{inverse, read, written};
+use super::bytes::{inverse, read, written};
 use crate::kernels::half;
 use crate::kernels::quantize::steps::MAGIC;
 use crate::kernels::reduce::{min_max_keys, of_key};

@@ -22,14 +22,11 @@
 //! # References
 //! ggml, `quantize_row_q4_K_ref` and `make_qkx2_quants`.
 
+use super::bytes::read;
 use super::lanes::{LANES, Lanes};
-use super::read;
-use crate::isa::Isa;
 use crate::kernels::half;
-#[cfg(target_arch = "x86_64")]
-use crate::kernels::levels::Compiled;
 use crate::kernels::quantize::steps::MAGIC;
-use crate::kernels::reduce::absmax_bits;
+use crate::kernels::reduce::{INFINITE, absmax_bits};
 
 const LEN: usize = 256;
 const BYTES: usize = 144;
@@ -50,47 +47,13 @@ const REFITS: usize = 3;
 type Values<L> = [L; GROUP];
 
 /// Writes the blocks; whether all scales are finite.
-pub(super) fn quantize_at(isa: Isa, values: &[f32], bytes: &mut [u8]) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    match Compiled::of(isa) {
-        // SAFETY: `Compiled::of` returns only what this processor has.
-        Compiled::Avx512 => return unsafe { avx512(values, bytes) },
-        // SAFETY: as above.
-        Compiled::Avx2 => return unsafe { avx2(values, bytes) },
-        // SAFETY: as above.
-        Compiled::Fma => return unsafe { fma(values, bytes) },
-        Compiled::Plain => {}
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = isa;
-    quantize::<[f32; LANES]>(values, bytes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-fn avx512(values: &[f32], bytes: &mut [u8]) -> bool {
-    quantize::<super::lanes::avx512::Avx512>(values, bytes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2(values: &[f32], bytes: &mut [u8]) -> bool {
-    quantize::<super::lanes::avx2::Avx2>(values, bytes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
-fn fma(values: &[f32], bytes: &mut [u8]) -> bool {
-    quantize::<[f32; LANES]>(values, bytes)
-}
-
 #[inline(always)]
-fn quantize<L: Lanes>(values: &[f32], bytes: &mut [u8]) -> bool {
+pub(super) fn quantize<L: Lanes>(values: &[f32], bytes: &mut [u8]) -> bool {
     let mut fine = true;
     let blocks = bytes.chunks_mut(BLOCKS * BYTES);
     for (values, bytes) in values.chunks(BLOCKS * LEN).zip(blocks) {
         // Neither NaN nor an infinity need reach a scale.
-        fine &= absmax_bits(values) < 0x7f80_0000;
+        fine &= absmax_bits(values) < INFINITE;
         let x = transpose::<L>(values);
         let w = weights(&x);
         let (scales, minima) = search(&x, &w);

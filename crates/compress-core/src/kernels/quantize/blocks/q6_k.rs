@@ -11,7 +11,7 @@
 //! # References
 //! ggml, `quantize_row_q6_K_ref`, `make_qx_quants` and `dequantize_row_q6_K`.
 
-use super::{read, written};
+use super::bytes::{read, written};
 use crate::kernels::half;
 use crate::kernels::quantize::steps::MAGIC;
 

@@ -3,7 +3,7 @@
 //! # References
 //! ggml, `quantize_row_q8_0_ref`.
 
-use super::{inverse, read, written};
+use super::bytes::{inverse, read, written};
 use crate::kernels::half;
 
 const LEN: usize = 32;

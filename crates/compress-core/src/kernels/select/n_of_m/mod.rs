@@ -11,12 +11,11 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dispatch;
 
 use rayon::prelude::*;
 
 use crate::isa::Isa;
-#[cfg(target_arch = "x86_64")]
-use crate::kernels::levels::Compiled;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
@@ -165,30 +164,12 @@ fn clear(isa: Isa, values: &mut [f32], pattern: NOfM) {
 }
 
 fn mark_4(isa: Isa, values: &[f32], pattern: NOfM, keep: &mut [bool]) {
-    #[cfg(target_arch = "x86_64")]
-    let done = match Compiled::of(isa) {
-        // SAFETY: `Compiled::of` returns only what this processor has.
-        Compiled::Avx512 => unsafe { avx512::mark(values, pattern.n, keep) },
-        // SAFETY: as above.
-        Compiled::Avx2 => unsafe { avx2::mark(values, pattern.n, keep) },
-        Compiled::Fma | Compiled::Plain => 0,
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    let (done, _) = (0, isa);
+    let done = dispatch::mark(isa, values, pattern.n, keep);
     mark_lanes::<4>(&values[done..], pattern, &mut keep[done..]);
 }
 
 fn clear_4(isa: Isa, values: &mut [f32], pattern: NOfM) {
-    #[cfg(target_arch = "x86_64")]
-    let done = match Compiled::of(isa) {
-        // SAFETY: `Compiled::of` returns only what this processor has.
-        Compiled::Avx512 => unsafe { avx512::clear(values, pattern.n) },
-        // SAFETY: as above.
-        Compiled::Avx2 => unsafe { avx2::clear(values, pattern.n) },
-        Compiled::Fma | Compiled::Plain => 0,
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    let (done, _) = (0, isa);
+    let done = dispatch::clear(isa, values, pattern.n);
     clear_lanes::<4>(&mut values[done..], pattern);
 }
 

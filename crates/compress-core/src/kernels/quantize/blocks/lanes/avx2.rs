@@ -8,7 +8,7 @@ use super::{LANES, Lanes};
 #[derive(Clone, Copy)]
 pub(in super::super) struct Avx2(__m256, __m256);
 
-// SAFETY, of all blocks below: the type is named only in `q4_k::avx2`, which runs where the
+// SAFETY, of all blocks below: the type is named only in `dispatch::avx2`, which runs where the
 // processor has AVX2 and FMA, and into which all this is inlined; loads and stores are of the
 // halves of arrays.
 #[allow(

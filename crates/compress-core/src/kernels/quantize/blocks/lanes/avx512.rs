@@ -8,7 +8,7 @@ use super::{LANES, Lanes};
 #[derive(Clone, Copy)]
 pub(in super::super) struct Avx512(__m512);
 
-// SAFETY, of all blocks below: the type is named only in `q4_k::avx512`, which runs where the
+// SAFETY, of all blocks below: the type is named only in `dispatch::avx512`, which runs where the
 // processor has AVX-512 F, and into which all this is inlined; loads and stores are of arrays.
 #[allow(
     clippy::undocumented_unsafe_blocks,

@@ -1,0 +1,20 @@
+//! What multiplies each form at a level.
+
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
+use super::layout::{CodeRows, Form};
+use super::reference;
+use crate::isa::Isa;
+
+/// The product, at a level that the processor has; lengths have been checked.
+pub(super) fn multiply(isa: Isa, rows: &CodeRows, x: &[f32], relu: bool, y: &mut [f32]) {
+    match rows.form {
+        #[cfg(target_arch = "x86_64")]
+        Form::Scattered if isa >= Isa::Avx512 => {
+            // SAFETY: the processor has the level.
+            unsafe { avx512::scattered(rows, x, relu, y) }
+        }
+        Form::Scattered => reference::scattered_at(isa, rows, x, relu, y),
+        Form::Dense => reference::dense_at(isa, rows, x, relu, y),
+    }
+}
