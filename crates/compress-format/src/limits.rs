@@ -3,8 +3,8 @@
 /// No file of a chain may have more parameters than this, nor more features.
 pub const MOST_PARAMETERS: usize = 1 << 28;
 
-/// Values that any file may claim.
-pub(crate) const FREE_VALUES: usize = 1 << 18;
+/// Values that any file may claim: those of the largest model that one stream holds.
+pub(crate) const FREE_VALUES: usize = 1 << 19;
 
 /// Values that a file may claim more for each of its bytes. A tensor of zeros takes a few bits for
 /// many values. Of trained and pruned models the record has the most: 60 parameters a byte.

@@ -63,7 +63,7 @@ impl Artifact {
         })
     }
 
-    /// Reads the bytes of a file, as [`Artifact::from_bytes_with_limit`] with a limit of 2^18
+    /// Reads the bytes of a file, as [`Artifact::from_bytes_with_limit`] with a limit of 2^19
     /// parameters and 256 more for each byte ([`most_values`]). So no file can make a reader take
     /// memory out of proportion to its length. A large layer that is almost all zeros needs a limit
     /// of the caller's.

@@ -40,7 +40,7 @@ impl Container<File> {
 }
 
 impl<R: Read + Seek> Container<R> {
-    /// Opens a container whose tensors have at most 2^18 values together, and 256 more for each byte
+    /// Opens a container whose tensors have at most 2^19 values together, and 256 more for each byte
     /// of the file ([`most_values`]); a program as many features and parameters. So no file can make
     /// a reader take memory out of proportion to its length. For bytes in memory, see
     /// [`std::io::Cursor`].
