@@ -84,14 +84,14 @@ fn network(
             &[pair[1], pair[0]],
             weights.collect(),
             1.0,
-        ));
+        )?);
         let biases = (0..pair[1]).map(|_| code(1.0, 15.0));
         tensors.push(whole(
             format!("layers.{i}.bias"),
             &[pair[1]],
             biases.collect(),
             0.5,
-        ));
+        )?);
     }
     Ok(Artifact {
         architecture,
@@ -99,18 +99,16 @@ fn network(
     })
 }
 
-fn whole(name: String, shape: &[usize], codes: Vec<i32>, step: f32) -> Tensor {
-    Tensor::Quantized(QuantizedTensor {
-        name,
-        shape: shape.to_vec(),
-        grid: Grid::Linear {
-            bits: 5,
-            granularity: Granularity::Tensor,
-            scales: vec![step],
-            zero_points: Vec::new(),
-        },
-        codes,
-    })
+fn whole(name: String, shape: &[usize], codes: Vec<i32>, step: f32) -> Result<Tensor> {
+    let grid = Grid::Linear {
+        bits: 5,
+        granularity: Granularity::Tensor,
+        scales: vec![step],
+        zero_points: Vec::new(),
+    };
+    Ok(Tensor::Quantized(QuantizedTensor::new(
+        &name, shape, grid, codes,
+    )?))
 }
 
 fn measure(name: &str, artifact: Artifact) -> Result<()> {

@@ -86,17 +86,15 @@ impl Case {
                     0
                 }
             };
-            let weight = QuantizedTensor {
-                name: format!("layers.{i}.weight"),
-                grid: Grid::Linear {
-                    bits: self.bits,
-                    granularity: self.granularity,
-                    scales: vec![self.scale(); self.granularity.sets(&shape)],
-                    zero_points: vec![],
-                },
-                codes: (0..pair[0] * pair[1]).map(code).collect(),
-                shape,
+            let grid = Grid::Linear {
+                bits: self.bits,
+                granularity: self.granularity,
+                scales: vec![self.scale(); self.granularity.sets(&shape)],
+                zero_points: vec![],
             };
+            let name = format!("layers.{i}.weight");
+            let codes = (0..pair[0] * pair[1]).map(code);
+            let weight = QuantizedTensor::new(&name, &shape, grid, codes).expect("it is valid");
             let bias = Tensor::Float {
                 name: format!("layers.{i}.bias"),
                 shape: vec![pair[1]],

@@ -13,7 +13,7 @@ fn model(inputs: usize) -> Artifact {
     let weight = QuantizedTensor {
         name: "layers.0.weight".into(),
         shape: vec![2, inputs],
-        codes: vec![127; 2 * inputs],
+        codes: vec![127_i8; 2 * inputs].into(),
         grid: Grid::Linear {
             bits: 8,
             granularity: Granularity::Tensor,

@@ -58,14 +58,13 @@ fn main() -> Result<()> {
     );
     for (label, scheme) in &schemes {
         let codec = scheme.fit("w", &weights, &SHAPE)?;
-        let mut codes = vec![0; weights.len()];
         let mut out = weights.clone();
         let fit = least(3, || scheme.fit("w", &weights, &SHAPE).map(drop))?;
         let fake = least(200, || {
             out.copy_from_slice(&weights);
             codec.fake_quantize(&mut out, &SHAPE)
         })?;
-        let encode = least(200, || codec.encode_into(&weights, &SHAPE, &mut codes))?;
+        let encode = least(200, || codec.encode("w", &weights, &SHAPE).map(drop))?;
         println!("{label:42} {:10.2} {fake:10.0} {encode:10.0}", fit / 1e3);
     }
     Ok(())

@@ -1,21 +1,21 @@
-//! Quantizes `ndarray` arrays of any rank, for callers without a model.
+//! Quantizes `ndarray` arrays of any rank, without a network.
 
-use compress_core::Result;
-use compress_core::codec::QuantizedTensor;
-use ndarray::{ArrayD, ArrayView, Dimension, IxDyn};
+use compress_core::codec::Tensor;
+use compress_core::{Error, Result};
+use ndarray::{ArrayD, ArrayView, Dimension};
 
 use crate::schemes::Scheme;
 
-/// Fits `scheme` to an array of any rank and memory layout, whose first axis is the outputs, and
-/// encodes it. Errors call it `name`.
+/// Fits `scheme` to an array of any rank and memory layout and encodes it. The first axis is the
+/// outputs: all others make a row. Errors call the array `name`.
 ///
 /// # Errors
-/// Where a weight is NaN or infinite.
+/// Where a weight is NaN or infinite, or the scheme cannot take the shape.
 pub fn quantize_array<D: Dimension>(
     name: &str,
     weights: ArrayView<'_, f32, D>,
     scheme: &dyn Scheme,
-) -> Result<QuantizedTensor> {
+) -> Result<Tensor> {
     let weights = weights.as_standard_layout();
     let shape = weights.shape();
     // In standard layout, so it is a slice.
@@ -24,13 +24,11 @@ pub fn quantize_array<D: Dimension>(
     codec.encode(name, values, shape)
 }
 
-/// Decodes a quantized tensor into an array of its shape. For one of known rank, add
-/// `.into_dimensionality()`.
+/// Decodes a tensor into an array of its shape.
 ///
 /// # Errors
-/// Where its codes do not fit its grid.
-pub fn dequantize_array(tensor: &QuantizedTensor) -> Result<ArrayD<f32>> {
+/// Where the tensor's codes do not fit its grid or its shape.
+pub fn dequantize_array(tensor: &Tensor) -> Result<ArrayD<f32>> {
     tensor.validate()?;
-    ArrayD::from_shape_vec(IxDyn(&tensor.shape), tensor.dequantize()?)
-        .map_err(compress_core::Error::other)
+    ArrayD::from_shape_vec(tensor.shape(), tensor.values()?).map_err(Error::other)
 }

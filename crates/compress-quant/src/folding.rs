@@ -7,7 +7,7 @@
 //! divided by the product of the steps up to their layer.
 
 use compress_core::chain::{Activation, Architecture, LayerSpec};
-use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor, sqrt2_power};
+use compress_core::codec::{Codes, Granularity, Grid, QuantizedTensor, Tensor, sqrt2_power};
 use compress_core::{Error, Result};
 use ndarray::Array2;
 
@@ -78,6 +78,7 @@ fn take_step(weight: &mut Tensor) -> Result<f32> {
     let found = match weight {
         Tensor::Float { .. } => "none".into(),
         Tensor::Quantized(tensor) => format!("{:?}", tensor.grid),
+        Tensor::Blocks(tensor) => tensor.format.name().into(),
     };
     let expected = "a symmetric linear one with one scale: quantize with `LearnedStep`";
     Err(Error::invalid(format!("grid of {name}"), found, expected))
@@ -173,7 +174,7 @@ fn on_grid(name: &str, values: &[f32], step: f32) -> QuantizedTensor {
             scales: vec![step],
             zero_points: Vec::new(),
         },
-        codes,
+        codes: Codes::saturating((-1 << (bits - 1), (1 << (bits - 1)) - 1), codes),
     }
 }
 

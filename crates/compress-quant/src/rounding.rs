@@ -15,6 +15,21 @@ pub(crate) fn reject_nan(what: &str, values: &[f32]) -> Result<()> {
     })
 }
 
+/// Fails unless the values of a codebook ascend, without repetition.
+pub(crate) fn check_ascending(name: &str, values: &[f32]) -> Result<()> {
+    match values.windows(2).find(|pair| pair[0] >= pair[1]) {
+        None => Ok(()),
+        Some(pair) => {
+            let found = format!("{} before {}", pair[0], pair[1]);
+            Err(Error::invalid(
+                format!("codebook of {name}"),
+                found,
+                "ascending",
+            ))
+        }
+    }
+}
+
 /// Fails unless `count` values fill `shape`, every partial product of which can be counted.
 pub(crate) fn check_volume(what: &str, shape: &[usize], count: usize) -> Result<()> {
     let counted = shape

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernels::block_format::BlockFormat;
 
 fn linear(bits: u8, granularity: Granularity, scales: &[f32], zero_points: &[i32]) -> Grid {
     Grid::Linear {
@@ -11,6 +12,20 @@ fn linear(bits: u8, granularity: Granularity, scales: &[f32], zero_points: &[i32
         scales: scales.to_vec(),
         zero_points: zero_points.to_vec(),
     }
+}
+
+/// A codebook of three values with scales.
+fn scaled(granularity: Granularity, scales: &[f32]) -> Grid {
+    Grid::ScaledCodebook {
+        values: vec![-1.0, 0.0, 0.7],
+        granularity,
+        scales: scales.to_vec(),
+    }
+}
+
+/// Codes on the grid.
+fn on(grid: &Grid, codes: &[i32]) -> Codes {
+    Codes::new(grid.code_range(), codes.iter().copied()).unwrap()
 }
 
 fn symmetric(bits: u8) -> Grid {
@@ -51,7 +66,8 @@ fn widths_that_do_not_exist_are_refused_and_do_not_panic() {
             let grid = linear(bits, Granularity::Tensor, &[1.0], zero_points);
             assert!(grid.validate("w", &[1]).is_err());
             assert!(grid.bits() <= 16);
-            assert!(grid.dequantize_into(&[0], &[1], &mut [0.0]).is_err());
+            let code = Codes::from(vec![0_i8]);
+            assert!(grid.dequantize_into(&code, &[1], &mut [0.0]).is_err());
         }
         let grid = Grid::PowerOfTwo {
             bits,
@@ -63,7 +79,8 @@ fn widths_that_do_not_exist_are_refused_and_do_not_panic() {
     let empty = Grid::Codebook { values: vec![] };
     assert!(empty.validate("w", &[1]).is_err());
     assert_eq!((empty.code_range(), empty.bits()), ((0, -1), 0));
-    assert!(empty.dequantize_into(&[0], &[1], &mut [0.0]).is_err());
+    let code = Codes::from(vec![0_i8]);
+    assert!(empty.dequantize_into(&code, &[1], &mut [0.0]).is_err());
 }
 
 #[test]
@@ -116,7 +133,8 @@ fn fields_out_of_range_are_named() {
 fn values_of_linear_codes() {
     let dequantize = |grid: Grid, codes: &[i32]| {
         let mut out = vec![9.0; 6];
-        grid.dequantize_into(codes, &[2, 3], &mut out).unwrap();
+        grid.dequantize_into(&on(&grid, codes), &[2, 3], &mut out)
+            .unwrap();
         out
     };
     let codes = [1, -2, 3, 4, -5, 7];
@@ -144,13 +162,16 @@ fn values_of_codebooks_and_powers_of_two() {
     let book = Grid::Codebook {
         values: vec![-1.0, 0.0, 2.5],
     };
-    book.dequantize_into(&[2, 0, 1], &[3], &mut out).unwrap();
+    book.dequantize_into(&on(&book, &[2, 0, 1]), &[3], &mut out)
+        .unwrap();
     assert_eq!(out, [2.5, -1.0, 0.0]);
     let power = Grid::PowerOfTwo {
         bits: 4,
         max_exponent: -1,
     };
-    power.dequantize_into(&[1, -3, 0], &[3], &mut out).unwrap();
+    power
+        .dequantize_into(&on(&power, &[1, -3, 0]), &[3], &mut out)
+        .unwrap();
     assert_eq!(out, [0.5, -0.125, 0.0]);
     let extreme = |max_exponent, code| {
         let mut out = [0.0];
@@ -158,7 +179,8 @@ fn values_of_codebooks_and_powers_of_two() {
             bits: 8,
             max_exponent,
         };
-        grid.dequantize_into(&[code], &[1], &mut out).unwrap();
+        grid.dequantize_into(&on(&grid, &[code]), &[1], &mut out)
+            .unwrap();
         out[0]
     };
     assert_eq!(extreme(127, 1), 2.0f32.powi(127));
@@ -170,19 +192,24 @@ fn values_of_codebooks_and_powers_of_two() {
 fn codes_and_lengths_that_do_not_fit_are_refused() {
     let grid = symmetric(4);
     let mut out = [0.0; 2];
-    assert!(grid.dequantize_into(&[8, 0], &[2], &mut out).is_err());
-    assert!(grid.dequantize_into(&[-8, 0], &[2], &mut out).is_err());
-    assert!(grid.dequantize_into(&[0], &[2], &mut out).is_err());
-    assert!(grid.dequantize_into(&[0; 3], &[3], &mut out).is_err());
+    let mut refuses = |grid: &Grid, codes: &[i8], shape: &[usize]| {
+        let codes = Codes::from(codes.to_vec());
+        grid.dequantize_into(&codes, shape, &mut out).is_err()
+    };
+    assert!(refuses(&grid, &[8, 0], &[2]));
+    assert!(refuses(&grid, &[-8, 0], &[2]));
+    assert!(refuses(&grid, &[0], &[2]));
+    assert!(refuses(&grid, &[0; 3], &[3]));
+    assert!(!refuses(&grid, &[0; 2], &[2]));
     let few = linear(4, Granularity::Channel, &[1.0], &[]);
-    assert!(few.dequantize_into(&[0, 0], &[2, 1], &mut out).is_err());
+    assert!(refuses(&few, &[0, 0], &[2, 1]));
     let wide = linear(4, Granularity::Tensor, &[1.0], &[i32::MIN]);
-    assert!(wide.dequantize_into(&[1, 1], &[2], &mut out).is_err());
-    let tensor = |shape: &[usize], codes: &[i32]| QuantizedTensor {
+    assert!(refuses(&wide, &[1, 1], &[2]));
+    let tensor = |shape: &[usize], codes: &[i8]| QuantizedTensor {
         name: "w".into(),
         shape: shape.to_vec(),
         grid: symmetric(4),
-        codes: codes.to_vec(),
+        codes: codes.to_vec().into(),
     };
     assert_eq!(tensor(&[2], &[-7, 7]).dequantize().unwrap(), [-7.0, 7.0]);
     assert!(tensor(&[2], &[-7, 7]).validate().is_ok());
@@ -198,13 +225,16 @@ fn codes_and_lengths_that_do_not_fit_are_refused() {
 fn sizes_count_scales_zero_points_and_books() {
     struct Frozen(Grid);
     impl WeightCodec for Frozen {
-        fn grid(&self) -> &Grid {
-            &self.0
+        fn grid(&self) -> Option<&Grid> {
+            Some(&self.0)
         }
-        fn encode_into(&self, weights: &[f32], _: &[usize], codes: &mut [i32]) -> Result<()> {
+        fn size_bits(&self, count: usize) -> u64 {
+            self.0.size_bits(count)
+        }
+        fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Tensor> {
             let nearest = weights.iter().map(|w| w.round_ties_even() as i32);
-            codes.iter_mut().zip(nearest).for_each(|(c, n)| *c = n);
-            Ok(())
+            let tensor = QuantizedTensor::new(name, shape, self.0.clone(), nearest)?;
+            Ok(Tensor::Quantized(tensor))
         }
     }
     let affine = linear(4, Granularity::Channel, &[1.0, 1.0], &[3, 0]);
@@ -213,9 +243,9 @@ fn sizes_count_scales_zero_points_and_books() {
     assert_eq!(codec.size_bits(10), 32 + 40);
     let mut weights = [0.4, -2.5, 6.6];
     let encoded = codec.encode("w", &weights, &[3]).unwrap();
-    assert_eq!(encoded.codes, [0, -2, 7]);
+    assert_eq!(*encoded.codes().unwrap(), [0, -2, 7]);
     codec.fake_quantize(&mut weights, &[3]).unwrap();
-    assert_eq!(weights[..], encoded.dequantize().unwrap());
+    assert_eq!(weights[..], encoded.values().unwrap());
     let book = Grid::Codebook {
         values: vec![0.0; 7],
     };
@@ -264,7 +294,7 @@ fn what_cannot_be_dequantized_names_the_tensor() {
         name: "layers.0.weight".into(),
         shape: vec![3],
         grid: symmetric(4),
-        codes: vec![0, 7, -7],
+        codes: vec![0_i8, 7, -7].into(),
     };
     good.dequantize().unwrap();
     let broken = |edit: fn(&mut QuantizedTensor)| {
@@ -279,8 +309,8 @@ fn what_cannot_be_dequantized_names_the_tensor() {
         checked
     };
     for message in [
-        broken(|t| t.codes[1] = 8),
-        broken(|t| t.codes.truncate(2)),
+        broken(|t| t.codes.set(1, 8).unwrap()),
+        broken(|t| t.codes = vec![0_i8, 7].into()),
         broken(|t| t.grid = symmetric(17)),
     ] {
         assert!(message.contains("of layers.0.weight"), "{message}");
@@ -299,4 +329,235 @@ fn equal_values_of_a_codebook_are_allowed_and_descending_ones_are_not() {
         error.contains("codebook of w is 0.5 before 0.25"),
         "{error}"
     );
+}
+
+#[test]
+fn values_of_scaled_codebooks() {
+    let grid = scaled(Granularity::Group(2), &[1.0, 2.0, 3.0, 4.0]);
+    assert_eq!((grid.code_range(), grid.bits()), ((0, 2), 2));
+    assert_eq!(grid.size_bits(6), 32 * 7 + 12);
+    let codes = on(&grid, &[0, 2, 0, 1, 2, 0]);
+    let mut out = [9.0; 6];
+    grid.dequantize_into(&codes, &[2, 3], &mut out).unwrap();
+    assert_eq!(out, [-1.0, 0.7, -2.0, 0.0, 3.0 * 0.7, -4.0]);
+    let refused = |granularity, scales: &[f32]| {
+        let grid = scaled(granularity, scales);
+        grid.validate("w", &[2, 3]).unwrap_err().to_string()
+    };
+    assert!(refused(Granularity::Tensor, &[1.0; 2]).contains("scales of w"));
+    assert!(refused(Granularity::Channel, &[1.0, 0.0]).contains("scale of w"));
+    let wide = Grid::ScaledCodebook {
+        values: vec![-2.0, 0.0],
+        granularity: Granularity::Tensor,
+        scales: vec![2e38],
+    };
+    assert!(wide.validate("w", &[1]).is_err());
+}
+
+#[test]
+fn blocks_are_checked_before_anything_else() {
+    let refused = |shape: &[usize], values: usize| {
+        let values = vec![f32::NAN; values];
+        let tensor = BlockTensor::quantize(BlockFormat::Q4_K, "layers.0.weight", &values, shape);
+        tensor.unwrap_err().to_string()
+    };
+    for shape in [&[2, 100][..], &[100], &[2, 10, 10], &[]] {
+        let said = refused(shape, 3);
+        let row = shape
+            .iter()
+            .skip(usize::from(shape.len() > 1))
+            .product::<usize>();
+        let expected = format!("a row of layers.0.weight is {row}, but must be a multiple of 256");
+        assert!(said.contains(&expected), "{said}");
+        assert!(said.contains("q4_k"), "{said}");
+    }
+    assert!(refused(&[2, 256], 100).contains("expected shape"));
+    assert!(refused(&[2, 256], 512).contains("not finite"));
+}
+
+#[test]
+fn blocks_are_validated_and_come_back() {
+    let values: Vec<f32> = (0..512).map(|i| (i % 37) as f32 * 0.1 - 1.5).collect();
+    for format in BlockFormat::ALL {
+        let tensor = BlockTensor::quantize(format, "w", &values, &[2, 4, 64]).unwrap();
+        tensor.validate().unwrap();
+        let found = tensor.dequantize().unwrap();
+        let worst = values
+            .iter()
+            .zip(&found)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 0.25, "{format:?} {worst}");
+        let whole = Tensor::Blocks(tensor.clone());
+        assert_eq!(
+            (whole.name(), whole.shape(), whole.codes()),
+            ("w", &[2, 4, 64][..], None)
+        );
+        assert_eq!(whole.values().unwrap(), found);
+        assert_eq!(back(&whole), [whole.clone(), whole]);
+        let broken = |edit: &dyn Fn(&mut BlockTensor)| {
+            let mut tensor = tensor.clone();
+            edit(&mut tensor);
+            assert!(tensor.validate().is_err() && tensor.dequantize().is_err());
+            let json = serde_json::to_string(&tensor).unwrap();
+            assert!(serde_json::from_str::<BlockTensor>(&json).is_err());
+        };
+        broken(&|t| t.shape = vec![8, 65]);
+        broken(&|t| t.shape = vec![1, 256]);
+        broken(&|t| t.shape = vec![usize::MAX, 256]);
+        broken(&|t| t.bytes.truncate(t.bytes.len() - 1));
+        let scale = if format == BlockFormat::Q6_K { 208 } else { 0 };
+        broken(&|t| t.bytes[scale..scale + 2].copy_from_slice(&[0, 0x7c]));
+        broken(&|t| t.bytes[scale..scale + 2].copy_from_slice(&[1, 0xfc]));
+    }
+}
+
+#[test]
+fn codes_take_the_narrowest_type() {
+    for (range, bytes) in [
+        ((-1, 1), 1),
+        ((-127, 127), 1),
+        ((-128, 127), 1),
+        ((-128, 128), 2),
+        ((-129, 0), 2),
+        ((-32_767, 32_767), 2),
+        ((0, 0), 1),
+        ((0, -1), 1),
+        ((0, 255), 1),
+        ((0, 256), 2),
+        ((0, 65_535), 2),
+    ] {
+        let codes = Codes::zeros(range, 3);
+        assert_eq!(codes.as_slice().bytes(), 3 * bytes, "{range:?}");
+        assert_eq!(codes, [0; 3]);
+    }
+    let ends = |range: (i32, i32)| Codes::new(range, [range.0, range.1]).unwrap().to_vec();
+    for range in [(-127, 127), (0, 255), (-32_768, 32_767), (0, 65_535)] {
+        assert_eq!(ends(range), [range.0, range.1]);
+    }
+    assert!(Codes::new((-7, 7), [0, 8]).is_err());
+    assert!(Codes::new((0, 7), [-1]).is_err());
+    for range in [
+        (-32_769, 0),
+        (-1, 32_768),
+        (0, 65_536),
+        (i32::MIN, i32::MAX),
+    ] {
+        assert!(Codes::new(range, []).is_err(), "{range:?}");
+        assert_eq!(Codes::zeros(range, 1), [0]);
+    }
+    assert_eq!(Codes::saturating((-7, 7), [-500, 3, 500]), [-128, 3, 127]);
+}
+
+#[test]
+fn single_codes_are_read_and_changed() {
+    let mut codes = Codes::from(vec![1_u8, 2, 3]);
+    assert_eq!(
+        (codes.len(), codes.get(1), codes.get(3)),
+        (3, Some(2), None)
+    );
+    codes.set(1, 255).unwrap();
+    assert!(codes.set(1, 256).is_err() && codes.set(1, -1).is_err() && codes.set(3, 0).is_err());
+    assert_eq!(codes, Codes::from(vec![1_i16, 255, 3]));
+    assert_ne!(codes, Codes::from(vec![1_i16, 255]));
+    assert_ne!(codes, [1, 255, 4]);
+    assert_eq!(codes.iter().len(), 3);
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), codes.to_vec());
+}
+
+/// What came back after a journey as JSON and one as bytes.
+fn back<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> [T; 2] {
+    let json = serde_json::to_string(value).unwrap();
+    let bytes = crate::structured::to_bytes(value).unwrap();
+    [
+        serde_json::from_str(&json).unwrap(),
+        crate::structured::from_all_bytes(&bytes).unwrap(),
+    ]
+}
+
+#[test]
+fn tensors_come_back_from_json_and_from_bytes() {
+    let grids = [
+        (
+            linear(4, Granularity::Channel, &[0.1, 1e-30], &[]),
+            [-7, 7, 0, 1],
+        ),
+        (
+            linear(12, Granularity::Tensor, &[0.3], &[]),
+            [-2047, 2047, 0, 1],
+        ),
+        (
+            linear(16, Granularity::Group(1), &[0.7; 4], &[1, 0, 65_535, 7]),
+            [0, 65_535, 0, 1],
+        ),
+        (
+            Grid::Codebook {
+                values: vec![-0.25, 0.5],
+            },
+            [0, 1, 1, 0],
+        ),
+        (
+            scaled(Granularity::Group(1), &[0.1, 2.0, 3e-3, 1.0]),
+            [0, 2, 1, 0],
+        ),
+        (
+            Grid::PowerOfTwo {
+                bits: 8,
+                max_exponent: -128,
+            },
+            [-127, 127, 0, 1],
+        ),
+    ];
+    for (grid, codes) in grids {
+        let tensor = QuantizedTensor::new("größe", &[2, 2], grid.clone(), codes).unwrap();
+        assert_eq!(back(&tensor), [tensor.clone(), tensor.clone()]);
+        assert_eq!(back(&grid), [grid.clone(), grid]);
+        assert_eq!(
+            back(&tensor.codes),
+            [tensor.codes.clone(), tensor.codes.clone()]
+        );
+        let tensor = Tensor::Quantized(tensor);
+        assert_eq!(back(&tensor), [tensor.clone(), tensor]);
+    }
+    let tensor = Tensor::Float {
+        name: "w".into(),
+        shape: vec![3, 1],
+        values: vec![0.1, f32::MAX, -f32::from_bits(1)],
+    };
+    assert_eq!(back(&tensor), [tensor.clone(), tensor]);
+}
+
+#[test]
+fn what_does_not_fit_is_not_deserialized() {
+    let tensor = QuantizedTensor::new("w", &[2], symmetric(4), [7, -7]).unwrap();
+    let json = serde_json::to_string(&tensor).unwrap();
+    let read = |from: &str, to: &str| {
+        let changed = json.replace(from, to);
+        assert_ne!(changed, json, "{from}");
+        serde_json::from_str::<QuantizedTensor>(&changed)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(read("[7,-7]", "[8,-7]").contains("a code of w"));
+    assert!(read("[7,-7]", "[7]").contains("codes of w"));
+    assert!(read("\"shape\":[2]", "\"shape\":[18446744073709551615,3]").contains("codes of w"));
+    assert!(read("\"bits\":4", "\"bits\":17").contains("bits of a tensor"));
+    assert!(read("[1.0]", "[-1.0]").contains("scale of a tensor"));
+    assert!(read("[1.0]", "[1.0,1.0]").contains("scales of w"));
+    let float = r#"{"Float":{"name":"w","shape":[2],"values":[1.0]}}"#;
+    assert!(serde_json::from_str::<Tensor>(float).is_err());
+    // Every truncation and every changed byte of the binary form: an error or a whole tensor.
+    let bytes = crate::structured::to_bytes(&tensor).unwrap();
+    for length in 0..bytes.len() {
+        assert!(crate::structured::from_all_bytes::<QuantizedTensor>(&bytes[..length]).is_err());
+    }
+    for at in 0..bytes.len() {
+        for value in 0..=255 {
+            let mut changed = bytes.clone();
+            changed[at] = value;
+            if let Ok(read) = crate::structured::from_all_bytes::<QuantizedTensor>(&changed) {
+                read.validate().unwrap();
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@
 //! ggml's quantization formats, as its `ggml-common.h` declares them.
 
 /// A block format of ggml.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[allow(non_camel_case_types, reason = "these are the formats' own names")]
 pub enum BlockFormat {
     /// 8 bits, a scale for each 32 weights: 8.5 bits a weight.

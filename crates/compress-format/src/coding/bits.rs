@@ -90,6 +90,14 @@ impl<'a> BitReader<'a> {
         Err(self.error(format!("a number in unary is larger than {most}")))
     }
 
+    /// Fails where fewer than `count` numbers of `width` bits are left. Errors call them `what`.
+    pub(crate) fn check(&self, count: usize, width: u32, what: &str) -> Result<()> {
+        match count.saturating_mul(width as usize) > self.bits_left() {
+            true => Err(self.error(format!("{count} {what} are cut off"))),
+            false => Ok(()),
+        }
+    }
+
     /// How many bits have not been read.
     pub fn bits_left(&self) -> usize {
         self.bytes.len().saturating_mul(8) - self.position

@@ -17,6 +17,7 @@ mod logistic;
 pub mod matrix;
 pub mod meter;
 pub(crate) mod numbers;
+mod part;
 pub(crate) mod predictor;
 pub mod range_coder;
 pub mod reader;

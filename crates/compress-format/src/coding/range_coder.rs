@@ -9,7 +9,7 @@
 //! (1979), in the binary form, with carries, that LZMA made common.
 
 use super::logistic::{UNIT, log2};
-use super::meter::Part;
+use super::part::Part;
 
 #[cfg(test)]
 mod tests;

@@ -100,9 +100,7 @@ impl<'a> Reader<'a> {
         number: impl Fn(u32) -> T,
     ) -> Result<Vec<T>> {
         self.bits(|bits| {
-            if count.saturating_mul(width as usize) > bits.bits_left() {
-                return Err(bits.error(format!("{count} {what} are cut off")));
-            }
+            bits.check(count, width, what)?;
             (0..count).map(|_| Ok(number(bits.take(width)?))).collect()
         })
     }

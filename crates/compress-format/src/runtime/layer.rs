@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::Arithmetic;
+use super::arithmetic::Arithmetic;
 use super::weight::{LayerKernel, Weight};
 use compress_core::codec::Tensor;
 use compress_core::isa::Isa;
@@ -92,16 +92,14 @@ impl Layer {
             }
             Weight::PackedI4(weight, activations) => {
                 let (bias, room) = (Some(bias), &mut scratch.groups);
-                gemm_i4::gemm_on(
-                    isa,
-                    threads,
-                    x,
-                    weight,
-                    bias,
-                    *activations,
-                    room,
-                    y.view_mut(),
-                )?;
+                let (y, with) = (y.view_mut(), *activations);
+                gemm_i4::gemm_on(isa, threads, x, weight, bias, with, room, y)?;
+                false
+            }
+            Weight::PackedBlocks(weight) => {
+                let (bias, room) = (Some(bias), &mut scratch.groups);
+                let (y, with) = (y.view_mut(), gemm_i4::Activations::I8);
+                gemm_i4::gemm_on(isa, threads, x, weight, bias, with, room, y)?;
                 false
             }
         };

@@ -165,7 +165,7 @@ mod tests {
     use crate::Pooling;
     use crate::runtime::Runtime;
     use compress_core::chain::Front;
-    use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor};
+    use compress_core::codec::{Codes, Granularity, Grid, QuantizedTensor, Tensor};
     use compress_core::rng;
 
     /// Whole numbers, one of `one_of` not zero.
@@ -174,17 +174,14 @@ mod tests {
             true => 7 - (i % 16) as i32,
             false => 0,
         };
-        Tensor::Quantized(QuantizedTensor {
-            name,
-            codes: (0..shape.iter().product()).map(code).collect(),
-            shape,
-            grid: Grid::Linear {
-                bits: 5,
-                granularity: Granularity::Tensor,
-                scales: vec![1.0],
-                zero_points: vec![],
-            },
-        })
+        let grid = Grid::Linear {
+            bits: 5,
+            granularity: Granularity::Tensor,
+            scales: vec![1.0],
+            zero_points: vec![],
+        };
+        let codes = (0..shape.iter().product()).map(code);
+        Tensor::Quantized(QuantizedTensor::new(&name, &shape, grid, codes).unwrap())
     }
 
     /// Scattered, dense, and scattered weights again at the end.
@@ -279,9 +276,9 @@ mod tests {
                     if let (Tensor::Quantized(weight), Tensor::Quantized(bias)) =
                         (&mut weight, &mut bias)
                     {
-                        weight.codes.fill(0);
-                        weight.codes[0] = if i == 0 { 16 } else { 64 };
-                        bias.codes.fill(0);
+                        weight.codes = Codes::from(vec![0_i8; layer.inputs]);
+                        weight.codes.set(0, if i == 0 { 16 } else { 64 }).unwrap();
+                        bias.codes = Codes::from(vec![0_i8]);
                         if let Grid::Linear { bits, .. } = &mut weight.grid {
                             *bits = 8;
                         }

@@ -4,8 +4,8 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::layer::Scratch;
+use super::model::Runtime;
 use super::one_row::{Buffers, OneRow};
-use super::{Runtime, largest};
 use compress_core::isa::Isa;
 use compress_core::kernels::Threads;
 use compress_core::kernels::columns::select_at;
@@ -360,4 +360,15 @@ fn view(buffer: &[f32], shape: (usize, usize)) -> Result<ArrayView2<'_, f32>> {
 
 fn view_mut(buffer: &mut [f32], shape: (usize, usize)) -> Result<ArrayViewMut2<'_, f32>> {
     ArrayViewMut2::from_shape(shape, &mut buffer[..shape.0 * shape.1]).map_err(Error::other)
+}
+
+/// The position of the first of the largest values.
+fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> u32 {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (i, &value) in (0..).zip(values) {
+        if value > best.1 {
+            best = (i, value);
+        }
+    }
+    best.0
 }

@@ -4,11 +4,15 @@ use ndarray::{Array2, Axis, array};
 
 use super::*;
 use crate::Pooling;
-use compress_core::chain::{Activation, Front};
-use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor};
+use crate::artifact::Artifact;
+use compress_core::Error;
+use compress_core::chain::{Activation, Architecture, Front};
+use compress_core::codec::{Codes, Granularity, Grid, QuantizedTensor, Tensor};
 use compress_core::kernels::gemm_f32::{Init, gemm};
 use compress_core::ops::scalar;
 use compress_core::rng;
+
+mod packed;
 
 const ACTIVATIONS: [Activation; 4] = [
     Activation::Identity,
@@ -43,17 +47,12 @@ fn artifact(hidden: Activation, last: Activation) -> Artifact {
         scales: (0..7).map(|i| 0.05 + 0.01 * i as f32).collect(),
         zero_points: (0..7).map(|i| i + 4).collect(),
     };
-    let codes = (0..42).map(|i| i * 7 % 16).collect();
+    let codes = (0..42).map(|i| i * 7 % 16);
     let weight = random("runtime.weight", 3, 7);
     Artifact {
         architecture,
         tensors: vec![
-            Tensor::Quantized(QuantizedTensor {
-                name: "layers.0.weight".into(),
-                shape: vec![7, 6],
-                grid,
-                codes,
-            }),
+            on_grid("layers.0.weight", &[7, 6], grid, codes),
             float(
                 "layers.0.bias",
                 &[7],
@@ -63,6 +62,15 @@ fn artifact(hidden: Activation, last: Activation) -> Artifact {
             float("layers.1.bias", &[3], &[0.25, -0.5, 1.0]),
         ],
     }
+}
+
+fn on_grid(
+    name: &str,
+    shape: &[usize],
+    grid: Grid,
+    codes: impl IntoIterator<Item = i32>,
+) -> Tensor {
+    Tensor::Quantized(QuantizedTensor::new(name, shape, grid, codes).unwrap())
 }
 
 fn apply(activation: Activation, x: f32) -> f32 {
@@ -217,7 +225,7 @@ fn integers(artifact: &Artifact, inputs: &Array2<f32>) -> Array2<f32> {
             let mut rows = compress_core::kernels::gemm_i8::QuantizedRows::new();
             rows.quantize(state.view()).unwrap();
             for ((i, j), y) in out.indexed_iter_mut() {
-                let codes = &tensor.codes[j * spec.inputs..][..spec.inputs];
+                let codes = &tensor.codes.to_vec()[j * spec.inputs..][..spec.inputs];
                 let sum: i32 = rows
                     .row(i)
                     .iter()
@@ -257,19 +265,21 @@ fn codes_that_do_not_fit_into_8_bits_run_in_f32() {
     let Tensor::Quantized(tensor) = &mut wide.tensors[0] else {
         panic!("a quantized tensor");
     };
-    tensor.grid = Grid::Linear {
+    let grid = Grid::Linear {
         bits: 9,
         granularity: Granularity::Tensor,
         scales: vec![0.01],
         zero_points: vec![],
     };
-    tensor.codes[5] = 128;
+    tensor.codes = Codes::new(grid.code_range(), &tensor.codes).unwrap();
+    tensor.codes.set(5, 128).unwrap();
+    tensor.grid = grid;
     let model = Runtime::with(wide.clone(), Arithmetic::Integer).unwrap();
     assert!(model.kernels().all(|k| k == LayerKernel::DenseF32));
     let Tensor::Quantized(tensor) = &mut wide.tensors[0] else {
         panic!("a quantized tensor");
     };
-    tensor.codes[5] = 127;
+    tensor.codes.set(5, 127).unwrap();
     let model = Runtime::with(wide, Arithmetic::Integer).unwrap();
     assert_eq!(model.kernels().next(), Some(LayerKernel::DenseI8));
 }
@@ -327,12 +337,7 @@ fn one_layer(n: usize, k: usize, grid: Grid, codes: Vec<i32>) -> Artifact {
     Artifact {
         architecture: Architecture::mlp(&[k, n], Activation::Relu).unwrap(),
         tensors: vec![
-            Tensor::Quantized(QuantizedTensor {
-                name: "layers.0.weight".into(),
-                shape: vec![n, k],
-                grid,
-                codes,
-            }),
+            on_grid("layers.0.weight", &[n, k], grid, codes),
             float("layers.0.bias", &[n], &bias),
         ],
     }
@@ -493,17 +498,18 @@ fn four_bits_stay_packed() {
 /// Two layers of 2 neurons on integers, the second of which takes what the first gives.
 fn two_of_integers(scale: f32) -> Runtime {
     let weight = |i: usize| {
-        Tensor::Quantized(QuantizedTensor {
-            name: format!("layers.{i}.weight"),
-            shape: vec![2, 2],
-            grid: Grid::Linear {
-                bits: 8,
-                granularity: Granularity::Tensor,
-                scales: vec![scale],
-                zero_points: vec![],
-            },
-            codes: vec![100, -3, 7, 50],
-        })
+        let grid = Grid::Linear {
+            bits: 8,
+            granularity: Granularity::Tensor,
+            scales: vec![scale],
+            zero_points: vec![],
+        };
+        on_grid(
+            &format!("layers.{i}.weight"),
+            &[2, 2],
+            grid,
+            [100, -3, 7, 50],
+        )
     };
     let bias = |i: usize| float(&format!("layers.{i}.bias"), &[2], &[0.5, -0.5]);
     let artifact = Artifact {

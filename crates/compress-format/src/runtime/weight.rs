@@ -2,12 +2,12 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::Arithmetic;
+use super::arithmetic::Arithmetic;
 use compress_core::codec::Tensor;
 use compress_core::codec::{Granularity, Grid, QuantizedTensor};
 use compress_core::kernels::code_rows::Form;
 use compress_core::kernels::gemm_f32::PackedB;
-use compress_core::kernels::gemm_i4::{Activations, PackedI4};
+use compress_core::kernels::gemm_i4::{Activations, PackedBlocks, PackedI4};
 use compress_core::kernels::gemm_i8::{INTEGER_GAIN, MOST_INPUTS, PackedI8};
 use compress_core::kernels::spmm::{Layout, Sparse, Values, prefers_sparse};
 use compress_core::{Error, Result};
@@ -40,6 +40,8 @@ pub enum LayerKernel {
     /// All weights in 4 bits, packed. Activations are in 8 bits, or in f32 where the codes are
     /// those of a codebook.
     PackedI4,
+    /// The file's ggml blocks, activations in 8 bits.
+    PackedBlocks,
 }
 
 impl std::fmt::Display for LayerKernel {
@@ -50,6 +52,7 @@ impl std::fmt::Display for LayerKernel {
             LayerKernel::SparseI8 => "sparse int8",
             LayerKernel::DenseI8 => "dense int8",
             LayerKernel::PackedI4 => "packed int4",
+            LayerKernel::PackedBlocks => "packed blocks",
         })
     }
 }
@@ -66,6 +69,7 @@ pub(super) enum Weight {
         scales: Vec<f32>,
     },
     PackedI4(PackedI4, Activations),
+    PackedBlocks(PackedBlocks),
 }
 
 impl Weight {
@@ -83,11 +87,19 @@ impl Weight {
         Error::check_finite(tensor.name(), &values)?;
         let kept = values.iter().filter(|w| **w != 0.0).count();
         let sparse = |kept| prefers_sparse(n, k, kept, 1);
-        if let (Arithmetic::Integer, Tensor::Quantized(tensor)) = (arithmetic, tensor)
-            && !sparse(kept.saturating_mul(INTEGER_GAIN))
-            && let Some(weight) = of_codes(tensor, (n, k))?
-        {
-            return Ok(weight);
+        if arithmetic == Arithmetic::Integer && !sparse(kept.saturating_mul(INTEGER_GAIN)) {
+            match tensor {
+                Tensor::Quantized(tensor) => {
+                    if let Some(weight) = of_codes(tensor, (n, k))? {
+                        return Ok(weight);
+                    }
+                }
+                Tensor::Blocks(tensor) if !values.is_empty() => {
+                    let weight = PackedBlocks::pack(tensor.format, &tensor.bytes, n, k)?;
+                    return Ok(Weight::PackedBlocks(weight));
+                }
+                _ => {}
+            }
         }
         if let Some(weight) = whole(tensor, (n, k), kept)? {
             return Ok(weight);
@@ -109,6 +121,7 @@ impl Weight {
             Weight::DenseI8 { codes, .. } => all(codes.dim()) / INTEGER_GAIN,
             Weight::PackedI4(weight, Activations::I8) => all(weight.dim()) / INTEGER_GAIN,
             Weight::PackedI4(weight, Activations::F32) => all(weight.dim()),
+            Weight::PackedBlocks(weight) => all(weight.dim()) / INTEGER_GAIN,
         }
     }
 
@@ -119,6 +132,7 @@ impl Weight {
             Weight::SparseI8(_) => LayerKernel::SparseI8,
             Weight::DenseI8 { .. } => LayerKernel::DenseI8,
             Weight::PackedI4(..) => LayerKernel::PackedI4,
+            Weight::PackedBlocks(_) => LayerKernel::PackedBlocks,
         }
     }
 }
@@ -156,7 +170,7 @@ pub(super) fn whole_codes(tensor: &Tensor) -> Option<Vec<i8>> {
         return None;
     };
     let whole = scales.iter().all(|&s| s == 1.0) && zero_points.iter().all(|&z| z == 0);
-    let codes = codes.iter().map(|&code| i8::try_from(code).ok());
+    let codes = codes.iter().map(|code| i8::try_from(code).ok());
     whole.then(|| codes.collect()).flatten()
 }
 
@@ -189,19 +203,45 @@ fn of_codes(tensor: &QuantizedTensor, (n, k): (usize, usize)) -> Result<Option<W
             }
             dense(tensor, each(scales), &zeros, (n, k))
         }
-        Grid::Codebook { values } if values.len() <= 16 && n.saturating_mul(4 * k) > CACHED => {
-            let mut codebook = [0.0; 16];
-            codebook[..values.len()].copy_from_slice(values);
-            let codes = narrow(tensor, |code, _| u8::try_from(code).ok(), k);
-            let Some(codes) = codes else {
-                return Ok(None);
-            };
+        Grid::Codebook { values } if n.saturating_mul(4 * k) > CACHED => {
             let group = k.next_multiple_of(GROUP);
-            let weight = PackedI4::codebook(&codes, &vec![1.0; n], &codebook, n, k, group)?;
-            Ok(Some(Weight::PackedI4(weight, Activations::F32)))
+            codebook(tensor, values, &vec![1.0; n], (n, k), group)
+        }
+        Grid::ScaledCodebook {
+            values,
+            granularity: Granularity::Group(group),
+            scales,
+        } if (*group as usize).is_multiple_of(GROUP) => {
+            codebook(tensor, values, scales, (n, k), *group as usize)
+        }
+        Grid::ScaledCodebook {
+            values,
+            granularity: Granularity::Tensor | Granularity::Channel,
+            scales,
+        } => {
+            let group = k.next_multiple_of(GROUP);
+            codebook(tensor, values, &spread(scales, n), (n, k), group)
         }
         _ => Ok(None),
     }
+}
+
+/// Codes of a codebook, with scales for each group of a row; none where it has over 16 values.
+fn codebook(
+    tensor: &QuantizedTensor,
+    values: &[f32],
+    scales: &[f32],
+    (n, k): (usize, usize),
+    group: usize,
+) -> Result<Option<Weight>> {
+    let codes = narrow(tensor, |code, _| u8::try_from(code).ok(), k);
+    let (Some(codes), 0..=16) = (codes, values.len()) else {
+        return Ok(None);
+    };
+    let mut book = [0.0; 16];
+    book[..values.len()].copy_from_slice(values);
+    let weight = PackedI4::codebook(&codes, scales, &book, n, k, group)?;
+    Ok(Some(Weight::PackedI4(weight, Activations::F32)))
 }
 
 /// Codes of at most 4 bits, with scales for each group of a row.
@@ -257,7 +297,7 @@ fn narrow<T>(
     k: usize,
 ) -> Option<Vec<T>> {
     let codes = tensor.codes.iter().enumerate();
-    codes.map(|(i, &c)| code(c, i / k)).collect()
+    codes.map(|(i, c)| code(c, i / k)).collect()
 }
 
 /// One value for each of `n` rows: the given ones, or the only one repeated.

@@ -235,12 +235,8 @@ fn tensors_are_dequantized() {
         zero_points: Vec::new(),
     };
     let codes: Vec<i32> = (0..15).map(|i| i - 7).collect();
-    tensors[0] = Tensor::Quantized(QuantizedTensor {
-        name: "layers.0.weight".into(),
-        shape: vec![5, 3],
-        grid,
-        codes: codes.clone(),
-    });
+    let tensor = QuantizedTensor::new("layers.0.weight", &[5, 3], grid, codes.clone()).unwrap();
+    tensors[0] = Tensor::Quantized(tensor);
     let read = Mlp::from_tensors(network.architecture(), &tensors).unwrap();
     let expected: Vec<f32> = codes.iter().map(|&c| 0.25 * c as f32).collect();
     assert_eq!(read.parameters()[0].values(), expected);

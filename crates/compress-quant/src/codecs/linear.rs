@@ -1,9 +1,10 @@
 //! The codec of [`Grid::Linear`]: `code = saturate(round(weight / scale) + zero_point)`.
 
-use compress_core::codec::{Granularity, Grid, WeightCodec};
-use compress_core::kernels::quantize::{CodesMut, Sets, Steps, encode_into};
+use compress_core::codec::{Codes, Granularity, Grid, Tensor, WeightCodec};
+use compress_core::kernels::quantize::{Sets, Steps, encode_into};
 use compress_core::{Error, Result};
 
+use super::quantized::quantized;
 use crate::rounding::{check_volume, reject_nan};
 
 /// Rounds to multiples of a scale, half to even, and saturates (ONNX, `QuantizeLinear`).
@@ -61,11 +62,15 @@ impl LinearCodec {
 }
 
 impl WeightCodec for LinearCodec {
-    fn grid(&self) -> &Grid {
-        &self.grid
+    fn grid(&self) -> Option<&Grid> {
+        Some(&self.grid)
     }
 
-    fn encode_into(&self, weights: &[f32], shape: &[usize], codes: &mut [i32]) -> Result<()> {
+    fn size_bits(&self, count: usize) -> u64 {
+        self.grid.size_bits(count)
+    }
+
+    fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Tensor> {
         let Grid::Linear {
             granularity,
             scales,
@@ -76,8 +81,11 @@ impl WeightCodec for LinearCodec {
             return Err(not_linear(&self.name));
         };
         let sets = Sets::new(&self.name, shape, *granularity)?;
-        let codes = CodesMut::I32(codes, self.grid.code_range());
-        encode_into(&sets, weights, scales, zero_points, codes)
+        let range = self.grid.code_range();
+        let mut codes = Codes::zeros(range, weights.len());
+        let narrow = codes.as_codes_mut(range);
+        encode_into(&sets, weights, scales, zero_points, narrow)?;
+        Ok(quantized(name, shape, &self.grid, codes))
     }
 
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {

@@ -1,9 +1,10 @@
 //! The codec of [`Grid::PowerOfTwo`]: zero and signed powers of two. A product with such a weight
 //! is a bit shift.
 
-use compress_core::codec::{Grid, WeightCodec};
+use compress_core::codec::{Codes, Grid, Tensor, WeightCodec};
 use compress_core::{Error, Result};
 
+use super::quantized::quantized;
 use crate::rounding::{check_volume, reject_nan};
 
 /// The exponent of the smallest normal f32. No level below it is ever chosen.
@@ -69,20 +70,24 @@ impl PowerOfTwoCodec {
 }
 
 impl WeightCodec for PowerOfTwoCodec {
-    fn grid(&self) -> &Grid {
-        &self.grid
+    fn grid(&self) -> Option<&Grid> {
+        Some(&self.grid)
     }
 
-    fn encode_into(&self, weights: &[f32], shape: &[usize], codes: &mut [i32]) -> Result<()> {
+    fn size_bits(&self, count: usize) -> u64 {
+        self.grid.size_bits(count)
+    }
+
+    fn encode(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Tensor> {
         self.check(weights, shape)?;
-        Error::check_shape(&self.name, &[weights.len()], &[codes.len()])?;
-        for (code, &weight) in codes.iter_mut().zip(weights) {
+        let codes = weights.iter().map(|&weight| {
             let (level, nonzero) = self.level(weight);
             let magnitude = self.max_exponent + 1 - ((level >> 23) as i32 - 127);
             let negative = weight.to_bits() as i32 >> 31;
-            *code = ((magnitude ^ negative) - negative) & nonzero as i32;
-        }
-        Ok(())
+            ((magnitude ^ negative) - negative) & nonzero as i32
+        });
+        let codes = Codes::saturating(self.grid.code_range(), codes);
+        Ok(quantized(name, shape, &self.grid, codes))
     }
 
     fn fake_quantize(&self, weights: &mut [f32], shape: &[usize]) -> Result<()> {

@@ -62,7 +62,7 @@ pub fn quantize_model(
         let codec = scheme.fit(name, values, shape)?;
         let bits = codec.size_bits(values.len());
         tracing::debug!(tensor = name, scheme = scheme.name(), bits, "quantized");
-        Ok(Some(Tensor::Quantized(codec.encode(name, values, shape)?)))
+        codec.encode(name, values, shape).map(Some)
     })?;
     match has_weights {
         true => Ok(tensors),

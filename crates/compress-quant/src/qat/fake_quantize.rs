@@ -1,5 +1,7 @@
 //! Quantization-aware training (QAT) with fake quantization, as a training hook.
 
+use std::sync::Arc;
+
 use compress_core::codec::{Grid, Tensor, WeightCodec};
 use compress_core::gradients::LiveSets;
 use compress_core::hook::{Step, TrainHook, Training};
@@ -103,14 +105,14 @@ struct Fitted<'s> {
     name: String,
     shape: Vec<usize>,
     scheme: &'s dyn Scheme,
-    codec: Box<dyn WeightCodec>,
+    codec: Arc<dyn WeightCodec>,
     saturation: Saturation,
     /// The full-precision weights, while the model holds the quantized ones.
     shadow: Vec<f32>,
 }
 
 /// What a checkpoint holds of one tensor.
-type Saved = (String, Vec<usize>, Grid);
+type Saved = (String, Vec<usize>, Option<Grid>);
 
 impl<'s> FakeQuantize<'s> {
     /// Fits to each tensor of `model` the scheme of the first assignment that matches it. Tensors
@@ -130,7 +132,7 @@ impl<'s> FakeQuantize<'s> {
     ///     compress_testing::Sgd::new(compress_testing::Chain::random(&[4, 8, 3], 1));
     /// let data = compress_testing::blobs(64, 4, 3, 2);
     ///
-    /// let eight = by_name("linear_affine", &Settings { bits: 8, ..Settings::default() })?;
+    /// let eight = by_name("linear_affine", &Settings { bits: Some(8), ..Settings::default() })?;
     /// let four = by_name("linear_symmetric", &Settings::default())?;
     /// let assignments = [
     ///     (Target::Name("layers.1.weight"), eight.as_ref()),
@@ -164,7 +166,7 @@ impl<'s> FakeQuantize<'s> {
             let scheme = assignments[assignment].1;
             let codec = scheme.fit(tensor.name, tensor.values, tensor.shape)?;
             tracing::debug!(tensor = tensor.name, scheme = scheme.name(), "fitted");
-            tensors.push(Fitted::new(tensor.name, tensor.shape, scheme, codec));
+            tensors.push(Fitted::new(tensor.name, tensor.shape, scheme, codec.into()));
             Ok(())
         })?;
         if let Some(unused) = used.iter().position(|used| !used) {
@@ -214,8 +216,7 @@ impl<'s> FakeQuantize<'s> {
         self.check(model)?;
         encode_each(model, &mut |tensor| {
             let encode = |t: &Fitted<'_>| t.codec.encode(&t.name, tensor.values, &t.shape);
-            let encoded = self.find(tensor.name).map(encode).transpose()?;
-            Ok(encoded.map(Tensor::Quantized))
+            self.find(tensor.name).map(encode).transpose()
         })
     }
 
@@ -283,7 +284,7 @@ impl<'s> Fitted<'s> {
         name: &str,
         shape: &[usize],
         scheme: &'s dyn Scheme,
-        codec: Box<dyn WeightCodec>,
+        codec: Arc<dyn WeightCodec>,
     ) -> Self {
         Fitted {
             name: name.to_owned(),
@@ -302,7 +303,7 @@ impl TrainHook for FakeQuantize<'_> {
         if self.refit.is_due(&training.step) {
             self.each(training.model, |tensor, values| {
                 let codec = tensor.scheme.fit(&tensor.name, values, &tensor.shape)?;
-                *tensor = Fitted::new(&tensor.name, &tensor.shape, tensor.scheme, codec);
+                *tensor = Fitted::new(&tensor.name, &tensor.shape, tensor.scheme, codec.into());
                 Ok(())
             })?;
         }
@@ -352,7 +353,7 @@ impl TrainHook for FakeQuantize<'_> {
         let saved: Vec<Saved> = self
             .tensors
             .iter()
-            .map(|t| (t.name.clone(), t.shape.clone(), t.codec.grid().clone()))
+            .map(|t| (t.name.clone(), t.shape.clone(), t.codec.grid().cloned()))
             .collect();
         structured::to_bytes(&saved)
     }
@@ -371,7 +372,16 @@ impl TrainHook for FakeQuantize<'_> {
                 return Err(CoreError::invalid("a saved grid", found, expected));
             }
             check_shape(&name, &tensor.shape, &shape)?;
-            let codec = from_grid(&name, grid, &shape)?;
+            // Blocks are not fitted, so there is nothing to take over.
+            let codec = match grid {
+                Some(grid) => from_grid(&name, grid, &shape)?.into(),
+                None if tensor.codec.grid().is_none() => Arc::clone(&tensor.codec),
+                None => {
+                    let what = format!("the saved grid of {name}");
+                    let expected = "one to take over";
+                    return Err(compress_core::Error::invalid(what, "none", expected));
+                }
+            };
             loaded.push(Fitted::new(&name, &shape, tensor.scheme, codec));
         }
         self.tensors = loaded;

@@ -183,7 +183,7 @@ impl LearnedStep {
             return Ok(None);
         };
         let codes = tensor.encode(weight, self.options.bits)?.codes;
-        Ok(Some((tensor.step(), codes)))
+        Ok(Some((tensor.step(), codes.to_vec())))
     }
 
     /// The largest code.

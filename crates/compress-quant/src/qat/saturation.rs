@@ -12,8 +12,11 @@ pub(super) struct Saturation {
 }
 
 impl Saturation {
-    /// The bounds of a valid grid for a tensor of `shape`.
-    pub(super) fn of(grid: &Grid, shape: &[usize]) -> Self {
+    /// The bounds of a valid grid for a tensor of `shape`. Blocks have no grid, and never saturate.
+    pub(super) fn of(grid: Option<&Grid>, shape: &[usize]) -> Self {
+        let Some(grid) = grid else {
+            return Saturation { sets: Vec::new() };
+        };
         let count = shape.iter().product();
         let whole = |low, high| vec![(0..count, low, high)];
         let sets = match grid {
@@ -32,15 +35,20 @@ impl Saturation {
                 });
                 ends.collect()
             }
-            Grid::Codebook { values } => match values.as_slice() {
-                [a, b, ..] => {
-                    let [.., y, z] = values.as_slice() else {
-                        return Saturation { sets: Vec::new() };
-                    };
-                    whole(a - half_gap(*a, *b), z + half_gap(*y, *z))
-                }
-                _ => whole(f32::NEG_INFINITY, f32::INFINITY),
-            },
+            Grid::Codebook { values } => {
+                let (low, high) = outside(values);
+                whole(low, high)
+            }
+            Grid::ScaledCodebook {
+                values,
+                granularity,
+                scales,
+            } => {
+                let (low, high) = outside(values);
+                let ranges = granularity.ranges(shape).zip(scales);
+                let ends = ranges.map(|(range, scale)| (range, scale * low, scale * high));
+                ends.collect()
+            }
             Grid::PowerOfTwo { max_exponent, .. } => {
                 let exponent = u64::try_from(i64::from(*max_exponent) + 1023).unwrap_or(0);
                 let end = (1.5 * f64::from_bits(exponent << 52)) as f32;
@@ -70,6 +78,14 @@ fn half_gap(a: f32, b: f32) -> f32 {
     }
 }
 
+/// Half a step outside of the ends of a codebook.
+fn outside(values: &[f32]) -> (f32, f32) {
+    match (values, values.last_chunk()) {
+        ([a, b, ..], Some([y, z])) => (a - half_gap(*a, *b), z + half_gap(*y, *z)),
+        _ => (f32::NEG_INFINITY, f32::INFINITY),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +93,7 @@ mod tests {
 
     fn clipped(grid: &Grid, shape: &[usize], weights: &[f32]) -> Vec<bool> {
         let mut gradient = vec![1.0; weights.len()];
-        Saturation::of(grid, shape).clip(weights, &mut gradient);
+        Saturation::of(Some(grid), shape).clip(weights, &mut gradient);
         gradient.iter().map(|g| *g == 0.0).collect()
     }
 
@@ -119,6 +135,13 @@ mod tests {
         assert_eq!(clipped(&wide, &[3], &weights), [false, true, false]);
         let single = Grid::Codebook { values: vec![1.0] };
         assert_eq!(clipped(&single, &[2], &[-1e30, 1e30]), [false, false]);
+        let scaled = Grid::ScaledCodebook {
+            values: vec![-1.0, 0.0, 4.0],
+            granularity: Granularity::Group(2),
+            scales: vec![1.0, 10.0],
+        };
+        let weights = [-1.6, 6.1, -1.6, 61.0];
+        assert_eq!(clipped(&scaled, &[4], &weights), [true, true, false, true]);
         let max_exponent = -1;
         let powers = Grid::PowerOfTwo {
             bits: 4,

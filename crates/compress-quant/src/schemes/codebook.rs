@@ -3,10 +3,10 @@
 use compress_core::codec::WeightCodec;
 use compress_core::{Error, Result};
 
-use super::Scheme;
 use crate::codecs::CodebookCodec;
 use crate::optimal_kmeans::{optimal_kmeans, optimal_kmeans_with_zero};
 use crate::rounding::check_volume;
+use crate::scheme::Scheme;
 
 /// Whether zero has a level of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

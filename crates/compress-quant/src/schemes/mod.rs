@@ -1,76 +1,80 @@
 //! Quantization schemes: each fits a grid to the weights of a tensor and freezes it in a codec.
 //!
 //! Linear: [`LinearSymmetric`], [`LinearAffine`] (asymmetric, with a zero point). Non-linear:
-//! [`Codebook`] (k-means), [`PowerOfTwo`].
+//! [`Codebook`] (k-means), [`PowerOfTwo`], [`Nf4`]. ggml's: [`Blocks`].
 //!
 //! A new scheme is one new file and one line in [`REGISTRY`].
 
+mod blocks;
 mod codebook;
 mod least_squares; // tidy: allow(a helper of the linear schemes)
 mod linear_affine;
 mod linear_symmetric;
+mod nf4;
 mod power_of_two;
 
-use compress_core::codec::{Granularity, WeightCodec};
+use compress_core::codec::Granularity;
+use compress_core::kernels::block_format::BlockFormat;
 use compress_core::registry::{Named, look_up};
 use compress_core::{Error as CoreError, Result};
-use rayon::prelude::*;
 
+pub use blocks::Blocks;
 pub use codebook::{Codebook, ZeroLevel};
 pub use linear_affine::LinearAffine;
 pub use linear_symmetric::LinearSymmetric;
+pub use nf4::Nf4;
 pub use power_of_two::PowerOfTwo;
 
-use crate::rounding::check_volume;
+pub use crate::scheme::{Range, Scheme};
 
-/// A way to represent weights with fewer bits.
-pub trait Scheme: Send + Sync {
-    /// Its name in the registry, in reports and on the command line.
-    fn name(&self) -> &'static str;
-
-    /// Fits a codec to the `weights` of the tensor `name`, row-major and of `shape`
-    /// (`[out, in]`, or `[out]` for a bias).
-    ///
-    /// A tensor without values gets a valid codec too.
-    ///
-    /// # Errors
-    /// Where the weights do not fill the shape, or one is NaN or infinite: the error names the
-    /// tensor and the position.
-    fn fit(&self, name: &str, weights: &[f32], shape: &[usize]) -> Result<Box<dyn WeightCodec>>;
-}
-
-/// How the range of a linear grid is chosen from the weights.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Range {
-    /// The whole range (min-max): no weight is clipped.
-    AbsMax,
-    /// The clipping with the least sum of squared errors, as far as a search finds it. Never worse
-    /// than [`Range::AbsMax`].
-    LeastSquares,
-    /// This scale for every set of values; positive and finite.
-    Fixed(f32),
-}
-
-/// The settings of a scheme that is made by name.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The settings of a scheme that is made by name. What is not set is the scheme's own choice; what a
+/// scheme has no use for is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// Bits of a code. A codebook has 2^bits levels.
-    pub bits: u8,
-    /// Which weights share a scale: per tensor, per channel or per group.
-    pub granularity: Granularity,
-    /// How the range of a linear grid is chosen.
-    pub range: Range,
+    /// Bits of a code; 4 where it is not set. A codebook has 2^bits levels.
+    pub bits: Option<u8>,
+    /// Which weights share a scale: per tensor, per channel or per group. Per tensor where it is not
+    /// set, but for schemes of groups.
+    pub granularity: Option<Granularity>,
+    /// How the range of a linear grid is chosen; by least squares where it is not set.
+    pub range: Option<Range>,
 }
 
-impl Default for Settings {
-    /// Four bits, one scale per tensor, least squares.
-    fn default() -> Self {
-        Settings {
-            bits: 4,
-            granularity: Granularity::Tensor,
-            range: Range::LeastSquares,
-        }
+impl Settings {
+    fn bits(&self) -> u8 {
+        self.bits.unwrap_or(4)
     }
+
+    fn granularity(&self) -> Granularity {
+        self.granularity.unwrap_or(Granularity::Tensor)
+    }
+
+    fn range(&self) -> Range {
+        self.range.unwrap_or(Range::LeastSquares)
+    }
+
+    /// Refuses settings that `scheme` would have to ignore.
+    fn check_unused(&self, scheme: &str, unused: &[Setting]) -> Result<()> {
+        for setting in unused {
+            let (field, found) = match setting {
+                Setting::Bits => ("bits", self.bits.map(|bits| bits.to_string())),
+                Setting::Granularity => ("granularity", self.granularity.map(|g| format!("{g:?}"))),
+                Setting::Range => ("range", self.range.map(|range| format!("{range:?}"))),
+            };
+            if let Some(found) = found {
+                let what = format!("{field} of {scheme}");
+                return Err(CoreError::invalid(what, found, "not set: it has its own"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A field of [`Settings`].
+enum Setting {
+    Bits,
+    Granularity,
+    Range,
 }
 
 /// One line of the registry.
@@ -95,19 +99,19 @@ pub const REGISTRY: &[Entry] = &[
     Entry {
         name: "linear_symmetric",
         about: "multiples of a scale, as many below zero as above",
-        make: |s| boxed(LinearSymmetric::new(s.bits, s.granularity, s.range)?),
+        make: |s| boxed(LinearSymmetric::new(s.bits(), s.granularity(), s.range())?),
     },
     Entry {
         name: "linear_affine",
         about: "multiples of a scale, from a zero point",
-        make: |s| boxed(LinearAffine::new(s.bits, s.granularity, s.range)?),
+        make: |s| boxed(LinearAffine::new(s.bits(), s.granularity(), s.range())?),
     },
     Entry {
         name: "codebook",
         about: "the levels that minimize the squared error; zeros stay zeros",
         make: |s| {
-            whole_tensor("codebook", s)?;
-            let levels = 1usize.checked_shl(s.bits.into()).unwrap_or(usize::MAX);
+            s.check_unused("codebook", &[Setting::Granularity, Setting::Range])?;
+            let levels = 1usize.checked_shl(s.bits().into()).unwrap_or(usize::MAX);
             boxed(Codebook::new(levels, ZeroLevel::Pinned)?)
         },
     },
@@ -115,9 +119,37 @@ pub const REGISTRY: &[Entry] = &[
         name: "power_of_two",
         about: "zero and signed powers of two",
         make: |s| {
-            whole_tensor("power_of_two", s)?;
-            boxed(PowerOfTwo::new(s.bits)?)
+            s.check_unused("power_of_two", &[Setting::Granularity, Setting::Range])?;
+            boxed(PowerOfTwo::new(s.bits())?)
         },
+    },
+    Entry {
+        name: "nf4",
+        about: "16 quantiles of a normal distribution, scaled for each group of 64",
+        make: |s| {
+            s.check_unused("nf4", &[Setting::Bits, Setting::Range])?;
+            boxed(s.granularity.map_or(Ok(Nf4::default()), Nf4::new)?)
+        },
+    },
+    Entry {
+        name: "q8_0",
+        about: "ggml's blocks of 32 with a scale, 8.5 bits a weight",
+        make: |s| blocks(BlockFormat::Q8_0, s),
+    },
+    Entry {
+        name: "q4_0",
+        about: "ggml's blocks of 32 with a scale, 4.5 bits a weight",
+        make: |s| blocks(BlockFormat::Q4_0, s),
+    },
+    Entry {
+        name: "q4_k",
+        about: "ggml's blocks of 8 groups of 32 with a scale and a minimum, 4.5 bits a weight",
+        make: |s| blocks(BlockFormat::Q4_K, s),
+    },
+    Entry {
+        name: "q6_k",
+        about: "ggml's blocks of 16 groups of 16 with a scale, 6.5625 bits a weight",
+        make: |s| blocks(BlockFormat::Q6_K, s),
     },
 ];
 
@@ -130,7 +162,7 @@ pub const REGISTRY: &[Entry] = &[
 /// use compress_quant::schemes::{Settings, by_name};
 /// let scheme = by_name("codebook", &Settings::default())?;
 /// let codec = scheme.fit("w", &[0.0, 0.5, -0.25, 0.5], &[2, 2])?;
-/// assert_eq!(codec.encode("w", &[0.5, 0.0], &[1, 2])?.dequantize()?, [0.5, 0.0]);
+/// assert_eq!(codec.encode("w", &[0.5, 0.0], &[1, 2])?.values()?, [0.5, 0.0]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 pub fn by_name(name: &str, settings: &Settings) -> Result<Box<dyn Scheme>> {
@@ -141,56 +173,10 @@ fn boxed(scheme: impl Scheme + 'static) -> Result<Box<dyn Scheme>> {
     Ok(Box::new(scheme))
 }
 
-/// Refuses settings that a grid for whole tensors would have to ignore.
-fn whole_tensor(scheme: &str, settings: &Settings) -> Result<()> {
-    if settings.granularity == Granularity::Tensor {
-        return Ok(());
-    }
-    Err(CoreError::invalid(
-        format!("granularity of {scheme}"),
-        format!("{:?}", settings.granularity),
-        "Tensor",
-    ))
-}
-
-/// Checks what both linear schemes are given.
-fn check_linear(scheme: &str, bits: u8, granularity: Granularity, range: Range) -> Result<()> {
-    let what = |field: &str| format!("{field} of {scheme}");
-    if !(2..=16).contains(&bits) {
-        return Err(CoreError::invalid(what("bits"), bits, "2 to 16"));
-    }
-    if granularity == Granularity::Group(0) {
-        return Err(CoreError::invalid(what("group size"), 0, "positive"));
-    }
-    match range {
-        Range::Fixed(scale) if !(scale.is_finite() && scale > 0.0) => Err(CoreError::invalid(
-            what("fixed scale"),
-            scale,
-            "positive and finite",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Applies `fit` to the weights of each set that shares a scale, in order. A tensor without values
-/// gets `unused` for each set. If `fit` fails and a weight is not finite, the error names that
-/// weight.
-fn fit_sets<T: Clone + Send>(
-    name: &str,
-    weights: &[f32],
-    shape: &[usize],
-    granularity: Granularity,
-    unused: T,
-    fit: impl Fn(&[f32]) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    check_volume(name, shape, weights.len())?;
-    let ranges: Vec<_> = granularity.ranges(shape).collect();
-    let fitted = ranges.into_par_iter().map(|range| fit(&weights[range]));
-    let fitted: Result<Vec<T>> = fitted.collect();
-    let in_place = |e| CoreError::check_finite(name, weights).err().unwrap_or(e);
-    let mut sets = fitted.map_err(in_place)?;
-    sets.resize(granularity.sets(shape), unused);
-    Ok(sets)
+fn blocks(format: BlockFormat, settings: &Settings) -> Result<Box<dyn Scheme>> {
+    let unused = [Setting::Bits, Setting::Granularity, Setting::Range];
+    settings.check_unused(format.name(), &unused)?;
+    boxed(Blocks::new(format))
 }
 
 #[cfg(test)]
@@ -213,17 +199,28 @@ mod tests {
         let base = Settings::default();
         for entry in REGISTRY {
             for bits in [0, 1, 17, 64, 255] {
-                let settings = Settings { bits, ..base };
+                let settings = Settings {
+                    bits: Some(bits),
+                    ..base
+                };
                 let one_bit_codebook = entry.name == "codebook" && bits == 1;
                 let refused = (entry.make)(&settings).is_err();
                 assert_eq!(refused, !one_bit_codebook, "{} {bits}", entry.name);
             }
-            let granularity = Granularity::Group(0);
+            let granularity = Some(Granularity::Group(0));
             let settings = Settings {
                 granularity,
                 ..base
             };
             assert!((entry.make)(&settings).is_err(), "{}", entry.name);
+        }
+        let settings = Settings {
+            range: Some(Range::AbsMax),
+            ..base
+        };
+        for name in ["codebook", "power_of_two", "nf4", "q8_0", "q4_k"] {
+            let refused = by_name(name, &settings).err().unwrap().to_string();
+            assert!(refused.contains(&format!("range of {name}")), "{refused}");
         }
         for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
             let range = Range::Fixed(scale);

@@ -4,10 +4,10 @@ use compress_core::codec::WeightCodec;
 use compress_core::kernels::reduce;
 use compress_core::{Error, Result};
 
-use super::Scheme;
 use crate::codecs::PowerOfTwoCodec;
 use crate::codecs::power_of_two::{MIN_EXPONENT, min_exponent, power_of_two};
 use crate::rounding::check_volume;
+use crate::scheme::Scheme;
 
 /// Power-of-two quantization: the levels are zero and ±2^e for 2^(bits−1) − 1 consecutive exponents
 /// e. The largest exponent is the one with the least sum of squared errors. Weights go to the

@@ -1,11 +1,11 @@
 //! Arrays of any rank and layout, and the exact size of what a scheme makes of a tensor.
 
-use compress_core::codec::{Grid, Tensor};
+use compress_core::codec::{QuantizedTensor, Tensor};
 use compress_quant::ptq::{Others, load_into, quantize_model};
 use compress_quant::schemes::{
     Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
 };
-use compress_quant::{Granularity, Lent, dequantize_array, quantize_array};
+use compress_quant::{Granularity, Grid, Lent, dequantize_array, quantize_array};
 use compress_testing::normal;
 use ndarray::{Array2, Array4, Ix4, array};
 
@@ -18,9 +18,36 @@ fn arrays_of_any_layout() {
     assert_eq!(quantize_array("w", turned.t(), &scheme).unwrap(), straight);
     let back = dequantize_array(&straight).unwrap();
     assert!((&back - &weights).iter().all(|e| e.abs() < 0.01));
-    let mut vector = straight;
-    vector.shape = vec![6];
-    assert!(dequantize_array(&vector).is_err());
+    let Tensor::Quantized(mut short) = straight else {
+        panic!("not quantized");
+    };
+    short.shape = vec![5];
+    assert!(dequantize_array(&Tensor::Quantized(short)).is_err());
+}
+
+#[test]
+fn a_convolution_has_a_scale_for_each_output() {
+    let weights = normal(7, "conv", 16 * 3 * 3 * 3);
+    let weights = Array4::from_shape_vec((16, 3, 3, 3), weights).unwrap();
+    let scheme = LinearSymmetric::new(8, Granularity::Channel, Range::AbsMax).unwrap();
+    let tensor = quantize_array("conv", weights.view(), &scheme).unwrap();
+    let Tensor::Quantized(QuantizedTensor {
+        grid: Grid::Linear { scales, .. },
+        codes,
+        ..
+    }) = &tensor
+    else {
+        panic!("not linear");
+    };
+    assert_eq!((scales.len(), codes.as_slice().bytes()), (16, 432));
+    let back = dequantize_array(&tensor).unwrap();
+    for ((row, found), scale) in weights.outer_iter().zip(back.outer_iter()).zip(scales) {
+        assert!(
+            row.iter()
+                .zip(found)
+                .all(|(a, b)| (a - b).abs() <= 0.501 * scale)
+        );
+    }
 }
 
 /// Sets of a tensor `[16, 3, 3, 3]` that share a scale: how many, and of how many values.
@@ -51,11 +78,12 @@ fn sets_of_a_convolution_are_quantized_one_by_one() {
     for (granularity, count, size) in SETS {
         for scheme in schemes(granularity) {
             let quantized = quantize_array("conv", weight.view(), scheme.as_ref()).unwrap();
-            let Grid::Linear { scales, .. } = &quantized.grid else {
+            let on_grid = on_grid(&quantized);
+            let Grid::Linear { scales, .. } = &on_grid.grid else {
                 panic!("not linear")
             };
             assert_eq!(
-                (&quantized.shape[..], scales.len()),
+                (quantized.shape(), scales.len()),
                 (&[16, 3, 3, 3][..], count)
             );
             let back = dequantize_array(&quantized).unwrap();
@@ -71,11 +99,16 @@ fn sets_of_a_convolution_are_quantized_one_by_one() {
             // The same values as a matrix, whose rows are everything but the first axis.
             let matrix = weight.view().into_shape_with_order((16, 27)).unwrap();
             let flat = quantize_array("conv", matrix, scheme.as_ref()).unwrap();
-            assert_eq!(
-                (&flat.grid, &flat.codes),
-                (&quantized.grid, &quantized.codes)
-            );
+            let flat = self::on_grid(&flat);
+            assert_eq!((&flat.grid, &flat.codes), (&on_grid.grid, &on_grid.codes));
         }
+    }
+}
+
+fn on_grid(tensor: &Tensor) -> &QuantizedTensor {
+    match tensor {
+        Tensor::Quantized(tensor) => tensor,
+        other => panic!("{} is not on a grid", other.name()),
     }
 }
 
@@ -96,7 +129,7 @@ fn a_lent_convolution_is_quantized_as_its_array_is() {
             let expected = quantize_array("conv", weight.view(), scheme.as_ref()).unwrap();
             let mut model = Lent::new().weight("conv", weight.view_mut()).unwrap();
             let tensors = quantize_model(&model, scheme.as_ref(), Others::Float).unwrap();
-            assert_eq!(tensors, [Tensor::Quantized(expected.clone())]);
+            assert_eq!(tensors, [expected.clone()]);
             load_into(&tensors, &mut model).unwrap();
             let back = dequantize_array(&expected).unwrap();
             assert_eq!(weight.into_dyn(), back);

@@ -130,7 +130,7 @@ proptest! {
             let Grid::Linear { scales, .. } = &tensor.grid else { panic!("not linear") };
             prop_assert!((-120..=120).any(|e| sqrt2_power(e) == scales[0]));
             for (code, value) in tensor.codes.iter().zip(float.values().unwrap()) {
-                prop_assert!((*code as f32 * scales[0] - value).abs() <= 0.5001 * scales[0]);
+                prop_assert!((code as f32 * scales[0] - value).abs() <= 0.5001 * scales[0]);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! All of them in one program, which builds and links faster than one for each.
 
 mod arrays;
+mod blocks;
 mod common;
 mod extremes;
 mod fake_quantize;

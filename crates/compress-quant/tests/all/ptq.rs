@@ -49,6 +49,7 @@ fn quantizing_after_training() {
                 assert_eq!(tensor.shape, parameter.shape());
                 assert_eq!(parameter.role(), Role::Weight);
             }
+            Tensor::Blocks(_) => panic!("blocks were not asked for"),
         }
     }
     let both = quantize_model(&network, &four, Others::Biases(&eight)).unwrap();

@@ -58,7 +58,7 @@ fn quantize(artifact: &mut Artifact) -> Result<(), BenchError> {
             && shape.len() == 2
         {
             let codec = scheme.fit(name, values, shape)?;
-            *tensor = Tensor::Quantized(codec.encode(name, values, shape)?);
+            *tensor = codec.encode(name, values, shape)?;
         }
     }
     Ok(())

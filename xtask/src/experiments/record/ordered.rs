@@ -1,7 +1,6 @@
 //! The hidden neurons of a finished file in an order in which it is shorter.
 
-use compress_core::codec::Grid;
-use compress_core::codec::Tensor;
+use compress_core::codec::{Codes, Grid, Tensor};
 use compress_core::network::Parameter;
 use compress_core::{Error, Result};
 use compress_format::artifact::Artifact;
@@ -47,7 +46,7 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
         Tensor::Quantized(tensor)
             if matches!(&tensor.grid, Grid::Linear { scales, .. } if scales.len() == 1) =>
         {
-            let values: Vec<f32> = tensor.codes.iter().map(|&code| code as f32).collect();
+            let values: Vec<f32> = tensor.codes.iter().map(|code| code as f32).collect();
             Ok(match *tensor.shape.as_slice() {
                 [n, k] => {
                     let values = Array2::from_shape_vec((n, k), values).map_err(Error::other)?;
@@ -60,6 +59,7 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
             let (what, found) = match other {
                 Tensor::Float { name, .. } => (name, "in full precision"),
                 Tensor::Quantized(tensor) => (&tensor.name, "codes of several scales or none"),
+                Tensor::Blocks(tensor) => (&tensor.name, "blocks"),
             };
             Err(Error::invalid(what.as_str(), found, "codes of one scale"))
         }
@@ -73,9 +73,8 @@ fn codes(artifact: &Artifact) -> Result<Mlp> {
 fn set_codes(artifact: &mut Artifact, codes: &Mlp) {
     for (tensor, parameter) in artifact.tensors.iter_mut().zip(codes.parameters()) {
         if let Tensor::Quantized(tensor) = tensor {
-            for (code, &value) in tensor.codes.iter_mut().zip(parameter.values()) {
-                *code = value as i32;
-            }
+            let codes = parameter.values().iter().map(|&value| value as i32);
+            tensor.codes = Codes::saturating(tensor.grid.code_range(), codes);
         }
     }
 }
@@ -100,12 +99,14 @@ mod tests {
                 (layer.bias_name(), vec![layer.outputs]),
             ] {
                 let count = if tensors.is_empty() { scales } else { 1 };
-                let codes = (0..shape.iter().product()).map(|_: usize| {
-                    let code = below(&mut stream, 31) as i32 - 15;
-                    if below(&mut stream, 6) == 0 { code } else { 0 }
-                });
+                let codes: Vec<i32> = (0..shape.iter().product())
+                    .map(|_: usize| {
+                        let code = below(&mut stream, 31) as i32 - 15;
+                        if below(&mut stream, 6) == 0 { code } else { 0 }
+                    })
+                    .collect();
                 tensors.push(Tensor::Quantized(QuantizedTensor {
-                    codes: codes.collect(),
+                    codes: Codes::saturating((-15, 15), codes),
                     name,
                     shape,
                     grid: Grid::Linear {

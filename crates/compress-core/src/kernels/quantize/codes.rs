@@ -64,9 +64,15 @@ pub enum CodesMut<'a> {
     I4(&'a mut [u8]),
     /// [`CodeType::U4`]: bytes of two codes.
     U4(&'a mut [u8]),
-    /// Codes from the first to the second of these numbers, an integer each: symmetric where the
-    /// first is negative, else affine.
-    I32(&'a mut [i32], (i32, i32)),
+    /// Codes from the first to the second of these numbers, all of which the type holds: symmetric
+    /// where the first is negative, else affine.
+    I8Within(&'a mut [i8], (i32, i32)),
+    /// As [`CodesMut::I8Within`].
+    U8Within(&'a mut [u8], (i32, i32)),
+    /// As [`CodesMut::I8Within`].
+    I16Within(&'a mut [i16], (i32, i32)),
+    /// As [`CodesMut::I8Within`].
+    U16Within(&'a mut [u16], (i32, i32)),
 }
 
 /// Codes that own their memory.
@@ -121,7 +127,22 @@ impl CodesMut<'_> {
             CodesMut::U8(_) => CodeType::U8.range(),
             CodesMut::I4(_) => CodeType::I4.range(),
             CodesMut::U4(_) => CodeType::U4.range(),
-            CodesMut::I32(_, range) => *range,
+            CodesMut::I8Within(_, range)
+            | CodesMut::U8Within(_, range)
+            | CodesMut::I16Within(_, range)
+            | CodesMut::U16Within(_, range) => *range,
+        }
+    }
+
+    /// The smallest and the largest code that the type holds.
+    pub(super) fn held(&self) -> (i32, i32) {
+        match self {
+            CodesMut::I8(_) | CodesMut::I8Within(..) => (i8::MIN.into(), i8::MAX.into()),
+            CodesMut::I16Within(..) => (i16::MIN.into(), i16::MAX.into()),
+            CodesMut::U16Within(..) => (0, u16::MAX.into()),
+            CodesMut::U8(_) | CodesMut::U8Within(..) => (0, u8::MAX.into()),
+            CodesMut::I4(_) => (-8, 7),
+            CodesMut::U4(_) => (0, 15),
         }
     }
 
@@ -132,9 +153,12 @@ impl CodesMut<'_> {
     /// Elements.
     pub(super) fn len(&self) -> usize {
         match self {
-            CodesMut::I8(c) => c.len(),
-            CodesMut::U8(c) | CodesMut::I4(c) | CodesMut::U4(c) => c.len(),
-            CodesMut::I32(c, _) => c.len(),
+            CodesMut::I8(c) | CodesMut::I8Within(c, _) => c.len(),
+            CodesMut::I16Within(c, _) => c.len(),
+            CodesMut::U16Within(c, _) => c.len(),
+            CodesMut::U8(c) | CodesMut::U8Within(c, _) | CodesMut::I4(c) | CodesMut::U4(c) => {
+                c.len()
+            }
         }
     }
 }
@@ -146,7 +170,10 @@ impl Cut for CodesMut<'_> {
             CodesMut::U8(c) => both(c.split_at_mut(at), CodesMut::U8),
             CodesMut::I4(c) => both(c.split_at_mut(at), CodesMut::I4),
             CodesMut::U4(c) => both(c.split_at_mut(at), CodesMut::U4),
-            CodesMut::I32(c, range) => both(c.split_at_mut(at), |c| CodesMut::I32(c, range)),
+            CodesMut::I8Within(c, of) => both(c.split_at_mut(at), |c| CodesMut::I8Within(c, of)),
+            CodesMut::U8Within(c, of) => both(c.split_at_mut(at), |c| CodesMut::U8Within(c, of)),
+            CodesMut::I16Within(c, of) => both(c.split_at_mut(at), |c| CodesMut::I16Within(c, of)),
+            CodesMut::U16Within(c, of) => both(c.split_at_mut(at), |c| CodesMut::U16Within(c, of)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The specification: plain loops over sets of values, compiled at every level.
 
-use super::steps::{MAGIC, Steps, scale_and_zero, scale_of};
+use super::steps::{Steps, scale_and_zero, scale_of};
 use crate::kernels::levels::by_level;
 use crate::kernels::reduce::{absmax_bits, min_max_keys, of_key};
 
@@ -23,9 +23,12 @@ by_level! {
     pub(super) fn encode_u8_at(
         x: &[f32], set: usize, scales: &[f32], zeros: &[i32], range: (i32, i32), codes: &mut [u8],
     ) -> u32 = encode::<u8>;
-    pub(super) fn encode_i32_at(
-        x: &[f32], set: usize, scales: &[f32], zeros: &[i32], range: (i32, i32), codes: &mut [i32],
-    ) -> u32 = encode::<i32>;
+    pub(super) fn encode_i16_at(
+        x: &[f32], set: usize, scales: &[f32], zeros: &[i32], range: (i32, i32), codes: &mut [i16],
+    ) -> u32 = encode::<i16>;
+    pub(super) fn encode_u16_at(
+        x: &[f32], set: usize, scales: &[f32], zeros: &[i32], range: (i32, i32), codes: &mut [u16],
+    ) -> u32 = encode::<u16>;
     /// Packs two codes into each byte, the first into the low half; an odd last code alone.
     pub(super) fn pack_at(codes: &[u8], packed: &mut [u8]) = pack;
     /// `scale · (code − zero)` for each code; `zero` where there are no zero points.
@@ -84,10 +87,17 @@ impl Code for u8 {
     }
 }
 
-impl Code for i32 {
+impl Code for i16 {
     #[inline(always)]
     fn of(step_bits: u32, zero: i32) -> Self {
-        step_bits as i32 - MAGIC.to_bits() as i32 + zero
+        (step_bits as i16).wrapping_add(zero as i16)
+    }
+}
+
+impl Code for u16 {
+    #[inline(always)]
+    fn of(step_bits: u32, zero: i32) -> Self {
+        (step_bits as u16).wrapping_add(zero as u16)
     }
 }
 

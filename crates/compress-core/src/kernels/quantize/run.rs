@@ -60,9 +60,14 @@ fn encode_segment(isa: Isa, part: Part, arrays: Encoding<'_>, unpacked: &mut [u8
         }
     };
     match arrays.codes {
-        CodesMut::I8(c) => reference::encode_i8_at(isa, x, set, scales, zeros, range, c),
-        CodesMut::U8(c) => reference::encode_u8_at(isa, x, set, scales, zeros, range, c),
-        CodesMut::I32(c, _) => reference::encode_i32_at(isa, x, set, scales, zeros, range, c),
+        CodesMut::I8(c) | CodesMut::I8Within(c, _) => {
+            reference::encode_i8_at(isa, x, set, scales, zeros, range, c)
+        }
+        CodesMut::U8(c) | CodesMut::U8Within(c, _) => {
+            reference::encode_u8_at(isa, x, set, scales, zeros, range, c)
+        }
+        CodesMut::I16Within(c, _) => reference::encode_i16_at(isa, x, set, scales, zeros, range, c),
+        CodesMut::U16Within(c, _) => reference::encode_u16_at(isa, x, set, scales, zeros, range, c),
         CodesMut::I4(packed) | CodesMut::U4(packed) => {
             let c = &mut unpacked[..x.len()];
             let largest = reference::encode_u8_at(isa, x, set, scales, zeros, range, c);

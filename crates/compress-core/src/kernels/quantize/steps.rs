@@ -2,8 +2,8 @@
 
 /// 1.5·2²³. Near this number neighbouring floats are 1 apart, so adding it rounds to an integer,
 /// half to even. `f32::round_ties_even` gives the same values, but is a call for each element where
-/// the processor's baseline has no instruction for it. The low byte of this constant is zero, so
-/// the low byte of the sum is that of the integer.
+/// the processor's baseline has no instruction for it. The low half of this constant's bits is zero,
+/// so the low half of the sum's is that of the integer.
 pub(super) const MAGIC: f32 = 12_582_912.0;
 
 /// The steps of one set of values that share a scale: `scale · step` with integer steps from
@@ -67,7 +67,7 @@ impl Steps {
         self.step_bits(x) as i32 - MAGIC.to_bits() as i32
     }
 
-    /// The step plus the bits of [`MAGIC`]; its low byte is that of the step.
+    /// The step plus the bits of [`MAGIC`]; its low half is that of the step.
     #[inline(always)]
     pub(super) fn step_bits(&self, x: f32) -> u32 {
         (self.quotient(x) + MAGIC).to_bits()

@@ -74,8 +74,13 @@ fn check(x: &[f32], shape: &[usize], granularity: Granularity) {
             dequantize_into_at(isa, &sets, codes.as_codes(), &s, &z, &mut values).unwrap();
             assert!(values == decoded, "{name} at {}", isa.name());
             let mut wide = vec![0; x.len()];
-            encode_into_at(isa, &sets, x, &s, &z, CodesMut::I32(&mut wide, range)).unwrap();
-            assert!(wide == expected, "{name} at {}", isa.name());
+            let codes = CodesMut::I16Within(&mut wide, range);
+            encode_into_at(isa, &sets, x, &s, &z, codes).unwrap();
+            let same = wide
+                .iter()
+                .map(|&code| i32::from(code))
+                .eq(expected.iter().copied());
+            assert!(same, "{name} at {}", isa.name());
         }
         let allocated = quantize(&sets, x, code_type).unwrap();
         assert_eq!(allocated.scales, scales);
@@ -223,9 +228,14 @@ fn what_does_not_fit_is_refused() {
         (i32::MIN, i32::MIN),
         (i32::MIN, i32::MAX),
         (0, 1 << 16),
+        (-200, 200),
     ] {
-        assert!(into(CodesMut::I32(&mut [0; 6], range), 2, 0).is_err());
+        assert!(into(CodesMut::I8Within(&mut [0; 6], range), 2, 0).is_err());
     }
+    assert!(into(CodesMut::U8Within(&mut [0; 6], (0, 256)), 2, 2).is_err());
+    assert!(into(CodesMut::U8Within(&mut [0; 6], (-1, 1)), 2, 0).is_err());
+    assert!(into(CodesMut::I16Within(&mut [0; 6], (0, 32_768)), 2, 2).is_err());
+    assert!(into(CodesMut::U16Within(&mut [0; 6], (0, 65_536)), 2, 2).is_err());
     for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         assert!(encode_to(&sets, &x, &[1.0, scale], &[], CodeType::I8).is_err());
     }
@@ -240,6 +250,45 @@ fn what_does_not_fit_is_refused() {
         quantize(&empty, &[], CodeType::U4).unwrap().scales,
         [1.0, 1.0]
     );
+}
+
+#[test]
+fn ranges_of_any_width_are_kept() {
+    let x: Vec<f32> = (-70..70).map(|i| i as f32 * 0.37).collect();
+    let sets = Sets::new("w", &[2, 70], Granularity::Channel).unwrap();
+    let same = |found: Vec<i32>, zeros: &[i32], range| {
+        let expected = |i: usize| {
+            let zero = zeros.get(i / 70).copied().unwrap_or(0);
+            code_of(x[i], 0.01, zero, range)
+        };
+        assert_eq!(
+            found,
+            (0..140).map(expected).collect::<Vec<_>>(),
+            "{range:?}"
+        );
+    };
+    for isa in Isa::available() {
+        for bits in [2, 3, 8, 9, 12, 16] {
+            let top = (1 << (bits - 1)) - 1;
+            let mut codes = [0_i16; 140];
+            let to = CodesMut::I16Within(&mut codes, (-top, top));
+            encode_into_at(isa, &sets, &x, &[0.01; 2], &[], to).unwrap();
+            same(codes.map(i32::from).to_vec(), &[], (-top, top));
+            let (top, zeros) = ((1 << bits) - 1, [1, (1 << bits) - 2]);
+            let mut codes = [0_u16; 140];
+            let to = CodesMut::U16Within(&mut codes, (0, top));
+            encode_into_at(isa, &sets, &x, &[0.01; 2], &zeros, to).unwrap();
+            same(codes.map(i32::from).to_vec(), &zeros, (0, top));
+        }
+        let mut codes = [0_i8; 140];
+        let to = CodesMut::I8Within(&mut codes, (-3, 3));
+        encode_into_at(isa, &sets, &x, &[0.01; 2], &[], to).unwrap();
+        same(codes.map(i32::from).to_vec(), &[], (-3, 3));
+        let mut codes = [0_u8; 140];
+        let to = CodesMut::U8Within(&mut codes, (0, 7));
+        encode_into_at(isa, &sets, &x, &[0.01; 2], &[3, 7], to).unwrap();
+        same(codes.map(i32::from).to_vec(), &[3, 7], (0, 7));
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The architecture, in either direction.
 
-use crate::artifact::header::{ACTIVATION_CODES, activation_code, default_name, usual_activation};
 use crate::coding::meter::Part;
 use crate::coding::numbers::Numbers;
 use crate::coding::range_coder::BitCoder;
+use crate::program::{ACTIVATION_CODES, activation_code, default_name, usual_activation};
 use compress_core::chain::{Architecture, Front, LayerSpec};
 
 use crate::front::Pooling;

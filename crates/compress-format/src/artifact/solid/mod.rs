@@ -16,12 +16,15 @@ mod tensor;
 
 use crc::{CRC_16_IBM_3740, Crc};
 
-use super::header::{check_size, expected};
-use super::stream::Arrangements;
-use super::{Artifact, StoredTensor, Tensor, Written};
+use super::model::Artifact;
+use super::written::Written;
 use crate::coding::matrix::geometry::Geometry;
 use crate::coding::meter::{Meter, Part};
 use crate::coding::range_coder::{BitCoder, Decoder};
+use crate::program::{check_size, expected};
+use crate::tensors::StoredTensor;
+use crate::tensors::stream::Arrangements;
+use compress_core::codec::Tensor;
 use compress_core::{Error, Result};
 
 /// The first byte of such a file, which also is the version of the format.
@@ -68,7 +71,7 @@ fn is_of_this_kind(artifact: &Artifact) -> bool {
         && check_size(&wide, MOST).is_ok()
         && tensors.all(|tensor| match tensor {
             Tensor::Quantized(tensor) => tensor::linear(&tensor.grid).is_some(),
-            Tensor::Float { .. } => false,
+            Tensor::Float { .. } | Tensor::Blocks(_) => false,
         })
 }
 

@@ -1,8 +1,7 @@
 //! A selection of the features that need not be said: those that some weight reads.
 
-use crate::artifact::Artifact;
-use compress_core::codec::QuantizedTensor;
-use compress_core::codec::Tensor;
+use crate::artifact::model::Artifact;
+use compress_core::codec::{Codes, QuantizedTensor, Tensor};
 use compress_core::network::Architecture;
 
 /// The architecture without a selection.
@@ -27,14 +26,16 @@ pub(super) fn all_features(artifact: &Artifact) -> Option<Artifact> {
     };
     let mut codes = vec![0; layer.outputs.checked_mul(features)?];
     if layer.inputs > 0 {
-        let rows = weight.codes.chunks_exact(layer.inputs);
+        let given = weight.codes.to_vec();
+        let rows = given.chunks_exact(layer.inputs);
         for (row, wide) in rows.zip(codes.chunks_exact_mut(features)) {
             for (&code, &feature) in row.iter().zip(selected) {
                 wide[feature as usize] = code;
             }
         }
     }
-    (weight.shape[1], weight.codes) = (features, codes);
+    weight.shape[1] = features;
+    weight.codes = Codes::saturating(weight.grid.code_range(), codes);
     (read_features(weight, features) == *selected).then_some(all)
 }
 
@@ -45,10 +46,10 @@ pub(super) fn read_features_alone(mut all: Artifact) -> Option<Artifact> {
         return None;
     };
     let selected = read_features(weight, layer.inputs);
-    let rows = weight.codes.chunks_exact(layer.inputs.max(1));
-    weight.codes = rows
-        .flat_map(|row| selected.iter().map(|&feature| row[feature as usize]))
-        .collect();
+    let codes = weight.codes.to_vec();
+    let rows = codes.chunks_exact(layer.inputs.max(1));
+    let kept = rows.flat_map(|row| selected.iter().map(|&feature| row[feature as usize]));
+    weight.codes = Codes::saturating(weight.grid.code_range(), kept);
     (layer.inputs, weight.shape[1]) = (selected.len(), selected.len());
     all.architecture.selected = Some(selected);
     Some(all)
@@ -57,7 +58,7 @@ pub(super) fn read_features_alone(mut all: Artifact) -> Option<Artifact> {
 /// The columns of a weight with a code other than zero.
 fn read_features(weight: &QuantizedTensor, columns: usize) -> Vec<u32> {
     let mut read = vec![false; columns];
-    for row in weight.codes.chunks_exact(columns.max(1)) {
+    for row in weight.codes.to_vec().chunks_exact(columns.max(1)) {
         for (read, &code) in read.iter_mut().zip(row) {
             *read |= code != 0;
         }

@@ -4,7 +4,7 @@ use crate::coding::matrix::code_integers;
 use crate::coding::matrix::geometry::Geometry;
 use crate::coding::meter::Part;
 use crate::coding::range_coder::BitCoder;
-use compress_core::codec::{Granularity, Grid, QuantizedTensor, sqrt2_power};
+use compress_core::codec::{Codes, Granularity, Grid, QuantizedTensor, sqrt2_power};
 
 /// Codes a tensor of this name and shape: an encoder the one it is `given`. `None` where the
 /// grid is not symmetric, linear and of one scale.
@@ -31,7 +31,7 @@ pub(super) fn code(
     let (low, high) = if bits < 2 { (0, 0) } else { grid.code_range() };
     let mut codes = match given {
         None => vec![0; shape.iter().product()],
-        Some(tensor) => tensor.codes.clone(),
+        Some(tensor) => tensor.codes.to_vec(),
     };
     let range = (low.unsigned_abs(), high.unsigned_abs());
     if shape.len() == 1 {
@@ -41,8 +41,8 @@ pub(super) fn code(
     Some(QuantizedTensor {
         name,
         shape,
+        codes: Codes::saturating(grid.code_range(), codes),
         grid,
-        codes,
     })
 }
 

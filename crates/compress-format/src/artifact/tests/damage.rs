@@ -79,8 +79,8 @@ fn what_is_wrong_is_said() {
     let message = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
     assert!(message(b"PNG12345678").contains("0xD1"));
     let mut newer = bytes.clone();
-    newer[3] = VERSION + 1;
-    assert!(message(&newer).contains("version 3"));
+    newer[3] = VERSION + 2;
+    assert!(message(&newer).contains("version 4"));
     let mut damaged = bytes.clone();
     damaged[20] ^= 1;
     assert!(message(&damaged).contains("damaged"));

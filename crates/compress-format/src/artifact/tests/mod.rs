@@ -1,11 +1,18 @@
 //! The models that the tests of the file format share.
 
+use super::by_tensor::{self, CHECKSUM, MAGIC, VERSION};
 use super::*;
+use crate::coding::reader::Reader;
+use crate::front::Pooling;
+use crate::program::{self as header, expected, names_and_shapes};
+use compress_core::chain::Architecture;
 use compress_core::chain::Front;
 use compress_core::codec::QuantizedTensor;
-use compress_core::codec::{Granularity, Grid, sqrt2_power};
+use compress_core::codec::Tensor;
+use compress_core::codec::{Codes, Granularity, Grid, sqrt2_power};
 use compress_core::network::Activation;
 use compress_core::rng::{self, Stream};
+use compress_core::{Error, Result};
 
 mod damage;
 mod files;
@@ -85,7 +92,7 @@ fn tensor(kind: Kind, name: &str, shape: &[usize], per_mille: u32, stream: &mut 
     };
     let (low, high) = grid.code_range();
     let centre = (low + high) / 2;
-    let codes = (0..count)
+    let codes: Vec<i32> = (0..count)
         .map(|_| {
             if rng::below(stream, 1000) < per_mille {
                 low + rng::below(stream, (high - low + 1) as u32) as i32
@@ -97,8 +104,8 @@ fn tensor(kind: Kind, name: &str, shape: &[usize], per_mille: u32, stream: &mut 
     Tensor::Quantized(QuantizedTensor {
         name: name.into(),
         shape: shape.to_vec(),
+        codes: Codes::new((low, high), codes).unwrap(),
         grid,
-        codes,
     })
 }
 
@@ -166,7 +173,7 @@ fn solid_models() -> impl Iterator<Item = Artifact> {
                     }
                     // Each selected feature is read by some weight.
                     if let [_, columns] = tensor.shape[..] {
-                        tensor.codes[..columns].fill(1);
+                        (0..columns).for_each(|i| tensor.codes.set(i, 1).unwrap());
                     }
                 }
                 artifact

@@ -16,12 +16,7 @@ fn linear(bits: u8, granularity: Granularity, shape: &[usize], zero_points: Vec<
 }
 
 fn quantized(name: &str, shape: &[usize], grid: Grid, codes: Vec<i32>) -> Tensor {
-    Tensor::Quantized(QuantizedTensor {
-        name: name.into(),
-        shape: shape.to_vec(),
-        grid,
-        codes,
-    })
+    Tensor::Quantized(QuantizedTensor::new(name, shape, grid, codes).unwrap())
 }
 
 fn float(name: &str, shape: &[usize], values: Vec<f32>) -> Tensor {

@@ -45,19 +45,22 @@ fn names_and_shapes_that_are_not_the_architectures() {
     refuse(|a| a.architecture.layers[0].name = "fc1".into());
     refuse(|a| a.architecture.layers[1].inputs = 4);
     refuse(|a| a.architecture.selected = Some(vec![3, 2, 1, 0]));
-    let shape = refuse(|a| match &mut a.tensors[1] {
-        Tensor::Float { shape, .. } => *shape = vec![3, 1],
-        Tensor::Quantized(_) => {}
+    let shape = refuse(|a| {
+        if let Tensor::Float { shape, .. } = &mut a.tensors[1] {
+            *shape = vec![3, 1];
+        }
     });
     assert!(shape.contains("layers.0.bias"), "{shape}");
-    let length = refuse(|a| match &mut a.tensors[1] {
-        Tensor::Float { values, .. } => values.push(0.0),
-        Tensor::Quantized(_) => {}
+    let length = refuse(|a| {
+        if let Tensor::Float { values, .. } = &mut a.tensors[1] {
+            values.push(0.0);
+        }
     });
     assert!(length.contains("layers.0.bias"), "{length}");
-    let code = refuse(|a| match &mut a.tensors[0] {
-        Tensor::Quantized(tensor) => tensor.codes[0] = 8,
-        Tensor::Float { .. } => {}
+    let code = refuse(|a| {
+        if let Tensor::Quantized(tensor) = &mut a.tensors[0] {
+            tensor.codes.set(0, 8).unwrap();
+        }
     });
     assert!(code.contains("layers.0.weight"), "{code}");
 }

@@ -13,7 +13,7 @@ fn four_bits(codes: Vec<i32>, affine: bool) -> StoredTensor {
         0,
     );
     if let Tensor::Quantized(tensor) = &mut artifact.tensors[0] {
-        tensor.codes = codes;
+        tensor.codes = Codes::new(tensor.grid.code_range(), codes).unwrap();
     }
     artifact.to_bytes().unwrap().1.swap_remove(0)
 }

@@ -8,7 +8,7 @@
 
 use super::geometry::{BEFORE, Geometry};
 use crate::coding::logistic::{log2, odds, squash};
-use crate::coding::meter::Part;
+use crate::coding::part::Part;
 use crate::coding::predictor::{Counter, Mixer, code_mixed};
 use crate::coding::range_coder::BitCoder;
 

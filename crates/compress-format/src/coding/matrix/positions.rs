@@ -11,7 +11,7 @@
 use super::counts::Counts;
 use super::geometry::{BEFORE, Geometry};
 use crate::coding::logistic::{UNIT, log2, odds, squash};
-use crate::coding::meter::Part;
+use crate::coding::part::Part;
 use crate::coding::predictor::{Mixer, Ratio};
 use crate::coding::range_coder::BitCoder;
 

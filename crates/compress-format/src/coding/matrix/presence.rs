@@ -1,9 +1,10 @@
 //! The price of each non-zero.
 
+use super::code::{LARGEST, code_nonzeros};
 use super::geometry::Geometry;
 use super::magnitude::Magnitude;
-use super::{LARGEST, Part, code_nonzeros};
 use crate::coding::logistic::{UNIT, log2};
+use crate::coding::part::Part;
 use crate::coding::range_coder::BitCoder;
 
 /// The bits that each non-zero of a matrix costs for not being zero, without its magnitude: the

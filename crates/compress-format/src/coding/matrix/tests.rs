@@ -1,7 +1,8 @@
 //! Round trips, and lengths against the entropy.
 
+use super::geometry::Geometry;
 use super::*;
-use crate::coding::range_coder::{Decoder, Encoder};
+use crate::coding::range_coder::{BitCoder, Decoder, Encoder};
 use compress_core::rng;
 use proptest::prelude::*;
 

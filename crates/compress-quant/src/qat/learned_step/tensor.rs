@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compress_core::codec::{Granularity, Grid, QuantizedTensor};
+use compress_core::codec::{Codes, Granularity, Grid, QuantizedTensor};
 use compress_core::kernels::sparse_layer::Live;
 use compress_core::ops::optimizer::Adam;
 use compress_core::ops::scalar::{exp, ln};
@@ -72,16 +72,17 @@ impl Learned {
         Error::check_finite(&self.name, weights)?;
         let (step, top) = (self.step(), top(bits));
         let codes = weights.iter().map(|&w| code(w, step, top) as i32);
+        let grid = Grid::Linear {
+            bits,
+            granularity: Granularity::Tensor,
+            scales: vec![step],
+            zero_points: Vec::new(),
+        };
         Ok(QuantizedTensor {
             name: self.name.clone(),
             shape: weight.shape.to_vec(),
-            grid: Grid::Linear {
-                bits,
-                granularity: Granularity::Tensor,
-                scales: vec![step],
-                zero_points: Vec::new(),
-            },
-            codes: codes.collect(),
+            codes: Codes::saturating(grid.code_range(), codes),
+            grid,
         })
     }
 

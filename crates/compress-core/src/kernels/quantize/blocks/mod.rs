@@ -1,8 +1,9 @@
 //! Blocks in ggml's formats, and back.
 //!
 //! A tensor whose rows hold whole blocks is one stream of them, so its shape does not matter here.
-//! `Q8_0` and `Q4_0` are, byte for byte, what ggml's reference gives. `Q4_K` is a search; our
-//! result is compatible, and in the tests its squared error over a tensor is no larger than ggml's.
+//! `Q8_0` and `Q4_0` are, byte for byte, what ggml's reference gives, and so is `Q6_K` where the
+//! scales are normal halves. `Q4_K` is a search; our result is compatible, and in the tests its
+//! squared error over a tensor is no larger than ggml's.
 
 mod bytes;
 mod dispatch;
@@ -26,11 +27,11 @@ use crate::{Error, Result};
 /// 16 groups that the search for `Q4_K` runs over at once.
 const LEAF: usize = 1 << 14;
 
-/// Writes the blocks of `values`. `Q6_K` can be read only.
+/// Writes the blocks of `values`.
 ///
 /// # Errors
-/// Where `values` are not whole blocks, `bytes` are not as many as those take, the format cannot
-/// be written, a value is NaN or infinite (the error names `what` and gives the position), or
+/// Where `values` are not whole blocks, `bytes` are not as many as those take, a value is NaN or
+/// infinite (the error names `what` and gives the position), or
 /// is so large that a block's scale is beyond half precision.
 pub fn quantize_into(
     format: BlockFormat,
@@ -57,10 +58,7 @@ pub fn quantize_into_at(
         BlockFormat::Q8_0 => q8_0_quantize_at,
         BlockFormat::Q4_0 => q4_0_quantize_at,
         BlockFormat::Q4_K => dispatch::q4_k_quantize_at,
-        BlockFormat::Q6_K => {
-            let what = format!("format to write {what} in");
-            return Err(Error::invalid(what, format.name(), "q8_0, q4_0 or q4_k"));
-        }
+        BlockFormat::Q6_K => q6_k_quantize_at,
     };
     let leaf_bytes = LEAF / format.block_len() * format.block_bytes();
     let leaves = bytes
@@ -148,6 +146,7 @@ by_level! {
     /// Whether all scales are finite.
     fn q8_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q8_0::quantize;
     fn q4_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q4_0::quantize;
+    fn q6_k_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q6_k::quantize;
     fn q8_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q8_0::dequantize;
     fn q4_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_0::dequantize;
     fn q4_k_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_k::dequantize;
@@ -188,9 +187,19 @@ fn refusal(format: BlockFormat, what: &str, values: &[f32], bytes: &[u8]) -> Err
     )
 }
 
-/// Whether the scales of a block that was written are finite.
+/// Whether all values of these blocks are finite: whether their scales in half precision are.
+pub fn are_finite(format: BlockFormat, bytes: &[u8]) -> bool {
+    let mut blocks = bytes.chunks_exact(format.block_bytes());
+    blocks.all(|block| scales_are_finite(format, block))
+}
+
+/// Whether the scales of a block are finite.
 fn scales_are_finite(format: BlockFormat, block: &[u8]) -> bool {
-    let scales = if format == BlockFormat::Q4_K { 2 } else { 1 };
-    let mut halves = block.as_chunks::<2>().0.iter().take(scales);
+    let scales = match format {
+        BlockFormat::Q8_0 | BlockFormat::Q4_0 => 0..2,
+        BlockFormat::Q4_K => 0..4,
+        BlockFormat::Q6_K => 208..210,
+    };
+    let mut halves = block[scales].as_chunks::<2>().0.iter();
     halves.all(|&bytes| half::is_finite(u16::from_le_bytes(bytes)))
 }

@@ -129,6 +129,95 @@ pub(super) fn q4_k(x: &[f32]) -> Vec<u8> {
     out
 }
 
+/// `make_qx_quants` for codes from −32 to 31 with weights x²: the scale, and the codes.
+fn search_q6_k(x: &[f32]) -> (f32, Vec<i32>) {
+    let mut max = 0.0f32;
+    for &x in x {
+        if x.abs() > max.abs() {
+            max = x;
+        }
+    }
+    if max.abs() < 1e-15 {
+        return (0.0, vec![-32; x.len()]);
+    }
+    let codes = |inverse: f32| -> Vec<i32> {
+        x.iter()
+            .map(|x| nearest(inverse * x).clamp(-32, 31))
+            .collect()
+    };
+    let sums = |codes: &[i32]| {
+        let (mut sum_lx, mut sum_l2) = (0.0f32, 0.0f32);
+        for (&x, &l) in x.iter().zip(codes) {
+            sum_lx += x * x * x * l as f32;
+            sum_l2 += x * x * l as f32 * l as f32;
+        }
+        (sum_lx, sum_l2)
+    };
+    let mut found = codes(-32.0 / max);
+    let (sum_lx, sum_l2) = sums(&found);
+    let mut scale = if sum_l2 == 0.0 { 0.0 } else { sum_lx / sum_l2 };
+    let mut best = scale * sum_lx;
+    for trial in -9..=9 {
+        if trial == 0 {
+            continue;
+        }
+        let candidate = codes(-(32.0 + 0.1 * trial as f32) / max);
+        let (sum_lx, sum_l2) = sums(&candidate);
+        if sum_l2 > 0.0 && sum_lx * sum_lx > best * sum_l2 {
+            found = candidate;
+            scale = sum_lx / sum_l2;
+            best = scale * sum_lx;
+        }
+    }
+    (scale, found)
+}
+
+pub(super) fn q6_k(x: &[f32]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for x in x.chunks(256) {
+        let fits: Vec<(f32, Vec<i32>)> = x.chunks(16).map(search_q6_k).collect();
+        let mut most = 0.0f32;
+        for (scale, _) in &fits {
+            if scale.abs() > most.abs() {
+                most = *scale;
+            }
+        }
+        if most.abs() < 1e-15 {
+            out.extend([0; 210]);
+            continue;
+        }
+        let inverse = -128.0 / most;
+        let d = f16::from_f32(1.0 / inverse);
+        let mut codes = Vec::new();
+        let mut scales = Vec::new();
+        for ((scale, found), x) in fits.iter().zip(x.chunks(16)) {
+            let multiple = nearest(inverse * scale).min(127);
+            scales.push(multiple as i8 as u8);
+            let d = d.to_f32() * multiple as f32;
+            codes.extend(x.iter().zip(found).map(|(x, &found)| {
+                let code = if d == 0.0 {
+                    found
+                } else {
+                    nearest(x / d).clamp(-32, 31)
+                };
+                (code + 32) as u8
+            }));
+        }
+        let at = |i: usize| codes[i];
+        for half in [0, 128] {
+            out.extend((half..half + 64).map(|i| at(i) & 15 | (at(i + 64) & 15) << 4));
+        }
+        for half in [0, 128] {
+            out.extend((half..half + 32).map(|i| {
+                at(i) >> 4 | at(i + 32) >> 4 << 2 | at(i + 64) >> 4 << 4 | at(i + 96) >> 4 << 6
+            }));
+        }
+        out.extend(scales);
+        out.extend(d.to_le_bytes());
+    }
+    out
+}
+
 fn half_at(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }

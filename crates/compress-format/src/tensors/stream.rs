@@ -7,27 +7,27 @@ use crate::front::Pooling;
 use compress_core::Result;
 
 /// Appends `coded`, and a flag that the reader needs to decode it.
-pub(super) fn write(bytes: &mut Vec<u8>, coded: &[u8], flag: bool) {
+pub(crate) fn write(bytes: &mut Vec<u8>, coded: &[u8], flag: bool) {
     varint::write(bytes, (coded.len() as u64) << 1 | u64::from(flag));
     bytes.extend_from_slice(coded);
 }
 
 /// Reads what [`write`] wrote.
-pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], bool)> {
+pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], bool)> {
     let header = reader.varint(usize::MAX, "the length of coded bytes")?;
     Ok((reader.take(header >> 1, "what is coded")?, header & 1 == 1))
 }
 
 /// How the columns of a tensor may be arranged: in a line, or as the pixels of images.
 #[derive(Clone, Debug)]
-pub(super) struct Arrangements {
-    pub(super) line: Geometry,
-    pub(super) image: Option<Geometry>,
+pub(crate) struct Arrangements {
+    pub(crate) line: Geometry,
+    pub(crate) image: Option<Geometry>,
 }
 
 impl Arrangements {
     /// For a tensor whose columns have no order of their own.
-    pub(super) fn line(columns: usize) -> Self {
+    pub(crate) fn line(columns: usize) -> Self {
         Arrangements {
             line: Geometry::line(columns),
             image: None,
@@ -38,7 +38,7 @@ impl Arrangements {
     /// pyramid if a front gives one. Otherwise the image is taken to be square, with one channel or
     /// three; the writer tries it with and without the image. The output of [`Pooling::TentPool`] is
     /// also taken to be square, even where it is not, because existing files were written so.
-    pub(super) fn features(
+    pub(crate) fn features(
         front: Option<Pooling>,
         features: usize,
         selected: Option<&[u32]>,
@@ -59,7 +59,7 @@ impl Arrangements {
     }
 
     /// Appends the shorter output of `encode` over all arrangements.
-    pub(super) fn write(&self, bytes: &mut Vec<u8>, encode: impl Fn(&Geometry) -> Vec<u8>) {
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>, encode: impl Fn(&Geometry) -> Vec<u8>) {
         let line = encode(&self.line);
         match self.image.as_ref().map(encode) {
             Some(image) if image.len() < line.len() => write(bytes, &image, true),
@@ -68,7 +68,7 @@ impl Arrangements {
     }
 
     /// Reads what [`Arrangements::write`] wrote: the coded bytes, and how they were arranged.
-    pub(super) fn read<'a>(&self, reader: &mut Reader<'a>) -> Result<(&'a [u8], &Geometry)> {
+    pub(crate) fn read<'a>(&self, reader: &mut Reader<'a>) -> Result<(&'a [u8], &Geometry)> {
         let start = reader.clone();
         let (coded, image) = read(reader)?;
         match (image, &self.image) {

@@ -11,13 +11,16 @@ use crate::coding::range_coder::{Decoder, Encoder};
 use crate::coding::reader::Reader;
 use crate::coding::{gaps, varint};
 use compress_core::Result;
-use compress_core::codec::Grid;
+use compress_core::codec::{Codes, Grid};
 
 use super::floats::{nonzero_positions, read_positions};
 use super::stream::Arrangements;
 
+/// The most values of a tensor that is sparse or coded.
+pub(crate) const MOST: usize = 1 << 28;
+
 /// The code that stands for zero at each position.
-pub(super) enum Zeros {
+pub(crate) enum Zeros {
     /// The same everywhere.
     Same(i32),
     /// One for each position.
@@ -29,7 +32,7 @@ impl Zeros {
     /// codebook.
     fn of_grid(grid: &Grid, shape: &[usize]) -> Option<Self> {
         match grid {
-            Grid::Codebook { .. } => None,
+            Grid::Codebook { .. } | Grid::ScaledCodebook { .. } => None,
             Grid::PowerOfTwo { .. } => Some(Zeros::Same(0)),
             Grid::Linear {
                 granularity,
@@ -51,10 +54,10 @@ impl Zeros {
 
     /// The zero codes of `codes`. For a codebook, appends the number of the most frequent code to
     /// `bytes`.
-    pub(super) fn write(bytes: &mut Vec<u8>, grid: &Grid, shape: &[usize], codes: &[i32]) -> Self {
+    pub(crate) fn write(bytes: &mut Vec<u8>, grid: &Grid, shape: &[usize], codes: &Codes) -> Self {
         Self::of_grid(grid, shape).unwrap_or_else(|| {
             let mut counts = vec![0_usize; grid.code_range().1 as usize + 1];
-            codes.iter().for_each(|&code| counts[code as usize] += 1);
+            codes.iter().for_each(|code| counts[code as usize] += 1);
             let most = (0..counts.len()).rev().max_by_key(|&i| counts[i]);
             let zero = most.unwrap_or(0);
             varint::write(bytes, zero as u64);
@@ -63,7 +66,7 @@ impl Zeros {
     }
 
     /// Reads what [`Zeros::write`] wrote.
-    pub(super) fn read(reader: &mut Reader<'_>, grid: &Grid, shape: &[usize]) -> Result<Self> {
+    pub(crate) fn read(reader: &mut Reader<'_>, grid: &Grid, shape: &[usize]) -> Result<Self> {
         match Self::of_grid(grid, shape) {
             Some(zeros) => Ok(zeros),
             None => {
@@ -83,49 +86,53 @@ impl Zeros {
 }
 
 /// Writes one byte for each code, or two where a byte is too narrow.
-pub(super) fn write_dense(grid: &Grid, codes: &[i32]) -> Vec<u8> {
+pub(crate) fn write_dense(grid: &Grid, codes: &Codes) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, dense_width(grid));
     codes
         .iter()
-        .flat_map(|&code| ((code - low) as u16).to_le_bytes().into_iter().take(width))
+        .flat_map(|code| ((code - low) as u16).to_le_bytes().into_iter().take(width))
         .collect()
 }
 
 /// Reads what [`write_dense`] wrote.
-pub(super) fn read_dense(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Vec<i32>> {
+pub(crate) fn read_dense(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Codes> {
     let (low, width) = (grid.code_range().0, dense_width(grid));
     let bytes = reader.take(count.saturating_mul(width), "dense codes")?;
     let codes = bytes.chunks_exact(width).map(|code| {
         let high = code.get(1).copied().unwrap_or(0);
         low + i32::from(u16::from_le_bytes([code[0], high]))
     });
-    Ok(codes.collect())
+    Codes::new(grid.code_range(), codes)
 }
 
 /// Writes each code in the width of the grid's codes.
-pub(super) fn write_packed(grid: &Grid, codes: &[i32]) -> Vec<u8> {
+pub(crate) fn write_packed(grid: &Grid, codes: &Codes) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, grid.bits());
     let mut bits = BitWriter::default();
-    for &code in codes {
+    for code in codes {
         bits.push((code - low) as u32, width);
     }
     bits.finish()
 }
 
 /// Reads what [`write_packed`] wrote.
-pub(super) fn read_packed(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Vec<i32>> {
+pub(crate) fn read_packed(reader: &mut Reader<'_>, grid: &Grid, count: usize) -> Result<Codes> {
     let (low, width) = (grid.code_range().0, grid.bits());
-    reader.packed(count, width, "packed codes", |bits| low + bits as i32)
+    reader.bits(|bits| {
+        bits.check(count, width, "packed codes")?;
+        let codes = (0..count).map(|_| low + bits.take(width).unwrap_or(0) as i32);
+        Codes::new(grid.code_range(), codes)
+    })
 }
 
 /// Writes the positions of the codes that do not stand for zero, and those codes in the grid's
 /// width.
-pub(super) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &[i32]) -> Vec<u8> {
+pub(crate) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &Codes) -> Vec<u8> {
     let (low, width) = (grid.code_range().0, grid.bits());
     let set = codes
         .iter()
         .enumerate()
-        .map(|(i, &code)| code != zeros.at(i));
+        .map(|(i, code)| code != zeros.at(i));
     let positions = nonzero_positions(set);
     let (parameter, _) = gaps::best_parameter(&positions);
     let mut bytes = Vec::new();
@@ -134,34 +141,34 @@ pub(super) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &[i32]) -> Vec<u8>
     let mut bits = BitWriter::default();
     gaps::write(&mut bits, &positions, parameter);
     for &position in &positions {
-        bits.push((codes[position as usize] - low) as u32, width);
+        let code = codes.get(position as usize).unwrap_or(low);
+        bits.push((code - low) as u32, width);
     }
     bytes.extend(bits.finish());
     bytes
 }
 
 /// Reads what [`write_sparse`] wrote.
-pub(super) fn read_sparse(
+pub(crate) fn read_sparse(
     reader: &mut Reader<'_>,
     grid: &Grid,
     zeros: &Zeros,
     count: usize,
-) -> Result<Vec<i32>> {
+) -> Result<Codes> {
     let (low, width) = (grid.code_range().0, grid.bits());
-    let mut codes: Vec<i32> = (0..count).map(|i| zeros.at(i)).collect();
+    let mut codes = Codes::new(grid.code_range(), (0..count).map(|i| zeros.at(i)))?;
     read_positions(reader, count, |bits, position| {
-        codes[position as usize] = low + bits.take(width)? as i32;
-        Ok(())
+        codes.set(position as usize, low + bits.take(width)? as i32)
     })?;
     Ok(codes)
 }
 
 /// Appends the codes through the adaptive model and the range coder.
-pub(super) fn write_entropy(
+pub(crate) fn write_entropy(
     bytes: &mut Vec<u8>,
     grid: &Grid,
     zeros: &Zeros,
-    codes: &[i32],
+    codes: &Codes,
     arrangements: &Arrangements,
 ) {
     let differences: Vec<i32> = (0..).zip(codes).map(|(i, c)| c - zeros.at(i)).collect();
@@ -174,21 +181,19 @@ pub(super) fn write_entropy(
 }
 
 /// Reads what [`write_entropy`] wrote.
-pub(super) fn read_entropy(
+pub(crate) fn read_entropy(
     reader: &mut Reader<'_>,
     grid: &Grid,
     zeros: &Zeros,
     count: usize,
     arrangements: &Arrangements,
-) -> Result<Vec<i32>> {
+) -> Result<Codes> {
     let (coded, geometry): (_, &Geometry) = arrangements.read(reader)?;
-    let mut codes = vec![0; count];
+    let mut differences = vec![0; count];
     let range = ranges(grid, zeros);
-    code_integers(&mut Decoder::new(coded), geometry, &mut codes, range);
-    for (i, code) in codes.iter_mut().enumerate() {
-        *code += zeros.at(i);
-    }
-    Ok(codes)
+    code_integers(&mut Decoder::new(coded), geometry, &mut differences, range);
+    let codes = differences.iter().enumerate().map(|(i, d)| d + zeros.at(i));
+    Codes::new(grid.code_range(), codes)
 }
 
 /// How far below and above zero the codes may lie.

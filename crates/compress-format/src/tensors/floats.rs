@@ -15,7 +15,7 @@ use compress_core::Result;
 use super::stream;
 
 /// How many low bits are zero in all of `values`; 32 where all are positive zero.
-pub(super) fn common_zeros(values: &[f32]) -> u32 {
+pub(crate) fn common_zeros(values: &[f32]) -> u32 {
     values
         .iter()
         .fold(0, |all, v| all | v.to_bits())
@@ -23,7 +23,7 @@ pub(super) fn common_zeros(values: &[f32]) -> u32 {
 }
 
 /// Each value in 32 − `zeros` bits.
-pub(super) fn pack(values: &[f32], zeros: u32) -> Vec<u8> {
+pub(crate) fn pack(values: &[f32], zeros: u32) -> Vec<u8> {
     let mut bits = BitWriter::default();
     for value in values {
         bits.push(shift_down(value.to_bits(), zeros), 32 - zeros);
@@ -32,14 +32,14 @@ pub(super) fn pack(values: &[f32], zeros: u32) -> Vec<u8> {
 }
 
 /// Reads `count` values that [`pack`] wrote.
-pub(super) fn unpack(reader: &mut Reader<'_>, count: usize, zeros: u32) -> Result<Vec<f32>> {
+pub(crate) fn unpack(reader: &mut Reader<'_>, count: usize, zeros: u32) -> Result<Vec<f32>> {
     reader.packed(count, 32 - zeros, "packed values", |bits| {
         f32::from_bits(shift_up(bits, zeros))
     })
 }
 
 /// Where the non-zeros are, and their values.
-pub(super) fn write_sparse(values: &[f32], zeros: u32) -> Vec<u8> {
+pub(crate) fn write_sparse(values: &[f32], zeros: u32) -> Vec<u8> {
     let positions = nonzero_positions(values.iter().map(|v| v.to_bits() != 0));
     let (parameter, _) = gaps::best_parameter(&positions);
     let mut bytes = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn write_sparse(values: &[f32], zeros: u32) -> Vec<u8> {
 }
 
 /// Reads what [`write_sparse`] wrote.
-pub(super) fn read_sparse(reader: &mut Reader<'_>, count: usize, zeros: u32) -> Result<Vec<f32>> {
+pub(crate) fn read_sparse(reader: &mut Reader<'_>, count: usize, zeros: u32) -> Result<Vec<f32>> {
     let mut values = vec![0.0; count];
     read_positions(reader, count, |bits, position| {
         let value = shift_up(bits.take(32 - zeros)?, zeros);
@@ -68,7 +68,7 @@ pub(super) fn read_sparse(reader: &mut Reader<'_>, count: usize, zeros: u32) -> 
 
 /// Writes positions of non-zeros by prediction, exponents by an adaptive model, and mantissas
 /// plainly.
-pub(super) fn write_entropy(values: &[f32], zeros: u32, geometry: &Geometry) -> Vec<u8> {
+pub(crate) fn write_entropy(values: &[f32], zeros: u32, geometry: &Geometry) -> Vec<u8> {
     let mut encoder = Encoder::default();
     let mut bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
     code(&mut encoder, &mut bits, zeros, geometry);
@@ -76,7 +76,7 @@ pub(super) fn write_entropy(values: &[f32], zeros: u32, geometry: &Geometry) -> 
 }
 
 /// Reads what [`write_entropy`] wrote.
-pub(super) fn read_entropy(
+pub(crate) fn read_entropy(
     bytes: &[u8],
     count: usize,
     zeros: u32,
@@ -92,7 +92,7 @@ const ENTROPY: u8 = 31;
 
 /// A list whose length the reader knows, such as scales: how it is coded, in five bits, and its
 /// bytes.
-pub(super) fn write_list(values: &[f32]) -> (u8, Vec<u8>) {
+pub(crate) fn write_list(values: &[f32]) -> (u8, Vec<u8>) {
     let zeros = common_zeros(values).min(u32::from(ENTROPY) - 1);
     let packed = pack(values, zeros);
     let mut coded = vec![zeros as u8];
@@ -106,7 +106,7 @@ pub(super) fn write_list(values: &[f32]) -> (u8, Vec<u8>) {
 }
 
 /// Reads the list of `count` values that [`write_list`] wrote, given how it is coded.
-pub(super) fn read_list(reader: &mut Reader<'_>, how: u8, count: usize) -> Result<Vec<f32>> {
+pub(crate) fn read_list(reader: &mut Reader<'_>, how: u8, count: usize) -> Result<Vec<f32>> {
     if how != ENTROPY {
         return unpack(reader, count, u32::from(how));
     }
@@ -116,19 +116,19 @@ pub(super) fn read_list(reader: &mut Reader<'_>, how: u8, count: usize) -> Resul
 }
 
 /// Reads a number of common zero bits.
-pub(super) fn read_zeros(reader: &mut Reader<'_>) -> Result<u32> {
+pub(crate) fn read_zeros(reader: &mut Reader<'_>) -> Result<u32> {
     Ok(reader.varint(32, "the number of common zero bits")? as u32)
 }
 
 /// The positions where `set` is true.
-pub(super) fn nonzero_positions(set: impl Iterator<Item = bool>) -> Vec<u32> {
+pub(crate) fn nonzero_positions(set: impl Iterator<Item = bool>) -> Vec<u32> {
     set.enumerate()
         .filter_map(|(i, set)| set.then_some(i as u32))
         .collect()
 }
 
 /// Reads positions below `count`, then calls `read` for the value at each, in order.
-pub(super) fn read_positions<'a>(
+pub(crate) fn read_positions<'a>(
     reader: &mut Reader<'a>,
     count: usize,
     mut read: impl FnMut(&mut crate::coding::bits::BitReader<'a>, u32) -> Result<()>,

@@ -14,8 +14,8 @@ use crate::front::Pooling;
 use compress_core::chain::{Activation, Architecture, Front, LayerSpec};
 use compress_core::{Error, Result};
 
-use super::floats::nonzero_positions;
-use super::stream::Arrangements;
+use crate::tensors::floats::nonzero_positions;
+use crate::tensors::stream::Arrangements;
 
 /// Bits 0 and 1: how the selected features are coded.
 const SELECTION: u8 = 0b11;
@@ -39,7 +39,7 @@ const OTHER_FRONT: u8 = 3;
 const TENT_PYRAMID: u8 = 0;
 
 /// Each activation's number is its position.
-pub(super) const ACTIVATION_CODES: [Activation; 4] = [
+pub(crate) const ACTIVATION_CODES: [Activation; 4] = [
     Activation::Identity,
     Activation::Relu,
     Activation::Gelu,
@@ -47,7 +47,7 @@ pub(super) const ACTIVATION_CODES: [Activation; 4] = [
 ];
 
 /// Appends a valid architecture.
-pub(super) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
+pub(crate) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
     let layers = &architecture.layers;
     let named = (0..).zip(layers).any(|(i, l)| l.name != default_name(i));
     let hidden = usual_activation(layers);
@@ -84,7 +84,7 @@ pub(super) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
 }
 
 /// Reads an architecture of at most `most` features and at most `most` parameters.
-pub(super) fn read(reader: &mut Reader<'_>, most: usize) -> Result<Architecture> {
+pub(crate) fn read(reader: &mut Reader<'_>, most: usize) -> Result<Architecture> {
     let start = reader.clone();
     let flags = reader.byte("the flags of the architecture")?;
     let features = reader.varint(most, "the number of features")?;
@@ -246,7 +246,7 @@ fn read_activations(reader: &mut Reader<'_>, flags: u8, layers: &mut [LayerSpec]
 }
 
 /// The activation that all layers but the last share, if there is one and the last has none.
-pub(super) fn usual_activation(layers: &[LayerSpec]) -> Option<Activation> {
+pub(crate) fn usual_activation(layers: &[LayerSpec]) -> Option<Activation> {
     let (last, hidden) = layers.split_last()?;
     let usual = hidden
         .first()
@@ -255,7 +255,7 @@ pub(super) fn usual_activation(layers: &[LayerSpec]) -> Option<Activation> {
     (same && last.activation == Activation::Identity).then_some(usual)
 }
 
-pub(super) fn activation_code(activation: Activation) -> u8 {
+pub(crate) fn activation_code(activation: Activation) -> u8 {
     match activation {
         Activation::Identity => 0,
         Activation::Relu => 1,
@@ -264,12 +264,12 @@ pub(super) fn activation_code(activation: Activation) -> u8 {
     }
 }
 
-pub(super) fn default_name(layer: usize) -> String {
+pub(crate) fn default_name(layer: usize) -> String {
     format!("layers.{layer}")
 }
 
 /// Fails where `architecture` is more than a reader accepts.
-pub(super) fn check_size(architecture: &Architecture, most: usize) -> Result<()> {
+pub(crate) fn check_size(architecture: &Architecture, most: usize) -> Result<()> {
     let parameters = architecture.layers.iter().try_fold(0_usize, |sum, layer| {
         layer
             .outputs
@@ -288,7 +288,7 @@ pub(super) fn check_size(architecture: &Architecture, most: usize) -> Result<()>
 }
 
 /// Name and shape of each tensor, in order.
-pub(super) fn names_and_shapes(
+pub(crate) fn names_and_shapes(
     architecture: &Architecture,
 ) -> impl Iterator<Item = (String, Vec<usize>)> + use<'_> {
     architecture.layers.iter().flat_map(|layer| {
@@ -301,7 +301,7 @@ pub(super) fn names_and_shapes(
 
 /// Name and shape of each tensor, and how its columns may be arranged: those of the first layer
 /// are features.
-pub(super) fn expected(
+pub(crate) fn expected(
     architecture: &Architecture,
 ) -> impl Iterator<Item = (String, Vec<usize>, Arrangements)> + use<'_> {
     (0..)

@@ -1,0 +1,150 @@
+//! Writes a container, tensor by tensor.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use compress_core::chain::Architecture;
+use compress_core::codec::Tensor;
+use compress_core::{Error, Result};
+
+use super::directory::Directory;
+use super::entry::Entry;
+use super::program::Program;
+use super::trailer::{self, MAGIC};
+use crate::front::Pooling;
+use crate::program::names_and_shapes;
+use crate::tensors::StoredTensor;
+use crate::tensors::content::{self, Kind};
+
+/// Writes a container. A tensor's bytes are written when it is given, in the smallest of its codings;
+/// the directory at the end.
+#[derive(Debug)]
+pub struct Writer<W> {
+    to: W,
+    /// How many bytes have been written.
+    at: u64,
+    directory: Directory,
+    names: HashSet<String>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// Where writing fails.
+    pub fn new(mut to: W) -> Result<Self> {
+        to.write_all(&MAGIC).map_err(Error::other)?;
+        Ok(Writer {
+            to,
+            at: MAGIC.len() as u64,
+            directory: Directory::default(),
+            names: HashSet::new(),
+        })
+    }
+
+    /// Says that the tensors are the parameters of a chain of dense layers, before any of them is
+    /// given. Others may stand beside them.
+    ///
+    /// # Errors
+    /// Where the architecture is not a chain or has a front that a file cannot state, or tensors have
+    /// been given.
+    pub fn chain(&mut self, architecture: &Architecture) -> Result<()> {
+        architecture.validate()?;
+        if let Some(front) = &architecture.front
+            && Pooling::of(architecture).is_none()
+        {
+            let expected = "one that a file can state";
+            return Err(Error::invalid("the front", front.name(), expected));
+        }
+        if let Some(entry) = self.directory.entries.first() {
+            let expected = "given after the chain that says how it is read";
+            return Err(Error::invalid("a tensor", &entry.name, expected));
+        }
+        self.directory.program = Program::Chain(architecture.clone());
+        Ok(())
+    }
+
+    /// Adds a key and its value.
+    ///
+    /// # Errors
+    /// Where there is a value for the key.
+    pub fn metadata(&mut self, key: &str, value: &str) -> Result<()> {
+        if self
+            .directory
+            .metadata
+            .iter()
+            .any(|(other, _)| other == key)
+        {
+            return Err(Error::invalid("a key of the metadata", key, "given once"));
+        }
+        let pair = (key.to_owned(), value.to_owned());
+        self.directory.metadata.push(pair);
+        Ok(())
+    }
+
+    /// Writes a tensor.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::validate`]; where another tensor has its name, or writing fails.
+    pub fn tensor(&mut self, tensor: &Tensor) -> Result<StoredTensor> {
+        tensor.validate()?;
+        let (name, shape) = (tensor.name(), tensor.shape());
+        if !self.names.insert(name.to_owned()) {
+            return Err(Error::invalid("a tensor's name", name, "given once"));
+        }
+        let arrangements = self.directory.program.arrangements(name, shape);
+        let (coding, content) = content::smallest(tensor, &arrangements);
+        let Kind { number, bits } = Kind::of(tensor);
+        let mut hasher = crc32fast::Hasher::new();
+        for part in [bits.as_slice(), &content] {
+            hasher.update(part);
+            self.to.write_all(part).map_err(Error::other)?;
+        }
+        let entry = Entry {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            offset: self.at,
+            length: (bits.as_slice().len() + content.len()) as u64,
+            kind: number,
+            coding: coding as u8,
+            checksum: hasher.finalize(),
+        };
+        self.at += entry.length;
+        let mut line = Vec::new();
+        entry.write(&mut line);
+        let bytes = line.len() + entry.length as usize;
+        self.directory.entries.push(entry);
+        Ok(StoredTensor {
+            name: name.to_owned(),
+            coding: coding.name(),
+            bytes,
+        })
+    }
+
+    /// Writes the directory, and gives back what the file was written to.
+    ///
+    /// # Errors
+    /// Where a parameter of the chain was not given or has another shape, the directory is longer
+    /// than 4 GiB, or writing fails.
+    pub fn finish(mut self) -> Result<W> {
+        if let Program::Chain(architecture) = &self.directory.program {
+            for (name, shape) in names_and_shapes(architecture) {
+                let found = self.directory.entries.iter().find(|e| e.name == name);
+                let found = found.ok_or_else(|| {
+                    Error::invalid(format!("the chain's tensor {name}"), "missing", "given")
+                })?;
+                Error::check_shape(&name, &shape, &found.shape)?;
+            }
+        }
+        let directory = self.directory.to_bytes();
+        if u32::try_from(directory.len()).is_err() {
+            let (what, most) = ("the length of the directory", "below 2^32");
+            return Err(Error::invalid(what, directory.len(), most));
+        }
+        self.to.write_all(&directory).map_err(Error::other)?;
+        let trailer = trailer::of(&directory);
+        self.to.write_all(&trailer).map_err(Error::other)?;
+        self.to.flush().map_err(Error::other)?;
+        Ok(self.to)
+    }
+}
