@@ -1,11 +1,8 @@
 //! Edits of a chain: what it is without some neurons, inputs or a layer.
 
-use super::{Activation, Architecture, LayerRemoval, LayerSpec};
+use super::{Activation, Architecture, INPUTS, LayerRemoval, LayerSpec};
 use crate::graph::{Graph, Group, Node, Operation};
 use crate::{Error, Result};
-
-/// The name of what the first layer reads, in the graph of a chain.
-pub(super) const INPUTS: &str = "inputs";
 
 impl LayerSpec {
     /// The name of what the layer computes before its activation, in the graph of a chain.

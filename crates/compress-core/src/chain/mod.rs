@@ -17,6 +17,9 @@ mod tests;
 pub use self::front::{Front, SharedFront};
 pub use crate::ops::activation::Activation;
 
+/// The name of what the first layer reads, in the graph of a chain.
+const INPUTS: &str = "inputs";
+
 /// One dense layer: `y = activation(x · weightᵀ + bias)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerSpec {
@@ -229,7 +232,7 @@ impl Architecture {
     fn validate_names(&self) -> Result<()> {
         let derived = |l: &LayerSpec| [l.product_name(), l.activation_name()];
         let mut names: HashSet<String> = self.layers.iter().flat_map(derived).collect();
-        names.insert(edits::INPUTS.to_owned());
+        names.insert(INPUTS.to_owned());
         match self.layers.iter().find(|l| !names.insert(l.name.clone())) {
             None => Ok(()),
             Some(layer) => {

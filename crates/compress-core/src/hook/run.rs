@@ -57,7 +57,7 @@ use crate::{Error, Result};
 ///         |model, _| {
 ///             let [x, y] = [model.weight[0] - 3.0, model.weight[1] - 4.0];
 ///             model.gradient = [2.0 * x, 2.0 * y];
-///             Ok(x * x + y * y)
+///             Ok::<_, compress_core::Error>(x * x + y * y)
 ///         },
 ///         |model, _| {
 ///             model.weight.iter_mut().zip(model.gradient).for_each(|(w, g)| *w -= 0.25 * g);

@@ -167,3 +167,16 @@ fn score_of(values: &[f32]) -> Scores {
         }],
     }
 }
+
+#[test]
+fn schedules_run_from_start_to_end_without_turning_back() {
+    for ScheduleEntry { name, make, .. } in SCHEDULES {
+        let schedule = make();
+        let path: Vec<f64> = (0..=100)
+            .map(|i| schedule.advance(f64::from(i) / 100.0))
+            .collect();
+        assert!(path.windows(2).all(|w| w[0] <= w[1]), "{name}");
+        assert_eq!(path[100], 1.0, "{name}");
+    }
+    assert_eq!(Cubic.advance(0.0), 0.0);
+}

@@ -480,19 +480,6 @@ fn options_out_of_range_are_refused() {
     }
 }
 
-#[test]
-fn schedules_run_from_start_to_end_without_turning_back() {
-    for ScheduleEntry { name, make, .. } in SCHEDULES {
-        let schedule = make();
-        let path: Vec<f64> = (0..=100)
-            .map(|i| schedule.advance(f64::from(i) / 100.0))
-            .collect();
-        assert!(path.windows(2).all(|w| w[0] <= w[1]), "{name}");
-        assert_eq!(path[100], 1.0, "{name}");
-    }
-    assert_eq!(Cubic.advance(0.0), 0.0);
-}
-
 /// The magnitude, but NaN for the first value of the first weight from the second pruning on.
 struct Breaks(std::cell::Cell<usize>);
 

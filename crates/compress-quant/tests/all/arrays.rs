@@ -129,7 +129,7 @@ fn a_lent_convolution_is_quantized_as_its_array_is() {
             let expected = quantize_array("conv", weight.view(), scheme.as_ref()).unwrap();
             let mut model = Lent::new().weight("conv", weight.view_mut()).unwrap();
             let tensors = quantize_model(&model, scheme.as_ref(), Others::Float).unwrap();
-            assert_eq!(tensors, [expected.clone()]);
+            assert_eq!(tensors, std::slice::from_ref(&expected));
             load_into(&tensors, &mut model).unwrap();
             let back = dequantize_array(&expected).unwrap();
             assert_eq!(weight.into_dyn(), back);

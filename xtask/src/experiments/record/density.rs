@@ -25,7 +25,7 @@ pub(super) fn run(run: &Run, settings: &DensitySettings) -> Result<(), RunError>
     let students = setup.stages(&names, |lab, i| {
         let (level, seed) = jobs[i];
         let pruning = settings.pruning(level);
-        lab.pruned(&stage(level), seed, &pruning, Box::new(Fisher::default()))
+        lab.pruned(&stage(level), seed, &pruning, Box::new(Fisher))
     })?;
     let mut students = students.into_iter();
     let variants = settings.levels.iter().map(|level| Variant {
