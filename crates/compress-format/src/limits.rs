@@ -6,8 +6,8 @@ pub const MOST_PARAMETERS: usize = 1 << 28;
 /// Values that any file may claim: those of the largest model that one stream holds.
 pub(crate) const FREE_VALUES: usize = 1 << 19;
 
-/// Values that a file may claim more for each of its bytes. A tensor of zeros takes a few bits for
-/// many values. Of trained and pruned models the record has the most: 60 parameters a byte.
+/// Values that a file may claim more for each of its bytes: a tensor of zeros takes a few bits for
+/// many values.
 pub(crate) const VALUES_PER_BYTE: usize = 256;
 
 /// The most values that a reader takes from a file of this length, unless it is told another limit.

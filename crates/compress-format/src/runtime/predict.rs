@@ -16,10 +16,16 @@ impl Runtime {
     ///
     /// Allocates its buffers; for many calls see [`Runtime::session`].
     ///
+    /// # Errors
     /// [`Error::Shape`] where the number of features differs. [`Error::NonFinite`] where an input
     /// is NaN or infinite, with its row and column; with [`Arithmetic::Integer`] also where the
     /// outputs of a front or of a hidden layer overflow f32, so that the next layer cannot quantize
     /// them. [`Error::Isa`] where `COMPRESS_ISA` asks for what the machine lacks.
+    ///
+    /// [`Error::Shape`]: compress_core::Error::Shape
+    /// [`Error::NonFinite`]: compress_core::Error::NonFinite
+    /// [`Error::Isa`]: compress_core::Error::Isa
+    /// [`Arithmetic::Integer`]: super::Arithmetic::Integer
     pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let mut logits = Array2::zeros((inputs.nrows(), self.architecture.outputs()));
         self.session().predict_into(inputs, logits.view_mut())?;
