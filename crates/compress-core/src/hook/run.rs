@@ -57,7 +57,7 @@ use crate::{Error, Result};
 ///         |model, _| {
 ///             let [x, y] = [model.weight[0] - 3.0, model.weight[1] - 4.0];
 ///             model.gradient = [2.0 * x, 2.0 * y];
-///             Ok(x * x + y * y)
+///             Ok::<_, compress_core::Error>(x * x + y * y)
 ///         },
 ///         |model, _| {
 ///             model.weight.iter_mut().zip(model.gradient).for_each(|(w, g)| *w -= 0.25 * g);
@@ -217,7 +217,7 @@ impl<'h, 'k> Run<'h, 'k> {
         let found = ready.map_err(E::from).and_then(|()| evaluate(model));
         let mut undone = Ok(());
         for hook in self.hooks.iter_mut().rev() {
-            undone = hook.after_evaluation(model).and(undone);
+            undone = undone.and(hook.after_evaluation(model));
         }
         let found = found?;
         undone?;
