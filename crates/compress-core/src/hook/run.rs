@@ -217,7 +217,7 @@ impl<'h, 'k> Run<'h, 'k> {
         let found = ready.map_err(E::from).and_then(|()| evaluate(model));
         let mut undone = Ok(());
         for hook in self.hooks.iter_mut().rev() {
-            undone = hook.after_evaluation(model).and(undone);
+            undone = undone.and(hook.after_evaluation(model));
         }
         let found = found?;
         undone?;

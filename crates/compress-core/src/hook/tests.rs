@@ -414,6 +414,12 @@ fn after_an_evaluation_that_fails_all_hooks_are_called_too() {
         .unwrap_err();
     assert!(error.to_string().starts_with("out is c"), "{error}");
     assert_eq!(take(&log), ["a in", "c in", "c out", "a out"]);
+
+    a.fails_in = "out";
+    let mut hooks: [&mut dyn TrainHook; 2] = [&mut a, &mut c];
+    let both = Run::new(&mut hooks, 1).evaluate(&mut model, |_| Ok::<_, Error>(()));
+    assert!(both.unwrap_err().to_string().starts_with("out is c"));
+    assert_eq!(take(&log), ["a in", "c in", "c out", "a out"]);
 }
 
 #[test]
