@@ -143,7 +143,7 @@ pub fn knowledge_distillation(
 /// struct Counter(usize);
 ///
 /// impl TrainHook for Counter {
-///     fn after_step(&mut self, _: &mut dyn Network, _: &Step) -> compress_core::Result<()> {
+///     fn after_step(&mut self, _: &mut Training<'_>) -> compress_core::Result<()> {
 ///         self.0 += 1;
 ///         Ok(())
 ///     }

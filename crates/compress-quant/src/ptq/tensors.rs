@@ -33,7 +33,11 @@ pub enum Others<'a> {
 /// let mut weight = Array4::from_shape_fn((16, 3, 3, 3), value);
 /// let model = Lent::new().weight("conv.weight", weight.view_mut())?;
 ///
-/// let settings = Settings { bits: 8, granularity: Granularity::Channel, ..Settings::default() };
+/// let settings = Settings {
+///     bits: Some(8),
+///     granularity: Some(Granularity::Channel),
+///     ..Settings::default()
+/// };
 /// let scheme = by_name("linear_symmetric", &settings)?;
 /// let tensors = quantize_model(&model, scheme.as_ref(), Others::Float)?;
 /// let report = ErrorReport::of_tensors(&model, &tensors)?;
