@@ -5,3 +5,8 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The examples of the guide, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/your-own-model.md")]
+pub struct Guide;

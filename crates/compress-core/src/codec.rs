@@ -12,7 +12,7 @@ mod tests;
 pub use crate::kernels::granularity::Granularity;
 pub use blocks::{BlockTensor, check_rows};
 pub use codes::{CodeSlice, Codes, Iter};
-pub use grid::Grid;
+pub use grid::{Grid, largest_codebook};
 pub use quantized::QuantizedTensor;
 pub use tensor::Tensor;
 

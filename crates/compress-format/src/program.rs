@@ -11,6 +11,7 @@ use crate::coding::range_coder::{Decoder, Encoder};
 use crate::coding::reader::Reader;
 use crate::coding::{gaps, varint};
 use crate::front::Pooling;
+use crate::limits::MOST_PARAMETERS;
 use compress_core::chain::{Activation, Architecture, Front, LayerSpec};
 use compress_core::{Error, Result};
 
@@ -83,8 +84,10 @@ pub(crate) fn write(bytes: &mut Vec<u8>, architecture: &Architecture) {
     }
 }
 
-/// Reads an architecture of at most `most` features and at most `most` parameters.
+/// Reads an architecture of at most `most` features and at most `most` parameters, and of no more
+/// than [`MOST_PARAMETERS`].
 pub(crate) fn read(reader: &mut Reader<'_>, most: usize) -> Result<Architecture> {
+    let most = most.min(MOST_PARAMETERS);
     let start = reader.clone();
     let flags = reader.byte("the flags of the architecture")?;
     let features = reader.varint(most, "the number of features")?;
@@ -217,7 +220,7 @@ fn read_widths(reader: &mut Reader<'_>, mut inputs: usize, most: usize) -> Resul
         let start = reader.clone();
         let outputs = reader.varint(most, "the width of a layer")?;
         parameters = outputs
-            .checked_mul(inputs + 1)
+            .checked_mul(inputs.saturating_add(1))
             .and_then(|more| parameters.checked_add(more))
             .filter(|&parameters| parameters <= most)
             .ok_or_else(|| start.error(format!("there are more than {most} parameters")))?;
@@ -287,33 +290,25 @@ pub(crate) fn check_size(architecture: &Architecture, most: usize) -> Result<()>
     }
 }
 
-/// Name and shape of each tensor, in order.
-pub(crate) fn names_and_shapes(
-    architecture: &Architecture,
-) -> impl Iterator<Item = (String, Vec<usize>)> + use<'_> {
-    architecture.layers.iter().flat_map(|layer| {
-        [
-            (layer.weight_name(), vec![layer.outputs, layer.inputs]),
-            (layer.bias_name(), vec![layer.outputs]),
-        ]
-    })
-}
-
 /// Name and shape of each tensor, and how its columns may be arranged: those of the first layer
 /// are features.
 pub(crate) fn expected(
     architecture: &Architecture,
 ) -> impl Iterator<Item = (String, Vec<usize>, Arrangements)> + use<'_> {
     (0..)
-        .zip(names_and_shapes(architecture))
+        .zip(architecture.parameters())
         .map(|(i, (name, shape))| {
-            let arrangements = if i == 0 {
-                let selected = architecture.selected.as_deref();
-                let (front, features) = (Pooling::of(architecture), architecture.selectable());
-                Arrangements::features(front, features, selected)
-            } else {
-                Arrangements::line(shape[shape.len() - 1])
+            let arrangements = match i {
+                0 => of_features(architecture),
+                _ => Arrangements::line(shape[shape.len() - 1]),
             };
             (name, shape, arrangements)
         })
+}
+
+/// How the columns of the first layer's weight may be arranged.
+pub(crate) fn of_features(architecture: &Architecture) -> Arrangements {
+    let selected = architecture.selected.as_deref();
+    let (front, features) = (Pooling::of(architecture), architecture.selectable());
+    Arrangements::features(front, features, selected)
 }

@@ -17,6 +17,9 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const PER_VALUE: usize = 32;
 /// Bytes for each byte of the file.
 const PER_BYTE: usize = 64;
+/// Bytes for each byte of the file that a reader may hold when it is done, where the file is of many
+/// small tensors.
+const HELD_PER_BYTE: usize = 160;
 /// Tables of the coder.
 const BASE: usize = 1 << 20;
 
@@ -130,6 +133,27 @@ fn files_of_zeros_are_read_in_proportion() {
         );
         assert_eq!(read.unwrap(), artifact);
     }
+    // Many layers, each with large codebooks of equal values.
+    let many = Architecture::mlp(&[1; 2001], Activation::Relu).unwrap();
+    let codebook = |(name, shape): (String, Vec<usize>)| {
+        let values = vec![0.0; 256];
+        let tensor = QuantizedTensor::new(&name, &shape, Grid::Codebook { values }, [0]);
+        Tensor::Quantized(tensor.unwrap())
+    };
+    let artifact = Artifact::of_chain(many.clone(), many.parameters().map(codebook).collect());
+    let artifact = artifact.unwrap();
+    let (bytes, _) = artifact.to_bytes().unwrap();
+    let region = Region::new(ALLOCATOR);
+    let read = Artifact::from_bytes(&bytes).unwrap();
+    let change = region.change();
+    let held = change.bytes_allocated - change.bytes_deallocated;
+    println!("many layers: {} bytes, {held} held", bytes.len());
+    let most = BASE + HELD_PER_BYTE * bytes.len();
+    assert!(held <= most, "{held} of {most}");
+    assert_eq!(read, artifact);
+    let values = vec![0.0; 257];
+    assert!(QuantizedTensor::new("w", &[16, 16], Grid::Codebook { values }, [0; 256]).is_err());
+
     // What claims more takes next to nothing before it is refused.
     let huge = Architecture::mlp(&[8192, 8191], Activation::Relu).unwrap();
     let tensors = huge

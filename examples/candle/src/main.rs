@@ -2,6 +2,7 @@
 //! writes the file. `cargo run --release` in this folder; about half a minute on two cores.
 
 use std::error::Error;
+use std::fs::File;
 use std::path::Path;
 
 use compress_candle_example::data::Images;
@@ -11,6 +12,7 @@ use compress_core::mask::Mask;
 use compress_core::parameters;
 use compress_core::tensor::Role;
 use compress_distill::{HardLabels, Joint, Teacher};
+use compress_format::container::{Container, Writer};
 use compress_prune::{
     Criterion, Cubic, Global, GradualOptions, GradualPruning, Known, Magnitude, MaskHook, PerRow,
     Random, Structure, Wanda, score,
@@ -109,7 +111,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("quantized to 4 bits while distilled", &student)?;
 
     // The network in hand is the one that is stored.
-    let tensors = quantize.to_tensors(&student)?;
+    let path = std::env::temp_dir().join("candle-student.cmp");
+    let mut writer = Writer::new(File::create(&path)?)?;
+    for tensor in quantize.to_tensors(&student)? {
+        writer.tensor(&tensor)?;
+    }
+    writer.finish()?;
+    let bytes = std::fs::metadata(&path)?.len();
+    println!("{} has {bytes} bytes", path.display());
+
+    let mut file = Container::open_file(&path)?;
+    let names: Vec<String> = file.names().map(str::to_owned).collect();
+    let tensors = names.iter().map(|name| file.tensor(name));
+    let tensors = tensors.collect::<compress_core::Result<Vec<_>>>()?;
     let mut read = ConvNet::new([8, 16], 3)?;
     load_into(&tensors, &mut read)?;
     assert_eq!(read.errors(&validation)?, student.errors(&validation)?);

@@ -1,6 +1,6 @@
 //! A chain of dense layers: what the multi-layer perceptron is, and what the runtime runs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -149,8 +149,9 @@ impl Architecture {
     /// Names the parameter that is missing, of another shape or not valid.
     pub fn check_tensors(&self, tensors: &[Tensor]) -> Result<()> {
         self.validate()?;
+        let by_name: HashMap<&str, &Tensor> = tensors.iter().map(|t| (t.name(), t)).collect();
         for (name, shape) in self.parameters() {
-            let Some(tensor) = tensors.iter().find(|t| t.name() == name) else {
+            let Some(tensor) = by_name.get(name.as_str()) else {
                 let known: Vec<&str> = tensors.iter().map(Tensor::name).collect();
                 let known = known.join(", ");
                 return Err(Error::UnknownTensor { name, known });

@@ -112,6 +112,17 @@ impl Grid {
             let sets = granularity.sets(shape);
             Error::check_shape(&format!("scales of {name}"), &[sets], &[scales.len()])?;
         }
+        if let Grid::Codebook { values } | Grid::ScaledCodebook { values, .. } = self {
+            let most = largest_codebook(shape);
+            if values.len() > most {
+                let what = format!("the codebook's size of {name}");
+                return Err(Error::invalid(
+                    what,
+                    values.len(),
+                    format!("at most {most}"),
+                ));
+            }
+        }
         self.check_fields(name)
     }
 
@@ -345,4 +356,13 @@ impl TryFrom<Unchecked> for Grid {
         grid.check_fields("a tensor")?;
         Ok(grid)
     }
+}
+
+/// How many values a codebook of a tensor of `shape` may have: as many as the tensor, or 256 where
+/// it has fewer, and at most 65,536. So a file of small tensors cannot claim large codebooks.
+pub fn largest_codebook(shape: &[usize]) -> usize {
+    let volume = shape
+        .iter()
+        .fold(1_usize, |v, &axis| v.saturating_mul(axis));
+    volume.clamp(1 << 8, 1 << 16)
 }

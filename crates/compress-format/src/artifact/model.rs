@@ -1,12 +1,14 @@
 //! A compressed model in memory.
 
-use compress_core::chain::Architecture;
+use std::collections::HashMap;
+
+use compress_core::chain::{Architecture, LayerSpec};
 use compress_core::codec::Tensor;
 use compress_core::{Error, Result};
 
 use crate::front::Pooling;
 use crate::limits::MOST_PARAMETERS;
-use crate::program::{check_size, names_and_shapes};
+use crate::program::check_size;
 
 /// A compressed model.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,14 +26,14 @@ impl Artifact {
     /// Where a parameter has no tensor, or one does not fit the chain or its own grid.
     pub fn of_chain(architecture: Architecture, mut tensors: Vec<Tensor>) -> Result<Self> {
         architecture.check_tensors(&tensors)?;
-        let names: Vec<String> = architecture.parameters().map(|(name, _)| name).collect();
-        tensors.sort_by_key(|t| names.iter().position(|name| name == t.name()));
-        let artifact = Artifact {
+        check_statable(&architecture)?;
+        let names = architecture.parameters().map(|(name, _)| name);
+        let positions: HashMap<String, usize> = names.zip(0..).collect();
+        tensors.sort_by_key(|t| positions.get(t.name()).copied());
+        Ok(Artifact {
             architecture,
             tensors,
-        };
-        artifact.validate()?;
-        Ok(artifact)
+        })
     }
 
     /// The tensor of this name.
@@ -57,16 +59,10 @@ impl Artifact {
     /// infinite.
     pub fn validate(&self) -> Result<()> {
         self.architecture.validate()?;
-        if let Some(front) = &self.architecture.front
-            && Pooling::of(&self.architecture).is_none()
-        {
-            let expected = "one that a file can state";
-            return Err(Error::invalid("the front", front.name(), expected));
-        }
-        check_size(&self.architecture, MOST_PARAMETERS)?;
+        check_statable(&self.architecture)?;
         let layers = self.architecture.layers.len();
         Error::check_shape("the list of tensors", &[2 * layers], &[self.tensors.len()])?;
-        for ((name, shape), tensor) in names_and_shapes(&self.architecture).zip(&self.tensors) {
+        for ((name, shape), tensor) in self.architecture.parameters().zip(&self.tensors) {
             if tensor.name() != name {
                 return Err(Error::invalid("a tensor's name", tensor.name(), name));
             }
@@ -75,4 +71,24 @@ impl Artifact {
         }
         Ok(())
     }
+
+    /// Each layer of the chain with its weight and its bias. The model must be valid.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (&LayerSpec, &Tensor, &Tensor)> {
+        let mut tensors = self.tensors.iter();
+        self.architecture
+            .layers
+            .iter()
+            .map_while(move |layer| Some((layer, tensors.next()?, tensors.next()?)))
+    }
+}
+
+/// Fails where a file cannot state the chain.
+fn check_statable(architecture: &Architecture) -> Result<()> {
+    if let Some(front) = &architecture.front
+        && Pooling::of(architecture).is_none()
+    {
+        let expected = "one that a file can state";
+        return Err(Error::invalid("the front", front.name(), expected));
+    }
+    check_size(architecture, MOST_PARAMETERS)
 }

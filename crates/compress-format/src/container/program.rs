@@ -5,7 +5,7 @@ use compress_core::chain::Architecture;
 
 use crate::coding::reader::Reader;
 use crate::coding::varint;
-use crate::program::{expected, read as read_chain, write as write_chain};
+use crate::program::{of_features, read as read_chain, write as write_chain};
 use crate::tensors::stream::Arrangements;
 
 /// How the tensors of a container make a model.
@@ -60,10 +60,10 @@ impl Program {
     /// columns of a chain's first weight are features.
     pub(super) fn arrangements(&self, name: &str, shape: &[usize]) -> Arrangements {
         if let Program::Chain(architecture) = self
-            && let Some((first, of, arrangements)) = expected(architecture).next()
+            && let Some((first, of)) = architecture.parameters().next()
             && (first.as_str(), of.as_slice()) == (name, shape)
         {
-            return arrangements;
+            return of_features(architecture);
         }
         let row = shape
             .get(1..)

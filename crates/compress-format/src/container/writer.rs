@@ -12,7 +12,6 @@ use super::entry::Entry;
 use super::program::Program;
 use super::trailer::{self, MAGIC};
 use crate::front::Pooling;
-use crate::program::names_and_shapes;
 use crate::tensors::StoredTensor;
 use crate::tensors::content::{self, Kind};
 
@@ -128,7 +127,7 @@ impl<W: Write> Writer<W> {
     /// than 4 GiB, or writing fails.
     pub fn finish(mut self) -> Result<W> {
         if let Program::Chain(architecture) = &self.directory.program {
-            for (name, shape) in names_and_shapes(architecture) {
+            for (name, shape) in architecture.parameters() {
                 let found = self.directory.entries.iter().find(|e| e.name == name);
                 let found = found.ok_or_else(|| {
                     Error::invalid(format!("the chain's tensor {name}"), "missing", "given")

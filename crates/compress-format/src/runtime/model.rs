@@ -73,19 +73,12 @@ impl Runtime {
             Arithmetic::Exact => OneRow::new(&artifact)?,
             Arithmetic::Integer => None,
         };
-        let Artifact {
-            architecture,
-            tensors,
-        } = artifact;
-        let layers = architecture
-            .layers
-            .iter()
-            .zip(tensors.chunks_exact(2))
-            .map(|(spec, pair)| Layer::new(spec, &pair[0], &pair[1], arithmetic))
-            .collect::<Result<_>>()?;
+        let layers = artifact
+            .layers()
+            .map(|(spec, weight, bias)| Layer::new(spec, weight, bias, arithmetic));
         Ok(Runtime {
-            architecture,
-            layers,
+            layers: layers.collect::<Result<_>>()?,
+            architecture: artifact.architecture,
             one_row,
         })
     }

@@ -40,12 +40,8 @@ impl OneRow {
             .map_or(1.0, |front| front.gain());
         let mut bound = f64::from(LARGEST_INPUT * gain);
         let mut layers = Vec::new();
-        let layers_and_tensors = architecture
-            .layers
-            .iter()
-            .zip(artifact.tensors.chunks_exact(2));
-        for (spec, pair) in layers_and_tensors {
-            let (Some(codes), bias) = (whole_codes(&pair[0]), pair[1].values()?) else {
+        for (spec, weight, bias) in artifact.layers() {
+            let (Some(codes), bias) = (whole_codes(weight), bias.values()?) else {
                 return Ok(None);
             };
             let relu = match spec.activation {

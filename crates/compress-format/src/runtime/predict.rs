@@ -36,7 +36,7 @@ impl Runtime {
     /// the lowest.
     ///
     /// # Errors
-    /// As [`Runtime::predict`].
+    /// As [`Runtime::predict`], and where a logit is NaN, since NaN has no place in an order.
     pub fn predict_classes(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
         let mut classes = vec![0; inputs.nrows()];
         self.session().predict_classes_into(inputs, &mut classes)?;

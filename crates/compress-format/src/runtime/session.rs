@@ -144,6 +144,9 @@ impl<'m> Session<'m> {
                 *class = largest(logits.iter());
             }
         }
+        // A NaN has no place in an order.
+        let written = &logits[..inputs.nrows() * outputs];
+        let done = done.and_then(|()| check_ordered(written, outputs));
         self.logits = logits;
         done
     }
@@ -196,7 +199,8 @@ impl<'m> Session<'m> {
             used.iter_mut().zip(logits).enumerate().for_each(run);
         }
         // Returns the first fault in the order of rows, whichever thread was first.
-        match self.blocks.iter_mut().find_map(|block| block.fault.take()) {
+        let used = &mut self.blocks[..blocks];
+        match used.iter_mut().find_map(|block| block.fault.take()) {
             None => Ok(()),
             Some(fault) => Err(fault),
         }
@@ -360,6 +364,18 @@ fn view(buffer: &[f32], shape: (usize, usize)) -> Result<ArrayView2<'_, f32>> {
 
 fn view_mut(buffer: &mut [f32], shape: (usize, usize)) -> Result<ArrayViewMut2<'_, f32>> {
     ArrayViewMut2::from_shape(shape, &mut buffer[..shape.0 * shape.1]).map_err(Error::other)
+}
+
+/// Fails at the first logit that is NaN.
+fn check_ordered(logits: &[f32], outputs: usize) -> Result<()> {
+    match logits.iter().position(|logit| logit.is_nan()) {
+        None => Ok(()),
+        Some(at) => Err(Error::NonFinite {
+            what: format!("the logits of row {}", at / outputs),
+            index: at % outputs,
+            value: logits[at],
+        }),
+    }
 }
 
 /// The position of the first of the largest values.

@@ -1,6 +1,6 @@
 //! A loaded model against the same arithmetic written out, and what it refuses.
 
-use ndarray::{Array2, Axis, array};
+use ndarray::{Array2, ArrayView2, Axis, array, s};
 
 use super::*;
 use crate::Pooling;
@@ -193,6 +193,42 @@ fn of_equal_logits_the_first_is_the_class() {
         model.predict_classes(inputs.view()).unwrap(),
         [0, 1, 1, 0, 3]
     );
+}
+
+#[test]
+fn a_nan_among_the_logits_is_no_class() {
+    // inf − inf.
+    let weights = [[3e38, 3e38], [1.0, -1.0]];
+    let layers = Architecture::mlp(&[1, 2, 1], Activation::Identity).unwrap();
+    let tensors = vec![
+        float("layers.0.weight", &[2, 1], &weights[0]),
+        float("layers.0.bias", &[2], &[0.0; 2]),
+        float("layers.1.weight", &[1, 2], &weights[1]),
+        float("layers.1.bias", &[1], &[0.0]),
+    ];
+    let model = Runtime::new(Artifact::of_chain(layers, tensors).unwrap()).unwrap();
+    let inputs = array![[1.0], [2.0]];
+    let error = model.predict_classes(inputs.view()).unwrap_err();
+    assert!(error.to_string().contains("row 1"), "{error}");
+    assert!(model.predict_classes(inputs.slice(s![..1, ..])).is_ok());
+}
+
+#[test]
+fn a_fault_does_not_outlive_its_batch() {
+    let artifact = artifact(Activation::Relu, Activation::Identity);
+    let model = Runtime::new(artifact).unwrap();
+    let mut inputs = random("inputs", 64, model.architecture().features);
+    let good = inputs.clone();
+    for row in [0, 20, 40] {
+        inputs[[row, 0]] = f32::NAN;
+    }
+    let mut session = model.session();
+    let mut classes = vec![0; 64];
+    let mut run =
+        |x: ArrayView2<'_, f32>, classes: &mut [u32]| session.predict_classes_into(x, classes);
+    assert!(run(inputs.view(), &mut classes).is_err());
+    run(good.slice(s![..16, ..]), &mut classes[..16]).unwrap();
+    run(good.view(), &mut classes).unwrap();
 }
 
 #[test]

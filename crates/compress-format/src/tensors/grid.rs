@@ -4,7 +4,7 @@ use crate::coding::bits::BitWriter;
 use crate::coding::reader::Reader;
 use crate::coding::varint;
 use compress_core::Result;
-use compress_core::codec::{Granularity, Grid};
+use compress_core::codec::{Granularity, Grid, largest_codebook};
 
 use super::floats;
 
@@ -95,14 +95,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, kind: u8, bits: u8, shape: &[usize])
             })
         }
         CODEBOOK => Ok(Grid::Codebook {
-            values: read_codebook(reader)?,
+            values: read_codebook(reader, shape)?,
         }),
         POWER_OF_TWO => Ok(Grid::PowerOfTwo {
             bits,
             max_exponent: reader.byte("the largest exponent")? as i8,
         }),
         SCALED_CODEBOOK => {
-            let values = read_codebook(reader)?;
+            let values = read_codebook(reader, shape)?;
             let start = reader.clone();
             let (granularity, affine, scales) = read_scales(reader, shape)?;
             match affine {
@@ -118,8 +118,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, kind: u8, bits: u8, shape: &[usize])
     }
 }
 
-fn read_codebook(reader: &mut Reader<'_>) -> Result<Vec<f32>> {
-    let count = reader.varint(1 << 16, "the size of a codebook")?;
+fn read_codebook(reader: &mut Reader<'_>, shape: &[usize]) -> Result<Vec<f32>> {
+    let count = reader.varint(largest_codebook(shape), "the size of a codebook")?;
     let how = reader.varint(31, "the coding of a codebook")? as u8;
     floats::read_list(reader, how, count)
 }

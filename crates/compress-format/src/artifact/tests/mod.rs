@@ -4,12 +4,12 @@ use super::by_tensor::{self, CHECKSUM, MAGIC, VERSION};
 use super::*;
 use crate::coding::reader::Reader;
 use crate::front::Pooling;
-use crate::program::{self as header, expected, names_and_shapes};
+use crate::program::{self as header, expected};
 use compress_core::chain::Architecture;
 use compress_core::chain::Front;
 use compress_core::codec::QuantizedTensor;
 use compress_core::codec::Tensor;
-use compress_core::codec::{Codes, Granularity, Grid, sqrt2_power};
+use compress_core::codec::{Codes, Granularity, Grid, largest_codebook, sqrt2_power};
 use compress_core::network::Activation;
 use compress_core::rng::{self, Stream};
 use compress_core::{Error, Result};
@@ -83,7 +83,9 @@ fn tensor(kind: Kind, name: &str, shape: &[usize], per_mille: u32, stream: &mut 
             }
         }
         Kind::Codebook(count) => Grid::Codebook {
-            values: (0..count).map(|i| i as f32 * 0.37 - 2.0).collect(),
+            values: (0..count.min(largest_codebook(shape)))
+                .map(|i| i as f32 * 0.37 - 2.0)
+                .collect(),
         },
         Kind::PowerOfTwo(bits) => Grid::PowerOfTwo {
             bits,
@@ -112,7 +114,8 @@ fn tensor(kind: Kind, name: &str, shape: &[usize], per_mille: u32, stream: &mut 
 /// A model of `architecture` whose weights are of `weight` and whose biases are of `bias`.
 fn model(architecture: Architecture, weight: Kind, bias: Kind, per_mille: u32) -> Artifact {
     let mut stream = rng::stream(per_mille.into(), "artifact.tests");
-    let tensors = names_and_shapes(&architecture)
+    let tensors = architecture
+        .parameters()
         .map(|(name, shape)| {
             let kind = if shape.len() == 2 { weight } else { bias };
             tensor(kind, &name, &shape, per_mille, &mut stream)

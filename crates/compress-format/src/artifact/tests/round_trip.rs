@@ -45,6 +45,17 @@ fn every_grid_with_every_granularity() {
 }
 
 #[test]
+fn a_codebook_of_codes_wider_than_a_byte() {
+    let architecture = Architecture::mlp(&[30, 20], Activation::Relu).unwrap();
+    let artifact = model(architecture, Kind::Codebook(300), Kind::Float, 1000);
+    let Tensor::Quantized(weight) = &artifact.tensors[0] else {
+        panic!("{:?}", artifact.tensors[0]);
+    };
+    assert!(matches!(&weight.grid, Grid::Codebook { values } if values.len() == 300));
+    check(&artifact);
+}
+
+#[test]
 fn every_coding_of_every_tensor() {
     for artifact in small_models() {
         for ((name, shape, arrangements), tensor) in
