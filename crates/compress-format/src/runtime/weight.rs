@@ -182,26 +182,22 @@ fn of_codes(tensor: &QuantizedTensor, (n, k): (usize, usize)) -> Result<Option<W
     match &tensor.grid {
         Grid::Linear {
             bits,
-            granularity: Granularity::Group(group),
+            granularity: granularity @ Granularity::Group(group),
             scales,
             zero_points,
         } if *bits <= 4 && (*group as usize).is_multiple_of(GROUP) => {
-            let group = *group as usize;
-            packed(tensor, *bits, scales, zero_points, (n, k), group).map(Some)
+            packed(tensor, *granularity, scales, zero_points, (n, k)).map(Some)
         }
         Grid::Linear {
             bits,
-            granularity: Granularity::Tensor | Granularity::Channel,
+            granularity: granularity @ (Granularity::Tensor | Granularity::Channel),
             scales,
             zero_points,
         } => {
-            let each = |values: &[f32]| spread(values, n);
-            let zeros = spread(zero_points, n);
             if *bits <= 4 && n.saturating_mul(k) > CACHED {
-                let group = k.next_multiple_of(GROUP);
-                return packed(tensor, *bits, &each(scales), &zeros, (n, k), group).map(Some);
+                return packed(tensor, *granularity, scales, zero_points, (n, k)).map(Some);
             }
-            dense(tensor, each(scales), &zeros, (n, k))
+            dense(tensor, spread(scales, n), &spread(zero_points, n), (n, k))
         }
         Grid::Codebook { values } if n.saturating_mul(4 * k) > CACHED => {
             let group = k.next_multiple_of(GROUP);
@@ -244,28 +240,16 @@ fn codebook(
     Ok(Some(Weight::PackedI4(weight, Activations::F32)))
 }
 
-/// Codes of at most 4 bits, with scales for each group of a row.
+/// Codes of at most 4 bits on a linear grid, `n` rows of `k`.
 fn packed(
     tensor: &QuantizedTensor,
-    bits: u8,
+    granularity: Granularity,
     scales: &[f32],
     zero_points: &[i32],
     (n, k): (usize, usize),
-    group: usize,
 ) -> Result<Weight> {
-    // Symmetric codes have zero at 0; a kernel's at 8.
-    let shift = if zero_points.is_empty() { 8 } else { 0 };
-    let codes = narrow(tensor, |code, _| u8::try_from(code + shift).ok(), k);
-    let zeros: Option<Vec<u8>> = zero_points.iter().map(|&z| u8::try_from(z).ok()).collect();
-    let (Some(codes), Some(zeros)) = (codes, zeros) else {
-        let what = format!("a code of {}", tensor.name);
-        return Err(Error::invalid(what, "too large", format!("of {bits} bits")));
-    };
-    let weight = if zero_points.is_empty() {
-        PackedI4::symmetric(&codes, scales, n, k, group)?
-    } else {
-        PackedI4::with_zero_points(&codes, scales, &zeros, n, k, group)?
-    };
+    let codes: Vec<i32> = tensor.codes.iter().collect();
+    let weight = PackedI4::from_quantized(&codes, [n, k], granularity, scales, zero_points)?;
     Ok(Weight::PackedI4(weight, Activations::I8))
 }
 
