@@ -60,7 +60,7 @@ impl Learner<'_> {
         let sparse = &mut self.workspace.whole.sparse;
         for (index, pair) in self.network.pairs_mut().iter_mut().enumerate() {
             // Hooks may have changed it since the backward pass.
-            sparse.mask_gradient(index, &mut pair.weight)?;
+            sparse.zero_dead_gradient(index, &mut pair.weight)?;
         }
         let factor = match self.settings.gradient_clip {
             Some(limit) => optim::clip_factor(&self.network.parameters(), limit)?,
