@@ -96,7 +96,13 @@ proptest! {
     ) {
         let count = |n: usize| (floor * n as f64).ceil() as usize;
         let floors = count(a.len()) + count(b.len());
-        let kept = ((density * (a.len() + b.len()) as f64).round() as usize).max(floors);
+        let kept = (density * (a.len() + b.len()) as f64).round() as usize;
+        if floors > kept {
+            let error = Global { floor }.mask(&two(a, b), density).unwrap_err().to_string();
+            let message = format!("{floors} weights under the floors");
+            prop_assert!(error.contains(&message), "{}", error);
+            return Ok(());
+        }
         // Lift each tensor's best above everything and rank again.
         let lift = |t: &[f32]| -> Vec<f32> {
             brute(t, count(t.len())).iter().zip(t).map(|(&l, &s)| if l { 100.0 } else { s }).collect()
@@ -154,7 +160,9 @@ fn halves_round_up_and_the_ends_are_exact() {
     assert_eq!(PerLayer.mask(&Scores::default(), 0.5).unwrap().total(), 0);
     assert_eq!(PerRow.mask(&Scores::default(), 0.5).unwrap().total(), 0);
     let none = Neurons::of(&Graph::default());
-    assert_eq!(none.mask(&Scores::default(), 0.5).unwrap().total(), 0);
+    assert_eq!(none.mask(&Scores::default(), 1.0).unwrap().total(), 0);
+    let error = none.mask(&scores, 0.5).unwrap_err().to_string();
+    assert!(error.contains("no neurons that can be removed"), "{error}");
 }
 
 #[test]
