@@ -52,6 +52,11 @@ impl LiveSets {
         found.map(|(_, live)| live)
     }
 
+    /// The names of the tensors that have an entry.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether nothing is pruned.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -81,14 +81,6 @@ pub enum Error {
         /// The loss.
         value: f64,
     },
-    /// No loss of this name.
-    #[error("there is no loss named {name:?}; the names are {known}")]
-    UnknownLoss {
-        /// The name asked for.
-        name: String,
-        /// Those that exist, comma separated.
-        known: String,
-    },
 }
 
 /// The result of everything in this crate that can fail.

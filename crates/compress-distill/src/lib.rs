@@ -39,6 +39,8 @@ mod logits;
 mod losses;
 mod teacher;
 
+pub use compress_core::network::Forward;
+pub use compress_core::train::{Batch, Fit, FitReport, Loss, Samples, TrainHook};
 pub use distillation::{
     DistillationOptions, DistillationReport, DistillationSchedule, Targets, knowledge_distillation,
     knowledge_distillation_from, knowledge_distillation_with,
@@ -46,5 +48,5 @@ pub use distillation::{
 pub use ensemble::Ensemble;
 pub use error::{Error, Result};
 pub use logits::{average_logits, teacher_logits};
-pub use losses::{HardLabels, Joint, LOSSES, LossSettings, MakeLoss, SoftTargets, loss};
+pub use losses::{HardLabels, Joint, LOSSES, LossEntry, LossSettings, MakeLoss, SoftTargets, loss};
 pub use teacher::Teacher;

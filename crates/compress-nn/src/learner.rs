@@ -60,7 +60,7 @@ impl Learner<'_> {
         let sparse = &mut self.workspace.whole.sparse;
         for (index, pair) in self.network.pairs_mut().iter_mut().enumerate() {
             // Hooks may have changed it since the backward pass.
-            sparse.mask_gradient(index, &mut pair.weight)?;
+            sparse.zero_dead_gradient(index, &mut pair.weight)?;
         }
         let factor = match self.settings.gradient_clip {
             Some(limit) => optim::clip_factor(&self.network.parameters(), limit)?,
@@ -119,11 +119,13 @@ impl Gradients for Learner<'_> {
         Ok(())
     }
 
-    /// Dead weights and their gradients stay zero: sparse layers work on the live ones alone, and
-    /// others are masked in the backward pass.
+    /// Dead weights of layers and their gradients stay zero: sparse layers work on the live ones
+    /// alone, and others are masked in the backward pass. Biases are not held.
     fn hold(&mut self, live: &LiveSets) -> compress_core::Result<bool> {
         let whole = &mut self.workspace.whole;
         whole.hold(live, self.network, self.optimizer);
-        Ok(true)
+        let pairs = self.network.pairs();
+        let is_weight = |name: &str| pairs.iter().any(|pair| pair.weight.name() == name);
+        Ok(live.names().all(is_weight))
     }
 }

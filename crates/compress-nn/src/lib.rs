@@ -58,6 +58,11 @@ mod state;
 mod trainer;
 mod trigonometry;
 
+pub use compress_core::chain::Front;
+pub use compress_core::codec::Tensor;
+pub use compress_core::network::{Activation, Architecture, Forward, Parameter};
+pub use compress_core::rng::Stream;
+pub use compress_core::train::{Fit, Loss, Samples, TrainHook};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate};
 pub use layers::init::Init;

@@ -108,8 +108,9 @@ impl Pass<'_> {
             }
             None => self.gradients(network, indices, at, whole)?,
         };
-        // Where the gradient of a product is not finite, that of its bias is not either. The last
-        // layer's comes first in the backward pass.
+        // Where the gradient of a layer's product is not finite, that of its bias is not either. The
+        // gradient of a weight can leave f32 alone; the weight is then not finite after the step, as
+        // `check_weights` finds. The last layer's comes first in the backward pass.
         for pair in network.pairs().iter().rev() {
             if let Some(value) = pair.bias.gradient().iter().find(|g| !g.is_finite()) {
                 let what = format!("the gradient of {}", pair.bias.name());

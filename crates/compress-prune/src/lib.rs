@@ -62,10 +62,16 @@ mod weights;
 
 pub use compact::{Compaction, compact};
 pub use compress_core::evidence::{Evidence, Known, Needs};
-pub use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
-pub use compress_core::network::{Edit, Network};
+pub use compress_core::graph::Graph;
+pub use compress_core::hook::{Gradients, LiveSets, Pruned, TrainHook, Training};
+pub use compress_core::mask::{
+    Criterion, Mask, Scores, Structure, TensorMask, TensorScores, score,
+};
+pub use compress_core::network::{Edit, LayerRemoval, Network};
 pub use compress_core::observe::Observe;
 pub use compress_core::parameters::{Lent, Parameters};
+pub use compress_core::price::Prices;
+pub use compress_core::samples::Samples;
 pub use compress_core::tensor::{Role, TensorMut, TensorRef};
 pub use criteria::{
     CRITERIA, CriterionEntry, CriterionSettings, Fisher, LAYER_CRITERIA, LayerCriterionEntry,

@@ -45,6 +45,7 @@ fn of_two_marks_only_what_both_keep_lives() {
     live.mark("a", &shape, &second).unwrap();
     assert_eq!(positions(&live, "a"), [0, 3, 5]);
     assert_eq!(positions(&live, "b"), [0]);
+    assert_eq!(Vec::from_iter(live.names()), ["a", "b"]);
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use super::{Pruned, Step, TrainHook, Training};
 use crate::gradients::{Gradients, LiveSets};
 use crate::parameters::Parameters;
-use crate::tensor::TensorMut;
+use crate::tensor::{TensorMut, TensorRef};
 use crate::{Error, Result};
 
 /// A training run as hooks take part in it. It counts the steps, calls the hooks in their order
 /// around each, and holds pruned weights at zero. Any loop can use it, with any model that lends its
 /// parameters and gradients; `compress-nn`'s trainer is one that does.
+///
+/// A run must end with [`Run::finish`]. One that is dropped instead says nothing: hooks have not
+/// left the model as it will be shipped, and nobody has asked whether they reached what they promised.
 ///
 /// # Examples
 ///
@@ -200,7 +203,8 @@ impl<'h, 'k> Run<'h, 'k> {
         Ok(given)
     }
 
-    /// Uses the model as it will be shipped, as for a validation.
+    /// Uses the model as it will be shipped, as for a validation. Pruned weights are zero there,
+    /// also before the first step.
     ///
     /// # Errors
     /// Those of the hooks and of `evaluate`.
@@ -210,6 +214,9 @@ impl<'h, 'k> Run<'h, 'k> {
         evaluate: impl FnOnce(&M) -> Result<T, E>,
     ) -> Result<T, E> {
         self.look(model)?;
+        if !self.told {
+            self.zero_values(model)?;
+        }
         let mut ready = Ok(());
         for hook in self.hooks.iter_mut() {
             ready = ready.and_then(|()| hook.before_evaluation(model, &self.live));
@@ -225,16 +232,21 @@ impl<'h, 'k> Run<'h, 'k> {
     }
 
     /// Ends the run and leaves the model as it will be shipped. It may end before all steps were
-    /// taken, as where validation stops it.
+    /// taken, as where validation stops it. Hooks find pruned weights at zero and must leave them
+    /// there.
     ///
     /// # Errors
-    /// Where a hook has not reached what it promised, such as a density.
+    /// Where a hook has not reached what it promised, such as a density; all hooks are called, and
+    /// the first error is the one that is returned. Then, where a pruned weight is not zero.
     pub fn finish<M: Parameters>(mut self, model: &mut M) -> Result<()> {
         self.look(model)?;
+        self.zero_values(model)?;
+        let mut finished = Ok(());
         for hook in self.hooks.iter_mut() {
-            hook.finish(model, &self.live, self.done, self.total)?;
+            finished = finished.and(hook.finish(model, &self.live, self.done, self.total));
         }
-        Ok(())
+        finished?;
+        model.visit(&mut |tensor| check_dead(&self.live, tensor))
     }
 
     /// Takes over what hooks have pruned since it last looked, and tells the model. Leaves no dead
@@ -272,7 +284,7 @@ impl<'h, 'k> Run<'h, 'k> {
         Ok(())
     }
 
-    fn zero_values<M: Gradients>(&self, model: &mut M) -> Result<()> {
+    fn zero_values<M: Parameters>(&self, model: &mut M) -> Result<()> {
         if self.live.is_empty() {
             return Ok(());
         }
@@ -288,4 +300,22 @@ fn zero_dead(live: &LiveSets, tensor: TensorMut<'_>) -> Result<()> {
         live.zero_dead(tensor.values);
     }
     Ok(())
+}
+
+/// Fails at the first dead value that is not zero.
+fn check_dead(live: &LiveSets, tensor: TensorRef<'_>) -> Result<()> {
+    let Some(live) = live.of(tensor.name) else {
+        return Ok(());
+    };
+    let mut dead = vec![true; tensor.values.len()];
+    live.positions().for_each(|position| dead[position] = false);
+    let mut values = tensor.values.iter().zip(dead).enumerate();
+    match values.find(|(_, (value, dead))| *dead && **value != 0.0) {
+        None => Ok(()),
+        Some((index, (value, _))) => {
+            let what = format!("the pruned weight of {} at index {index}", tensor.name);
+            let expected = "zero after the hooks have finished";
+            Err(Error::invalid(what, value, expected))
+        }
+    }
 }

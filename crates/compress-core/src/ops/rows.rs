@@ -18,7 +18,8 @@ pub fn add_bias(rows: &mut [f32], bias: &[f32]) -> Result<()> {
 }
 
 /// `out[j] = Σ matrix[i, j]` over the rows i, ascending, from zero: the gradient of a bias.
-/// `matrix` is `[rows, columns]`, `out` `[columns]`.
+/// `matrix` is `[rows, columns]`, `out` `[columns]`. A sum of f32 that is not finite is taken in f64
+/// instead, as what is beyond f32 on the way need not be at the end.
 ///
 /// # Errors
 /// Where the lengths differ, or memory does not hold the copy that a strided matrix needs.
@@ -26,7 +27,15 @@ pub fn column_sums(matrix: ArrayView2<'_, f32>, out: &mut [f32]) -> Result<()> {
     Error::check_shape("column sums", &[matrix.ncols()], &[out.len()])?;
     let isa = Isa::active()?;
     let matrix = memory::row_major("matrix of column sums", matrix)?;
-    column_sums_at(isa, matrix.as_slice().unwrap_or_default(), out);
+    let values = matrix.as_slice().unwrap_or_default();
+    column_sums_at(isa, values, out);
+    let columns = out.len();
+    for (column, sum) in out.iter_mut().enumerate() {
+        if !sum.is_finite() {
+            let in_column = values.iter().skip(column).step_by(columns);
+            *sum = in_column.map(|&x| f64::from(x)).sum::<f64>() as f32;
+        }
+    }
     Ok(())
 }
 

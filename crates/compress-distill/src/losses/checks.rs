@@ -27,10 +27,11 @@ pub(super) fn check_batch(
     }
 }
 
-/// The loss as f32; an error where it is not finite.
+/// The loss as f32; an error where it is not finite there.
 pub(super) fn finite(value: f64) -> Result<f32> {
-    if value.is_finite() {
-        Ok(value as f32)
+    let loss = value as f32;
+    if loss.is_finite() {
+        Ok(loss)
     } else {
         Err(Error::Diverged { value })
     }
@@ -49,4 +50,17 @@ pub(crate) fn check_labels(
         return Err(Error::LabelsMissing { samples, labels });
     }
     Ok(CoreError::check_labels(labels, indices, classes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_beyond_f32_is_not_finite() {
+        assert_eq!(finite(3e38).unwrap(), 3e38);
+        for value in [1e39, f64::INFINITY, f64::NAN] {
+            assert!(matches!(finite(value), Err(Error::Diverged { .. })));
+        }
+    }
 }

@@ -13,9 +13,10 @@ pub use soft_targets::SoftTargets;
 
 pub(crate) use checks::check_labels;
 
+use compress_core::registry::{Named, look_up};
 use compress_core::train::Loss;
 
-use crate::{Error, Result, Teacher};
+use crate::{Result, Teacher};
 
 /// What losses are made from. Each loss takes what it needs.
 #[derive(Clone)]
@@ -31,13 +32,36 @@ pub struct LossSettings<'a> {
 /// Makes a loss of its settings.
 pub type MakeLoss = for<'a> fn(LossSettings<'a>) -> Result<Box<dyn Loss + 'a>>;
 
+/// One line of [`LOSSES`].
+#[derive(Clone, Copy)]
+pub struct LossEntry {
+    /// The loss's name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Makes it.
+    pub make: MakeLoss,
+}
+
+impl Named for LossEntry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+const fn entry(name: &'static str, about: &'static str, make: MakeLoss) -> LossEntry {
+    LossEntry { name, about, make }
+}
+
 /// The losses, by name.
-pub const LOSSES: &[(&str, MakeLoss)] = &[
-    ("hard_labels", |_| Ok(Box::new(HardLabels))),
-    ("soft_targets", |s| {
+pub const LOSSES: &[LossEntry] = &[
+    entry("hard_labels", "cross-entropy with the labels", |_| {
+        Ok(Box::new(HardLabels))
+    }),
+    entry("soft_targets", "KL divergence from the teacher", |s| {
         Ok(Box::new(SoftTargets::new(s.teacher, s.temperature)?))
     }),
-    ("joint", |s| {
+    entry("joint", "a weighted mean of both", |s| {
         Ok(Box::new(Joint::new(
             s.teacher,
             s.temperature,
@@ -61,15 +85,5 @@ pub const LOSSES: &[(&str, MakeLoss)] = &[
 /// assert!(loss("joined", settings).is_err());
 /// ```
 pub fn loss<'a>(name: &str, settings: LossSettings<'a>) -> Result<Box<dyn Loss + 'a>> {
-    match LOSSES.iter().find(|(known, _)| *known == name) {
-        Some((_, make)) => make(settings),
-        None => Err(Error::UnknownLoss {
-            name: name.to_owned(),
-            known: LOSSES
-                .iter()
-                .map(|(n, _)| *n)
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
-    }
+    (look_up("loss", LOSSES, name)?.make)(settings)
 }

@@ -321,7 +321,12 @@ fn every_loss_is_registered_under_its_name() {
         value(&Joint::new(cached(), 3.0, 0.4).unwrap())
     );
     assert_eq!(LOSSES.len(), 3);
-    let error = loss("x", settings.clone()).err().unwrap().to_string();
+    let error = loss("x", settings.clone()).err().unwrap();
+    assert!(matches!(
+        error,
+        Error::Core(compress_core::Error::UnknownName { what: "loss", .. })
+    ));
+    let error = error.to_string();
     assert!(
         error.contains("hard_labels, soft_targets, joint"),
         "{error}"

@@ -361,3 +361,86 @@ fn a_second_fit_without_the_hook_trains_all_weights() {
     let alive = values(&network).iter().filter(|w| **w != 0.0).count();
     assert!(alive > 500, "{alive}");
 }
+
+/// Adds to all gradients, dead or not.
+struct Adding(f32);
+
+impl TrainHook for Adding {
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        training.model.visit_gradients(&mut |gradient| {
+            gradient.values.iter_mut().for_each(|g| *g += self.0);
+            Ok(())
+        })
+    }
+}
+
+/// How far a clipped step moves each value, after a hook has added to all gradients.
+fn clipped(mut held: Held) -> Vec<f32> {
+    let settings = Settings {
+        epochs: 1,
+        batch_size: BATCH,
+        learning_rate: 1.0,
+        optimizer: Optimizer::sgd(0.0),
+        gradient_clip: Some(0.5),
+        ..Settings::default()
+    };
+    let mut start = network();
+    held.0.apply(&mut start).unwrap();
+    let before = values(&start);
+    let mut trainer = Trainer::new(start, settings).unwrap();
+    let mut hooks: [&mut dyn TrainHook; 2] = [&mut held, &mut Adding(1.0)];
+    trainer.fit(&data(), &CrossEntropy, &mut hooks).unwrap();
+    let after = values(&trainer.into_network());
+    before.iter().zip(after).map(|(b, a)| b - a).collect()
+}
+
+#[test]
+fn what_hooks_add_to_dead_gradients_takes_no_share_of_a_clipped_norm() {
+    for every in [10, 2] {
+        let held = Held(mask(&network(), |_, i| i % every == 0));
+        let moved = clipped(held);
+        let norm = moved.iter().map(|m| f64::from(m * m)).sum::<f64>().sqrt();
+        assert!((norm - 0.5).abs() < 1e-4, "{every}: {norm}");
+    }
+}
+
+/// Looks before each forward pass whether every other value of a tensor is zero.
+struct EveryOther(String);
+
+impl TrainHook for EveryOther {
+    fn before_forward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        let values = parameters::values(training.model, &self.0)?;
+        for (i, value) in values.iter().enumerate() {
+            assert_eq!(*value != 0.0, i % 2 == 0, "{i} in {:?}", training.step);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn pruned_biases_stay_zero_too() {
+    use compress_core::mask::TensorMask;
+    let mut start = network();
+    let name = start.parameters()[1].name().to_owned();
+    start.parameters_mut()[1].values_mut().fill(1.0);
+    for with_weights in [false, true] {
+        let mut pruned = Mask::default();
+        if with_weights {
+            pruned = mask(&start, |_, i| i % 10 == 0);
+        }
+        pruned.tensors.push(TensorMask {
+            name: name.clone(),
+            shape: vec![WIDTHS[1]],
+            keep: (0..WIDTHS[1]).map(|i| i % 2 == 0).collect(),
+        });
+        let settings = Settings {
+            epochs: 3,
+            batch_size: 30,
+            optimizer: Optimizer::adam(),
+            ..Settings::default()
+        };
+        let mut trainer = Trainer::new(start.clone(), settings).unwrap();
+        let mut hooks: [&mut dyn TrainHook; 2] = [&mut Held(pruned), &mut EveryOther(name.clone())];
+        trainer.fit(&data(), &CrossEntropy, &mut hooks).unwrap();
+    }
+}

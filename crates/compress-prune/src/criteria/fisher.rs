@@ -40,6 +40,7 @@ impl Criterion for Fisher {
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
         let count = weight.values.len();
         let moments = evidence.second_moments(self.name(), weight.name, count)?;
+        weight.check_finite()?;
         let pairs = weight.values.iter().zip(moments);
         Ok(pairs.map(|(&w, &v)| saliency(w, v)).collect())
     }

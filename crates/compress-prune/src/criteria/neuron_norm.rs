@@ -35,6 +35,7 @@ impl Criterion for NeuronNorm {
     }
 
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
+        weight.check_finite()?;
         let matrix = weight.matrix()?;
         let readers = match self.outgoing {
             true => evidence.readers(self.name(), weight.name, matrix.nrows())?,

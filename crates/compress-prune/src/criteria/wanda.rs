@@ -32,6 +32,7 @@ impl Criterion for Wanda {
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
         let (_, columns) = matrix_shape(weight.shape);
         let norms = evidence.inputs(self.name(), weight.name, columns)?.norms();
+        weight.check_finite()?;
         let score =
             |(w, norm): (&f32, &f64)| (f64::from(w.abs()) * norm).min(f64::from(f32::MAX)) as f32;
         let rows = weight.values.chunks(columns.max(1));

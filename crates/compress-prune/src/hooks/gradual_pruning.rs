@@ -4,7 +4,7 @@ use compress_core::Result as CoreResult;
 use compress_core::evidence::Known;
 use compress_core::gradients::LiveSets;
 use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
-use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
+use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores, score};
 use compress_core::parameters::Parameters;
 use compress_core::structured::{from_all_bytes, to_bytes};
 
@@ -245,6 +245,25 @@ impl GradualPruning {
         Ok(())
     }
 
+    /// Whether the mask keeps no more than the structure does at the final density. That is not always
+    /// this fraction of the weights: the density of a structure may be one of neurons.
+    fn is_reached(&self) -> CoreResult<bool> {
+        let tensors = self.state.mask.tensors.iter().map(|tensor| TensorScores {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            values: tensor
+                .keep
+                .iter()
+                .map(|&keep| f32::from(u8::from(keep)))
+                .collect(),
+        });
+        let tensors = tensors.collect();
+        let promised = self
+            .structure
+            .mask(&Scores { tensors }, self.options.target)?;
+        Ok(self.state.mask.kept() <= promised.kept())
+    }
+
     /// Whether pruned weights go on to learn behind the mask.
     fn regrows(&self) -> bool {
         self.options.regrowth == Regrowth::Allowed
@@ -289,7 +308,8 @@ impl TrainHook for GradualPruning {
     }
 
     /// # Errors
-    /// [`Error::NotReached`] where the run ended before the final density was reached.
+    /// [`Error::NotReached`] where the run ended before the final density was reached, or the mask
+    /// keeps more than the structure keeps at that density.
     fn finish(
         &mut self,
         _: &mut dyn Parameters,
@@ -297,7 +317,7 @@ impl TrainHook for GradualPruning {
         steps: usize,
         total_steps: usize,
     ) -> CoreResult<()> {
-        match self.state.finished {
+        match self.state.finished && self.is_reached()? {
             true => Ok(()),
             false => Err(Error::NotReached {
                 reached: self.state.mask.density(),

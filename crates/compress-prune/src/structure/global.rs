@@ -1,7 +1,7 @@
 //! Unstructured pruning with one ranking across all weights.
 
-use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
+use compress_core::{Error, Result};
 
 use super::select::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
@@ -10,7 +10,8 @@ use crate::error::check_fraction;
 /// wherever they are.
 ///
 /// # Errors
-/// Where the density or the floor is not from 0 to 1, or a score is negative or not finite.
+/// Where the density or the floor is not from 0 to 1, more weights are under the floors than the
+/// density lets stay, or a score is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -36,8 +37,7 @@ use crate::error::check_fraction;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Global {
     /// The fraction of each tensor that stays whatever its scores, rounded up to whole weights, so
-    /// that no layer loses all of its weights. Where all floors together exceed the density, they
-    /// win.
+    /// that no layer loses all of its weights. All floors together must not exceed the density.
     pub floor: f64,
 }
 
@@ -62,8 +62,12 @@ impl Structure for Global {
             return Ok(mask_of(scores, keep_highest(&values, kept)?));
         }
         let (lifted, floors) = lift(&values, self.floor)?;
+        if floors > kept {
+            let expected = format!("so high that the {floors} weights under the floors can stay");
+            return Err(Error::invalid("the density", density, expected));
+        }
         let lifted: Vec<&[f32]> = lifted.iter().map(Vec::as_slice).collect();
-        Ok(mask_of(scores, keep_highest(&lifted, kept.max(floors))?))
+        Ok(mask_of(scores, keep_highest(&lifted, kept)?))
     }
 }
 

@@ -1,11 +1,11 @@
 //! N:M sparsity: N of each M consecutive weights of a row stay.
 
+use compress_core::Result;
 use compress_core::kernels::select::{self, keep_n_of_m};
 use compress_core::mask::{Mask, Scores, Structure};
 use compress_core::tensor::matrix_shape;
-use compress_core::{Error as CoreError, Result};
 
-use super::select::{check_scores, kept_count, mask_of};
+use super::select::{check_scores, check_some_stay, kept_count, mask_of};
 use crate::error::check_fraction;
 
 /// N:M sparsity: of each M consecutive weights of a row, keeps the `round(density · M)` with the
@@ -54,12 +54,7 @@ impl Structure for NOfM {
 
     fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
-        if density > 0.0 && self.m > 0 && kept_count(density, self.m) == 0 {
-            let (m, least) = (self.m, 0.5 / self.m as f64);
-            let expected = format!("0, or at least {least}, so that one of each {m} weights stays");
-            return Err(CoreError::invalid("the density", density, expected));
-        }
-        Ok(())
+        Ok(check_some_stay(density, self.m)?)
     }
 
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {

@@ -18,7 +18,7 @@ use crate::error::check_fraction;
 /// neurons, not of weights.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, a score is negative or not finite, or the scores lack a
+/// Where the density is not from 0 to 1, or below 1 though no neuron can be removed, a score is negative or not finite, or the scores lack a
 /// tensor of the graph or have another shape.
 ///
 /// # Examples
@@ -71,8 +71,21 @@ impl Structure for Neurons {
         "neurons"
     }
 
-    fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
+    fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
+        if density < 1.0 && self.groups.is_empty() {
+            let expected = "1 where the graph has no neurons that can be removed";
+            return Err(compress_core::Error::invalid(
+                "the density",
+                density,
+                expected,
+            ));
+        }
+        Ok(())
+    }
+
+    fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
+        self.check_density(density)?;
         check_scores(scores)?;
         let tensors = scores.tensors.iter();
         let mut keep: Vec<Vec<bool>> = tensors.map(|t| vec![true; t.values.len()]).collect();

@@ -3,14 +3,15 @@
 use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
 
-use super::select::{check_scores, keep_highest, kept_count, mask_of};
+use super::select::{check_scores, check_some_stay, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
 /// Unstructured pruning: keeps the `round(density · n)` highest scores of each tensor of `n`
 /// weights.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, or a score is negative or not finite.
+/// Where the density is not from 0 to 1, or so low that of a tensor no weight would stay (0 itself keeps
+/// none), or a score is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -46,6 +47,7 @@ impl Structure for PerLayer {
         check_scores(scores)?;
         let mut keep = Vec::with_capacity(scores.tensors.len());
         for tensor in &scores.tensors {
+            check_some_stay(density, tensor.values.len())?;
             let kept = kept_count(density, tensor.values.len());
             keep.append(&mut keep_highest(&[&tensor.values], kept)?);
         }

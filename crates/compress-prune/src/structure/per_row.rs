@@ -4,14 +4,15 @@ use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
 use compress_core::tensor::matrix_shape;
 
-use super::select::{check_scores, keep_highest, kept_count, mask_of};
+use super::select::{check_scores, check_some_stay, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
 /// Unstructured pruning: keeps the `round(density · n)` highest scores of each row of `n` weights,
 /// a row being everything but the first axis. So every output keeps as many weights.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, or a score is negative or not finite.
+/// Where the density is not from 0 to 1, or so low that of a row no weight would stay (0 itself keeps
+/// none), or a score is negative or not finite.
 ///
 /// # References
 /// Sun, Liu, Bair, Kolter 2024 (2306.11695), section 3, "comparison group".
@@ -31,6 +32,7 @@ impl Structure for PerRow {
             let (_, columns) = matrix_shape(&tensor.shape);
             let mut of_tensor = Vec::with_capacity(tensor.values.len());
             for row in tensor.values.chunks(columns.max(1)) {
+                check_some_stay(density, row.len())?;
                 let kept = kept_count(density, row.len());
                 of_tensor.append(&mut keep_highest(&[row], kept)?.remove(0));
             }

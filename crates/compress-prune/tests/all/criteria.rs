@@ -471,3 +471,29 @@ fn columns_that_do_not_exist_are_near_none() {
     let without = RateAware::new(Box::new(Magnitude));
     assert_eq!(plain(&with, &network), plain(&without, &network));
 }
+
+#[test]
+fn weights_that_are_not_finite_have_no_score() {
+    let moments = [1.0; 2];
+    let inputs = compress_core::calibrate::InputStatistics {
+        samples: 1,
+        min: -1.0,
+        max: 1.0,
+        square_sums: vec![1.0; 2],
+    };
+    let evidence = Evidence::none()
+        .with_second_moments(&moments)
+        .with_inputs(&inputs);
+    let criteria: [&dyn Criterion; 3] = [&Fisher, &Wanda, &NeuronNorm { outgoing: false }];
+    for criterion in criteria {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let values = [1.0, bad];
+            let weight = TensorRef::weight("w", &[1, 2], &values).unwrap();
+            let error = criterion.score(weight, &evidence).unwrap_err();
+            assert!(
+                matches!(error, CoreError::NonFinite { index: 1, .. }),
+                "{error}"
+            );
+        }
+    }
+}

@@ -479,3 +479,32 @@ fn a_step_that_fails_leaves_the_mask_on_and_nothing_is_forgotten() {
     });
     assert_eq!(ends[0], ends[1]);
 }
+
+#[test]
+fn a_checkpoint_that_ends_at_a_higher_density_does_not_keep_a_promise() {
+    let at_once = |target| {
+        let options = GradualOptions {
+            target,
+            end: 0.0,
+            ..GradualOptions::default()
+        };
+        hook(Box::new(Magnitude), options)
+    };
+    let mut model = Convolution::new(1);
+    let mut half = at_once(0.5);
+    let mut hooks: [&mut dyn TrainHook; 1] = [&mut half];
+    let mut run = Run::new(&mut hooks, 1);
+    model.step(&mut run).unwrap();
+    run.finish(&mut model).unwrap();
+    for (target, kept) in [(0.5, true), (0.75, true), (0.25, false)] {
+        let mut other = at_once(target);
+        other.load(&half.save().unwrap()).unwrap();
+        let mut hooks: [&mut dyn TrainHook; 1] = [&mut other];
+        let ended = Run::resumed(&mut hooks, 1, 1).finish(&mut model);
+        assert_eq!(ended.is_ok(), kept, "{target}");
+        if let Err(error) = ended {
+            let message = "density 0.5, not the promised 0.25";
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+}

@@ -59,6 +59,11 @@ proptest! {
 
     #[test]
     fn per_layer_keeps_exactly_the_best_of_each(a in some_scores(0..40), b in some_scores(1..40), density in 0.0..=1.0_f64) {
+        let erases = |n: usize| n > 0 && density > 0.0 && (density * n as f64).round() == 0.0;
+        if erases(a.len()) || erases(b.len()) {
+            prop_assert!(PerLayer.mask(&two(a, b), density).is_err());
+            return Ok(());
+        }
         let expected: Vec<bool> = [&a, &b]
             .into_iter()
             .flat_map(|t| brute(t, (density * t.len() as f64).round() as usize))
@@ -76,6 +81,10 @@ proptest! {
         let kept = (density * columns as f64).round() as usize;
         let expected: Vec<bool> = values.chunks(columns).flat_map(|row| brute(row, kept)).collect();
         let scores = Scores { tensors: vec![tensor("a", [rows, columns], values)] };
+        if rows > 0 && kept == 0 && density > 0.0 {
+            prop_assert!(PerRow.mask(&scores, density).is_err());
+            return Ok(());
+        }
         let mask = PerRow.mask(&scores, density).unwrap();
         prop_assert_eq!(flat(&mask), expected);
         prop_assert_eq!(mask.kept(), rows * kept);
@@ -87,7 +96,13 @@ proptest! {
     ) {
         let count = |n: usize| (floor * n as f64).ceil() as usize;
         let floors = count(a.len()) + count(b.len());
-        let kept = ((density * (a.len() + b.len()) as f64).round() as usize).max(floors);
+        let kept = (density * (a.len() + b.len()) as f64).round() as usize;
+        if floors > kept {
+            let error = Global { floor }.mask(&two(a, b), density).unwrap_err().to_string();
+            let message = format!("{floors} weights under the floors");
+            prop_assert!(error.contains(&message), "{}", error);
+            return Ok(());
+        }
         // Lift each tensor's best above everything and rank again.
         let lift = |t: &[f32]| -> Vec<f32> {
             brute(t, count(t.len())).iter().zip(t).map(|(&l, &s)| if l { 100.0 } else { s }).collect()
@@ -145,7 +160,9 @@ fn halves_round_up_and_the_ends_are_exact() {
     assert_eq!(PerLayer.mask(&Scores::default(), 0.5).unwrap().total(), 0);
     assert_eq!(PerRow.mask(&Scores::default(), 0.5).unwrap().total(), 0);
     let none = Neurons::of(&Graph::default());
-    assert_eq!(none.mask(&Scores::default(), 0.5).unwrap().total(), 0);
+    assert_eq!(none.mask(&Scores::default(), 1.0).unwrap().total(), 0);
+    let error = none.mask(&scores, 0.5).unwrap_err().to_string();
+    assert!(error.contains("no neurons that can be removed"), "{error}");
 }
 
 #[test]
@@ -231,6 +248,21 @@ fn n_of_m_does_not_erase_what_was_to_keep_a_little() {
     };
     assert!(gradual(GradualOptions::default().target).is_err());
     assert!(gradual(0.25).is_ok());
+}
+
+#[test]
+fn rows_and_layers_are_not_erased_where_a_little_was_to_stay() {
+    let scores = Scores {
+        tensors: vec![tensor("a", [2, 4], vec![1.0; 8])],
+    };
+    let structures: [(&dyn Structure, usize); 2] = [(&PerRow, 4), (&PerLayer, 8)];
+    for (structure, of) in structures {
+        let least = 0.5 / of as f64;
+        assert!(structure.mask(&scores, least).unwrap().kept() > 0);
+        let error = structure.mask(&scores, least * 0.99).unwrap_err();
+        assert!(error.to_string().contains(&format!("one of each {of}")));
+        assert_eq!(structure.mask(&scores, 0.0).unwrap().kept(), 0);
+    }
 }
 
 #[test]

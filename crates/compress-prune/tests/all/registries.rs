@@ -148,7 +148,8 @@ fn settings_reach_what_is_made() {
         floor: 0.6,
         ..StructureSettings::default()
     };
-    assert_eq!(kept("global", &floor).iter().filter(|k| **k).count(), 4);
+    let floored = structure("global", &floor).unwrap().mask(&scores, 0.5);
+    assert!(floored.unwrap_err().to_string().contains("floors"));
     let error = structure("neurons", &StructureSettings::default())
         .err()
         .unwrap();

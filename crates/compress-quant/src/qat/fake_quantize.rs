@@ -87,7 +87,9 @@ impl Refit {
 /// [`FakeQuantize::to_tensors`] stores.
 ///
 /// Weights that are exactly zero stay zero, unless a codebook has no level at zero. So pruning by a
-/// mask works beside it, in either order of hooks.
+/// mask works beside it, in either order of hooks. A pruning that lets weights learn behind its mask
+/// (`Regrowth::Allowed` of `compress-prune`) must come first: after the backward pass hooks are called
+/// in reverse order, and it puts those weights back onto what this hook has restored.
 ///
 /// # References
 /// - Bengio, Léonard, Courville, 1308.3432, section 4: the straight-through estimator (STE).

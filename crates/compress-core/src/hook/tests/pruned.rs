@@ -184,3 +184,51 @@ fn a_mask_that_no_longer_fits_leaves_the_one_before() {
     assert_eq!((live, model.told.len()), (vec![0, 1, 2], 1));
     assert_eq!(model.weight[3], 0.0);
 }
+
+/// Notes the values of the weight when the run ends, and then adds to all of them.
+struct Ending {
+    seen: Vec<[f32; 4]>,
+    adds: f32,
+}
+
+impl TrainHook for Ending {
+    fn finish(
+        &mut self,
+        model: &mut dyn Parameters,
+        _: &LiveSets,
+        _: usize,
+        _: usize,
+    ) -> Result<()> {
+        crate::parameters::with_mut(model, "w", |tensor| {
+            self.seen.push([0, 1, 2, 3].map(|i| tensor.values[i]));
+            tensor.values.iter_mut().for_each(|w| *w += self.adds);
+            Ok(())
+        })
+    }
+}
+
+#[test]
+fn pruned_weights_are_zero_before_hooks_finish_and_must_be_zero_after() {
+    for (adds, message) in [
+        (0.0, None),
+        (0.5, Some("of w at index 1 is 0.5")),
+        (f32::NAN, Some("NaN")),
+    ] {
+        let mut model = Model::new();
+        let mut ending = Ending {
+            seen: Vec::new(),
+            adds,
+        };
+        let mut pruning = Pruning::new([true, false, true, false]);
+        let mut hooks: [&mut dyn TrainHook; 2] = [&mut ending, &mut pruning];
+        let ended = Run::new(&mut hooks, 1).finish(&mut model);
+        assert_eq!(ending.seen, [[1.0, 0.0, 3.0, 0.0]]);
+        match message {
+            None => ended.unwrap(),
+            Some(message) => {
+                let error = ended.unwrap_err().to_string();
+                assert!(error.contains(message), "{error}");
+            }
+        }
+    }
+}

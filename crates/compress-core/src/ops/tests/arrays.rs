@@ -165,3 +165,11 @@ fn columns_are_summed_in_the_order_of_the_rows() {
     vector::scale(0.5, &mut values).unwrap();
     assert_eq!(values, [6.5, 12.0, 7.5, 13.0]);
 }
+
+#[test]
+fn a_column_whose_sum_leaves_f32_on_the_way_is_summed_in_f64() {
+    let matrix = array![[3e38, 1.0], [3e38, f32::INFINITY], [-3e38, 2.0]];
+    let mut out = [0.0; 2];
+    rows::column_sums(matrix.view(), &mut out).unwrap();
+    assert_eq!(out, [3e38, f32::INFINITY]);
+}
