@@ -63,13 +63,28 @@ impl Default for Refit {
 }
 
 impl Refit {
+    fn check(self) -> Result<()> {
+        match self {
+            Refit::Every { steps: 0, .. } => Err(CoreError::invalid(
+                "steps from one fit of the grids to the next",
+                0,
+                "at least 1",
+            )),
+            Refit::Every { until, .. } if !(0.0..=1.0).contains(&until) => {
+                let what = "fraction of the run until which grids are fitted";
+                Err(CoreError::invalid(what, until, "from 0 to 1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether grids are fitted again before this step.
     fn is_due(self, step: &Step) -> bool {
         match self {
             Refit::Never => false,
             Refit::Every { steps, until } => {
                 let progress = step.step as f64 / step.total_steps.max(1) as f64;
-                step.step > 0 && step.step.is_multiple_of(steps.max(1)) && progress < until
+                step.step > 0 && step.step.is_multiple_of(steps) && progress < until
             }
         }
     }
@@ -196,9 +211,12 @@ impl<'s> FakeQuantize<'s> {
     }
 
     /// Sets whether grids follow the weights.
-    #[must_use]
-    pub fn with_refit(self, refit: Refit) -> Self {
-        FakeQuantize { refit, ..self }
+    ///
+    /// # Errors
+    /// Where `refit` is every 0 steps, or until a fraction that is not from 0 to 1.
+    pub fn with_refit(self, refit: Refit) -> Result<Self> {
+        refit.check()?;
+        Ok(FakeQuantize { refit, ..self })
     }
 
     /// The codec of a tensor; `None` where it stays in full precision.
