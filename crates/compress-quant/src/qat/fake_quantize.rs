@@ -124,6 +124,9 @@ struct Fitted<'s> {
     saturation: Saturation,
     /// The full-precision weights, while the model holds the quantized ones.
     shadow: Vec<f32>,
+    /// Where the codec has no grid: the tensor of the values that [`FakeQuantize::finish`] left.
+    /// The codec would find other blocks for these values than for the full-precision weights.
+    finished: Option<Tensor>,
 }
 
 /// What a checkpoint holds of one tensor.
@@ -233,8 +236,8 @@ impl<'s> FakeQuantize<'s> {
         check_restored(self.swapped)?;
         self.check(model)?;
         encode_each(model, &mut |tensor| {
-            let encode = |t: &Fitted<'_>| t.codec.encode(&t.name, tensor.values, &t.shape);
-            self.find(tensor.name).map(encode).transpose()
+            let fitted = self.find(tensor.name);
+            fitted.map(|t| t.encode(tensor.values)).transpose()
         })
     }
 
@@ -311,7 +314,24 @@ impl<'s> Fitted<'s> {
             saturation: Saturation::of(codec.grid(), shape),
             codec,
             shadow: Vec::with_capacity(volume(shape)),
+            finished: None,
         }
+    }
+
+    /// The tensor that holds `values`, or their codes.
+    fn encode(&self, values: &[f32]) -> Result<Tensor> {
+        if let Some(finished) = &self.finished {
+            let stored = finished.values()?;
+            // Something may have changed the model since.
+            if stored
+                .iter()
+                .map(|v| v.to_bits())
+                .eq(values.iter().map(|v| v.to_bits()))
+            {
+                return Ok(finished.clone());
+            }
+        }
+        self.codec.encode(&self.name, values, &self.shape)
     }
 }
 
@@ -360,6 +380,14 @@ impl TrainHook for FakeQuantize<'_> {
         _: usize,
         _: usize,
     ) -> Result<()> {
+        self.restore(model)?;
+        self.each(model, |tensor, values| {
+            if tensor.codec.grid().is_none() {
+                let finished = tensor.codec.encode(&tensor.name, values, &tensor.shape)?;
+                tensor.finished = Some(finished);
+            }
+            Ok(())
+        })?;
         self.swap_in(model)?;
         self.swapped = false;
         Ok(())

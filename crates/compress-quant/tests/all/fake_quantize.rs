@@ -11,7 +11,8 @@ use compress_quant::Granularity;
 use compress_quant::ptq::load_into;
 use compress_quant::qat::{FakeQuantize, Gradient, Refit, Target};
 use compress_quant::schemes::{
-    Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
+    Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, Settings, ZeroLevel,
+    by_name,
 };
 use compress_testing::{Chain, normal};
 
@@ -400,6 +401,25 @@ fn grids_follow_moving_weights_until_they_are_frozen() {
             let last = fitted_at.iter().filter(|at| **at <= step).max().unwrap();
             assert_eq!(*found, fresh[*last], "{refit:?}, step {step}");
         }
+    }
+}
+
+#[test]
+fn the_network_in_hand_at_the_end_is_the_one_that_is_stored() {
+    for name in ["q4_k", "q6_k", "q8_0", "nf4", "linear_symmetric"] {
+        let scheme = by_name(name, &Settings::default()).unwrap();
+        let mut network = Chain::normal(&[256, 24, 4], 1);
+        let target = [(Target::Name("layers.0.weight"), scheme.as_ref())];
+        let mut hook = FakeQuantize::fit(&network, &target).unwrap();
+        run(&mut network, &mut [&mut hook], |_| ());
+        let stored = hook.to_tensors(&network).unwrap();
+        let mut loaded = network.clone();
+        load_into(&stored, &mut loaded).unwrap();
+        assert_eq!(bits(&network), bits(&loaded), "{name}");
+        // Weights that change afterwards are encoded as they are.
+        network.parameters[0].values_mut().fill(0.0);
+        let stored = decoded(&hook.to_tensors(&network).unwrap());
+        assert!(stored[0].iter().all(|w| *w == 0.0), "{name}");
     }
 }
 
