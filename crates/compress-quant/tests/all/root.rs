@@ -14,11 +14,8 @@ fn signatures_need_no_other_crate() {
     is_a_hook::<qat::FakeQuantize<'_>>();
     is_a_hook::<qat::LearnedStep>();
     is_a_tap::<observers::MinMax>();
-    let fold =
-        |chain: &Architecture, tensors: &[Tensor]| folding::fold_steps(chain, tensors).is_ok();
-    let compare =
-        |a: &dyn Observe, b: &dyn Observe| ptq::ErrorReport::of_activations(a, b, &[]).is_ok();
-    let _: (fn(&_, &_) -> bool, fn(&_, &_) -> bool) = (fold, compare);
+    let _ = |chain: &Architecture, tensors: &[Tensor]| folding::fold_steps(chain, tensors);
+    let _ = |a: &dyn Observe, b: &dyn Observe| ptq::ErrorReport::of_activations(a, b, &[]);
     let _: Option<(&dyn Prices, &dyn Samples, &dyn Parameters, Place<'_>)> = None;
 
     let codec = codecs::BlockCodec::new("w", BlockFormat::Q8_0, &[1, 32]).unwrap();
