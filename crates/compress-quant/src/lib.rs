@@ -55,9 +55,16 @@ mod rounding;
 mod scheme;
 
 pub use arrays::{dequantize_array, quantize_array};
-pub use compress_core::codec::{Granularity, Grid, QuantizedTensor, Tensor, WeightCodec};
-pub use compress_core::observe::Observe;
-pub use compress_core::parameters::{Lent, Parameters};
-pub use compress_core::tensor::{Role, TensorMut, TensorRef};
+pub use compress_core::{
+    chain::Architecture,
+    codec::{BlockTensor, Granularity, Grid, QuantizedTensor, Tensor, WeightCodec},
+    hook::TrainHook,
+    kernels::block_format::BlockFormat,
+    observe::{Observe, Place, Tap},
+    parameters::{Lent, Parameters},
+    price::Prices,
+    tensor::{Role, TensorMut, TensorRef},
+    train::Samples,
+};
 pub use error::Error;
 pub use weights::{dequantize_weights, quantize_weights};

@@ -45,24 +45,13 @@ pub(crate) fn check_linear(
     if !(2..=16).contains(&bits) {
         return Err(Error::invalid(what("bits"), bits, "2 to 16"));
     }
-    check_granularity(scheme, granularity)?;
+    granularity.validate(scheme)?;
     match range {
         Range::Fixed(scale) if !(scale.is_finite() && scale > 0.0) => Err(Error::invalid(
             what("fixed scale"),
             scale,
             "positive and finite",
         )),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses groups of no weights.
-pub(crate) fn check_granularity(scheme: &str, granularity: Granularity) -> Result<()> {
-    match granularity {
-        Granularity::Group(0) => {
-            let what = format!("group size of {scheme}");
-            Err(Error::invalid(what, 0, "positive"))
-        }
         _ => Ok(()),
     }
 }

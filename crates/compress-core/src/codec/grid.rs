@@ -128,6 +128,9 @@ impl Grid {
 
     /// Fails where a field is out of range, whatever tensor the grid is for.
     fn check_fields(&self, name: &str) -> Result<()> {
+        if let Grid::Linear { granularity, .. } | Grid::ScaledCodebook { granularity, .. } = self {
+            granularity.validate(name)?;
+        }
         let what = |field: &str| format!("{field} of {name}");
         let check_bits = |bits: u8, most: u8| match (2..=most).contains(&bits) {
             true => Ok(()),

@@ -86,11 +86,13 @@ fn widths_that_do_not_exist_are_refused_and_do_not_panic() {
 #[test]
 fn fields_out_of_range_are_named() {
     let shape = [2, 4];
-    let group = Granularity::Group(3);
+    let (group, nothing) = (Granularity::Group(3), Granularity::Group(0));
     for (grid, field) in [
         (linear(8, Granularity::Channel, &[1.0], &[]), "scales of w"),
         (linear(8, group, &[1.0; 3], &[]), "scales of w"),
         (linear(8, group, &[1.0; 4], &[0; 3]), "zero points of w"),
+        (linear(8, nothing, &[1.0; 8], &[]), "group size of w"),
+        (scaled(nothing, &[1.0; 8]), "group size of w"),
         (linear(8, Granularity::Tensor, &[0.0], &[]), "scale of w"),
         (
             linear(8, Granularity::Tensor, &[f32::NAN], &[]),
@@ -273,6 +275,20 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn rows_without_values_have_no_ranges_however_many_they_are() {
+    let grid = linear(8, Granularity::Group(1), &[], &[]);
+    let tensor = QuantizedTensor {
+        name: "w".into(),
+        shape: vec![usize::MAX, 0],
+        grid,
+        codes: Codes::from(Vec::<i8>::new()),
+    };
+    assert!(tensor.dequantize().unwrap().is_empty());
+    let channel = Granularity::Channel;
+    assert_eq!(channel.ranges(&[usize::MAX, 0]).count(), 0);
 }
 
 #[test]

@@ -24,11 +24,20 @@ impl ActivationRange {
     /// Scale and zero point with which unsigned codes of `bits` bits span the range, and zero.
     ///
     /// # Errors
-    /// Where `bits` is not 2 to 16.
+    /// Where `bits` is not 2 to 16, or the ends are no interval: a NaN, or the lower above the upper.
     pub fn scale_and_zero_point(&self, bits: u8) -> Result<(f32, i32)> {
         if !(2..=16).contains(&bits) {
             let what = format!("bits of the activations of {}", self.name);
             return Err(Error::invalid(what, bits, "2 to 16"));
+        }
+        let ActivationRange { low, high, .. } = self;
+        if low.is_nan() || high.is_nan() || low > high {
+            let what = format!("range of the activations of {}", self.name);
+            return Err(Error::invalid(
+                what,
+                format!("{low} to {high}"),
+                "an interval",
+            ));
         }
         Ok(scale_and_zero(self.low, self.high, (1 << bits) - 1))
     }

@@ -63,13 +63,28 @@ impl Default for Refit {
 }
 
 impl Refit {
+    fn check(self) -> Result<()> {
+        match self {
+            Refit::Every { steps: 0, .. } => Err(CoreError::invalid(
+                "steps from one fit of the grids to the next",
+                0,
+                "at least 1",
+            )),
+            Refit::Every { until, .. } if !(0.0..=1.0).contains(&until) => {
+                let what = "fraction of the run until which grids are fitted";
+                Err(CoreError::invalid(what, until, "from 0 to 1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether grids are fitted again before this step.
     fn is_due(self, step: &Step) -> bool {
         match self {
             Refit::Never => false,
             Refit::Every { steps, until } => {
                 let progress = step.step as f64 / step.total_steps.max(1) as f64;
-                step.step > 0 && step.step.is_multiple_of(steps.max(1)) && progress < until
+                step.step > 0 && step.step.is_multiple_of(steps) && progress < until
             }
         }
     }
@@ -111,6 +126,9 @@ struct Fitted<'s> {
     saturation: Saturation,
     /// The full-precision weights, while the model holds the quantized ones.
     shadow: Vec<f32>,
+    /// Where the codec has no grid: the tensor of the values that [`FakeQuantize::finish`] left.
+    /// The codec would find other blocks for these values than for the full-precision weights.
+    finished: Option<Tensor>,
 }
 
 /// What a checkpoint holds of one tensor.
@@ -198,9 +216,12 @@ impl<'s> FakeQuantize<'s> {
     }
 
     /// Sets whether grids follow the weights.
-    #[must_use]
-    pub fn with_refit(self, refit: Refit) -> Self {
-        FakeQuantize { refit, ..self }
+    ///
+    /// # Errors
+    /// Where `refit` is every 0 steps, or until a fraction that is not from 0 to 1.
+    pub fn with_refit(self, refit: Refit) -> Result<Self> {
+        refit.check()?;
+        Ok(FakeQuantize { refit, ..self })
     }
 
     /// The codec of a tensor; `None` where it stays in full precision.
@@ -217,8 +238,8 @@ impl<'s> FakeQuantize<'s> {
         check_restored(self.swapped)?;
         self.check(model)?;
         encode_each(model, &mut |tensor| {
-            let encode = |t: &Fitted<'_>| t.codec.encode(&t.name, tensor.values, &t.shape);
-            self.find(tensor.name).map(encode).transpose()
+            let fitted = self.find(tensor.name);
+            fitted.map(|t| t.encode(tensor.values)).transpose()
         })
     }
 
@@ -295,7 +316,24 @@ impl<'s> Fitted<'s> {
             saturation: Saturation::of(codec.grid(), shape),
             codec,
             shadow: Vec::with_capacity(volume(shape)),
+            finished: None,
         }
+    }
+
+    /// The tensor that holds `values`, or their codes.
+    fn encode(&self, values: &[f32]) -> Result<Tensor> {
+        if let Some(finished) = &self.finished {
+            let stored = finished.values()?;
+            // Something may have changed the model since.
+            if stored
+                .iter()
+                .map(|v| v.to_bits())
+                .eq(values.iter().map(|v| v.to_bits()))
+            {
+                return Ok(finished.clone());
+            }
+        }
+        self.codec.encode(&self.name, values, &self.shape)
     }
 }
 
@@ -344,6 +382,14 @@ impl TrainHook for FakeQuantize<'_> {
         _: usize,
         _: usize,
     ) -> Result<()> {
+        self.restore(model)?;
+        self.each(model, |tensor, values| {
+            if tensor.codec.grid().is_none() {
+                let finished = tensor.codec.encode(&tensor.name, values, &tensor.shape)?;
+                tensor.finished = Some(finished);
+            }
+            Ok(())
+        })?;
         self.swap_in(model)?;
         self.swapped = false;
         Ok(())

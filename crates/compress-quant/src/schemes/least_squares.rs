@@ -49,12 +49,7 @@ pub(super) fn squared_error(weights: &[f32], steps: &Steps) -> f64 {
 pub(super) fn search(weights: &[f32], whole: Steps) -> Steps {
     let spacing = whole.scale / SWEEP as f32;
     let mut best = (whole, squared_error(weights, &whole));
-    sweep(
-        weights,
-        &mut best,
-        |i| whole.scale * (i + 1) as f32 / SWEEP as f32,
-        SWEEP - 1,
-    );
+    sweep(weights, &mut best, |i| part(whole.scale, i + 1), SWEEP - 1);
     let from = best.0.scale - spacing;
     let fine = 2.0 * spacing / FINE as f32;
     sweep(
@@ -65,6 +60,16 @@ pub(super) fn search(weights: &[f32], whole: Steps) -> Steps {
     );
     refit(weights, &mut best, whole.scale);
     best.0
+}
+
+/// `count` of the [`SWEEP`] parts of `whole`.
+fn part(whole: f32, count: usize) -> f32 {
+    let product = whole * count as f32;
+    if product.is_finite() {
+        return product / SWEEP as f32;
+    }
+    // The product of f32 overflows although the part does not.
+    (f64::from(whole) * count as f64 / SWEEP as f64) as f32
 }
 
 /// Replaces `best` by the first best of `count` scales, if that is better.
@@ -124,5 +129,24 @@ pub(super) fn refit(weights: &[f32], best: &mut (Steps, f64), largest: f32) {
             return;
         }
         *best = (steps, error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_weights_are_searched_as_any_others() {
+        // One outlier, so that the best scale is about half of the whole one.
+        let mut weights: Vec<f32> = (0..100).map(|i| (0.4 + i as f32 * 1e-3) * 1.5).collect();
+        weights.push(1.5);
+        let found = |exponent: i32| {
+            let unit = 2f32.powi(exponent);
+            let weights: Vec<f32> = weights.iter().map(|w| w * unit).collect();
+            search(&weights, Steps::new(1.5 * unit, (-1, 1), 0)).scale / unit
+        };
+        assert!(found(0) < 0.8);
+        assert_eq!(found(127), found(0));
     }
 }

@@ -7,7 +7,7 @@ use compress_core::kernels::gemm_i4::NF4;
 use compress_core::kernels::reduce;
 
 use crate::codecs::ScaledCodebookCodec;
-use crate::scheme::{Scheme, check_granularity, fit_sets};
+use crate::scheme::{Scheme, fit_sets};
 
 /// 4-bit NormalFloat: 16 values from −1 to 1, the quantiles of a normal distribution with zero among
 /// them, times the largest magnitude of each group of weights (64 in the paper) within a row.
@@ -46,7 +46,7 @@ impl Nf4 {
     /// # Errors
     /// Where a group's size is 0.
     pub fn new(granularity: Granularity) -> Result<Self> {
-        check_granularity("nf4", granularity)?;
+        granularity.validate("nf4")?;
         Ok(Nf4 { granularity })
     }
 }

@@ -11,7 +11,8 @@ use compress_quant::Granularity;
 use compress_quant::ptq::load_into;
 use compress_quant::qat::{FakeQuantize, Gradient, Refit, Target};
 use compress_quant::schemes::{
-    Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
+    Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, Settings, ZeroLevel,
+    by_name,
 };
 use compress_testing::{Chain, normal};
 
@@ -337,7 +338,7 @@ fn scales(refit: Refit, steps: usize) -> (Vec<f32>, Vec<f32>) {
     let mut network = Chain::normal(&[12, 9, 4], 1);
     let scheme = LinearSymmetric::new(4, Granularity::Tensor, Range::AbsMax).unwrap();
     let hook = FakeQuantize::fit(&network, &[(WEIGHTS, &scheme)]).unwrap();
-    let mut hook = hook.with_refit(refit);
+    let mut hook = hook.with_refit(refit).unwrap();
     let (mut found, mut fresh) = (Vec::new(), Vec::new());
     for step in 0..steps {
         fresh.push(scale(
@@ -403,6 +404,44 @@ fn grids_follow_moving_weights_until_they_are_frozen() {
     }
 }
 
+#[test]
+fn the_network_in_hand_at_the_end_is_the_one_that_is_stored() {
+    for name in ["q4_k", "q6_k", "q8_0", "nf4", "linear_symmetric"] {
+        let scheme = by_name(name, &Settings::default()).unwrap();
+        let mut network = Chain::normal(&[256, 24, 4], 1);
+        let target = [(Target::Name("layers.0.weight"), scheme.as_ref())];
+        let mut hook = FakeQuantize::fit(&network, &target).unwrap();
+        run(&mut network, &mut [&mut hook], |_| ());
+        let stored = hook.to_tensors(&network).unwrap();
+        let mut loaded = network.clone();
+        load_into(&stored, &mut loaded).unwrap();
+        assert_eq!(bits(&network), bits(&loaded), "{name}");
+        // Weights that change afterwards are encoded as they are.
+        network.parameters[0].values_mut().fill(0.0);
+        let stored = decoded(&hook.to_tensors(&network).unwrap());
+        assert!(stored[0].iter().all(|w| *w == 0.0), "{name}");
+    }
+}
+
+#[test]
+fn a_refit_that_makes_no_sense_is_refused() {
+    let network = Chain::normal(&[12, 9, 4], 1);
+    let scheme = four_bits();
+    let refused = |steps, until| {
+        let hook = FakeQuantize::fit(&network, &[(WEIGHTS, &scheme)]).unwrap();
+        let refused = hook.with_refit(Refit::Every { steps, until }).err();
+        refused.map(|error| error.to_string())
+    };
+    assert_eq!(refused(1, 0.0), None);
+    assert_eq!(refused(1, 1.0), None);
+    let error = refused(0, 0.5).unwrap();
+    assert!(error.contains("steps from one fit"), "{error}");
+    for until in [f64::NAN, 2.0, -0.1, f64::INFINITY] {
+        let error = refused(1, until).unwrap();
+        assert!(error.starts_with("fraction of the run"), "{error}");
+    }
+}
+
 /// Minimizes the distance of a quantized linear map to a target, by the gradient of the
 /// quantized map: what rounding alone cannot reach, training does.
 #[test]
@@ -413,7 +452,7 @@ fn training_beats_rounding() {
     let scheme = LinearSymmetric::new(2, Granularity::Tensor, Range::LeastSquares).unwrap();
     let mut network = target.clone();
     let hook = FakeQuantize::fit(&network, &[(WEIGHTS, &scheme)]).unwrap();
-    let mut hook = hook.with_refit(Refit::Never);
+    let mut hook = hook.with_refit(Refit::Never).unwrap();
     let wanted = target.parameters[0].values().to_vec();
     // Strongly correlated inputs, so that errors of weights can make up for each other.
     let x = |s: usize, c: usize| inputs[s * columns + c] + 3.0 * inputs[s * columns];

@@ -11,5 +11,6 @@ mod observers;
 mod ptq;
 mod refine;
 mod refine_refusals;
+mod root;
 mod schemes;
 mod whole_runs;

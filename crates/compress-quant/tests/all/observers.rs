@@ -4,7 +4,7 @@ use compress_core::observe::{OnSamples, Place, Tap, Tapped, Watching, observe};
 use compress_core::train::ArraySamples;
 use compress_core::{Error, Result};
 use compress_quant::observers::{
-    MeanSquaredError, MinMax, OBSERVERS, Observer, Percentile, observer,
+    ActivationRange, MeanSquaredError, MinMax, OBSERVERS, Observer, Percentile, observer,
 };
 use compress_testing::{Chain, normal};
 use ndarray::{Array2, ArrayView2, Axis, arr2};
@@ -145,6 +145,28 @@ fn scale_and_zero_point_span_the_range_and_zero() {
         assert_eq!(range.scale_and_zero_point(8).unwrap(), expected);
         assert!(range.scale_and_zero_point(1).is_err());
         assert!(range.scale_and_zero_point(17).is_err());
+    }
+}
+
+#[test]
+fn what_is_no_interval_has_no_scale() {
+    for (low, high) in [
+        (f32::NAN, 1.0),
+        (-1.0, f32::NAN),
+        (f32::NAN, f32::NAN),
+        (1.0, -1.0),
+        (2.0, 1.0),
+    ] {
+        let name = "fc1".to_owned();
+        let range = ActivationRange {
+            name,
+            samples: 1,
+            low,
+            high,
+        };
+        let error = range.scale_and_zero_point(8).unwrap_err().to_string();
+        let expected = format!("range of the activations of fc1 is {low} to {high}");
+        assert!(error.starts_with(&expected), "{error}");
     }
 }
 

@@ -57,7 +57,8 @@ fn hooks<'s>(network: &Chain, scheme: &'s LinearSymmetric) -> [Hook<'s>; 2] {
         ..LearnedStepOptions::default()
     };
     let learned = LearnedStep::fit(network, options).unwrap();
-    [Hook::Fake(fake.with_refit(refit)), Hook::Learned(learned)]
+    let fake = fake.with_refit(refit).unwrap();
+    [Hook::Fake(fake), Hook::Learned(learned)]
 }
 
 /// A network of which a third of the weights is zero where it is pruned.

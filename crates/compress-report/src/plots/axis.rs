@@ -8,6 +8,9 @@ use plotters::coord::ranged1d::{
 
 use crate::number::fixed;
 
+/// Where an axis ends that would be too wide for f64.
+const MOST: f64 = 1e307;
+
 /// A linear or logarithmic axis; coordinates on it are the values themselves.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
@@ -21,12 +24,16 @@ pub(super) struct Axis {
 
 impl Axis {
     /// A linear axis that covers `values` and `from`, with about `count` ticks, two of them at its
-    /// ends.
+    /// ends. It is at least as wide as f64 has steps for, and where it would be too wide for f64,
+    /// values beyond ±[`MOST`] lie at its ends.
     pub(super) fn linear(from: f64, values: impl Iterator<Item = f64>, count: usize) -> Self {
         let (low, high) = extent(values).map_or((from, from), |(a, b)| (a.min(from), b.max(from)));
         let high = if high > low { high } else { low + 1.0 };
-        let step = nice_step((high - low) / count.max(1) as f64);
-        let (first, last) = ((low / step).floor() as i64, (high / step).ceil() as i64);
+        let (step, first, last) = steps(low, high, count).unwrap_or_else(|| {
+            let low = low.clamp(-MOST, MOST);
+            let high = high.clamp(-MOST, MOST).max(low + low.abs().max(1.0));
+            steps(low, high, count).unwrap_or((1.0, 0, 1))
+        });
         let decimals = decimals(step);
         let ticks = (first..=last).map(|i| {
             let value = i as f64 * step;
@@ -41,9 +48,11 @@ impl Axis {
     }
 
     /// A logarithmic axis that covers the positive ones of `values`, with room around them.
-    /// Ticks are at 1, 2 and 5 times the powers of ten, or fewer over a wide range.
+    /// Ticks are at 1, 2 and 5 times the powers of ten, or fewer over a wide range. Subnormal values
+    /// count as the least normal one, since f64 has no round numbers among them.
     pub(super) fn logarithmic(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = extent(values.filter(|&v| v > 0.0)).unwrap_or((1.0, 10.0));
+        let (low, high) = (low.max(f64::MIN_POSITIVE), high.max(f64::MIN_POSITIVE));
         let (low, high) = (log10(low), log10(high));
         // No narrower than the widest gap between ticks, so that there is always one.
         let room = ((high - low) * 0.06).max(0.2);
@@ -66,8 +75,9 @@ impl Axis {
         }
         Axis {
             logarithmic: true,
-            low: power_of_ten(low),
-            high: power_of_ten(high),
+            // The room around the values may not be in the range of f64.
+            low: power_of_ten(low).max(f64::from_bits(1)),
+            high: power_of_ten(high).min(f64::MAX),
             ticks,
         }
     }
@@ -147,6 +157,15 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
+/// The step of about `count` ticks from `low` to `high`, and which multiples of it cover these.
+/// Nothing where f64 does not hold the step or the distance of the ends.
+fn steps(low: f64, high: f64, count: usize) -> Option<(f64, i64, i64)> {
+    let step = nice_step((high - low) / count.max(1) as f64);
+    let (first, last) = ((low / step).floor() as i64, (high / step).ceil() as i64);
+    let span = last as f64 * step - first as f64 * step;
+    (span > 0.0 && span.is_finite()).then_some((step, first, last))
+}
+
 /// The least of 1, 2, 2.5 and 5 times a power of ten that is not below `step`.
 fn nice_step(step: f64) -> f64 {
     let magnitude = tens(log10(step).floor() as i32);
@@ -216,16 +235,46 @@ mod tests {
 
     #[test]
     fn axes_exist_whatever_the_values() {
-        let odd = [f64::NAN, f64::INFINITY, -0.0, 0.0, 5e-324, f64::MAX];
-        for values in [&odd[..0], &odd[..4], &[7.0], &[0.0, 0.0], &[1e-9, 1e9]] {
+        const LARGEST: f64 = f64::MAX;
+        let odd = [f64::NAN, f64::INFINITY, -0.0, 0.0, 5e-324, LARGEST];
+        for values in [
+            &odd[..0],
+            &odd[..4],
+            &odd[..5],
+            &odd,
+            &[5e-324],
+            &[-5e-324, 5e-324],
+            &[1e-310, 3e-309],
+            &[1e-308],
+            &[f64::MIN_POSITIVE],
+            &[LARGEST],
+            &[-LARGEST],
+            &[-LARGEST, LARGEST],
+            &[1e308, -1e308],
+            &[5e-324, LARGEST],
+            &[7.0],
+            &[0.0, 0.0],
+            &[1e-9, 1e9],
+        ] {
             for axis in [
                 Axis::linear(0.0, values.iter().copied(), 5),
+                Axis::linear(0.0, values.iter().copied(), 1),
+                Axis::linear(LARGEST, values.iter().copied(), 5),
                 Axis::logarithmic(values.iter().copied()),
                 Axis::automatic(values, 20.0, 5),
             ] {
                 assert!(axis.low < axis.high, "{values:?} made {axis:?}");
                 assert!(!axis.ticks.is_empty(), "{values:?} made {axis:?}");
                 assert!(axis.ticks.len() < 20, "{values:?} made {axis:?}");
+                assert!(
+                    (axis.high - axis.low).is_finite(),
+                    "{values:?} made {axis:?}"
+                );
+                let ticks = axis.ticks.iter().map(|(tick, _)| tick);
+                for value in values.iter().chain(ticks).filter(|v| !v.is_nan()) {
+                    let fraction = axis.fraction(*value);
+                    assert!((0.0..=1.0).contains(&fraction), "{value} on {axis:?}");
+                }
             }
         }
     }

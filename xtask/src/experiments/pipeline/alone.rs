@@ -95,7 +95,7 @@ fn two_bits(lab: &Lab<'_>, dense: &Outcome) -> Result<Outcome, StageError> {
     let network = dense.network()?;
     let scheme = linear(2)?;
     let quantize = FakeQuantize::fit(&network, &[(Target::Role(Role::Weight), &scheme)])?;
-    let mut quantize = quantize.with_refit(Refit::Never);
+    let mut quantize = quantize.with_refit(Refit::Never)?;
     let plan = Plan::new(
         "quantized: linear 2 bit",
         lab.settings.tune_epochs,

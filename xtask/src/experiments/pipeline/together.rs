@@ -91,7 +91,7 @@ pub(super) fn quantized(
             (Target::Role(Role::Bias), &biases),
         ],
     )?;
-    let mut quantize = quantize.with_refit(Refit::Never);
+    let mut quantize = quantize.with_refit(Refit::Never)?;
     let plan = Plan::new(
         "all together",
         settings.quantize_passes,

@@ -83,3 +83,19 @@ fn refuses_what_does_not_fit() {
             .is_err()
     );
 }
+
+/// The dispatcher is safe whatever level it is given: one that the processor lacks is not run.
+#[test]
+fn the_dispatcher_takes_any_level() {
+    let (codes, bias, x) = layer(40, 80, 0.3);
+    let inputs: Vec<u16> = (0..80).collect();
+    for form in [Form::Scattered, Form::Dense] {
+        let rows = CodeRows::new(form, &codes, &bias, &inputs, x.len()).unwrap();
+        let [scalar, rest @ ..] = Isa::ALL.map(|isa| {
+            let mut y = vec![9.0; rows.outputs()];
+            dispatch::multiply(isa, &rows, &x, true, &mut y);
+            y
+        });
+        assert!(rest.iter().all(|y| *y == scalar));
+    }
+}

@@ -36,13 +36,7 @@ impl Sets {
                 "of a volume below 2^63",
             ));
         }
-        if granularity == Granularity::Group(0) {
-            return Err(Error::invalid(
-                format!("group size of {name}"),
-                0,
-                "positive",
-            ));
-        }
+        granularity.validate(name)?;
         let (rows, columns) = match shape {
             [] => (1, 1),
             [n] => (1, *n),

@@ -98,7 +98,7 @@ pub fn scale_of(bound: f64, steps: i32) -> f32 {
 }
 
 /// The scale and zero point with which the codes from 0 to `top` (positive) span `low` to `high`
-/// and zero. One of the codes stands for exactly zero.
+/// and zero. One of the codes stands for exactly zero. A NaN counts as zero.
 pub fn scale_and_zero(low: f32, high: f32, top: i32) -> (f32, i32) {
     let (low, high) = (low.min(0.0), high.max(0.0));
     // In f64, as the width of a range of f32 need not be one.

@@ -151,9 +151,13 @@ pub(super) fn escalate(
     }
 }
 
-/// Added in order; 0 for no rows.
+/// Added in order; 0 for no rows. A sum that overflows is added again in parts of the mean.
 fn mean_of_diagonal(rows: &Rows) -> f64 {
-    let n = rows.count();
-    let sum = (0..n).fold(0.0, |sum, i| sum + rows.row(i)[i]);
-    sum / n.max(1) as f64
+    let n = rows.count().max(1) as f64;
+    let diagonal = || (0..rows.count()).map(|i| rows.row(i)[i]);
+    let sum = diagonal().fold(0.0, |sum, d| sum + d);
+    if sum.is_finite() {
+        return sum / n;
+    }
+    diagonal().fold(0.0, |mean, d| mean + d / n)
 }

@@ -17,7 +17,8 @@ impl Cholesky {
     /// to the bit.
     ///
     /// # Errors
-    /// Where B has another number of rows, and at its first NaN or infinity.
+    /// Where B has another number of rows, at its first NaN or infinity, and at the first value of
+    /// X that overflows.
     pub fn solve(&self, b: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         let (n, sides) = (self.dim(), b.ncols());
         let what = "right-hand sides of a linear system";
@@ -30,18 +31,23 @@ impl Cholesky {
         self.substitute(Direction::Forward, &mut rows, |_| 0..n);
         rows.reverse_columns();
         self.substitute(Direction::Backward, &mut rows, |_| 0..n);
-        Ok(to_array(rows.view().slice(s![.., ..;-1]).t()))
+        let solved = to_array(rows.view().slice(s![.., ..;-1]).t());
+        finite("solution of a linear system", solved)
     }
 
     /// The inverse of A, `[n, n]`, exactly symmetric. Its lower triangle has the bits of
     /// [`Cholesky::solve`] for the identity, at a third of the work. Memory beside it: 8·n² bytes.
-    pub fn inverse(&self) -> Array2<f64> {
+    ///
+    /// # Errors
+    /// At its first value that overflows.
+    pub fn inverse(&self) -> Result<Array2<f64>> {
         let n = self.dim();
         let mut columns = self.inverse_of_lower();
         columns.reverse_columns();
         // Column i of the inverse from its last row up to the diagonal.
         self.substitute(Direction::Backward, &mut columns, |i| 0..n - i);
-        mirrored(columns.view().slice(s![.., ..;-1]))
+        let inverse = mirrored(columns.view().slice(s![.., ..;-1]));
+        finite("inverse of a matrix", inverse)
     }
 
     /// L⁻¹, column by column: row i holds column i, zero before the diagonal.
@@ -85,6 +91,14 @@ impl Cholesky {
                 }
             });
         }
+    }
+}
+
+/// `result`, or an error at its first value that is not finite, row by row.
+fn finite(what: &str, result: Array2<f64>) -> Result<Array2<f64>> {
+    match result.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+        Some((index, &value)) => Err(not_finite(what, index, value)),
+        None => Ok(result),
     }
 }
 

@@ -95,6 +95,33 @@ fn what_overflows_is_refused() {
 }
 
 #[test]
+fn a_diagonal_whose_sum_overflows_has_a_mean() {
+    let a = arr2(&[[1e308, 0.0], [0.0, 1e308]]);
+    let (cholesky, share) = Cholesky::factor_damped("a", a.view(), &Damping::default()).unwrap();
+    assert_eq!(share, 0.01);
+    assert_eq!(cholesky.lower()[(0, 0)], (1e308 + 0.01 * 1e308_f64).sqrt());
+    let (_, share) = inverse_upper("a", a.view(), &Damping::default()).unwrap();
+    assert_eq!(share, 0.01);
+}
+
+#[test]
+fn a_solution_that_overflows_is_refused() {
+    // A reciprocal of 1e-320 has no f64.
+    let a = arr2(&[[1e-320, 0.0], [0.0, 1.0]]);
+    let cholesky = Cholesky::factor("a", a.view()).unwrap();
+    let error = cholesky.solve(arr2(&[[1.0], [1.0]]).view()).unwrap_err();
+    let said = error.to_string();
+    let expected = "solution of a linear system: value inf at index 0 is not";
+    assert!(said.starts_with(expected), "{said}");
+    let said = cholesky.inverse().unwrap_err().to_string();
+    let expected = "inverse of a matrix: value inf at index 0 is not";
+    assert!(said.starts_with(expected), "{said}");
+    // Small enough, and it has one.
+    let small = cholesky.solve(arr2(&[[1e-310], [1.0]]).view()).unwrap();
+    assert!((small[(0, 0)] / 1e10 - 1.0).abs() < 1e-3);
+}
+
+#[test]
 fn right_hand_sides_are_checked() {
     let cholesky = Cholesky::factor("a", gram(6, 9, 1).view()).unwrap();
     let error = cholesky.solve(numbers(5, 6, 1).view()).unwrap_err();
@@ -111,7 +138,7 @@ fn nothing_has_an_empty_factor() {
     let (cholesky, share) = Cholesky::factor_damped("a", a.view(), &Damping::default()).unwrap();
     assert_eq!((cholesky.dim(), share), (0, 0.01));
     assert_eq!(cholesky.lower().dim(), (0, 0));
-    assert_eq!(cholesky.inverse().dim(), (0, 0));
+    assert_eq!(cholesky.inverse().unwrap().dim(), (0, 0));
     assert_eq!(
         cholesky.solve(Array2::zeros((0, 3)).view()).unwrap().dim(),
         (0, 3)
