@@ -115,7 +115,7 @@ impl Grid {
         if let Grid::Codebook { values } | Grid::ScaledCodebook { values, .. } = self {
             let most = largest_codebook(shape);
             if values.len() > most {
-                let what = format!("the codebook's size of {name}");
+                let what = format!("codebook size of {name}");
                 return Err(Error::invalid(
                     what,
                     values.len(),

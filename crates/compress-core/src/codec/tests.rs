@@ -52,9 +52,11 @@ fn ranges_and_widths_of_codes() {
         (book(1), (0, 0), 0),
         (book(5), (0, 4), 3),
         (book(16), (0, 15), 4),
+        (book(256), (0, 255), 8),
         (book(1 << 16), (0, 65_535), 16),
     ] {
-        grid.validate("w", &[2, 3]).unwrap();
+        // As large as the largest codebook needs.
+        grid.validate("w", &[1 << bits]).unwrap();
         assert_eq!((grid.code_range(), grid.bits()), (range, bits));
     }
 }
@@ -121,7 +123,7 @@ fn fields_out_of_range_are_named() {
         ),
         (
             Grid::Codebook {
-                values: vec![0.0; 65_537],
+                values: vec![0.0; 257],
             },
             "codebook size of w",
         ),
@@ -129,6 +131,8 @@ fn fields_out_of_range_are_named() {
         let text = grid.validate("w", &shape).unwrap_err().to_string();
         assert!(text.contains(field), "{text}");
     }
+    let values = vec![0.0; 65_537];
+    assert!(Grid::Codebook { values }.validate("w", &[1 << 20]).is_err());
 }
 
 #[test]

@@ -7,16 +7,6 @@ use crate::kernels::levels::by_level;
 use crate::kernels::memory;
 use crate::{Error, Result};
 
-/// Adds `bias` `[columns]` to each row of `rows` `[any number, columns]`, row-major.
-///
-/// # Errors
-/// Where `rows` does not consist of whole rows.
-pub fn add_bias(rows: &mut [f32], bias: &[f32]) -> Result<()> {
-    check_rows(rows.len(), bias.len())?;
-    add_bias_at(Isa::active()?, rows, bias);
-    Ok(())
-}
-
 /// `out[j] = Σ matrix[i, j]` over the rows i, ascending, from zero: the gradient of a bias.
 /// `matrix` is `[rows, columns]`, `out` `[columns]`. A sum of f32 that is not finite is taken in f64
 /// instead, as what is beyond f32 on the way need not be at the end.
@@ -52,29 +42,10 @@ pub fn add_column_squares(matrix: ArrayView2<'_, f32>, out: &mut [f64]) -> Resul
     Ok(())
 }
 
-/// Fails unless `len` values are whole rows of `columns`.
-fn check_rows(len: usize, columns: usize) -> Result<()> {
-    let rows = len.checked_div(columns).unwrap_or(0);
-    Error::check_shape("rows to add a bias to", &[rows * columns], &[len])
-}
-
 by_level! {
-    pub(super) fn add_bias_at(rows: &mut [f32], bias: &[f32]) = add_bias_body;
     pub(super) fn column_sums_at(matrix: &[f32], out: &mut [f32]) = column_sums_body;
     pub(super) fn add_column_squares_at(matrix: &[f32], out: &mut [f64])
         = add_column_squares_body;
-}
-
-#[inline(always)]
-fn add_bias_body(rows: &mut [f32], bias: &[f32]) {
-    if bias.is_empty() {
-        return;
-    }
-    for row in rows.chunks_exact_mut(bias.len()) {
-        for (x, &b) in row.iter_mut().zip(bias) {
-            *x += b;
-        }
-    }
 }
 
 #[inline(always)]

@@ -42,12 +42,6 @@ pub fn log_softmax(
     by_rows(logits, temperature, out, log_softmax_at)
 }
 
-/// `ln Σ exp(x)`, shifted by the largest value so that it does not overflow. −∞ for no values
-/// or nothing but −∞, +∞ where one is +∞, NaN where one is NaN.
-pub fn log_sum_exp(x: &[f32]) -> Result<f32> {
-    Ok(log_sum_exp_at(Isa::active()?, x))
-}
-
 /// Copies the logits and applies `f` to blocks of whole rows.
 fn by_rows(
     logits: ArrayView2<'_, f32>,
@@ -107,8 +101,6 @@ by_level! {
     /// Log-softmax of each row of `classes` values, in place.
     pub(super) fn log_softmax_at(rows: &mut [f32], classes: usize, temperature: f32)
         = log_softmax_body;
-    /// See [`log_sum_exp`].
-    pub(super) fn log_sum_exp_at(x: &[f32]) -> f32 = log_sum_exp_body;
 }
 
 #[inline(always)]
@@ -133,26 +125,6 @@ fn log_softmax_body(rows: &mut [f32], classes: usize, temperature: f32) {
     for (row, log) in rows.chunks_exact_mut(classes).zip(logs) {
         row.iter_mut().for_each(|x| *x -= log);
     }
-}
-
-#[inline(always)]
-fn log_sum_exp_body(x: &[f32]) -> f32 {
-    let largest = max(x);
-    if largest.is_infinite() {
-        // Nothing to shift by, but a NaN must still show.
-        let nan = x.iter().any(|x| x.is_nan());
-        return if nan { f32::NAN } else { largest };
-    }
-    let mut total = 0.0;
-    let mut powers = [0.0; CHUNK];
-    for chunk in x.chunks(CHUNK) {
-        let powers = &mut powers[..chunk.len()];
-        for (power, &x) in powers.iter_mut().zip(chunk) {
-            *power = exp_body(x - largest);
-        }
-        total += f64::from(sum_chunk(powers));
-    }
-    largest + ln_body(total as f32)
 }
 
 /// `x = (x − largest of the row) / temperature`.

@@ -208,7 +208,8 @@ pub fn encode_into_at(
 ///
 /// # Errors
 /// As [`encode_into`].
-pub fn encode_to(
+#[cfg(test)]
+pub(crate) fn encode_to(
     sets: &Sets,
     values: &[f32],
     scales: &[f32],

@@ -67,7 +67,8 @@ impl Sparse {
     ///
     /// # Errors
     /// As [`Sparse::from_dense`].
-    pub fn from_mask(
+    #[cfg(test)]
+    pub(crate) fn from_mask(
         layout: Layout,
         n: usize,
         k: usize,
@@ -177,7 +178,8 @@ impl Sparse {
     }
 
     /// The dense matrix `[n, k]`, row-major: values, with int8 ones multiplied by their scale.
-    pub fn to_dense(&self) -> Vec<f32> {
+    #[cfg(test)]
+    pub(crate) fn to_dense(&self) -> Vec<f32> {
         let mut dense = vec![0.0; self.n * self.k];
         for (row, dense) in dense.chunks_exact_mut(self.k.max(1)).enumerate() {
             let scale = self.scales.as_ref().map_or(1.0, |scales| scales[row]);
