@@ -164,6 +164,7 @@ impl CodesMut<'_> {
 }
 
 impl Cut for CodesMut<'_> {
+    #[inline(always)]
     fn cut(self, at: usize) -> (Self, Self) {
         match self {
             CodesMut::I8(c) => both(c.split_at_mut(at), CodesMut::I8),

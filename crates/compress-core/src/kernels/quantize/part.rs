@@ -130,6 +130,9 @@ pub(super) type Encoding<'a> = Arrays<'a, &'a [f32], CodesMut<'a>>;
 pub(super) type Decoding<'a> = Arrays<'a, &'a mut [f32], Codes<'a>>;
 
 impl<V: Cut, C: Cut> Arrays<'_, V, C> {
+    // A call would hand the halves over in memory, and reading them waits for the codes just
+    // stored.
+    #[inline(always)]
     fn split(self, at: Size) -> (Self, Self) {
         let (values, more_values) = self.values.cut(at.values);
         let (parameters, more_parameters) = self.parameters.split(at.sets);
