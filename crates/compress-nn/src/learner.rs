@@ -58,9 +58,13 @@ impl Learner<'_> {
     /// Applies the gradients, and the limits on them and on the weights.
     pub(crate) fn update(&mut self, learning_rate: f32) -> Result<()> {
         let sparse = &mut self.workspace.whole.sparse;
+        let clips = self.settings.gradient_clip.is_some();
         for (index, pair) in self.network.pairs_mut().iter_mut().enumerate() {
-            // Hooks may have changed it since the backward pass.
-            sparse.zero_dead_gradient(index, &mut pair.weight)?;
+            // Hooks may have changed it since the backward pass. Of a sparse layer the optimizer reads
+            // what is live alone; clipping reads everything.
+            if clips || sparse.layer(index).is_none() {
+                sparse.zero_dead_gradient(index, &mut pair.weight)?;
+            }
         }
         let factor = match self.settings.gradient_clip {
             Some(limit) => optim::clip_factor(&self.network.parameters(), limit)?,
