@@ -127,7 +127,7 @@ impl Grid {
     }
 
     /// Fails where a field is out of range, whatever tensor the grid is for.
-    fn check_fields(&self, name: &str) -> Result<()> {
+    pub fn check_fields(&self, name: &str) -> Result<()> {
         if let Grid::Linear { granularity, .. } | Grid::ScaledCodebook { granularity, .. } = self {
             granularity.validate(name)?;
         }

@@ -236,8 +236,26 @@ fn codebook(
     };
     let mut book = [0.0; 16];
     book[..values.len()].copy_from_slice(values);
-    let weight = PackedI4::codebook(&codes, scales, &book, n, k, group)?;
+    let factor = tamed(&book, scales);
+    book.iter_mut().for_each(|value| *value /= factor);
+    let scales: Vec<f32> = scales.iter().map(|scale| scale * factor).collect();
+    let weight = PackedI4::codebook(&codes, &scales, &book, n, k, group)?;
     Ok(Some(Weight::PackedI4(weight, Activations::F32)))
+}
+
+/// What to divide a codebook by, and to multiply its scales with, so that sums of its values neither
+/// leave f32 nor lose bits as subnormals before they are scaled. A power of two; 1 where the largest
+/// value is neither huge nor tiny, or a scale would leave f32 instead.
+fn tamed(book: &[f32], scales: &[f32]) -> f32 {
+    let largest = book
+        .iter()
+        .fold(0.0_f32, |most, value| most.max(value.abs()));
+    let power = f32::from_bits(largest.to_bits() & 0x7f80_0000).max(f32::MIN_POSITIVE);
+    let usual = largest == 0.0 || (1e-9..=1e9).contains(&largest);
+    match usual || scales.iter().any(|scale| !(scale * power).is_normal()) {
+        true => 1.0,
+        false => power,
+    }
 }
 
 /// Codes of at most 4 bits on a linear grid, `n` rows of `k`.

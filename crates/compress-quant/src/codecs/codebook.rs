@@ -26,7 +26,7 @@ impl CodebookCodec {
         let grid = Grid::Codebook {
             values: values.clone(),
         };
-        grid.validate(name, &[])?;
+        grid.check_fields(name)?;
         check_ascending(name, &values)?;
         Ok(CodebookCodec {
             name: name.to_owned(),
@@ -72,6 +72,15 @@ impl WeightCodec for CodebookCodec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_codebook_may_have_as_many_values_as_the_tensor() {
+        let values: Vec<f32> = (0..300).map(|i| i as f32).collect();
+        let codec = CodebookCodec::new("w", values.clone()).unwrap();
+        let tensor = codec.encode("w", &values, &[20, 15]).unwrap();
+        tensor.validate().unwrap();
+        assert_eq!(tensor.values().unwrap(), values);
+    }
 
     #[test]
     fn refuses_what_is_no_codebook() {

@@ -29,7 +29,7 @@ impl PowerOfTwoCodec {
     /// Where `bits` or `max_exponent` (−126 to 127) is out of range.
     pub fn new(name: &str, bits: u8, max_exponent: i8) -> Result<Self> {
         let grid = Grid::PowerOfTwo { bits, max_exponent };
-        grid.validate(name, &[])?;
+        grid.check_fields(name)?;
         let max_exponent = i32::from(max_exponent);
         if max_exponent < MIN_EXPONENT {
             return Err(Error::invalid(

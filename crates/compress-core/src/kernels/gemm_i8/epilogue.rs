@@ -6,7 +6,8 @@ use crate::kernels::levels::by_level;
 
 /// What a product's integers are turned into: for row i and column j
 /// `y = (sum − zero_pointᵢ·Σₖ B[k, j]) · (row_scaleᵢ·scales[j]) + bias[j]`, with one rounding for
-/// the last two operations, then ReLU where asked for.
+/// the last two operations, then ReLU where asked for. Where the product of the scales of a row and of
+/// the columns around is no normal f32, all of it is computed in f64.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue<'a> {
     /// The scale of each column of B: `[n]`.
@@ -21,6 +22,8 @@ pub struct Epilogue<'a> {
 pub(super) struct Columns {
     sums: [i32; SUMS],
     scales: [f32; SUMS],
+    /// The smallest and the largest of the scales.
+    range: (f32, f32),
     bias: [f32; SUMS],
 }
 
@@ -34,12 +37,18 @@ impl Columns {
         let mut here = Columns {
             sums: [0; SUMS],
             scales: [0.0; SUMS],
+            range: (1.0, 1.0),
             bias: [0.0; SUMS],
         };
         let width = columns.len();
         here.sums[..width].copy_from_slice(&sums[columns.clone()]);
         if let Some(epilogue) = epilogue {
-            here.scales[..width].copy_from_slice(&epilogue.scales[columns.clone()]);
+            let scales = &epilogue.scales[columns.clone()];
+            here.scales[..width].copy_from_slice(scales);
+            let ends = (f32::INFINITY, 0.0_f32);
+            here.range = scales
+                .iter()
+                .fold(ends, |(low, high), &s| (low.min(s), high.max(s)));
             if let Some(bias) = epilogue.bias {
                 here.bias[..width].copy_from_slice(&bias[columns]);
             }
@@ -161,11 +170,30 @@ fn store_codes_body(
 fn results(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, r: usize) -> [f32; SUMS] {
     let (zero, scale) = (rows.zero_points[r], rows.scales[r]);
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+    let (low, high) = columns.range;
     let mut y = [0.0; SUMS];
-    for (j, y) in y.iter_mut().enumerate() {
-        let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
-        let value = (sum as f32).mul_add(scale * columns.scales[j], columns.bias[j]);
-        *y = if value <= floor { floor } else { value };
+    if scale * low < f32::MIN_POSITIVE || (scale * high).is_infinite() {
+        far_results(sums, rows, columns, r, &mut y);
+    } else {
+        for (j, y) in y.iter_mut().enumerate() {
+            let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
+            *y = (sum as f32).mul_add(scale * columns.scales[j], columns.bias[j]);
+        }
+    }
+    for y in &mut y {
+        *y = if *y <= floor { floor } else { *y };
     }
     y
+}
+
+/// What [`results`] are where the product of two scales is beyond f32, or loses bits as a subnormal,
+/// though the results need not.
+#[cold]
+fn far_results(sums: &Sums, rows: Rows<'_>, columns: &Columns, r: usize, y: &mut [f32; SUMS]) {
+    let (zero, scale) = (rows.zero_points[r], f64::from(rows.scales[r]));
+    for (j, y) in y.iter_mut().enumerate() {
+        let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
+        let scaled = f64::from(sum) * (scale * f64::from(columns.scales[j]));
+        *y = (scaled + f64::from(columns.bias[j])) as f32;
+    }
 }

@@ -155,6 +155,38 @@ fn the_epilogue_is_the_same_arithmetic_at_every_level() {
 }
 
 #[test]
+fn scales_whose_product_leaves_f32_do_not_spoil_what_does_not() {
+    let b = Array2::from_shape_fn((64, 40), |(_, j)| if j == 1 { 0 } else { 100 });
+    let packed = PackedI8::pack(b.view()).unwrap();
+    // All inputs, the scale and the bias of all columns, and what they give but for column 1.
+    for (x, scale, bias, product) in [
+        (1e38, 1e30, 3.0, f32::INFINITY),
+        (1e-25, 1e-20, 0.0, 6.4e-42),
+        (1e38, 1e-40, 3.0, 67.0),
+    ] {
+        let inputs = Array2::from_elem((5, 64), x);
+        let mut x = QuantizedRows::default();
+        x.quantize(inputs.view()).unwrap();
+        let biases = vec![bias; 40];
+        let scales = vec![scale; 40];
+        let epilogue = Epilogue {
+            scales: &scales,
+            bias: Some(&biases),
+            relu: false,
+        };
+        for isa in Isa::available() {
+            let mut y = Array2::zeros((5, 40));
+            gemm_dequantize_at(isa, &x, &packed, epilogue, y.view_mut()).unwrap();
+            for ((_, j), &y) in y.indexed_iter() {
+                let expected = if j == 1 { bias } else { product };
+                let close = (y - expected).abs() <= expected * 1e-2;
+                assert!(y == expected || close, "{isa:?}: {y} for {expected}");
+            }
+        }
+    }
+}
+
+#[test]
 fn quantized_rows_are_within_half_a_step_and_zero_is_exact() {
     let mut x = floats(40, 77, 9);
     x.row_mut(1).fill(0.0);

@@ -81,3 +81,26 @@ fn scaled_codebooks_of_16_values_stay_packed() {
     let odd = on_grid("layers.0.weight", &[24, 512], grid, codes);
     check(&layer(odd), LayerKernel::DenseF32, false);
 }
+
+#[test]
+fn a_codebook_of_huge_or_tiny_values_is_summed_within_f32() {
+    // Each level is 0 or 3, whatever the codebook and the scale.
+    for (largest, scale) in [(3e38, 1e-38), (3e-38, 1e38), (3.0, 1.0)] {
+        let grid = Grid::ScaledCodebook {
+            values: vec![0.0, largest],
+            granularity: Granularity::Tensor,
+            scales: vec![scale],
+        };
+        let codes = (0..24 * 512).map(|i| i % 2);
+        let weight = QuantizedTensor::new("layers.0.weight", &[24, 512], grid, codes).unwrap();
+        let model = layer(Tensor::Quantized(weight));
+        let inputs = Array2::from_elem((2, 512), 2.0);
+        let exact = Runtime::new(model.clone()).unwrap();
+        let expected = exact.predict(inputs.view()).unwrap();
+        let packed = Runtime::with(model, Arithmetic::Integer).unwrap();
+        assert_eq!(only_kernel(&packed), LayerKernel::PackedI4);
+        for (y, expected) in packed.predict(inputs.view()).unwrap().iter().zip(expected) {
+            assert!((y - expected).abs() < 1e-2, "{y} for {expected}");
+        }
+    }
+}
