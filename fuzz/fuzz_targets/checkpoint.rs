@@ -7,6 +7,7 @@ use compress_core::mask::{Mask, TensorMask};
 use compress_core::network::Activation;
 use compress_core::samples::ArraySamples;
 use compress_core::train::Fit;
+use compress_nn::checkpoint::sealed;
 use compress_nn::{CrossEntropy, Init, Mlp, Settings, Trainer};
 use compress_prune::MaskHook;
 use libfuzzer_sys::fuzz_target;
@@ -35,21 +36,6 @@ fuzz_target!(|bytes: &[u8]| {
 /// A file of its own for this process.
 fn file(payload: &[u8]) -> PathBuf {
     let path = std::env::temp_dir().join(format!("checkpoint-{}", std::process::id()));
-    let mut bytes = b"CMPTRN\0\x06".to_vec();
-    bytes.extend(checksum(payload).to_le_bytes());
-    bytes.extend(payload);
-    std::fs::write(&path, bytes).expect("the temporary folder can be written");
+    std::fs::write(&path, sealed(payload)).expect("the temporary folder can be written");
     path
-}
-
-/// As a checkpoint has it: FNV-1a over words of 8 bytes, then the length.
-fn checksum(bytes: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(PRIME).rotate_left(23);
-    let hash = bytes.chunks(8).fold(0xcbf2_9ce4_8422_2325, |hash, chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        mix(hash, u64::from_le_bytes(word))
-    });
-    mix(hash, bytes.len() as u64)
 }

@@ -5,7 +5,6 @@
 //! number of layers; the width of each. Activations and names follow only where they are not the
 //! usual ones.
 
-use crate::coding::bits::BitWriter;
 use crate::coding::matrix::code_integers;
 use crate::coding::range_coder::{Decoder, Encoder};
 use crate::coding::reader::Reader;
@@ -156,12 +155,8 @@ fn read_front(reader: &mut Reader<'_>, code: u8, features: usize) -> Result<Opti
 /// Writes the selection as gaps or as a bitmap through the range coder, whichever is shorter.
 fn write_selection(architecture: &Architecture, selected: &[u32]) -> (u8, Vec<u8>) {
     let features = architecture.selectable();
-    let (parameter, _) = gaps::best_parameter(selected);
     let mut by_gaps = Vec::new();
-    varint::write(&mut by_gaps, selected.len() as u64);
-    by_gaps.push(parameter as u8);
-    let mut bits = BitWriter::default();
-    gaps::write(&mut bits, selected, parameter);
+    let bits = gaps::write_all(&mut by_gaps, selected);
     by_gaps.extend(bits.finish());
 
     let mut bitmap = vec![0; features];

@@ -51,10 +51,7 @@ impl Checkpoint {
 
     /// Writes it beside `path`, then renames it, so that `path` never holds half of it.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let payload = structured::to_bytes(self)?;
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(checksum(&payload).to_le_bytes());
-        bytes.extend(payload);
+        let bytes = sealed(&structured::to_bytes(self)?);
         file::write(path, &bytes)?;
         tracing::debug!(path = %path.display(), bytes = bytes.len(), "checkpoint written");
         Ok(())
@@ -122,6 +119,16 @@ impl Checkpoint {
 
 fn description(trainer: &Trainer<'_>) -> String {
     format!("{:?}", trainer.network.architecture())
+}
+
+/// A file of this content: the beginning and the checksum before it. A fuzzer reaches what lies behind
+/// them by it.
+#[doc(hidden)]
+pub fn sealed(content: &[u8]) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(checksum(content).to_le_bytes());
+    bytes.extend(content);
+    bytes
 }
 
 /// FNV-1a over words of 8 bytes, the last one filled up with zeros, then the length.

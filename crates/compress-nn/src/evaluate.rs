@@ -1,5 +1,6 @@
 //! How good a network is on labelled samples.
 
+use compress_core::kernels::memory::row_major;
 use compress_core::network::Forward;
 use compress_core::ops::softmax;
 use compress_core::train::Samples;
@@ -46,7 +47,7 @@ pub fn evaluate(network: &dyn Forward, data: &dyn Samples) -> Result<Evaluation>
         Error::check_shape("rows of logits", &[indices.len()], &[logits.nrows()])?;
         Error::check_labels(labels, &indices, logits.ncols())?;
         // A network may give them in any layout.
-        let logits = logits.as_standard_layout();
+        let logits = row_major("the logits", logits.view())?;
         Error::check_finite("the logits", logits.as_slice().unwrap_or_default())?;
         if log_probabilities.dim() != logits.dim() {
             log_probabilities = Array2::zeros(logits.dim());

@@ -38,7 +38,8 @@
 
 mod backprop;
 mod batchwise;
-mod checkpoint;
+#[doc(hidden)]
+pub mod checkpoint;
 pub mod data;
 mod error;
 mod evaluate;

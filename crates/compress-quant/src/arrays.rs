@@ -1,6 +1,7 @@
 //! Quantizes `ndarray` arrays of any rank, without a network.
 
 use compress_core::codec::Tensor;
+use compress_core::kernels::memory::row_major;
 use compress_core::{Error, Result};
 use ndarray::{ArrayD, ArrayView, Dimension};
 
@@ -16,7 +17,7 @@ pub fn quantize_array<D: Dimension>(
     weights: ArrayView<'_, f32, D>,
     scheme: &dyn Scheme,
 ) -> Result<Tensor> {
-    let weights = weights.as_standard_layout();
+    let weights = row_major(name, weights)?;
     let shape = weights.shape();
     // In standard layout, so it is a slice.
     let values = weights.as_slice().unwrap_or_default();

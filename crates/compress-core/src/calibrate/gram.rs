@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use super::ByPlace;
 use crate::Result;
 use crate::kernels::gemm_f32::{Init, gemm};
+use crate::kernels::memory::row_major;
 use crate::kernels::reduce;
 use crate::observe::{Place, Tap};
 
@@ -38,8 +39,9 @@ impl Tap for Gram {
             samples: 0,
             matrix: Array2::zeros((columns, columns)),
         })?;
-        let rows = rows.as_standard_layout();
-        reduce::absmax(&place.to_string(), rows.as_slice().unwrap_or_default())?;
+        let what = place.to_string();
+        let rows = row_major(&what, rows)?;
+        reduce::absmax(&what, rows.as_slice().unwrap_or_default())?;
         entry.samples += rows.nrows();
         gemm(
             rows.t(),

@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 
 use super::ByPlace;
 use crate::Result;
+use crate::kernels::memory::row_major;
 use crate::kernels::reduce;
 use crate::observe::{Place, Tap};
 
@@ -114,9 +115,10 @@ impl Tap for Histograms {
     /// Where a value is NaN or infinite, naming the place, or the columns change.
     fn observe(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<()> {
         let entry = self.places.entry(place, rows.ncols(), Histogram::new)?;
-        let values = rows.as_standard_layout();
+        let what = place.to_string();
+        let values = row_major(&what, rows)?;
         let values = values.as_slice().unwrap_or_default();
-        let absmax = reduce::absmax(&place.to_string(), values)?;
+        let absmax = reduce::absmax(&what, values)?;
         entry.add(values, absmax);
         Ok(())
     }

@@ -16,6 +16,7 @@ mod tests;
 use ndarray::ArrayView2;
 
 use crate::Result;
+use crate::kernels::memory::row_major;
 use crate::kernels::reduce;
 use crate::observe::{Place, Tap};
 use crate::ops::rows::add_column_squares;
@@ -78,9 +79,10 @@ impl Tap for Calibration {
         if rows.is_empty() {
             return Ok(());
         }
-        let values = rows.as_standard_layout();
+        let what = place.to_string();
+        let values = row_major(&what, rows)?;
         let values = values.as_slice().unwrap_or_default();
-        let (min, max) = reduce::min_max(&place.to_string(), values)?;
+        let (min, max) = reduce::min_max(&what, values)?;
         entry.samples += rows.nrows();
         entry.min = entry.min.min(min);
         entry.max = entry.max.max(max);

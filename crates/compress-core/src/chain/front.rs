@@ -9,6 +9,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use crate::isa::Isa;
+use crate::kernels::memory::row_major;
 use crate::{Error, Result};
 
 /// Rows that one task reads.
@@ -81,7 +82,7 @@ impl SharedFront {
     ) -> Result<()> {
         let isa = Isa::active()?;
         let (reads, gives) = (ROWS * self.inputs(), ROWS * self.outputs());
-        let inputs = inputs.as_standard_layout();
+        let inputs = row_major("what the front reads", inputs)?;
         let (Some(inputs), Some(out)) = (inputs.as_slice(), out.as_slice_mut()) else {
             let (what, expected) = ("what the first layer reads", "contiguous and row-major");
             return Err(Error::invalid(what, "strided", expected));

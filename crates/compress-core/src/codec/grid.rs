@@ -364,8 +364,5 @@ impl TryFrom<Unchecked> for Grid {
 /// How many values a codebook of a tensor of `shape` may have: as many as the tensor, or 256 where
 /// it has fewer, and at most 65,536. So a file of small tensors cannot claim large codebooks.
 pub fn largest_codebook(shape: &[usize]) -> usize {
-    let volume = shape
-        .iter()
-        .fold(1_usize, |v, &axis| v.saturating_mul(axis));
-    volume.clamp(1 << 8, 1 << 16)
+    volume(shape).clamp(1 << 8, 1 << 16)
 }

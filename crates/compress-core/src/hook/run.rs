@@ -10,8 +10,8 @@ use crate::{Error, Result};
 /// around each, and holds pruned weights at zero. Any loop can use it, with any model that lends its
 /// parameters and gradients; `compress-nn`'s trainer is one that does.
 ///
-/// A run must end with [`Run::finish`]. One that is dropped instead says nothing: hooks have not
-/// left the model as it will be shipped, and nobody has asked whether they reached what they promised.
+/// End a run with [`Run::finish`]. It leaves the model as it will be shipped, and fails where a hook
+/// has not reached what it promised. A run that is dropped does neither.
 ///
 /// # Examples
 ///
@@ -214,7 +214,7 @@ impl<'h, 'k> Run<'h, 'k> {
         evaluate: impl FnOnce(&M) -> Result<T, E>,
     ) -> Result<T, E> {
         self.look(model)?;
-        if !self.told {
+        if !(self.told && self.held) {
             self.zero_values(model)?;
         }
         let mut ready = Ok(());
@@ -307,12 +307,11 @@ fn check_dead(live: &LiveSets, tensor: TensorRef<'_>) -> Result<()> {
     let Some(live) = live.of(tensor.name) else {
         return Ok(());
     };
-    let mut dead = vec![true; tensor.values.len()];
-    live.positions().for_each(|position| dead[position] = false);
-    let mut values = tensor.values.iter().zip(dead).enumerate();
-    match values.find(|(_, (value, dead))| *dead && **value != 0.0) {
+    let mut dead = live.dead_ranges().flatten();
+    match dead.find(|&index| tensor.values[index] != 0.0) {
         None => Ok(()),
-        Some((index, (value, _))) => {
+        Some(index) => {
+            let value = tensor.values[index];
             let what = format!("the pruned weight of {} at index {index}", tensor.name);
             let expected = "zero after the hooks have finished";
             Err(Error::invalid(what, value, expected))

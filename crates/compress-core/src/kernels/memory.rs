@@ -3,7 +3,7 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2};
+use ndarray::{Array, Array2, ArrayView, ArrayViewMut, CowArray, Dimension};
 
 use crate::{Error, Result};
 
@@ -41,38 +41,72 @@ pub(crate) fn grow<T: Clone>(buffer: &mut Vec<T>, length: Option<usize>, value: 
     Some(())
 }
 
+/// A number that zero bits stand for as 0.
+///
+/// # Safety
+/// All bits zero must be a value of the type.
+pub(crate) unsafe trait Number {}
+
+// SAFETY: zero bits are 0.
+unsafe impl Number for f32 {}
+// SAFETY: as for f32.
+unsafe impl Number for f64 {}
+
 /// `length` zeros, of pages that are not touched yet; none where memory does not hold them.
-pub(crate) fn zeros(length: Option<usize>) -> Option<Vec<f64>> {
+pub(crate) fn zeros<T: Number>(length: Option<usize>) -> Option<Vec<T>> {
     let length = length?;
-    let layout = layout::<f64>(length)?;
+    let layout = layout::<T>(length)?;
     if layout.size() == 0 {
         return Some(Vec::new());
     }
     // SAFETY: the layout has a size.
-    let start = unsafe { alloc_zeroed(layout) }.cast::<f64>();
-    // SAFETY: the allocator of vectors gave room for `length` elements, and zero bits are 0.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<T>();
+    // SAFETY: the allocator of vectors gave room for `length` elements, and zero bits are a `T`.
     (!start.is_null()).then(|| unsafe { Vec::from_raw_parts(start, length, length) })
 }
 
-/// A matrix row by row: the view itself where it is, else a copy.
+/// `length` copies of `value`. `what` names them in the error.
+///
+/// # Errors
+/// Where memory does not hold them.
+pub fn filled<T: Clone>(what: &str, length: usize, value: T) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    let grown = grow(&mut values, Some(length), value);
+    grown.ok_or_else(|| too_large(what, &[length]))?;
+    Ok(values)
+}
+
+/// A matrix of zeros. `what` names it in the error.
+///
+/// # Errors
+/// Where memory does not hold it.
+pub fn zero_matrix(what: &str, (rows, columns): (usize, usize)) -> Result<Array2<f32>> {
+    let values = zeros(product([rows, columns]));
+    let values = values.ok_or_else(|| too_large(what, &[rows, columns]))?;
+    Array2::from_shape_vec((rows, columns), values).map_err(Error::other)
+}
+
+/// An array in row-major order: the view itself where it is, else a copy. `what` names it in the
+/// error.
 ///
 /// # Errors
 /// Where memory does not hold a copy.
-pub(crate) fn row_major<'a>(
+pub fn row_major<'a, D: Dimension>(
     what: &str,
-    view: ArrayView2<'a, f32>,
-) -> Result<CowArray<'a, f32, Ix2>> {
+    view: ArrayView<'a, f32, D>,
+) -> Result<CowArray<'a, f32, D>> {
     if view.is_standard_layout() {
         return Ok(view.into());
     }
+    let (shape, length) = (view.raw_dim(), view.len());
     let mut values = Vec::new();
-    let room = layout::<f32>(view.len()).and_then(|_| values.try_reserve_exact(view.len()).ok());
+    let room = layout::<f32>(length).and_then(|_| values.try_reserve_exact(length).ok());
     room.ok_or_else(|| too_large(what, view.shape()))?;
-    let to = ArrayViewMut2::from_shape(view.dim(), &mut values.spare_capacity_mut()[..view.len()]);
+    let to = ArrayViewMut::from_shape(shape.clone(), &mut values.spare_capacity_mut()[..length]);
     view.assign_to(to.map_err(Error::other)?);
     // SAFETY: each of the elements was just written.
-    unsafe { values.set_len(view.len()) };
-    let copy = Array2::from_shape_vec(view.dim(), values).map_err(Error::other)?;
+    unsafe { values.set_len(length) };
+    let copy = Array::from_shape_vec(shape, values).map_err(Error::other)?;
     Ok(copy.into())
 }
 
@@ -85,7 +119,7 @@ mod tests {
     #[test]
     fn what_no_memory_holds_is_refused() {
         for length in [None, Some(usize::MAX), Some(1 << 60), Some(1 << 46)] {
-            assert!(zeros(length).is_none());
+            assert!(zeros::<f64>(length).is_none());
             assert!(grow(&mut vec![1.0], length, 0.0).is_none());
         }
         let one = arr0(1.0);
@@ -96,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_memory_holds_is_given() {
-        assert_eq!(zeros(Some(0)), Some(vec![]));
+        assert_eq!(zeros::<f64>(Some(0)), Some(vec![]));
         assert_eq!(zeros(Some(3)), Some(vec![0.0; 3]));
         let mut buffer = vec![1];
         assert_eq!(grow(&mut buffer, Some(3), 2), Some(()));

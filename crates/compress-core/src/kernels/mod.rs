@@ -27,7 +27,7 @@ pub(crate) mod granularity;
 pub(crate) mod half;
 pub(crate) mod levels;
 pub(crate) mod lines;
-pub(crate) mod memory;
+pub mod memory;
 pub mod quantize;
 pub mod reduce;
 pub mod select;

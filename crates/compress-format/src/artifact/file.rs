@@ -77,8 +77,8 @@ impl Artifact {
     /// Reads the bytes of a file with at most `most_parameters` parameters and as many features. If
     /// it is one stream, the weights of features that are not selected count too.
     ///
-    /// Never panics. Never holds more than a megabyte, 64 bytes for each parameter and feature, and
-    /// 160 bytes for each byte of the file.
+    /// Never panics. The model takes no more than a megabyte, 64 bytes for each parameter and feature,
+    /// and 160 bytes for each byte of the file.
     ///
     /// # Errors
     /// [`Error::Format`] where the bytes are cut off, changed (a checksum differs), not of this

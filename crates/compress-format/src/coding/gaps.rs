@@ -8,6 +8,7 @@
 //! television data* (1971).
 
 use super::bits::{BitReader, BitWriter};
+use super::varint;
 use compress_core::Result;
 
 #[cfg(test)]
@@ -34,6 +35,17 @@ pub fn write(bits: &mut BitWriter, positions: &[u32], parameter: u32) {
         bits.push_unary(gap >> parameter);
         bits.push(gap, parameter);
     }
+}
+
+/// Appends the count of `positions`, which must ascend, and the parameter that suits them. Returns the
+/// bits that follow, which begin with the gaps.
+pub fn write_all(bytes: &mut Vec<u8>, positions: &[u32]) -> BitWriter {
+    let (parameter, _) = best_parameter(positions);
+    varint::write(bytes, positions.len() as u64);
+    bytes.push(parameter as u8);
+    let mut bits = BitWriter::default();
+    write(&mut bits, positions, parameter);
+    bits
 }
 
 /// Reads `count` positions below `total`, written with `parameter` below 32.

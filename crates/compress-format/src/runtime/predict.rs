@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use super::model::Runtime;
 use super::session::Session;
 use compress_core::Result;
+use compress_core::kernels::memory::{filled, zero_matrix};
 
 impl Runtime {
     /// Makes buffers for many predictions.
@@ -27,7 +28,8 @@ impl Runtime {
     /// [`Error::Isa`]: compress_core::Error::Isa
     /// [`Arithmetic::Integer`]: super::Arithmetic::Integer
     pub fn predict(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let mut logits = Array2::zeros((inputs.nrows(), self.architecture.outputs()));
+        let shape = (inputs.nrows(), self.architecture.outputs());
+        let mut logits = zero_matrix("the logits", shape)?;
         self.session().predict_into(inputs, logits.view_mut())?;
         Ok(logits)
     }
@@ -38,7 +40,7 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::predict`], and where a logit is NaN, since NaN has no place in an order.
     pub fn predict_classes(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
-        let mut classes = vec![0; inputs.nrows()];
+        let mut classes = filled("the classes", inputs.nrows(), 0)?;
         self.session().predict_classes_into(inputs, &mut classes)?;
         Ok(classes)
     }

@@ -127,7 +127,7 @@ impl<'m> Session<'m> {
     /// the lowest.
     ///
     /// # Errors
-    /// As [`Runtime::predict`], and where there are not as many `classes` as rows.
+    /// As [`Runtime::predict_classes`], and where there are not as many `classes` as rows.
     pub fn predict_classes_into(
         &mut self,
         inputs: ArrayView2<'_, f32>,
@@ -140,13 +140,12 @@ impl<'m> Session<'m> {
         grow(&mut logits, inputs.nrows() * outputs);
         let done = self.run(inputs, outputs, &mut logits[..inputs.nrows() * outputs]);
         if done.is_ok() {
-            for (class, logits) in classes.iter_mut().zip(logits.chunks(outputs.max(1))) {
-                *class = largest(logits.iter());
+            for ((row, class), logits) in
+                (0..).zip(&mut *classes).zip(logits.chunks(outputs.max(1)))
+            {
+                *class = largest(row, logits)?;
             }
         }
-        // A NaN has no place in an order.
-        let written = &logits[..inputs.nrows() * outputs];
-        let done = done.and_then(|()| check_ordered(written, outputs));
         self.logits = logits;
         done
     }
@@ -366,25 +365,18 @@ fn view_mut(buffer: &mut [f32], shape: (usize, usize)) -> Result<ArrayViewMut2<'
     ArrayViewMut2::from_shape(shape, &mut buffer[..shape.0 * shape.1]).map_err(Error::other)
 }
 
-/// Fails at the first logit that is NaN.
-fn check_ordered(logits: &[f32], outputs: usize) -> Result<()> {
-    match logits.iter().position(|logit| logit.is_nan()) {
-        None => Ok(()),
-        Some(at) => Err(Error::NonFinite {
-            what: format!("the logits of row {}", at / outputs),
-            index: at % outputs,
-            value: logits[at],
-        }),
-    }
-}
-
-/// The position of the first of the largest values.
-fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> u32 {
+/// The position of the first of the largest logits of row number `row`. Fails at a NaN, which has no
+/// place in an order.
+fn largest(row: usize, logits: &[f32]) -> Result<u32> {
     let mut best = (0, f32::NEG_INFINITY);
-    for (i, &value) in (0..).zip(values) {
+    for (index, &value) in logits.iter().enumerate() {
+        if value.is_nan() {
+            let what = format!("the logits of row {row}");
+            return Err(Error::NonFinite { what, index, value });
+        }
         if value > best.1 {
-            best = (i, value);
+            best = (index as u32, value);
         }
     }
-    best.0
+    Ok(best.0)
 }

@@ -430,6 +430,20 @@ fn integers_give_way_to_few_weights_alone() {
 }
 
 #[test]
+fn a_scale_whose_eighth_multiple_is_beyond_f32_runs_in_f32() {
+    let grid = Grid::Linear {
+        bits: 4,
+        granularity: Granularity::Tensor,
+        scales: vec![4.8e37],
+        zero_points: vec![],
+    };
+    let codes = (0..1100 * 1000).map(|i| i % 15 - 7).collect();
+    let artifact = one_layer(1100, 1000, grid, codes);
+    let model = Runtime::with(artifact, Arithmetic::Integer).unwrap();
+    assert_eq!(only_kernel(&model), LayerKernel::DenseF32);
+}
+
+#[test]
 fn four_bits_stay_packed() {
     let group = |zero_points: Vec<i32>, sets: usize| Grid::Linear {
         bits: 4,

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::arithmetic::Arithmetic;
 use compress_core::codec::Tensor;
-use compress_core::codec::{Granularity, Grid, QuantizedTensor};
+use compress_core::codec::{CodeSlice, Granularity, Grid, QuantizedTensor};
 use compress_core::kernels::code_rows::Form;
 use compress_core::kernels::gemm_f32::PackedB;
 use compress_core::kernels::gemm_i4::{Activations, PackedBlocks, PackedI4};
@@ -186,7 +186,7 @@ fn of_codes(tensor: &QuantizedTensor, (n, k): (usize, usize)) -> Result<Option<W
             scales,
             zero_points,
         } if *bits <= 4 && (*group as usize).is_multiple_of(GROUP) => {
-            packed(tensor, *granularity, scales, zero_points, (n, k)).map(Some)
+            packed(tensor, *granularity, scales, zero_points, (n, k))
         }
         Grid::Linear {
             bits,
@@ -195,7 +195,7 @@ fn of_codes(tensor: &QuantizedTensor, (n, k): (usize, usize)) -> Result<Option<W
             zero_points,
         } => {
             if *bits <= 4 && n.saturating_mul(k) > CACHED {
-                return packed(tensor, *granularity, scales, zero_points, (n, k)).map(Some);
+                return packed(tensor, *granularity, scales, zero_points, (n, k));
             }
             dense(tensor, spread(scales, n), &spread(zero_points, n), (n, k))
         }
@@ -258,17 +258,27 @@ fn tamed(book: &[f32], scales: &[f32]) -> f32 {
     }
 }
 
-/// Codes of at most 4 bits on a linear grid, `n` rows of `k`.
+/// Codes of at most 4 bits on a linear grid, `n` rows of `k`; none where a multiple of a scale that
+/// only the kernel has codes for is beyond f32.
 fn packed(
     tensor: &QuantizedTensor,
     granularity: Granularity,
     scales: &[f32],
     zero_points: &[i32],
     (n, k): (usize, usize),
-) -> Result<Weight> {
-    let codes: Vec<i32> = tensor.codes.iter().collect();
-    let weight = PackedI4::from_quantized(&codes, [n, k], granularity, scales, zero_points)?;
-    Ok(Weight::PackedI4(weight, Activations::I8))
+) -> Result<Option<Weight>> {
+    let most = if zero_points.is_empty() { 8.0 } else { 15.0 };
+    if scales.iter().any(|scale| !(most * scale).is_finite()) {
+        return Ok(None);
+    }
+    let shape = [n, k];
+    let packed = match tensor.codes.as_slice() {
+        CodeSlice::I8(c) => PackedI4::from_quantized(c, shape, granularity, scales, zero_points),
+        CodeSlice::U8(c) => PackedI4::from_quantized(c, shape, granularity, scales, zero_points),
+        // No grid of so few bits has wider codes.
+        CodeSlice::I16(_) | CodeSlice::U16(_) => return Ok(None),
+    };
+    Ok(Some(Weight::PackedI4(packed?, Activations::I8)))
 }
 
 /// Codes that fit into 8 bits once zero is at zero, with a scale for each output; none where a sum of

@@ -134,12 +134,8 @@ pub(crate) fn write_sparse(grid: &Grid, zeros: &Zeros, codes: &Codes) -> Vec<u8>
         .enumerate()
         .map(|(i, code)| code != zeros.at(i));
     let positions = nonzero_positions(set);
-    let (parameter, _) = gaps::best_parameter(&positions);
     let mut bytes = Vec::new();
-    varint::write(&mut bytes, positions.len() as u64);
-    bytes.push(parameter as u8);
-    let mut bits = BitWriter::default();
-    gaps::write(&mut bits, &positions, parameter);
+    let mut bits = gaps::write_all(&mut bytes, &positions);
     for &position in &positions {
         let code = codes.get(position as usize).unwrap_or(low);
         bits.push((code - low) as u32, width);

@@ -4,12 +4,12 @@
 //! two) those are left out, once the number of them is written.
 
 use crate::coding::bits::BitWriter;
+use crate::coding::gaps;
 use crate::coding::matrix::code_sparse;
 use crate::coding::matrix::geometry::Geometry;
 use crate::coding::predictor::{Counter, code_plain};
 use crate::coding::range_coder::{BitCoder, Decoder, Encoder};
 use crate::coding::reader::Reader;
-use crate::coding::{gaps, varint};
 use compress_core::Result;
 
 use super::stream;
@@ -41,12 +41,8 @@ pub(crate) fn unpack(reader: &mut Reader<'_>, count: usize, zeros: u32) -> Resul
 /// Where the non-zeros are, and their values.
 pub(crate) fn write_sparse(values: &[f32], zeros: u32) -> Vec<u8> {
     let positions = nonzero_positions(values.iter().map(|v| v.to_bits() != 0));
-    let (parameter, _) = gaps::best_parameter(&positions);
     let mut bytes = Vec::new();
-    varint::write(&mut bytes, positions.len() as u64);
-    bytes.push(parameter as u8);
-    let mut bits = BitWriter::default();
-    gaps::write(&mut bits, &positions, parameter);
+    let mut bits = gaps::write_all(&mut bytes, &positions);
     for &position in &positions {
         let value = values[position as usize].to_bits();
         bits.push(shift_down(value, zeros), 32 - zeros);

@@ -4,7 +4,7 @@ use compress_core::Result as CoreResult;
 use compress_core::evidence::Known;
 use compress_core::gradients::LiveSets;
 use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
-use compress_core::mask::{Criterion, Mask, Scores, Structure, TensorScores, score};
+use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
 use compress_core::parameters::Parameters;
 use compress_core::structured::{from_all_bytes, to_bytes};
 
@@ -141,7 +141,6 @@ struct State {
     mask: Mask,
     /// The density asked for so far.
     density: Option<f64>,
-    finished: bool,
     /// Where regrowth is allowed: the weights as they would be without the mask, one vector for
     /// each tensor of the mask.
     shadow: Shadow,
@@ -197,7 +196,7 @@ impl GradualPruning {
             ..
         } = self.options;
         let progress = done as f64 / total as f64;
-        if self.state.finished {
+        if self.is_reached() {
             return None;
         }
         if progress >= end {
@@ -241,27 +240,13 @@ impl GradualPruning {
         // Wraps, since a damaged checkpoint can hold any number.
         self.state.prunings = self.state.prunings.wrapping_add(1);
         self.state.density = Some(density);
-        self.state.finished = density <= self.options.target;
         Ok(())
     }
 
-    /// Whether the mask keeps no more than the structure does at the final density. That is not always
-    /// this fraction of the weights: the density of a structure may be one of neurons.
-    fn is_reached(&self) -> CoreResult<bool> {
-        let tensors = self.state.mask.tensors.iter().map(|tensor| TensorScores {
-            name: tensor.name.clone(),
-            shape: tensor.shape.clone(),
-            values: tensor
-                .keep
-                .iter()
-                .map(|&keep| f32::from(u8::from(keep)))
-                .collect(),
-        });
-        let tensors = tensors.collect();
-        let promised = self
-            .structure
-            .mask(&Scores { tensors }, self.options.target)?;
-        Ok(self.state.mask.kept() <= promised.kept())
+    /// Whether the structure has been asked for the final density, or a lower one.
+    fn is_reached(&self) -> bool {
+        let target = self.options.target;
+        self.state.density.is_some_and(|density| density <= target)
     }
 
     /// Whether pruned weights go on to learn behind the mask.
@@ -308,8 +293,7 @@ impl TrainHook for GradualPruning {
     }
 
     /// # Errors
-    /// [`Error::NotReached`] where the run ended before the final density was reached, or the mask
-    /// keeps more than the structure keeps at that density.
+    /// [`Error::NotReached`] where the run ended before the final density was reached.
     fn finish(
         &mut self,
         _: &mut dyn Parameters,
@@ -317,7 +301,7 @@ impl TrainHook for GradualPruning {
         steps: usize,
         total_steps: usize,
     ) -> CoreResult<()> {
-        match self.state.finished && self.is_reached()? {
+        match self.is_reached() {
             true => Ok(()),
             false => Err(Error::NotReached {
                 reached: self.state.mask.density(),
@@ -334,22 +318,20 @@ impl TrainHook for GradualPruning {
             prunings,
             mask,
             density,
-            finished,
             shadow,
         } = &self.state;
-        to_bytes(&(prunings, mask, density, finished, shadow))
+        to_bytes(&(prunings, mask, density, shadow))
     }
 
     fn load(&mut self, state: &[u8]) -> CoreResult<()> {
         const NAME: &str = "gradual_pruning";
         let read = from_all_bytes(state).map_err(damaged(NAME))?;
-        let (prunings, mask, density, finished, shadow) = read;
+        let (prunings, mask, density, shadow) = read;
         check_mask(NAME, &mask)?;
         self.state = State {
             prunings,
             mask,
             density,
-            finished,
             shadow,
         };
         Ok(())

@@ -52,6 +52,17 @@ impl Structure for Global {
         "global"
     }
 
+    fn check_density(&self, density: f64) -> Result<()> {
+        check_fraction("the floor", self.floor)?;
+        match self.floor > density {
+            true => {
+                let expected = format!("not below the floor of each tensor, {}", self.floor);
+                Err(Error::invalid("the density", density, expected))
+            }
+            false => Ok(()),
+        }
+    }
+
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
         check_fraction("the density", density)?;
         check_fraction("the floor", self.floor)?;
@@ -63,7 +74,10 @@ impl Structure for Global {
         }
         let (lifted, floors) = lift(&values, self.floor)?;
         if floors > kept {
-            let expected = format!("so high that the {floors} weights under the floors can stay");
+            let expected = format!(
+                "so high that the {floors} weights under the floors, {} of each tensor, can stay",
+                self.floor
+            );
             return Err(Error::invalid("the density", density, expected));
         }
         let lifted: Vec<&[f32]> = lifted.iter().map(Vec::as_slice).collect();

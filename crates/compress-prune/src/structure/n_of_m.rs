@@ -16,8 +16,8 @@ use crate::error::check_fraction;
 /// in a whole group, or all if it has fewer, so the density is a little higher there.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, or so low that of M weights none would stay (0 itself keeps
-/// none), M is 0 or more than 65,536, or a score is negative or not finite.
+/// Where the density is not from 0 to 1. Where it is above 0, but rounding would leave none of M
+/// weights. Where M is 0 or more than 65,536. Where a score is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -54,7 +54,7 @@ impl Structure for NOfM {
 
     fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
-        Ok(check_some_stay(density, self.m)?)
+        Ok(check_some_stay("N of M", density, self.m)?)
     }
 
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {

@@ -18,8 +18,8 @@ use crate::error::check_fraction;
 /// neurons, not of weights.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, or below 1 though no neuron can be removed, a score is negative or not finite, or the scores lack a
-/// tensor of the graph or have another shape.
+/// Where the density is not from 0 to 1. Where it is below 1, but no neuron can be removed. Where a
+/// score is negative or not finite. Where the scores lack a tensor of the graph, or have another shape.
 ///
 /// # Examples
 /// ```

@@ -10,8 +10,8 @@ use crate::error::check_fraction;
 /// weights.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, or so low that of a tensor no weight would stay (0 itself keeps
-/// none), or a score is negative or not finite.
+/// Where the density is not from 0 to 1. Where it is above 0, but rounding would leave no weight of a
+/// tensor. Where a score is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -47,7 +47,7 @@ impl Structure for PerLayer {
         check_scores(scores)?;
         let mut keep = Vec::with_capacity(scores.tensors.len());
         for tensor in &scores.tensors {
-            check_some_stay(density, tensor.values.len())?;
+            check_some_stay(&tensor.name, density, tensor.values.len())?;
             let kept = kept_count(density, tensor.values.len());
             keep.append(&mut keep_highest(&[&tensor.values], kept)?);
         }

@@ -11,8 +11,8 @@ use crate::error::check_fraction;
 /// a row being everything but the first axis. So every output keeps as many weights.
 ///
 /// # Errors
-/// Where the density is not from 0 to 1, or so low that of a row no weight would stay (0 itself keeps
-/// none), or a score is negative or not finite.
+/// Where the density is not from 0 to 1. Where it is above 0, but rounding would leave no weight of a
+/// row. Where a score is negative or not finite.
 ///
 /// # References
 /// Sun, Liu, Bair, Kolter 2024 (2306.11695), section 3, "comparison group".
@@ -32,7 +32,7 @@ impl Structure for PerRow {
             let (_, columns) = matrix_shape(&tensor.shape);
             let mut of_tensor = Vec::with_capacity(tensor.values.len());
             for row in tensor.values.chunks(columns.max(1)) {
-                check_some_stay(density, row.len())?;
+                check_some_stay(&tensor.name, density, row.len())?;
                 let kept = kept_count(density, row.len());
                 of_tensor.append(&mut keep_highest(&[row], kept)?.remove(0));
             }

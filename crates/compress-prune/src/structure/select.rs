@@ -11,12 +11,13 @@ pub(crate) fn kept_count(density: f64, total: usize) -> usize {
     ((density * total as f64).round() as usize).min(total)
 }
 
-/// Fails where of `total` weights some are to stay, but rounding leaves none.
-pub(crate) fn check_some_stay(density: f64, total: usize) -> Result<()> {
+/// Fails where of `total` weights of `what` some are to stay, but rounding leaves none.
+pub(crate) fn check_some_stay(what: &str, density: f64, total: usize) -> Result<()> {
     if density > 0.0 && total > 0 && kept_count(density, total) == 0 {
         let least = 0.5 / total as f64;
         let expected = format!("0, or at least {least}, so that one of each {total} weights stays");
-        return Err(compress_core::Error::invalid("the density", density, expected).into());
+        let what = format!("the density of {what}");
+        return Err(compress_core::Error::invalid(what, density, expected).into());
     }
     Ok(())
 }

@@ -506,5 +506,13 @@ fn a_checkpoint_that_ends_at_a_higher_density_does_not_keep_a_promise() {
             let message = "density 0.5, not the promised 0.25";
             assert!(error.to_string().contains(message), "{error}");
         }
+        // With steps left, it prunes on.
+        let mut other = at_once(target);
+        other.load(&half.save().unwrap()).unwrap();
+        let mut hooks: [&mut dyn TrainHook; 1] = [&mut other];
+        let mut run = Run::resumed(&mut hooks, 1, 2);
+        model.step(&mut run).unwrap();
+        run.finish(&mut model).unwrap();
+        assert_eq!(other.mask().density(), target.min(0.5));
     }
 }

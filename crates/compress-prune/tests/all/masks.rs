@@ -47,6 +47,16 @@ fn some_scores(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f32>
     prop::collection::vec(score, length)
 }
 
+#[test]
+fn a_floor_above_the_density_is_known_before_a_run() {
+    let floored = Global { floor: 0.6 };
+    assert!(floored.check_density(0.6).is_ok());
+    let error = floored.check_density(0.5).unwrap_err().to_string();
+    assert!(error.contains("0.6"), "{error}");
+    let error = Global { floor: 2.0 }.check_density(0.5).unwrap_err();
+    assert!(error.to_string().contains("floor"), "{error}");
+}
+
 proptest! {
     #[test]
     fn global_keeps_exactly_the_best(a in some_scores(0..40), b in some_scores(1..40), density in 0.0..=1.0_f64) {

@@ -1,6 +1,7 @@
 //! What an observer is, and what all of them keep.
 
 use compress_core::calibrate::ByPlace;
+use compress_core::kernels::memory::row_major;
 use compress_core::kernels::quantize::scale_and_zero;
 use compress_core::kernels::reduce;
 use compress_core::observe::{Place, Tap};
@@ -24,19 +25,19 @@ impl ActivationRange {
     /// Scale and zero point with which unsigned codes of `bits` bits span the range, and zero.
     ///
     /// # Errors
-    /// Where `bits` is not 2 to 16, or the ends are no interval: a NaN, or the lower above the upper.
+    /// Where `bits` is not 2 to 16, or an end is not finite, or the lower is above the upper.
     pub fn scale_and_zero_point(&self, bits: u8) -> Result<(f32, i32)> {
         if !(2..=16).contains(&bits) {
             let what = format!("bits of the activations of {}", self.name);
             return Err(Error::invalid(what, bits, "2 to 16"));
         }
         let ActivationRange { low, high, .. } = self;
-        if low.is_nan() || high.is_nan() || low > high {
+        if !low.is_finite() || !high.is_finite() || low > high {
             let what = format!("range of the activations of {}", self.name);
             return Err(Error::invalid(
                 what,
                 format!("{low} to {high}"),
-                "an interval",
+                "an interval of finite ends",
             ));
         }
         Ok(scale_and_zero(self.low, self.high, (1 << bits) - 1))
@@ -68,8 +69,9 @@ impl<S: Default> Places<S> {
     /// # Errors
     /// Where a value is not finite, or the place had other columns before.
     pub(super) fn entry(&mut self, place: Place<'_>, rows: ArrayView2<'_, f32>) -> Result<&mut S> {
-        let values = rows.as_standard_layout();
-        reduce::absmax(&place.to_string(), values.as_slice().unwrap_or_default())?;
+        let what = place.to_string();
+        let values = row_major(&what, rows)?;
+        reduce::absmax(&what, values.as_slice().unwrap_or_default())?;
         let entry = self.0.entry(place, rows.ncols(), || (0, S::default()))?;
         entry.0 += rows.nrows();
         Ok(&mut entry.1)

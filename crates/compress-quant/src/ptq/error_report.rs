@@ -5,6 +5,7 @@
 use std::fmt;
 
 use compress_core::codec::Tensor;
+use compress_core::kernels::memory::row_major;
 use compress_core::observe::{Observe, Place, compare};
 use compress_core::ops::elementwise;
 use compress_core::parameters::{self, Parameters};
@@ -155,8 +156,9 @@ impl ErrorReport {
         let mut turns = (0..places.len()).cycle();
         compare(original, compressed, &places, &mut |place, a, b| {
             for rows in [&a, &b] {
-                let rows = rows.as_standard_layout();
-                Error::check_finite(&place.to_string(), rows.as_slice().unwrap_or_default())?;
+                let what = place.to_string();
+                let rows = row_major(&what, rows.view())?;
+                Error::check_finite(&what, rows.as_slice().unwrap_or_default())?;
             }
             if let Some(turn) = turns.next() {
                 let pairs = a.iter().zip(&b);

@@ -9,7 +9,7 @@ use compress_core::parameters::{self, Parameters};
 use compress_core::tensor::{Role, volume};
 use compress_core::{Error as CoreError, Result, structured};
 
-use super::fitted::{check_restored, check_shape, check_tensors};
+use super::fitted::{check_restored, check_saved, check_shape, check_tensors};
 use super::saturation::Saturation;
 use crate::Error;
 use crate::codecs::from_grid;
@@ -126,9 +126,9 @@ struct Fitted<'s> {
     saturation: Saturation,
     /// The full-precision weights, while the model holds the quantized ones.
     shadow: Vec<f32>,
-    /// Where the codec has no grid: the tensor of the values that [`FakeQuantize::finish`] left.
-    /// The codec would find other blocks for these values than for the full-precision weights.
-    finished: Option<Tensor>,
+    /// Where the codec has no grid: what the quantized weights were decoded from. The codec would find
+    /// other blocks for these than for the full-precision ones.
+    stored: Option<Tensor>,
 }
 
 /// What a checkpoint holds of one tensor.
@@ -292,9 +292,7 @@ impl<'s> FakeQuantize<'s> {
             Ok(())
         })?;
         self.swapped = true;
-        let swapped = self.each(model, |tensor, values| {
-            tensor.codec.fake_quantize(values, &tensor.shape)
-        });
+        let swapped = self.each(model, Fitted::quantize);
         if swapped.is_err() {
             self.restore(model)?;
         }
@@ -316,24 +314,34 @@ impl<'s> Fitted<'s> {
             saturation: Saturation::of(codec.grid(), shape),
             codec,
             shadow: Vec::with_capacity(volume(shape)),
-            finished: None,
+            stored: None,
         }
+    }
+
+    /// Replaces full-precision weights by the quantized ones.
+    fn quantize(&mut self, values: &mut [f32]) -> Result<()> {
+        if self.codec.grid().is_some() {
+            return self.codec.fake_quantize(values, &self.shape);
+        }
+        let stored = self.codec.encode(&self.name, values, &self.shape)?;
+        values.copy_from_slice(&stored.values()?);
+        self.stored = Some(stored);
+        Ok(())
     }
 
     /// The tensor that holds `values`, or their codes.
     fn encode(&self, values: &[f32]) -> Result<Tensor> {
-        if let Some(finished) = &self.finished {
-            let stored = finished.values()?;
-            // Something may have changed the model since.
-            if stored
+        let same = |stored: &[f32]| {
+            stored
                 .iter()
-                .map(|v| v.to_bits())
-                .eq(values.iter().map(|v| v.to_bits()))
-            {
-                return Ok(finished.clone());
-            }
+                .zip(values)
+                .all(|(a, b)| a.to_bits() == b.to_bits())
+        };
+        match &self.stored {
+            // Unless they are full-precision weights, or something has changed the model since.
+            Some(stored) if same(&stored.values()?) => Ok(stored.clone()),
+            _ => self.codec.encode(&self.name, values, &self.shape),
         }
-        self.codec.encode(&self.name, values, &self.shape)
     }
 }
 
@@ -383,13 +391,6 @@ impl TrainHook for FakeQuantize<'_> {
         _: usize,
     ) -> Result<()> {
         self.restore(model)?;
-        self.each(model, |tensor, values| {
-            if tensor.codec.grid().is_none() {
-                let finished = tensor.codec.encode(&tensor.name, values, &tensor.shape)?;
-                tensor.finished = Some(finished);
-            }
-            Ok(())
-        })?;
         self.swap_in(model)?;
         self.swapped = false;
         Ok(())
@@ -414,11 +415,7 @@ impl TrainHook for FakeQuantize<'_> {
         CoreError::check_shape("saved grids", &[self.tensors.len()], &[saved.len()])?;
         let mut loaded = Vec::new();
         for (tensor, (name, shape, grid)) in self.tensors.iter().zip(saved) {
-            if tensor.name != name {
-                let found = format!("that of {name}");
-                let expected = format!("that of {}", tensor.name);
-                return Err(CoreError::invalid("a saved grid", found, expected));
-            }
+            check_saved(&tensor.name, &name)?;
             check_shape(&name, &tensor.shape, &shape)?;
             // Blocks are not fitted, so there is nothing to take over.
             let codec = match grid {

@@ -29,6 +29,19 @@ pub(super) fn check_shape(name: &str, fitted: &[usize], found: &[usize]) -> Resu
     .into())
 }
 
+/// Fails where a checkpoint has the state of another tensor than the one fitted to.
+pub(super) fn check_saved(fitted: &str, saved: &str) -> Result<()> {
+    if fitted == saved {
+        return Ok(());
+    }
+    let (found, expected) = (format!("of {saved}"), format!("of {fitted}"));
+    Err(compress_core::Error::invalid(
+        "the saved state of a tensor",
+        found,
+        expected,
+    ))
+}
+
 /// Fails while the model holds quantized weights.
 pub(super) fn check_restored(swapped: bool) -> Result<()> {
     match swapped {

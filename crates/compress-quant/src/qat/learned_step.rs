@@ -9,7 +9,7 @@ use compress_core::tensor::{Role, TensorRef};
 use compress_core::{Error as CoreError, Result, structured};
 
 use self::tensor::{BETAS, Learned, check_step, top};
-use super::fitted::{check_restored, check_tensors};
+use super::fitted::{check_restored, check_saved, check_tensors};
 use crate::ptq::encode_each;
 
 mod tensor;
@@ -296,13 +296,7 @@ impl TrainHook for LearnedStep {
         CoreError::check_shape("saved steps", &[self.tensors.len()], &[tensors.len()])?;
         CoreError::check_finite("powers of the saved steps", &powers)?;
         for (tensor, (name, log_step, moments)) in self.tensors.iter().zip(&tensors) {
-            if tensor.name != *name {
-                return Err(CoreError::invalid(
-                    "a saved step's tensor",
-                    name,
-                    &tensor.name,
-                ));
-            }
+            check_saved(&tensor.name, name)?;
             let what = format!("the saved step of {name}");
             check_step(&what, exp(*log_step), top(self.options.bits))?;
             CoreError::check_finite(&what, moments)?;

@@ -1,6 +1,8 @@
 //! Arrays of any rank and layout, and the exact size of what a scheme makes of a tensor.
 
 use compress_core::codec::{QuantizedTensor, Tensor};
+use compress_core::observe::{Place, Tap};
+use compress_quant::observers::MinMax;
 use compress_quant::ptq::{Others, load_into, quantize_model};
 use compress_quant::schemes::{
     Codebook, LinearAffine, LinearSymmetric, PowerOfTwo, Range, Scheme, ZeroLevel,
@@ -166,4 +168,20 @@ fn sizes_in_bits() {
     let book = Codebook::new(16, ZeroLevel::Free).unwrap();
     assert_eq!(size(&book), 4 * 1200 + 16 * 32);
     assert_eq!(size(&PowerOfTwo::new(4).unwrap()), 4 * 1200 + 8);
+}
+
+#[test]
+fn an_array_that_repeats_its_elements_beyond_memory_is_refused() {
+    let one = ndarray::arr0(1.0_f32);
+    let huge = one.broadcast((1 << 20, 1 << 20, 1 << 15)).unwrap();
+    let scheme = LinearSymmetric::new(8, Granularity::Channel, Range::AbsMax).unwrap();
+    let text = quantize_array("conv", huge, &scheme)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("conv") && text.contains("memory"), "{text}");
+    let mut observer = MinMax::default();
+    let rows = one.broadcast((1 << 30, 1 << 30)).unwrap();
+    let place = Place::Value("conv");
+    let text = observer.observe(place, rows).unwrap_err().to_string();
+    assert!(text.contains("conv") && text.contains("memory"), "{text}");
 }

@@ -156,6 +156,8 @@ fn what_is_no_interval_has_no_scale() {
         (f32::NAN, f32::NAN),
         (1.0, -1.0),
         (2.0, 1.0),
+        (f32::NEG_INFINITY, f32::INFINITY),
+        (-1.0, f32::INFINITY),
     ] {
         let name = "fc1".to_owned();
         let range = ActivationRange {

@@ -24,8 +24,9 @@ pub(super) struct Axis {
 
 impl Axis {
     /// A linear axis that covers `values` and `from`, with about `count` ticks, two of them at its
-    /// ends. It is at least as wide as f64 has steps for, and where it would be too wide for f64,
-    /// values beyond ±[`MOST`] lie at its ends.
+    /// ends. Where the values are so close that f64 has no numbers between them, it is wider than they
+    /// are. Where they are so far apart that their distance is beyond f64, those beyond ±[`MOST`] lie
+    /// at its ends.
     pub(super) fn linear(from: f64, values: impl Iterator<Item = f64>, count: usize) -> Self {
         let (low, high) = extent(values).map_or((from, from), |(a, b)| (a.min(from), b.max(from)));
         let high = if high > low { high } else { low + 1.0 };

@@ -104,14 +104,19 @@ impl Live {
         if self.len() == values.len() {
             return;
         }
-        for (row, values) in (0..self.n).zip(values.chunks_exact_mut(self.k.max(1))) {
-            let mut next = 0;
-            for &column in &self.row_columns[self.rows().range(row)] {
-                values[next..column as usize].fill(0.0);
-                next = column as usize + 1;
-            }
-            values[next..].fill(0.0);
-        }
+        self.dead_ranges().for_each(|dead| values[dead].fill(0.0));
+    }
+
+    /// Where the weights that are not live lie in the row-major matrix, ascending; ranges may be empty.
+    pub fn dead_ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        (0..self.n).flat_map(move |row| {
+            let (start, end) = (row * self.k, (row + 1) * self.k);
+            let columns = &self.row_columns[self.rows().range(row)];
+            let live = columns.iter().map(move |&column| start + column as usize);
+            let ends = live.clone().chain([end]);
+            let starts = std::iter::once(start).chain(live.map(|position| position + 1));
+            starts.zip(ends).map(|(start, end)| start..end)
+        })
     }
 
     /// The columns that have a live weight, ascending.

@@ -1,6 +1,6 @@
-//! What is not finite is an error that names it.
+//! What is not finite, or larger than memory, is an error that names it.
 
-use ndarray::{ArrayView2, s};
+use ndarray::{ArrayView2, arr0, s};
 
 use super::*;
 
@@ -74,4 +74,23 @@ fn integers_name_the_input_or_the_hidden_layer_that_is_not_finite() {
     }
     let message = model.predict(inputs.view()).unwrap_err().to_string();
     assert!(message.contains("row 70 of the inputs"), "{message}");
+}
+
+#[test]
+fn more_rows_than_memory_holds_are_refused() {
+    let model = Runtime::new(artifact(Activation::Relu, Activation::Identity)).unwrap();
+    let one = arr0(1.0);
+    for rows in [1 << 56, 1 << 46] {
+        let inputs = one
+            .broadcast((rows, model.architecture().features))
+            .unwrap();
+        let errors = [
+            model.predict(inputs).map(drop),
+            model.predict_classes(inputs).map(drop),
+        ];
+        for error in errors {
+            let text = error.unwrap_err().to_string();
+            assert!(text.contains("small enough for memory"), "{text}");
+        }
+    }
 }
