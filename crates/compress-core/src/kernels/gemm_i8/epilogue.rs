@@ -22,7 +22,7 @@ pub struct Epilogue<'a> {
 pub(super) struct Columns {
     sums: [i32; SUMS],
     scales: [f32; SUMS],
-    /// The smallest and the largest of the scales.
+    /// The smallest and the largest magnitude of the scales.
     range: (f32, f32),
     bias: [f32; SUMS],
 }
@@ -45,16 +45,30 @@ impl Columns {
         if let Some(epilogue) = epilogue {
             let scales = &epilogue.scales[columns.clone()];
             here.scales[..width].copy_from_slice(scales);
-            let ends = (f32::INFINITY, 0.0_f32);
-            here.range = scales
-                .iter()
-                .fold(ends, |(low, high), &s| (low.min(s), high.max(s)));
+            here.range = magnitudes(scales);
             if let Some(bias) = epilogue.bias {
                 here.bias[..width].copy_from_slice(&bias[columns]);
             }
         }
         here
     }
+
+    /// Whether the product of one of these scales and one of some rows' is no normal f32.
+    #[inline(always)]
+    fn are_far(&self, rows: &[f32]) -> bool {
+        let (low, high) = self.range;
+        let far = |&s: &f32| s * low < f32::MIN_POSITIVE || s * high == f32::INFINITY;
+        rows.iter().fold(false, |any, s| any | far(s))
+    }
+}
+
+/// The smallest and the largest magnitude of some values: in integers, which vectorize.
+fn magnitudes(values: &[f32]) -> (f32, f32) {
+    let bits = values.iter().map(|v| v.abs().to_bits());
+    let (low, high) = bits.fold((u32::MAX >> 1, 0), |(low, high), b| {
+        (b.min(low), b.max(high))
+    });
+    (f32::from_bits(low), f32::from_bits(high))
 }
 
 /// Part of a matrix that is being written: `rows` of `cols` elements, `stride` from each other.
@@ -139,9 +153,11 @@ fn store_i32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, to: &mut Part<
 
 #[inline(always)]
 fn store_f32_body(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, to: &mut Part<f32>) {
+    if columns.are_far(rows.scales) {
+        return store_far(sums, rows, columns, relu, |r, y| to.store(r, y));
+    }
     for r in 0..rows.zero_points.len() {
-        let y = results(sums, rows, columns, relu, r);
-        to.store(r, &y);
+        to.store(r, &results(sums, rows, columns, relu, r));
     }
 }
 
@@ -154,15 +170,25 @@ fn store_codes_body(
     codes: Requantize,
     to: &mut Part<u8>,
 ) {
+    if columns.are_far(rows.scales) {
+        return store_far(sums, rows, columns, relu, |r, y| {
+            to.store(r, &codes_of(y, codes))
+        });
+    }
     for r in 0..rows.zero_points.len() {
         let y = results(sums, rows, columns, relu, r);
-        // A loop: `map` over an array becomes a call for each element in some builds.
-        let mut coded = [0; SUMS];
-        for (coded, &y) in coded.iter_mut().zip(&y) {
-            *coded = code_of(y, codes.inverse, codes.zero_point);
-        }
-        to.store(r, &coded);
+        to.store(r, &codes_of(&y, codes));
     }
+}
+
+#[inline(always)]
+fn codes_of(y: &[f32; SUMS], codes: Requantize) -> [u8; SUMS] {
+    // A loop: `map` over an array becomes a call for each element in some builds.
+    let mut coded = [0; SUMS];
+    for (coded, &y) in coded.iter_mut().zip(y) {
+        *coded = code_of(y, codes.inverse, codes.zero_point);
+    }
+    coded
 }
 
 /// Row `r` of a tile as [`Epilogue`] says.
@@ -170,30 +196,49 @@ fn store_codes_body(
 fn results(sums: &Sums, rows: Rows<'_>, columns: &Columns, relu: bool, r: usize) -> [f32; SUMS] {
     let (zero, scale) = (rows.zero_points[r], rows.scales[r]);
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    let (low, high) = columns.range;
     let mut y = [0.0; SUMS];
-    if scale * low < f32::MIN_POSITIVE || (scale * high).is_infinite() {
-        far_results(sums, rows, columns, r, &mut y);
-    } else {
-        for (j, y) in y.iter_mut().enumerate() {
-            let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
-            *y = (sum as f32).mul_add(scale * columns.scales[j], columns.bias[j]);
-        }
-    }
-    for y in &mut y {
-        *y = if *y <= floor { floor } else { *y };
+    for (j, y) in y.iter_mut().enumerate() {
+        let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
+        let value = (sum as f32).mul_add(scale * columns.scales[j], columns.bias[j]);
+        *y = if value <= floor { floor } else { value };
     }
     y
 }
 
-/// What [`results`] are where the product of two scales is beyond f32, or loses bits as a subnormal,
-/// though the results need not.
+/// Stores a tile that has rows where the product of two scales is beyond f32, or loses bits as a
+/// subnormal, though the results need not: those rows in f64.
 #[cold]
-fn far_results(sums: &Sums, rows: Rows<'_>, columns: &Columns, r: usize, y: &mut [f32; SUMS]) {
+#[inline(never)]
+fn store_far(
+    sums: &Sums,
+    rows: Rows<'_>,
+    columns: &Columns,
+    relu: bool,
+    mut store: impl FnMut(usize, &[f32; SUMS]),
+) {
+    for r in 0..rows.zero_points.len() {
+        match columns.are_far(&rows.scales[r..=r]) {
+            true => store(r, &far_results(sums, rows, columns, relu, r)),
+            false => store(r, &results(sums, rows, columns, relu, r)),
+        }
+    }
+}
+
+fn far_results(
+    sums: &Sums,
+    rows: Rows<'_>,
+    columns: &Columns,
+    relu: bool,
+    r: usize,
+) -> [f32; SUMS] {
     let (zero, scale) = (rows.zero_points[r], f64::from(rows.scales[r]));
+    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+    let mut y = [0.0; SUMS];
     for (j, y) in y.iter_mut().enumerate() {
         let sum = sums.0[r][j].wrapping_sub(zero.wrapping_mul(columns.sums[j]));
         let scaled = f64::from(sum) * (scale * f64::from(columns.scales[j]));
-        *y = (scaled + f64::from(columns.bias[j])) as f32;
+        let value = (scaled + f64::from(columns.bias[j])) as f32;
+        *y = if value <= floor { floor } else { value };
     }
+    y
 }
