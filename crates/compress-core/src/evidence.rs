@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::calibrate::{Calibration, Gram, InputGram, InputStatistics};
+use crate::calibrate::{Activity, Calibration, Gram, InputGram, InputStatistics, OutputActivity};
 use crate::gradients::Gradients;
 use crate::graph::{Graph, Part};
 use crate::observe::{Observe, Place, observe};
@@ -10,31 +10,98 @@ use crate::ops::rows::add_column_squares;
 use crate::parameters::{self, Parameters};
 use crate::{Error, Result};
 
+/// What may be known of each single value of a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PerValue {
+    /// The gradient of a loss.
+    Gradient,
+    /// An optimizer's running mean of squared gradients of batches.
+    SecondMoments,
+    /// The mean over samples of the squared gradient of a single one: the diagonal of the empirical
+    /// Fisher information ([`crate::differentiate::mean_squared_gradient`]).
+    SquaredGradient,
+    /// The product of a loss's Hessian with its gradient ([`crate::differentiate::hessian_product`]).
+    HessianGradient,
+    /// How much of all paths through the network goes through the value
+    /// ([`crate::differentiate::synaptic_flow`]).
+    SynapticFlow,
+    /// The sum of −w·g over training steps: positive where training moved the value away from zero
+    /// ([`Known::add_movement`]).
+    Movement,
+}
+
+impl PerValue {
+    /// What it is, and how it can be had: for errors.
+    fn describe(self) -> (&'static str, &'static str) {
+        match self {
+            PerValue::Gradient => (
+                "the gradient",
+                "train with a hook, or ask `differentiate::evidence`",
+            ),
+            PerValue::SecondMoments => (
+                "the second moments",
+                "train with an optimizer that keeps second moments of gradients, as Adam does",
+            ),
+            PerValue::SquaredGradient => (
+                "the squared gradient of single samples",
+                "ask `differentiate::evidence`",
+            ),
+            PerValue::HessianGradient => (
+                "the product of Hessian and gradient",
+                "ask `differentiate::evidence`",
+            ),
+            PerValue::SynapticFlow => ("the synaptic flow", "ask `differentiate::evidence`"),
+            PerValue::Movement => ("the movement", "train with a hook that adds it up"),
+        }
+    }
+}
+
+/// One vector for each of some tensors, under its name.
+pub type ByTensor = Vec<(String, Vec<f32>)>;
+
 /// What an algorithm needs to know about a weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The gradient of a loss.
-    pub gradient: bool,
-    /// An optimizer's running mean of squared gradients.
-    pub second_moments: bool,
+    /// What it needs of each value.
+    pub values: &'static [PerValue],
     /// Statistics of what the weight reads.
     pub inputs: bool,
     /// The Gram matrix XᵀX of what the weight reads.
     pub gram: bool,
     /// The norms of the weights that read each of its outputs.
     pub readers: bool,
+    /// How often each of its outputs is not zero, after its activation.
+    pub activity: bool,
+}
+
+impl Needs {
+    /// Of each value one kind of knowledge, and nothing else.
+    pub fn of(values: &'static [PerValue]) -> Self {
+        Needs {
+            values,
+            ..Needs::default()
+        }
+    }
+
+    /// Whether it needs this of each value.
+    pub fn has(&self, kind: PerValue) -> bool {
+        self.values.contains(&kind)
+    }
 }
 
 /// What is known about one weight. An algorithm asks by a method, which fails where it is not known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence<'a> {
-    gradient: Option<&'a [f32]>,
-    second_moments: Option<&'a [f32]>,
+    values: [Option<&'a [f32]>; KINDS],
     inputs: Option<&'a InputStatistics>,
     gram: Option<&'a InputGram>,
     /// Empty where it is known that no weight reads the rows.
     readers: Option<&'a [f64]>,
+    activity: Option<&'a OutputActivity>,
 }
+
+/// How many kinds of [`PerValue`] there are.
+const KINDS: usize = 6;
 
 impl<'a> Evidence<'a> {
     /// Nothing.
@@ -60,52 +127,62 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// With the gradient of a loss, one for each value of the weight.
+    /// With one number for each value of the weight.
     #[must_use]
-    pub fn with_gradient(self, gradient: &'a [f32]) -> Self {
+    pub fn with_values(mut self, kind: PerValue, values: &'a [f32]) -> Self {
+        self.values[kind as usize] = Some(values);
+        self
+    }
+
+    /// With how often each output of the weight is not zero.
+    #[must_use]
+    pub fn with_activity(self, activity: &'a OutputActivity) -> Self {
         Evidence {
-            gradient: Some(gradient),
+            activity: Some(activity),
             ..self
         }
     }
 
-    /// With an optimizer's second moments, one for each value of the weight.
-    #[must_use]
-    pub fn with_second_moments(self, second_moments: &'a [f32]) -> Self {
-        Evidence {
-            second_moments: Some(second_moments),
-            ..self
-        }
-    }
-
-    /// The gradient; `asker` and `weight` are named in the error.
+    /// What is known of each of the weight's `count` values. `asker` and `weight` are named in the
+    /// error.
     ///
     /// # Errors
-    /// [`Error::NoEvidence`] where it is not known; where its length is not that of the weight, or a
-    /// value is NaN or infinite.
-    pub fn gradient(&self, asker: &str, weight: &str, count: usize) -> Result<&'a [f32]> {
-        let how = "train with a hook, or compute it and add it to the evidence";
-        let found = some(self.gradient, asker, weight, "the gradient", how)?;
-        check(&format!("the gradient of {weight}"), count, found)?;
+    /// Where it is not known, has another length, or is not finite.
+    pub fn values(
+        &self,
+        kind: PerValue,
+        asker: &str,
+        weight: &str,
+        count: usize,
+    ) -> Result<&'a [f32]> {
+        let (what, how) = kind.describe();
+        let found = some(self.values[kind as usize], asker, weight, what, how)?;
+        let what = format!("{what} of {weight}");
+        Error::check_shape(&what, &[count], &[found.len()])?;
+        Error::check_finite(&what, found)?;
         Ok(found)
     }
 
-    /// The second moments.
+    /// How often each of the weight's `rows` outputs is not zero.
     ///
     /// # Errors
-    /// As [`Evidence::gradient`].
-    pub fn second_moments(&self, asker: &str, weight: &str, count: usize) -> Result<&'a [f32]> {
-        let how = "train with an optimizer that keeps second moments of gradients, as Adam does";
-        let what = "the second moments";
-        let found = some(self.second_moments, asker, weight, what, how)?;
-        check(&format!("the second moments of {weight}"), count, found)?;
+    /// As [`Evidence::values`].
+    pub fn activity(&self, asker: &str, weight: &str, rows: usize) -> Result<&'a OutputActivity> {
+        let (what, how) = (
+            "the activity of the outputs",
+            "run calibration data through the model, as `Known::find_activity` does",
+        );
+        let seen = self.activity.filter(|activity| activity.samples > 0);
+        let found = some(seen, asker, weight, what, how)?;
+        let what = format!("outputs of {weight}");
+        Error::check_shape(&what, &[rows], &[found.active.len()])?;
         Ok(found)
     }
 
     /// The statistics of what the weight reads, which has so many `columns`.
     ///
     /// # Errors
-    /// As [`Evidence::gradient`].
+    /// As [`Evidence::values`].
     pub fn inputs(&self, asker: &str, weight: &str, columns: usize) -> Result<&'a InputStatistics> {
         let how = "run calibration data through the model";
         let what = "statistics of the inputs";
@@ -126,7 +203,7 @@ impl<'a> Evidence<'a> {
     /// The Gram matrix of what the weight reads.
     ///
     /// # Errors
-    /// As [`Evidence::gradient`].
+    /// As [`Evidence::values`].
     pub fn gram(&self, asker: &str, weight: &str, columns: usize) -> Result<&'a InputGram> {
         let how = "run calibration data through the model";
         let found = some(
@@ -148,7 +225,7 @@ impl<'a> Evidence<'a> {
     /// reads them, as the outputs of a network.
     ///
     /// # Errors
-    /// As [`Evidence::gradient`].
+    /// As [`Evidence::values`].
     pub fn readers(&self, asker: &str, weight: &str, rows: usize) -> Result<Option<&'a [f64]>> {
         let how = "find them in the model's graph, as `Known::find_readers` does";
         let what = "the norms of the readers";
@@ -160,12 +237,6 @@ impl<'a> Evidence<'a> {
         Error::check_shape(&what, &[rows], &[found.len()])?;
         Ok(Some(found))
     }
-}
-
-/// Fails unless there are `count` values, all finite.
-fn check(what: &str, count: usize, values: &[f32]) -> Result<()> {
-    Error::check_shape(what, &[count], &[values.len()])?;
-    Error::check_finite(what, values)
 }
 
 fn some<T>(
@@ -186,12 +257,12 @@ fn some<T>(
 /// What is known about all weights of a model.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    gradients: HashMap<String, Vec<f32>>,
-    second_moments: HashMap<String, Vec<f32>>,
+    values: [HashMap<String, Vec<f32>>; KINDS],
     inputs: Calibration,
     grams: Gram,
     /// `None` where nobody has looked; without an entry for weights that no other reads.
     readers: Option<HashMap<String, Vec<f64>>>,
+    activity: HashMap<String, OutputActivity>,
 }
 
 impl Known {
@@ -219,14 +290,27 @@ impl Known {
         Ok(known)
     }
 
+    /// Sets what is known of each value of these tensors.
+    pub fn set_values(&mut self, kind: PerValue, found: ByTensor) {
+        self.values[kind as usize].extend(found);
+    }
+
+    /// What is known of each value, by tensor, in the order of their names: for a checkpoint.
+    pub fn values(&self, kind: PerValue) -> ByTensor {
+        let known = self.values[kind as usize].iter();
+        let mut all: ByTensor = known.map(|(n, v)| (n.clone(), v.clone())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
     /// Takes the gradients that `model` holds now.
     ///
     /// # Errors
     /// Those of the model.
     pub fn take_gradients(&mut self, model: &mut dyn Gradients) -> Result<()> {
+        let known = &mut self.values[PerValue::Gradient as usize];
         model.visit_gradients(&mut |gradient| {
-            self.gradients
-                .insert(gradient.name.to_owned(), gradient.values.to_vec());
+            known.insert(gradient.name.to_owned(), gradient.values.to_vec());
             Ok(())
         })
     }
@@ -236,11 +320,55 @@ impl Known {
     /// # Errors
     /// Those of the model.
     pub fn take_second_moments(&mut self, model: &dyn Gradients) -> Result<()> {
+        let known = &mut self.values[PerValue::SecondMoments as usize];
         model.visit_second_moments(&mut |moments| {
-            self.second_moments
-                .insert(moments.name.to_owned(), moments.values.to_vec());
+            known.insert(moments.name.to_owned(), moments.values.to_vec());
             Ok(())
         })
+    }
+
+    /// Adds −w·g of each value to its [`PerValue::Movement`]: after the backward pass of a step.
+    ///
+    /// # Errors
+    /// Those of the model, and where a gradient has not its parameter's shape.
+    pub fn add_movement(&mut self, model: &mut dyn Gradients) -> Result<()> {
+        let mut gradients = HashMap::new();
+        model.visit_gradients(&mut |gradient| {
+            gradients.insert(gradient.name.to_owned(), gradient.values.to_vec());
+            Ok(())
+        })?;
+        let known = &mut self.values[PerValue::Movement as usize];
+        model.visit(&mut |tensor| {
+            let Some(gradient) = gradients.get(tensor.name) else {
+                return Ok(());
+            };
+            let count = [tensor.values.len()];
+            Error::check_shape(tensor.name, &count, &[gradient.len()])?;
+            let sums = known.entry(tensor.name.to_owned());
+            let sums = sums.or_insert_with(|| vec![0.0; count[0]]);
+            Error::check_shape(tensor.name, &count, &[sums.len()])?;
+            for ((sum, &w), &g) in sums.iter_mut().zip(tensor.values).zip(gradient) {
+                *sum = (-w).mul_add(g, *sum);
+            }
+            Ok(())
+        })
+    }
+
+    /// Finds how often each output of each weight is not zero, after the activations that `graph`
+    /// says follow it, by running all calibration data once.
+    ///
+    /// # Errors
+    /// Where there is no data; those of the model.
+    pub fn find_activity(&mut self, model: &dyn Observe, graph: &Graph) -> Result<()> {
+        let outputs = graph.activated_outputs();
+        let mut tap = Activity::of(outputs.iter().map(|(_, value)| value.clone()).collect());
+        observe(model, &mut tap)?;
+        for (weight, value) in outputs {
+            if let Some(found) = tap.places.get(Place::Value(&value)) {
+                self.activity.insert(weight, found.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Finds for each weight the norms of the weights that read its rows: `graph` says which do.
@@ -282,14 +410,14 @@ impl Known {
     /// What is known about the weight `name`.
     pub fn of(&self, name: &str) -> Evidence<'_> {
         Evidence {
-            gradient: self.gradients.get(name).map(Vec::as_slice),
-            second_moments: self.second_moments.get(name).map(Vec::as_slice),
+            values: std::array::from_fn(|kind| self.values[kind].get(name).map(Vec::as_slice)),
             inputs: self.inputs.places.get(Place::InputOf(name)),
             gram: self.grams.places.get(Place::InputOf(name)),
             readers: self
                 .readers
                 .as_ref()
                 .map(|readers| readers.get(name).map_or(&[][..], Vec::as_slice)),
+            activity: self.activity.get(name),
         }
     }
 }

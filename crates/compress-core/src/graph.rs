@@ -203,6 +203,28 @@ impl Graph {
         &self.nodes
     }
 
+    /// For each weight the value that its outputs are after the activations that follow, which is
+    /// what the rest of the model reads. A weight that several nodes use is left out.
+    pub fn activated_outputs(&self) -> Vec<(String, String)> {
+        let mut outputs: Vec<(String, String)> = Vec::new();
+        let mut seen = HashSet::new();
+        for node in &self.nodes {
+            match &node.operation {
+                Operation::Linear { weight, .. } => match seen.insert(weight) {
+                    true => outputs.push((weight.clone(), node.output.clone())),
+                    false => outputs.retain(|(known, _)| known != weight),
+                },
+                Operation::Activation(_) => {
+                    let read = node.inputs.first();
+                    let follows = outputs.iter_mut().filter(|(_, v)| read == Some(v));
+                    follows.for_each(|(_, value)| value.clone_from(&node.output));
+                }
+                _ => {}
+            }
+        }
+        outputs
+    }
+
     /// The dependency groups, in the order in which their features are written.
     pub fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();

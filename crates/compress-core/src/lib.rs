@@ -6,7 +6,7 @@
 //! how a matrix product keeps that promise.
 //!
 //! - Contracts of models, by what a model offers: [`parameters`] (named tensors), [`gradients`]
-//!   (training), [`network`] (predictions, edits), [`graph`] (what depends on what), [`observe`]
+//!   (training), [`differentiate`] (gradients on demand), [`network`] (predictions, edits), [`graph`] (what depends on what), [`observe`]
 //!   (being watched). [`chain`] has chains of dense layers.
 //! - Contracts of algorithms: [`mask`] (pruning), [`codec`] (quantization), [`train`] (losses,
 //!   training), [`hook`] (what takes part in training), [`evidence`] (what an algorithm knows),
@@ -20,6 +20,7 @@ pub mod calibrate;
 pub mod ceilings;
 pub mod chain;
 pub mod codec;
+pub mod differentiate;
 pub mod error;
 pub mod evidence;
 pub mod file;

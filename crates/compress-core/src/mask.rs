@@ -39,6 +39,31 @@ impl Scores {
     }
 }
 
+/// A score of either sign as one that is not negative and finite, in the same order: for criteria
+/// whose scores may be negative. Neighbours may become equal. Only the order of such scores counts,
+/// not their size: a structure that averages them does not make sense of them.
+///
+/// # Examples
+/// ```
+/// use compress_core::mask::ranked;
+///
+/// let scores = [f32::MIN, -2.0, -1.0, -1e-30, 0.0, 1e-30, 1.0, 2.0, f32::MAX].map(ranked);
+/// assert!(scores.is_sorted_by(|a, b| a < b));
+/// assert!(scores[0] >= 0.0 && scores[8].is_finite());
+/// ```
+pub fn ranked(signed: f32) -> f32 {
+    /// Half the order of the lowest finite number.
+    const LOWEST: u32 = 0x0080_0000 / 2;
+    let bits = signed.to_bits();
+    // The order of f32 as one of u32: all bits of a negative number turn around.
+    let order = if bits >> 31 == 1 {
+        !bits
+    } else {
+        bits | (1 << 31)
+    };
+    f32::from_bits((order / 2).saturating_sub(LOWEST))
+}
+
 /// A criterion: says how important each value of a weight is, from the weight and what is known
 /// about it.
 pub trait Criterion {

@@ -94,8 +94,7 @@ impl Parameters for Learner<'_> {
 
 impl Gradients for Learner<'_> {
     fn visit_gradients(&mut self, change: &mut Change<'_>) -> compress_core::Result<()> {
-        let mut parameters = self.network.parameters_mut().into_iter();
-        parameters.try_for_each(|p| change(p.gradient_tensor_mut()))
+        self.network.visit_gradients(change)
     }
 
     fn visit_second_moments(&self, see: &mut See<'_>) -> compress_core::Result<()> {

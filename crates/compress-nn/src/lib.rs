@@ -41,6 +41,7 @@ mod batchwise;
 #[doc(hidden)]
 pub mod checkpoint;
 pub mod data;
+mod differentiate;
 mod error;
 mod evaluate;
 mod fit;

@@ -61,7 +61,8 @@ mod structure;
 mod weights;
 
 pub use compact::{Compaction, compact};
-pub use compress_core::evidence::{Evidence, Known, Needs};
+pub use compress_core::differentiate::Differentiate;
+pub use compress_core::evidence::{Evidence, Known, Needs, PerValue};
 pub use compress_core::graph::Graph;
 pub use compress_core::hook::{Gradients, LiveSets, Pruned, TrainHook, Training};
 pub use compress_core::mask::{

@@ -1,5 +1,6 @@
 //! A network that implements the contract, including edits of its structure.
 
+use compress_core::differentiate::Differentiate;
 use compress_core::gradients::Gradients;
 use compress_core::graph::{Graph, Group};
 use compress_core::kernels::gemm_f32::{Init, gemm};
@@ -10,6 +11,7 @@ use compress_core::observe::{Place, Tap, Tapped};
 use compress_core::ops::elementwise;
 use compress_core::parameters::{Change, Parameters, See};
 use compress_core::tensor::keep_along;
+use compress_core::train::{Batch, Loss, no_values};
 use compress_core::{Error, Result, rng};
 use ndarray::{Array2, ArrayView2};
 
@@ -104,8 +106,10 @@ impl Chain {
         Ok(all)
     }
 
-    /// Gradients of all parameters, given that of the logits; hidden layers must be ReLU.
+    /// Gradients of all parameters, given that of the logits; hidden layers must be ReLU, tanh or
+    /// without activation.
     pub(crate) fn backward(&mut self, all: &[Array2<f32>], mut dy: Array2<f32>) -> Result<()> {
+        let layers = &self.architecture.layers;
         for (i, pair) in self.parameters.chunks_mut(2).enumerate().rev() {
             let x = &all[i];
             let (inputs, outputs) = (x.ncols(), dy.ncols());
@@ -119,7 +123,13 @@ impl Chain {
             if i > 0 {
                 let mut dx = Array2::zeros(x.raw_dim());
                 gemm(dy.view(), pair[0].matrix(), Init::Zero, dx.view_mut())?;
-                elementwise::relu_backward(x.as_slice().unwrap(), dx.as_slice_mut().unwrap())?;
+                let (output, gradient) = (x.as_slice().unwrap(), dx.as_slice_mut().unwrap());
+                match layers[i - 1].activation {
+                    Activation::Relu => elementwise::relu_backward(output, gradient)?,
+                    Activation::Tanh => elementwise::tanh_backward(output, gradient)?,
+                    Activation::Identity => {}
+                    other => panic!("no gradient of {other:?}"),
+                }
                 dy = dx;
             }
         }
@@ -166,6 +176,18 @@ impl Gradients for Chain {
         parameters
             .into_iter()
             .try_for_each(|p| change(p.gradient_tensor_mut()))
+    }
+}
+
+impl Differentiate for Chain {
+    fn differentiate(&mut self, loss: &dyn Loss, batch: &Batch<'_>) -> Result<f32> {
+        no_values(loss)?;
+        let all = self.activations(batch.inputs)?;
+        let logits = &all[all.len() - 1];
+        let mut gradient = Array2::zeros(logits.raw_dim());
+        let value = loss.evaluate(logits.view(), batch, gradient.view_mut())?;
+        self.backward(&all, gradient)?;
+        Ok(value)
     }
 }
 

@@ -6,6 +6,7 @@
 //! rows in order, and the rest are counts and extremes. `compress-quant`'s observers find ranges for
 //! quantization this way.
 
+mod activity;
 mod by_place;
 mod gram;
 mod histogram;
@@ -19,8 +20,9 @@ use crate::Result;
 use crate::kernels::memory::row_major;
 use crate::kernels::reduce;
 use crate::observe::{Place, Tap};
-use crate::ops::rows::add_column_squares;
+use crate::ops::rows::{add_column_squares, add_column_sums};
 
+pub use activity::{Activity, OutputActivity};
 pub use by_place::ByPlace;
 pub use gram::{Gram, InputGram};
 pub use histogram::{Histogram, Histograms};
@@ -34,6 +36,8 @@ pub struct InputStatistics {
     pub min: f32,
     /// The largest value.
     pub max: f32,
+    /// For each column the sum over all rows.
+    pub sums: Vec<f64>,
     /// For each column the sum of squares over all rows.
     pub square_sums: Vec<f64>,
 }
@@ -44,6 +48,7 @@ impl InputStatistics {
             samples: 0,
             min: f32::INFINITY,
             max: f32::NEG_INFINITY,
+            sums: vec![0.0; columns],
             square_sums: vec![0.0; columns],
         }
     }
@@ -51,6 +56,12 @@ impl InputStatistics {
     /// The largest magnitude.
     pub fn absmax(&self) -> f32 {
         self.max.abs().max(self.min.abs())
+    }
+
+    /// For each column the mean over all rows; zeros where there was none.
+    pub fn means(&self) -> Vec<f64> {
+        let rows = self.samples.max(1) as f64;
+        self.sums.iter().map(|sum| sum / rows).collect()
     }
 
     /// For each column the Euclidean norm over all rows.
@@ -86,6 +97,7 @@ impl Tap for Calibration {
         entry.samples += rows.nrows();
         entry.min = entry.min.min(min);
         entry.max = entry.max.max(max);
+        add_column_sums(rows, &mut entry.sums)?;
         add_column_squares(rows, &mut entry.square_sums)
     }
 }

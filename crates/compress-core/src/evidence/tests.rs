@@ -15,6 +15,7 @@ fn statistics(square_sums: Vec<f64>) -> InputStatistics {
         samples: 3,
         min: -1.0,
         max: 2.0,
+        sums: vec![0.0; square_sums.len()],
         square_sums,
     }
 }
@@ -37,11 +38,11 @@ fn missing<T: std::fmt::Debug>(found: Result<T>, what: &str, how: &str) {
 fn evidence_that_is_missing_names_who_asks_of_what_and_how_to_get_it() {
     let (none, weight) = (Evidence::none(), "conv.weight");
     missing(
-        none.gradient("Asker", weight, 4),
+        none.values(PerValue::Gradient, "Asker", weight, 4),
         "the gradient",
         "train with a hook",
     );
-    let found = none.second_moments("Asker", weight, 4);
+    let found = none.values(PerValue::SecondMoments, "Asker", weight, 4);
     missing(found, "the second moments", "train with an optimizer");
     let calibration = "run calibration data";
     missing(
@@ -72,11 +73,19 @@ fn statistics_of_no_rows_are_no_evidence() {
 fn what_is_lent_is_given_back() {
     let (gradient, moments) = ([1.0, -2.0], [0.5, 0.0]);
     let (inputs, gram) = (statistics(vec![4.0]), gram(array![[4.0]]));
-    let evidence = Evidence::none().with_gradient(&gradient);
-    let evidence = evidence.with_second_moments(&moments);
+    let evidence = Evidence::none().with_values(PerValue::Gradient, &gradient);
+    let evidence = evidence.with_values(PerValue::SecondMoments, &moments);
     let evidence = evidence.with_inputs(&inputs).with_gram(&gram);
-    assert_eq!(evidence.gradient("a", "w", 2).unwrap(), gradient);
-    assert_eq!(evidence.second_moments("a", "w", 2).unwrap(), moments);
+    assert_eq!(
+        evidence.values(PerValue::Gradient, "a", "w", 2).unwrap(),
+        gradient
+    );
+    assert_eq!(
+        evidence
+            .values(PerValue::SecondMoments, "a", "w", 2)
+            .unwrap(),
+        moments
+    );
     assert_eq!(evidence.inputs("a", "w", 1).unwrap(), &inputs);
     assert_eq!(evidence.gram("a", "w", 1).unwrap(), &gram);
 }
@@ -84,13 +93,16 @@ fn what_is_lent_is_given_back() {
 #[test]
 fn evidence_of_another_length_is_refused() {
     let (inputs, gram) = (statistics(vec![1.0; 3]), gram(Array2::zeros((3, 3))));
-    let evidence = Evidence::none().with_gradient(&[1.0; 3]);
-    let evidence = evidence.with_second_moments(&[1.0; 3]);
+    let evidence = Evidence::none().with_values(PerValue::Gradient, &[1.0; 3]);
+    let evidence = evidence.with_values(PerValue::SecondMoments, &[1.0; 3]);
     let evidence = evidence.with_inputs(&inputs).with_gram(&gram);
     let errors = [
-        (evidence.gradient("a", "w", 2).err(), "the gradient of w"),
         (
-            evidence.second_moments("a", "w", 4).err(),
+            evidence.values(PerValue::Gradient, "a", "w", 2).err(),
+            "the gradient of w",
+        ),
+        (
+            evidence.values(PerValue::SecondMoments, "a", "w", 4).err(),
             "the second moments of w",
         ),
         (
@@ -113,14 +125,17 @@ fn evidence_of_another_length_is_refused() {
 fn evidence_that_is_not_finite_is_refused() {
     for bad in [f32::NAN, f32::INFINITY] {
         let values = [1.0, bad];
-        let evidence = Evidence::none().with_gradient(&values);
-        let evidence = evidence.with_second_moments(&values);
+        let evidence = Evidence::none().with_values(PerValue::Gradient, &values);
+        let evidence = evidence.with_values(PerValue::SecondMoments, &values);
         let gram = gram(array![[1.0, bad], [bad, 1.0]]);
         let evidence = evidence.with_gram(&gram);
         let errors = [
-            (evidence.gradient("a", "w", 2).err(), "the gradient of w"),
             (
-                evidence.second_moments("a", "w", 2).err(),
+                evidence.values(PerValue::Gradient, "a", "w", 2).err(),
+                "the gradient of w",
+            ),
+            (
+                evidence.values(PerValue::SecondMoments, "a", "w", 2).err(),
                 "the second moments of w",
             ),
             (
@@ -179,7 +194,7 @@ fn calibration_data_gives_what_is_needed_and_nothing_else() {
             inputs
         );
         assert!(known.of("layers.0.bias").inputs("a", "b", 2).is_err());
-        assert!(evidence.gradient("a", "w", 6).is_err());
+        assert!(evidence.values(PerValue::Gradient, "a", "w", 6).is_err());
     }
 }
 
@@ -190,17 +205,26 @@ fn gradients_are_taken_as_they_are_now() {
     let mut known = Known::nothing();
     known.take_gradients(&mut model).unwrap();
     model.parameters[0].gradient_mut().fill(3.0);
-    let of = |known: &Known| known.of("layers.0.weight").gradient("a", "w", 6).unwrap()[5];
+    let of = |known: &Known| {
+        known
+            .of("layers.0.weight")
+            .values(PerValue::Gradient, "a", "w", 6)
+            .unwrap()[5]
+    };
     assert_eq!(of(&known), 2.0);
     known.take_gradients(&mut model).unwrap();
     assert_eq!(of(&known), 3.0);
-    let bias = known.of("layers.1.bias").gradient("a", "b", 2).unwrap();
+    let bias = known
+        .of("layers.1.bias")
+        .values(PerValue::Gradient, "a", "b", 2)
+        .unwrap();
     assert_eq!(bias, [0.0, 0.0]);
     // The chain has no optimizer.
     known.take_second_moments(&model).unwrap();
-    let found = known
-        .of("layers.0.weight")
-        .second_moments("Asker", "conv.weight", 6);
+    let found =
+        known
+            .of("layers.0.weight")
+            .values(PerValue::SecondMoments, "Asker", "conv.weight", 6);
     missing(found, "the second moments", "train with an optimizer");
 }
 
@@ -237,12 +261,14 @@ fn second_moments_are_taken_where_an_optimizer_keeps_them() {
     known
         .take_second_moments(&Trained(chain(), [0.25; 6]))
         .unwrap();
-    let found = known.of("layers.0.weight").second_moments("a", "w", 6);
+    let found = known
+        .of("layers.0.weight")
+        .values(PerValue::SecondMoments, "a", "w", 6);
     assert_eq!(found.unwrap(), [0.25; 6]);
     assert!(
         known
             .of("layers.1.weight")
-            .second_moments("a", "w", 6)
+            .values(PerValue::SecondMoments, "a", "w", 6)
             .is_err()
     );
 }

@@ -3,6 +3,7 @@
 use ndarray::array;
 
 use super::*;
+use crate::evidence::PerValue;
 use crate::network::test_chain::Chain;
 
 fn chain() -> Chain {
@@ -89,7 +90,12 @@ impl Criterion for Sum {
     }
 
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
-        let gradient = evidence.gradient(self.name(), weight.name, weight.values.len())?;
+        let gradient = evidence.values(
+            PerValue::Gradient,
+            self.name(),
+            weight.name,
+            weight.values.len(),
+        )?;
         let both = weight.values.iter().zip(gradient);
         let mut scores: Vec<f32> = both.map(|(w, g)| w.abs() + g).collect();
         scores.extend(vec![0.0; self.excess]);

@@ -42,7 +42,21 @@ pub fn add_column_squares(matrix: ArrayView2<'_, f32>, out: &mut [f64]) -> Resul
     Ok(())
 }
 
+/// `out[j] += Σ matrix[i, j]` in f64 over the rows i, ascending. `matrix` is `[rows, columns]`,
+/// `out` `[columns]`.
+///
+/// # Errors
+/// As [`column_sums`].
+pub fn add_column_sums(matrix: ArrayView2<'_, f32>, out: &mut [f64]) -> Result<()> {
+    Error::check_shape("column sums", &[matrix.ncols()], &[out.len()])?;
+    let isa = Isa::active()?;
+    let matrix = memory::row_major("matrix of column sums", matrix)?;
+    add_column_sums_at(isa, matrix.as_slice().unwrap_or_default(), out);
+    Ok(())
+}
+
 by_level! {
+    pub(super) fn add_column_sums_at(matrix: &[f32], out: &mut [f64]) = add_column_sums_body;
     pub(super) fn column_sums_at(matrix: &[f32], out: &mut [f32]) = column_sums_body;
     pub(super) fn add_column_squares_at(matrix: &[f32], out: &mut [f64])
         = add_column_squares_body;
@@ -58,6 +72,18 @@ fn column_sums_body(matrix: &[f32], out: &mut [f32]) {
     for row in matrix.chunks_exact(out.len()) {
         for (sum, &x) in out.iter_mut().zip(row) {
             *sum += x;
+        }
+    }
+}
+
+#[inline(always)]
+fn add_column_sums_body(matrix: &[f32], out: &mut [f64]) {
+    if out.is_empty() {
+        return;
+    }
+    for row in matrix.chunks_exact(out.len()) {
+        for (sum, &x) in out.iter_mut().zip(row) {
+            *sum += f64::from(x);
         }
     }
 }

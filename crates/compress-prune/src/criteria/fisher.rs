@@ -2,7 +2,7 @@
 //! empirical Fisher information.
 
 use compress_core::Result;
-use compress_core::evidence::{Evidence, Needs};
+use compress_core::evidence::{Evidence, Needs, PerValue};
 use compress_core::mask::Criterion;
 use compress_core::tensor::TensorRef;
 
@@ -31,15 +31,12 @@ impl Criterion for Fisher {
     }
 
     fn needs(&self) -> Needs {
-        Needs {
-            second_moments: true,
-            ..Needs::default()
-        }
+        Needs::of(&[PerValue::SecondMoments])
     }
 
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
         let count = weight.values.len();
-        let moments = evidence.second_moments(self.name(), weight.name, count)?;
+        let moments = evidence.values(PerValue::SecondMoments, self.name(), weight.name, count)?;
         weight.check_finite()?;
         let pairs = weight.values.iter().zip(moments);
         Ok(pairs.map(|(&w, &v)| saliency(w, v)).collect())

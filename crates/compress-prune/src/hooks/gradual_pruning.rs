@@ -1,7 +1,7 @@
 //! Gradual pruning: a mask that tightens on a schedule while a model is trained.
 
 use compress_core::Result as CoreResult;
-use compress_core::evidence::Known;
+use compress_core::evidence::{Known, PerValue};
 use compress_core::gradients::LiveSets;
 use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
 use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
@@ -219,10 +219,10 @@ impl GradualPruning {
 
     fn prune(&mut self, model: &mut dyn Gradients, density: f64) -> CoreResult<()> {
         let needs = self.criterion.needs();
-        if needs.second_moments {
+        if needs.has(PerValue::SecondMoments) {
             self.known.take_second_moments(model)?;
         }
-        if needs.gradient {
+        if needs.has(PerValue::Gradient) {
             self.known.take_gradients(model)?;
         }
         let mut scores = score(model, self.criterion.as_ref(), &self.known)?;

@@ -84,7 +84,7 @@ fn a_criterion_scores_every_weight_and_no_bias() {
     let of_chain = learned(&network, |i| 0.25 * i as f32);
     for CriterionEntry { name, make, .. } in CRITERIA {
         let criterion = make(&CriterionSettings::default());
-        let known = match criterion.needs().second_moments {
+        let known = match criterion.needs().has(PerValue::SecondMoments) {
             true => &of_chain,
             false => &known,
         };
@@ -317,7 +317,7 @@ fn fisher_multiplies_squares_by_second_moments() {
     }
     let weight = network.parameters[0].tensor();
     for moments in [&[1.0; 11][..], &[f32::NAN; 12]] {
-        let evidence = Evidence::none().with_second_moments(moments);
+        let evidence = Evidence::none().with_values(PerValue::SecondMoments, moments);
         let error = Fisher.score(weight, &evidence).unwrap_err().to_string();
         assert!(
             error.contains("second moments of layers.0.weight"),
@@ -326,7 +326,7 @@ fn fisher_multiplies_squares_by_second_moments() {
     }
     let huge = [f32::MAX; 12];
     let weight = TensorRef::weight("w", &[3, 4], &huge).unwrap();
-    let evidence = Evidence::none().with_second_moments(&huge);
+    let evidence = Evidence::none().with_values(PerValue::SecondMoments, &huge);
     assert_eq!(Fisher.score(weight, &evidence).unwrap(), huge);
 }
 
@@ -479,10 +479,11 @@ fn weights_that_are_not_finite_have_no_score() {
         samples: 1,
         min: -1.0,
         max: 1.0,
+        sums: vec![1.0; 2],
         square_sums: vec![1.0; 2],
     };
     let evidence = Evidence::none()
-        .with_second_moments(&moments)
+        .with_values(PerValue::SecondMoments, &moments)
         .with_inputs(&inputs);
     let criteria: [&dyn Criterion; 3] = [&Fisher, &Wanda, &NeuronNorm { outgoing: false }];
     for criterion in criteria {

@@ -328,10 +328,7 @@ fn gradients_are_those_of_the_step() {
         }
 
         fn needs(&self) -> Needs {
-            Needs {
-                gradient: true,
-                ..Needs::default()
-            }
+            Needs::of(&[PerValue::Gradient])
         }
 
         fn score(
@@ -339,7 +336,12 @@ fn gradients_are_those_of_the_step() {
             weight: TensorRef<'_>,
             known: &Evidence<'_>,
         ) -> compress_core::Result<Vec<f32>> {
-            let gradient = known.gradient(self.name(), weight.name, weight.values.len())?;
+            let gradient = known.values(
+                PerValue::Gradient,
+                self.name(),
+                weight.name,
+                weight.values.len(),
+            )?;
             let pairs = weight.values.iter().zip(gradient);
             Ok(pairs.map(|(w, g)| (w * g).abs()).collect())
         }
