@@ -233,12 +233,14 @@ fn times(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<[f64; 2]
 
 /// How many of the images the loaded model gets wrong.
 pub(crate) fn count_errors(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<usize> {
-    let classes = runtime.predict_classes(all_inputs(images)?.view())?;
-    Ok(classes
-        .iter()
-        .zip(images.labels())
-        .filter(|(class, label)| class != label)
-        .count())
+    let classes = predicted(runtime, images)?;
+    let pairs = classes.iter().zip(images.labels());
+    Ok(pairs.filter(|(class, label)| class != label).count())
+}
+
+/// The class that is predicted for each image.
+pub(crate) fn predicted(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<Vec<u32>> {
+    runtime.predict_classes(all_inputs(images)?.view())
 }
 
 fn all_inputs(images: &ImageSet) -> compress_core::Result<Array2<f32>> {

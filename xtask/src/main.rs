@@ -17,6 +17,7 @@ mod queue;
 mod report;
 mod run;
 mod store;
+mod sweep;
 mod tidy;
 
 use std::error::Error;

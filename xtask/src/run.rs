@@ -129,6 +129,8 @@ pub(crate) struct Run {
     /// What the terminal shows.
     pub(crate) progress: Progress,
     command: String,
+    /// All that stages depend on, as their store holds it.
+    settings: Value,
     shut: bool,
     data: Dataset,
     training: Split,
@@ -231,6 +233,7 @@ impl Run {
             store,
             progress,
             command,
+            settings,
             shut,
             data,
             training,
@@ -248,6 +251,25 @@ impl Run {
     /// What the images are like.
     pub(crate) fn shape(&self) -> Shape {
         self.training.shape()
+    }
+
+    /// All that stages depend on, as their store holds it.
+    pub(crate) fn settings(&self) -> &Value {
+        &self.settings
+    }
+
+    /// Where the report goes.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.out
+    }
+
+    /// The training images, split as experiments of many runs do: in full all but the last 5,000 and
+    /// these; quick, 5,000 and 500 of them.
+    pub(crate) fn split_images(&self) -> Result<(ImageSet, ImageSet), RunError> {
+        match self.profile {
+            Profile::Full => self.training_images(None, 5_000),
+            Profile::Quick => self.training_images(Some(5_500), 500),
+        }
     }
 
     /// The data set's name.
@@ -360,14 +382,23 @@ impl Run {
 fn check_shut(report: &Path) -> Result<(), RunError> {
     let held = std::fs::read(report).ok();
     let held = held.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    let stages = held.as_ref().and_then(|report| report["stages"].as_array());
-    let mut stages = stages.into_iter().flatten();
-    if stages.any(|stage| stage["test_errors"].is_number()) {
+    if held.as_ref().is_some_and(has_test_errors) {
         return Err(RunError::Opened {
             path: report.to_owned(),
         });
     }
     Ok(())
+}
+
+/// Whether there are test errors anywhere in a report.
+fn has_test_errors(report: &Value) -> bool {
+    match report {
+        Value::Array(values) => values.iter().any(has_test_errors),
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            (name == "test_errors" && value.is_number()) || has_test_errors(value)
+        }),
+        _ => false,
+    }
 }
 
 /// A file in `out` that a run would replace or remove.

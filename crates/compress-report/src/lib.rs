@@ -10,6 +10,7 @@
 //! | a page to read in a terminal | [`Document::markdown`] |
 //! | a page with plots, one file without scripts or addresses | [`Document::html`] |
 //! | error against size | [`plots::frontier`], [`plots::sweep`] |
+//! | methods side by side, such as error against density | [`plots::lines`] |
 //! | how training went | [`plots::curves`] |
 //! | where weights are | [`plots::histogram`], [`plots::pixels`], [`plots::weights`] |
 //! | shares, such as densities by layer | [`plots::bars`] |

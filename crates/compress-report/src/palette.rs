@@ -44,6 +44,19 @@ pub(super) const SERIES: [Colour; 2] = [
     Colour::new(0xD9730D, 0xF0984A),
 ];
 
+/// What tells many series apart: after the first two, colours that eyes that see few colours can
+/// still tell from them by their lightness.
+pub(super) const LINES: [Colour; 8] = [
+    SERIES[0],
+    SERIES[1],
+    Colour::new(0x12805C, 0x4CC79B),
+    Colour::new(0xA6357F, 0xE37BBE),
+    Colour::new(0x6B4FA3, 0xA990DC),
+    Colour::new(0x8A6A00, 0xD9B93B),
+    Colour::new(0x3A6B7E, 0x7FB6CB),
+    Colour::new(0x9C4A3C, 0xD98D7F),
+];
+
 /// From few to many.
 pub(super) const RAMP: [Colour; 6] = [
     Colour::new(0xC9DDF2, 0x1C3F63),
@@ -75,7 +88,7 @@ pub(super) const NEGATIVE: [Colour; 5] = [
 /// All of them, as each is there but once.
 fn all() -> impl Iterator<Item = Colour> {
     let single = [GROUND, INK, MUTED, GRID, UNUSED].into_iter();
-    let ramps = SERIES.into_iter().chain(RAMP);
+    let ramps = LINES.into_iter().chain(RAMP);
     single.chain(ramps).chain(POSITIVE).chain(NEGATIVE)
 }
 

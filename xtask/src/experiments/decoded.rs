@@ -90,7 +90,7 @@ pub(super) fn pixel_use(layers: &[LayerWeights]) -> Vec<f32> {
 }
 
 /// How many values of a parameter are not zero.
-pub(super) fn nonzero(parameter: &Parameter) -> usize {
+pub(crate) fn nonzero(parameter: &Parameter) -> usize {
     parameter.values().iter().filter(|v| **v != 0.0).count()
 }
 

@@ -1,10 +1,11 @@
 //! The experiments, one file or folder each, and their registry.
 
-mod decoded; // tidy: allow(no experiment, but what they share)
-mod network; // tidy: allow(no experiment, but what they share)
+pub(crate) mod decoded; // tidy: allow(no experiment, but what they share)
+pub(crate) mod network; // tidy: allow(no experiment, but what they share)
 mod pipeline;
-mod rate; // tidy: allow(no experiment, but what they share)
+pub(crate) mod rate; // tidy: allow(no experiment, but what they share)
 mod record;
+mod sparsity;
 
 use crate::run::RunError;
 
@@ -25,6 +26,7 @@ pub(crate) struct ExperimentArgs {
 enum Experiment {
     Pipeline(pipeline::Args),
     Record(record::Args),
+    Sparsity(sparsity::Args),
 }
 
 impl ExperimentArgs {
@@ -36,6 +38,7 @@ impl ExperimentArgs {
         {
             Experiment::Pipeline(args) => pipeline::run(&args),
             Experiment::Record(args) => record::run(&args),
+            Experiment::Sparsity(args) => sparsity::run(&args),
         }
     }
 }

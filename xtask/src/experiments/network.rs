@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// A network in full precision.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct StoredNetwork {
+pub(crate) struct StoredNetwork {
     features: usize,
     selected: Option<Vec<u32>>,
     layers: Vec<LayerSpec>,
@@ -21,7 +21,7 @@ pub(super) struct StoredNetwork {
 }
 
 impl StoredNetwork {
-    pub(super) fn of(network: &Mlp) -> Self {
+    pub(crate) fn of(network: &Mlp) -> Self {
         // Networks that train read what a front gives; only their files state it.
         let Architecture {
             features,
@@ -39,7 +39,7 @@ impl StoredNetwork {
     }
 
     /// The network again.
-    pub(super) fn network(&self) -> Result<Mlp, Box<dyn Error + Send + Sync>> {
+    pub(crate) fn network(&self) -> Result<Mlp, Box<dyn Error + Send + Sync>> {
         let mut parameters = Vec::new();
         for (layer, pair) in self.layers.iter().zip(self.values.chunks(2)) {
             let [weight, bias] = pair else {
@@ -59,24 +59,24 @@ impl StoredNetwork {
     }
 
     /// All weights, layer by layer.
-    pub(super) fn weights(&self) -> impl Iterator<Item = (&str, &[f32])> {
+    pub(crate) fn weights(&self) -> impl Iterator<Item = (&str, &[f32])> {
         let names = self.layers.iter().map(|l| l.name.as_str());
         names.zip(self.values.iter().step_by(2).map(Vec::as_slice))
     }
 }
 
 /// A network as it is, in full precision.
-pub(super) fn float_artifact(network: &Mlp) -> compress_core::Result<Artifact> {
+pub(crate) fn float_artifact(network: &Mlp) -> compress_core::Result<Artifact> {
     artifact_of(network, network.to_tensors())
 }
 
 /// The model of a network whose parameters are stored as `tensors`.
-pub(super) fn artifact_of(network: &Mlp, tensors: Vec<Tensor>) -> compress_core::Result<Artifact> {
+pub(crate) fn artifact_of(network: &Mlp, tensors: Vec<Tensor>) -> compress_core::Result<Artifact> {
     Artifact::of_chain(network.architecture(), tensors)
 }
 
 /// The network of a file.
-pub(super) fn of_file(file: &[u8]) -> compress_nn::Result<Mlp> {
+pub(crate) fn of_file(file: &[u8]) -> compress_nn::Result<Mlp> {
     let artifact = Artifact::from_bytes(file)?;
     Mlp::from_tensors(artifact.architecture, &artifact.tensors)
 }

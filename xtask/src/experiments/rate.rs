@@ -4,17 +4,17 @@ use serde::Serialize;
 
 /// By cosine from a peak to a fraction of it, after a linear rise.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// The highest, for Adam.
-    pub(super) peak: f32,
+    pub(crate) peak: f32,
     /// Fraction of it that the cosine ends at.
-    pub(super) floor: f32,
+    pub(crate) floor: f32,
     /// Steps over which it rises first.
-    pub(super) warm_up_steps: usize,
+    pub(crate) warm_up_steps: usize,
 }
 
 impl Rate {
-    pub(super) const fn new(peak: f32, floor: f32, warm_up_steps: usize) -> Self {
+    pub(crate) const fn new(peak: f32, floor: f32, warm_up_steps: usize) -> Self {
         Rate {
             peak,
             floor,
@@ -23,7 +23,7 @@ impl Rate {
     }
 
     /// In a line, for the report.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let Rate {
             peak,
             floor,

@@ -17,6 +17,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use compress_core::file;
+use compress_report::Document;
 use compress_report::plots::{Svg, picture};
 
 pub(crate) use model::{Curve, LayerDensity, Report, Stage, StoredRow};
@@ -61,9 +62,22 @@ pub(crate) fn write(
     dir: &Path,
 ) -> Result<(), ReportError> {
     let document = document::document(report)?;
+    write_document(&document, json::render(report)?, others, dir)
+}
+
+/// The same of a document and its numbers.
+///
+/// # Errors
+/// Where a file cannot be written; the error names the file.
+pub(crate) fn write_document(
+    document: &Document,
+    json: String,
+    others: &[(&str, &[u8])],
+    dir: &Path,
+) -> Result<(), ReportError> {
     let texts = [
         ("report.md", document.markdown()),
-        ("report.json", json::render(report)?),
+        ("report.json", json),
         ("report.html", document.html()),
     ];
     std::fs::create_dir_all(dir).map_err(|source| ReportError::Folder {

@@ -56,6 +56,16 @@ pub(crate) enum RunError {
     Opened { path: PathBuf },
     #[error("{} is damaged: {reason}; remove it, and it is made again", path.display())]
     Damaged { path: PathBuf, reason: String },
+    #[error("{} holds no finished run; --merge takes folders that runs were given with --out", path.display())]
+    NoRuns { path: PathBuf },
+    #[error(
+        "{count} of {of} runs are not finished, the first of them {first:?}; run its shard again, and name all folders after --merge"
+    )]
+    Missing {
+        count: usize,
+        of: usize,
+        first: String,
+    },
     #[error("stage {stage:?} failed")]
     Stage {
         stage: String,

@@ -1,7 +1,7 @@
 //! The end of a run: its files, and what the terminal shows of them.
 
 use compress_core::file;
-use compress_report::thousands;
+use compress_report::{Document, thousands};
 use serde::Serialize;
 
 use super::{Run, RunError, StageTime};
@@ -40,6 +40,23 @@ impl Run {
         say!(
             "\n{seconds:.0} s; model hash {}\nreport: {}",
             &report.model_hash[..16],
+            self.out.join("report.html").display()
+        )?;
+        Ok(())
+    }
+
+    /// Writes a document as a report, with the numbers in it as JSON, and the times; then shows the
+    /// result and says where it is.
+    pub(crate) fn finish_document(
+        &self,
+        document: &Document,
+        json: String,
+    ) -> Result<(), RunError> {
+        let (seconds, timing) = self.timing()?;
+        report::write_document(document, json, &[("timing.json", &timing[..])], &self.out)?;
+        say!(
+            "\n{}\n{seconds:.0} s; report: {}",
+            document.markdown(),
             self.out.join("report.html").display()
         )?;
         Ok(())

@@ -112,6 +112,28 @@ impl Run {
         Ok([firsts, seconds])
     }
 
+    /// Does those of these stages that the store lacks, some of which need the one of the number
+    /// that `needed` gives.
+    pub(crate) fn run_missing<T>(
+        &self,
+        names: &[String],
+        needed: impl Fn(usize) -> Option<usize> + Sync,
+        work: impl Fn(usize) -> Worked<T> + Sync,
+    ) -> Result<(), RunError>
+    where
+        T: Serialize + DeserializeOwned + Send,
+    {
+        let stores = vec![&self.store; names.len()];
+        let seconds = self.missing_in_order(names, &stores, needed, work)?;
+        for (name, seconds) in names.iter().zip(seconds) {
+            match seconds {
+                Some(seconds) => self.remember_time(name, seconds),
+                None => self.done(name, true, 0.0),
+            }
+        }
+        Ok(())
+    }
+
     /// [`Run::stages`], each in its store, of which some begin only when the one `before` them is
     /// finished.
     fn stages_in_order<T>(
@@ -121,6 +143,42 @@ impl Run {
         before: impl Fn(usize) -> Option<usize> + Sync,
         work: impl Fn(usize) -> Worked<T> + Sync,
     ) -> Result<Vec<T>, RunError>
+    where
+        T: Serialize + DeserializeOwned + Send,
+    {
+        let seconds = self.missing_in_order(names, stores, before, work)?;
+        let mut values = Vec::new();
+        for ((name, store), seconds) in names.iter().zip(stores).zip(seconds) {
+            // From the store, so that a resumed run and one that was not go on from the same.
+            let stored = store.load(name)?;
+            values.push(stored.ok_or_else(|| RunError::Stage {
+                stage: name.clone(),
+                source: "its result has gone from the folder of stages".into(),
+            })?);
+            match seconds {
+                Some(seconds) => self.remember_time(name, seconds),
+                None => self.done(name, true, 0.0),
+            }
+        }
+        Ok(values)
+    }
+
+    fn remember_time(&self, name: &str, seconds: f64) {
+        self.times.borrow_mut().push(StageTime {
+            stage: name.to_owned(),
+            seconds,
+            resumed: false,
+        });
+    }
+
+    /// Does the stages that their stores lack; returns the seconds that each of these took.
+    fn missing_in_order<T>(
+        &self,
+        names: &[String],
+        stores: &[&Store],
+        before: impl Fn(usize) -> Option<usize> + Sync,
+        work: impl Fn(usize) -> Worked<T> + Sync,
+    ) -> Result<Vec<Option<f64>>, RunError>
     where
         T: Serialize + DeserializeOwned + Send,
     {
@@ -167,23 +225,6 @@ impl Run {
         for (i, taken) in done.into_iter().flatten() {
             seconds[i] = Some(taken);
         }
-        let mut values = Vec::new();
-        for ((name, store), seconds) in names.iter().zip(stores).zip(seconds) {
-            // From the store, so that a resumed run and one that was not go on from the same.
-            let stored = store.load(name)?;
-            values.push(stored.ok_or_else(|| RunError::Stage {
-                stage: name.clone(),
-                source: "its result has gone from the folder of stages".into(),
-            })?);
-            match seconds {
-                Some(seconds) => self.times.borrow_mut().push(StageTime {
-                    stage: name.clone(),
-                    seconds,
-                    resumed: false,
-                }),
-                None => self.done(name, true, 0.0),
-            }
-        }
-        Ok(values)
+        Ok(seconds)
     }
 }

@@ -1,0 +1,201 @@
+//! Density against error: the weights of LeNet-300-100 pruned to 10, 5, 2 and 1 % by several
+//! criteria and schedules, from hard labels on plain images and, for one method, from a teacher. On
+//! MNIST, beside what others published.
+//!
+//! All students of one seed begin with the same weights and see the same batches, so that what
+//! differs is the method.
+
+mod methods;
+mod page;
+mod published;
+mod settings;
+
+use compress_core::train::{Loss, Samples, TrainHook};
+use compress_distill::{SoftTargets, Teacher, teacher_logits};
+use compress_nn::CrossEntropy;
+use compress_nn::data::{Augmentation, Augmented};
+
+use crate::run::{RunError, as_json};
+use crate::sweep::{
+    self, About, Lab, Lesson, Measured, Outcome, Page, StageError, Sweep, SweepArgs,
+};
+use methods::{METHODS, Method};
+use settings::Settings;
+
+/// Density against error: criteria and schedules of pruning, with and without a teacher
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    sweep: SweepArgs,
+}
+
+/// Runs it.
+pub(super) fn run(args: &Args) -> Result<(), RunError> {
+    let settings = Settings::of(args.sweep.common.profile());
+    let about = About {
+        name: "sparsity",
+        recipe: 1,
+        settings: as_json(&settings)?,
+        flags: String::new(),
+        test_limit: settings.test_limit,
+    };
+    sweep::run(&args.sweep, about, |lab, seeds| {
+        Ok(Sparsity {
+            lab,
+            settings,
+            seeds: seeds.to_vec(),
+        })
+    })
+}
+
+struct Sparsity {
+    lab: Lab,
+    settings: Settings,
+    seeds: Vec<u64>,
+}
+
+/// What a run is made of.
+enum Case {
+    /// A wide network on augmented images.
+    Teacher { seed: u64 },
+    /// A student that is not pruned.
+    Dense { taught: bool, seed: u64 },
+    /// One that is, to the density of this number.
+    Pruned {
+        method: &'static Method,
+        level: usize,
+        seed: u64,
+    },
+}
+
+impl Sweep for Sparsity {
+    type Case = Case;
+
+    fn cases(&self) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for taught in [false, true] {
+            cases.extend(self.seeds.iter().map(|&seed| Case::Dense { taught, seed }));
+        }
+        for method in METHODS {
+            for level in 0..self.settings.levels.len() {
+                let of = |&seed: &u64| Case::Pruned {
+                    method,
+                    level,
+                    seed,
+                };
+                cases.extend(self.seeds.iter().map(of));
+            }
+        }
+        cases
+    }
+
+    fn name(&self, case: &Case) -> String {
+        match case {
+            Case::Teacher { seed } => format!("teacher, seed {seed}"),
+            Case::Dense { taught, seed } => {
+                let how = if *taught { "from a teacher, " } else { "" };
+                format!("dense, {how}seed {seed}")
+            }
+            Case::Pruned {
+                method,
+                level,
+                seed,
+            } => {
+                let percent = self.settings.levels[*level].percent();
+                format!("{}, {percent} percent, seed {seed}", method.name)
+            }
+        }
+    }
+
+    fn needs(&self, case: &Case) -> Option<Case> {
+        let (taught, seed) = match *case {
+            Case::Teacher { .. } => return None,
+            Case::Dense { taught, seed } => (taught, seed),
+            Case::Pruned { method, seed, .. } => (method.taught, seed),
+        };
+        taught.then_some(Case::Teacher { seed })
+    }
+
+    fn run(&self, case: &Case, needed: Option<Outcome>) -> Result<Outcome, StageError> {
+        let name = self.name(case);
+        let (method, level, seed) = match *case {
+            Case::Teacher { seed } => return self.teacher(&name, seed),
+            Case::Dense { seed, .. } => (None, 0, seed),
+            Case::Pruned {
+                method,
+                level,
+                seed,
+            } => (Some(method), level, seed),
+        };
+        let network = self
+            .lab
+            .untrained(&self.settings.student, "sparsity", seed)?;
+        let mut lesson = self.lesson(&name, seed);
+        let mut start = methods::Start::new(network);
+        if let Some(method) = method {
+            let level = &self.settings.levels[level];
+            lesson.weight_decay = level.weight_decay;
+            start = method.start(start.network, level.density, seed, &self.lab)?;
+        }
+        let images = &self.lab.training;
+        let taught;
+        let loss: &dyn Loss = match needed {
+            None => &CrossEntropy,
+            Some(teacher) => {
+                let logits = teacher_logits(&teacher.network()?, images)?;
+                taught = SoftTargets::new(Teacher::Cached(logits), self.settings.temperature)?;
+                &taught
+            }
+        };
+        let hook = start.hook.as_deref_mut();
+        let mut hooks: Vec<&mut dyn TrainHook> = hook.into_iter().map(|h| h as _).collect();
+        let (network, epochs) = self
+            .lab
+            .train(start.network, &lesson, images, loss, &mut hooks)?;
+        Outcome::of(&network, epochs)
+    }
+
+    fn page(&self, results: &[(Case, Vec<Measured>)]) -> Result<Page, RunError> {
+        page::page(self, results)
+    }
+}
+
+impl Sparsity {
+    fn lesson(&self, name: &str, seed: u64) -> Lesson {
+        let settings = &self.settings;
+        Lesson {
+            batch: settings.batch,
+            weight_decay: settings.levels[0].weight_decay,
+            ..Lesson::plain("sparsity", name, seed, settings.epochs, settings.rate)
+        }
+    }
+
+    fn teacher(&self, name: &str, seed: u64) -> Result<Outcome, StageError> {
+        let settings = &self.settings;
+        let network = self
+            .lab
+            .untrained(&settings.teacher, "sparsity.teacher", seed)?;
+        let lesson = Lesson {
+            batch: 2 * settings.batch,
+            dropout: [0.0, settings.teacher_dropout],
+            batchwise: true,
+            ..Lesson::plain(
+                "sparsity.teacher",
+                name,
+                seed,
+                settings.teacher_epochs,
+                settings.teacher_rate,
+            )
+        };
+        let images: &dyn Samples = &Augmented::new(
+            &self.lab.training,
+            Augmentation::default(),
+            seed,
+            "sparsity.teacher.augment",
+        )?;
+        let (network, epochs) = self
+            .lab
+            .train(network, &lesson, images, &CrossEntropy, &mut [])?;
+        Outcome::of(&network, epochs)
+    }
+}

@@ -1,0 +1,215 @@
+//! The report: the errors of all methods and densities, and a plot of them.
+
+use compress_report::plots::{self, Lines, Series};
+use compress_report::{Column, Figure, Section, Table, fixed};
+
+use super::methods::METHODS;
+use super::published::{PUBLISHED, best_at};
+use super::{Case, Sparsity};
+use crate::run::RunError;
+use crate::sweep::{Measured, Page, cells, mean, points};
+
+type Results = [(Case, Vec<Measured>)];
+
+pub(super) fn page(sparsity: &Sparsity, results: &Results) -> Result<Page, RunError> {
+    let mut sections = vec![Section::Table(main_table(sparsity, results))];
+    sections.push(Section::Figure(figure(sparsity, results)?));
+    sections.push(Section::Table(seeds_table(sparsity, results)));
+    if sparsity.lab.is_mnist {
+        sections.push(Section::Table(published_table()));
+    }
+    Ok(Page {
+        headline: headline(sparsity, results),
+        sections,
+        settings: sparsity.settings.describe(),
+    })
+}
+
+/// The errors in percent of a method at a level, one for each seed.
+fn errors(results: &Results, name: &str, level: usize) -> Vec<f64> {
+    let there = results.iter().filter(|(case, _)| match case {
+        Case::Pruned {
+            method, level: at, ..
+        } => method.name == name && *at == level,
+        _ => false,
+    });
+    percents(there)
+}
+
+fn percents<'a>(there: impl Iterator<Item = &'a (Case, Vec<Measured>)>) -> Vec<f64> {
+    let models = there.flat_map(|(_, models)| models);
+    models.map(|model| model.errors().percent()).collect()
+}
+
+/// The errors in percent of students that were not pruned.
+fn dense(results: &Results, wanted: bool) -> Vec<f64> {
+    percents(
+        results
+            .iter()
+            .filter(|(case, _)| matches!(case, Case::Dense { taught, .. } if *taught == wanted)),
+    )
+}
+
+/// What the errors are counted on.
+fn counted(results: &Results) -> &'static str {
+    let tested = results
+        .iter()
+        .any(|(_, models)| models.iter().any(|m| m.test.is_some()));
+    if tested {
+        "test error"
+    } else {
+        "validation error"
+    }
+}
+
+fn main_table(sparsity: &Sparsity, results: &Results) -> Table {
+    let levels = sparsity.settings.levels;
+    let mut columns = vec![Column::text("method")];
+    columns.extend(
+        levels
+            .iter()
+            .map(|l| Column::number(format!("{} %", l.percent()))),
+    );
+    let mut rows: Vec<Vec<String>> = METHODS
+        .iter()
+        .map(|method| {
+            let cell = |level| cells(&errors(results, method.name, level), 2);
+            let cells = (0..levels.len()).map(cell);
+            std::iter::once(method.name.to_owned())
+                .chain(cells)
+                .collect()
+        })
+        .collect();
+    if sparsity.lab.is_mnist {
+        let best = levels.iter().map(|level| {
+            let best = best_at(100.0 * level.density);
+            best.map_or_else(String::new, |best| fixed(best, 2))
+        });
+        rows.push(
+            std::iter::once("best published".to_owned())
+                .chain(best)
+                .collect(),
+        );
+    }
+    Table {
+        title: "Error by method and density".into(),
+        note: format!(
+            "The {} in percent of the final network: the mean of the seeds, with the least and the largest. Columns are the share of the weights that is left. A student that is not pruned has {}, one from the teacher {}. Only methods named “from a teacher” have one; none sees augmented images.",
+            counted(results),
+            cells(&dense(results, false), 2),
+            cells(&dense(results, true), 2),
+        ),
+        columns,
+        rows,
+    }
+}
+
+fn seeds_table(sparsity: &Sparsity, results: &Results) -> Table {
+    let mut columns = vec![Column::text("method"), Column::number("weights left")];
+    columns.extend(
+        sparsity
+            .seeds
+            .iter()
+            .map(|seed| Column::number(format!("seed {seed}"))),
+    );
+    let mut rows = Vec::new();
+    for method in METHODS {
+        for (level, of) in sparsity.settings.levels.iter().enumerate() {
+            let errors = errors(results, method.name, level);
+            let errors = errors.iter().map(|error| fixed(*error, 2));
+            let head = [method.name.to_owned(), format!("{} %", of.percent())];
+            rows.push(head.into_iter().chain(errors).collect());
+        }
+    }
+    Table {
+        title: "Every seed".into(),
+        note: format!("The {} in percent.", counted(results)),
+        columns,
+        rows,
+    }
+}
+
+fn published_table() -> Table {
+    let rows = PUBLISHED.iter().flat_map(|published| {
+        published.points.iter().map(|(percent, error)| {
+            vec![
+                published.name.to_owned(),
+                format!("{percent} %"),
+                fixed(*error, 2),
+                published.source.to_owned(),
+            ]
+        })
+    });
+    Table {
+        title: "Published".into(),
+        note: "LeNet-300-100 on MNIST, without a teacher; test error in percent.".into(),
+        columns: vec![
+            Column::text("method"),
+            Column::number("weights left"),
+            Column::number("test error"),
+            Column::text("source"),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn figure(sparsity: &Sparsity, results: &Results) -> Result<Figure, RunError> {
+    let levels = sparsity.settings.levels;
+    let at = |level: usize| 100.0 * levels[level].density;
+    let ours = METHODS.iter().filter(|method| method.drawn).map(|method| {
+        let of = |level| (at(level), errors(results, method.name, level));
+        let single = (0..levels.len())
+            .map(of)
+            .flat_map(|(x, errors)| errors.into_iter().map(move |y| (x, y)).collect::<Vec<_>>());
+        Series {
+            label: method.name.to_owned(),
+            points: single.collect(),
+            line: points((0..levels.len()).map(of)),
+            published: false,
+        }
+    });
+    let mut series: Vec<Series> = ours.collect();
+    if sparsity.lab.is_mnist {
+        series.extend(PUBLISHED.iter().map(|published| Series {
+            label: published.name.to_owned(),
+            line: Vec::new(),
+            points: published.points.to_vec(),
+            published: true,
+        }));
+    }
+    let plot = plots::lines(&Lines {
+        x_title: "weights left in %".into(),
+        logarithmic: true,
+        y_title: format!("{} in %", counted(results)),
+        series,
+    })?;
+    Ok(Figure {
+        title: "Error against density".into(),
+        caption: "Discs are means, rings are single seeds; grey rings were published. Lower left is better.".into(),
+        plots: plot.into_iter().collect(),
+    })
+}
+
+/// The best method without a teacher at each density.
+fn headline(sparsity: &Sparsity, results: &Results) -> String {
+    let best = sparsity
+        .settings
+        .levels
+        .iter()
+        .enumerate()
+        .filter_map(|(i, level)| {
+            let plain = METHODS.iter().filter(|method| !method.taught);
+            let means = plain.map(|method| (mean(&errors(results, method.name, i)), method.name));
+            let (error, name) = means.min_by(|a, b| a.0.total_cmp(&b.0))?;
+            Some(format!(
+                "{} % at {} % of the weights ({name})",
+                fixed(error, 2),
+                level.percent()
+            ))
+        });
+    format!(
+        "The lowest mean {} without a teacher: {}",
+        counted(results),
+        best.collect::<Vec<_>>().join(", ")
+    )
+}

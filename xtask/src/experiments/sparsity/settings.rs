@@ -1,0 +1,120 @@
+//! The settings, full and quick. They were chosen on validation images and seeds from 101 on.
+
+use compress_report::fixed;
+use serde::Serialize;
+
+use crate::experiments::rate::Rate;
+use crate::run::Profile;
+
+/// A density, and what fits it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Level {
+    /// The share of the weights that stay.
+    pub(super) density: f64,
+    /// Of AdamW.
+    pub(super) weight_decay: f32,
+}
+
+impl Level {
+    /// The density in percent, without zeros behind it.
+    pub(super) fn percent(&self) -> String {
+        fixed(100.0 * self.density, 0)
+    }
+}
+
+/// Everything beside the seeds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Settings {
+    pub(super) student: [usize; 2],
+    pub(super) teacher: [usize; 2],
+    pub(super) levels: &'static [Level],
+    pub(super) epochs: usize,
+    pub(super) batch: usize,
+    pub(super) rate: Rate,
+    pub(super) teacher_epochs: usize,
+    pub(super) teacher_dropout: f32,
+    pub(super) teacher_rate: Rate,
+    pub(super) temperature: f32,
+    pub(super) test_limit: Option<usize>,
+}
+
+const fn level(density: f64, weight_decay: f32) -> Level {
+    Level {
+        density,
+        weight_decay,
+    }
+}
+
+const FULL: Settings = Settings {
+    student: [300, 100],
+    teacher: [1000, 600],
+    levels: &[
+        level(0.1, 0.4),
+        level(0.05, 0.4),
+        level(0.02, 0.2),
+        level(0.01, 0.2),
+    ],
+    epochs: 60,
+    batch: 128,
+    rate: Rate::new(2e-3, 0.02, 200),
+    teacher_epochs: 15,
+    teacher_dropout: 0.25,
+    teacher_rate: Rate::new(1.2e-3, 0.02, 300),
+    temperature: 2.0,
+    test_limit: None,
+};
+
+const QUICK: Settings = Settings {
+    student: [40, 20],
+    teacher: [60, 40],
+    levels: &[level(0.2, 0.1), level(0.1, 0.1)],
+    epochs: 3,
+    batch: 64,
+    teacher_epochs: 2,
+    test_limit: Some(1_000),
+    ..FULL
+};
+
+impl Settings {
+    /// Those of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        match profile {
+            Profile::Full => FULL,
+            Profile::Quick => QUICK,
+        }
+    }
+
+    /// Name and value of each, for the report.
+    pub(super) fn describe(&self) -> Vec<(String, String)> {
+        let widths = |[a, b]: [usize; 2]| format!("{a}-{b}");
+        let levels = self.levels.iter();
+        let decays = levels.map(|l| format!("{} at {} %", l.weight_decay, l.percent()));
+        let rows = [
+            ("student: hidden neurons", widths(self.student)),
+            (
+                "epochs, images of a batch",
+                format!("{}, {}", self.epochs, self.batch),
+            ),
+            ("learning rate", self.rate.describe()),
+            (
+                "weight decay (AdamW)",
+                decays.collect::<Vec<_>>().join(", "),
+            ),
+            (
+                "gradual pruning",
+                "from 20 to 75 % of the run, every 100 steps".into(),
+            ),
+            ("teacher: hidden neurons", widths(self.teacher)),
+            (
+                "teacher: epochs on augmented images, dropout",
+                format!("{}, {}", self.teacher_epochs, self.teacher_dropout),
+            ),
+            ("teacher: learning rate", self.teacher_rate.describe()),
+            (
+                "temperature of the teacher's answers",
+                self.temperature.to_string(),
+            ),
+        ];
+        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+}

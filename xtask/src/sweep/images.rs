@@ -1,0 +1,137 @@
+//! The images that runs learn from, and one way to train on them.
+
+use compress_core::network::Activation;
+use compress_core::train::{EpochReport, Fit, Loss, Samples, TrainHook};
+use compress_nn::data::ImageSet;
+use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
+
+use super::StageError;
+use crate::data::Shape;
+use crate::experiments::rate::Rate;
+use crate::progress::Progress;
+use crate::run::{Profile, Run, RunError};
+
+/// The images of an experiment.
+pub(crate) struct Lab {
+    pub(crate) profile: Profile,
+    pub(crate) shape: Shape,
+    pub(crate) is_mnist: bool,
+    pub(crate) training: ImageSet,
+    pub(crate) validation: ImageSet,
+    progress: Progress,
+}
+
+/// How a network is trained.
+#[derive(Clone, Debug)]
+pub(crate) struct Lesson {
+    /// What is shown of it meanwhile.
+    pub(crate) name: String,
+    /// The name of its random streams. Lessons of one name and seed see the same batches.
+    pub(crate) stream: &'static str,
+    pub(crate) seed: u64,
+    pub(crate) epochs: usize,
+    pub(crate) first_epoch: u64,
+    pub(crate) batch: usize,
+    pub(crate) rate: Rate,
+    /// Of AdamW; Adam where it is 0.
+    pub(crate) weight_decay: f32,
+    /// The share of inputs and of hidden neurons that is dropped.
+    pub(crate) dropout: [f32; 2],
+    /// Whether all samples of a batch drop the same hidden neurons.
+    pub(crate) batchwise: bool,
+    pub(crate) max_norm: Option<f32>,
+}
+
+impl Lesson {
+    /// Without any regularization.
+    pub(crate) fn plain(
+        stream: &'static str,
+        name: &str,
+        seed: u64,
+        epochs: usize,
+        rate: Rate,
+    ) -> Self {
+        Lesson {
+            name: name.to_owned(),
+            stream,
+            seed,
+            epochs,
+            first_epoch: 0,
+            batch: 128,
+            rate,
+            weight_decay: 0.0,
+            dropout: [0.0; 2],
+            batchwise: false,
+            max_norm: None,
+        }
+    }
+
+    fn settings(&self) -> compress_nn::Settings {
+        compress_nn::Settings {
+            epochs: self.epochs,
+            batch_size: self.batch,
+            learning_rate: self.rate.peak,
+            optimizer: match self.weight_decay {
+                0.0 => Optimizer::adam(),
+                decay => Optimizer::adam_w(decay),
+            },
+            schedule: Schedule::Cosine {
+                floor: self.rate.floor,
+            },
+            warm_up_steps: self.rate.warm_up_steps,
+            dropout_input: self.dropout[0],
+            dropout_hidden: self.dropout[1],
+            batchwise_dropout: self.batchwise,
+            max_norm: self.max_norm,
+            first_epoch: self.first_epoch,
+            seed: self.seed,
+            stream: self.stream.to_owned(),
+            ..compress_nn::Settings::default()
+        }
+    }
+}
+
+impl Lab {
+    pub(super) fn new(run: &Run) -> Result<Self, RunError> {
+        let (training, validation) = run.split_images()?;
+        Ok(Lab {
+            profile: run.profile,
+            shape: run.shape(),
+            is_mnist: run.is_mnist(),
+            training,
+            validation,
+            progress: run.progress.clone(),
+        })
+    }
+
+    /// An untrained network with these hidden widths. Its weights follow from seed and stream.
+    pub(crate) fn untrained(
+        &self,
+        hidden: &[usize],
+        stream: &str,
+        seed: u64,
+    ) -> Result<Mlp, StageError> {
+        let widths = [&[self.shape.features()], hidden, &[self.shape.classes]].concat();
+        let (activation, init) = (Activation::Relu, Init::HeUniform);
+        Ok(Mlp::new(&widths, activation, init, seed, stream)?)
+    }
+
+    /// Trains `network` on `data`.
+    pub(crate) fn train(
+        &self,
+        network: Mlp,
+        lesson: &Lesson,
+        data: &dyn Samples,
+        loss: &dyn Loss,
+        hooks: &mut [&mut dyn TrainHook],
+    ) -> Result<(Mlp, Vec<EpochReport>), StageError> {
+        // Ten looks at the validation images are enough for a curve.
+        let every = lesson.epochs.div_ceil(10);
+        let bar = self.progress.bar(&lesson.name, Some(1));
+        let mut trainer = Trainer::new(network, lesson.settings())?
+            .validation(&self.validation, every)
+            .progress(Box::new(|p| bar.at(p.step, p.total_steps, p.loss)));
+        let report = trainer.fit(data, loss, hooks)?;
+        Ok((trainer.into_network(), report.epochs))
+    }
+}
