@@ -1,6 +1,7 @@
 //! The experiments, one file or folder each, and their registry.
 
 pub(crate) mod decoded; // tidy: allow(no experiment, but what they share)
+mod hinton;
 pub(crate) mod network; // tidy: allow(no experiment, but what they share)
 mod pipeline;
 pub(crate) mod rate; // tidy: allow(no experiment, but what they share)
@@ -24,6 +25,7 @@ pub(crate) struct ExperimentArgs {
 /// All experiments. Each has flags of its own.
 #[derive(clap::Subcommand)]
 enum Experiment {
+    Hinton(hinton::Args),
     Pipeline(pipeline::Args),
     Record(record::Args),
     Sparsity(sparsity::Args),
@@ -36,6 +38,7 @@ impl ExperimentArgs {
             .experiment
             .unwrap_or(Experiment::Pipeline(self.pipeline))
         {
+            Experiment::Hinton(args) => hinton::run(&args),
             Experiment::Pipeline(args) => pipeline::run(&args),
             Experiment::Record(args) => record::run(&args),
             Experiment::Sparsity(args) => sparsity::run(&args),
