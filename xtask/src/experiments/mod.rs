@@ -2,6 +2,7 @@
 
 pub(crate) mod decoded; // tidy: allow(no experiment, but what they share)
 mod hinton;
+mod lottery;
 pub(crate) mod network; // tidy: allow(no experiment, but what they share)
 mod pipeline;
 pub(crate) mod rate; // tidy: allow(no experiment, but what they share)
@@ -26,6 +27,7 @@ pub(crate) struct ExperimentArgs {
 #[derive(clap::Subcommand)]
 enum Experiment {
     Hinton(hinton::Args),
+    Lottery(lottery::Args),
     Pipeline(pipeline::Args),
     Record(record::Args),
     Sparsity(sparsity::Args),
@@ -39,6 +41,7 @@ impl ExperimentArgs {
             .unwrap_or(Experiment::Pipeline(self.pipeline))
         {
             Experiment::Hinton(args) => hinton::run(&args),
+            Experiment::Lottery(args) => lottery::run(&args),
             Experiment::Pipeline(args) => pipeline::run(&args),
             Experiment::Record(args) => record::run(&args),
             Experiment::Sparsity(args) => sparsity::run(&args),

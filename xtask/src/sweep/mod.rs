@@ -17,9 +17,9 @@ use serde_json::json;
 use crate::run::{Common, Input, Run, RunError, Spec};
 
 pub(crate) use images::{Lab, Lesson};
-pub(crate) use measured::{Errors, Measured};
+pub(crate) use measured::Measured;
 pub(crate) use outcome::{Model, Outcome, StageError};
-pub(crate) use page::{Cells, Page, cells, mean, points};
+pub(crate) use page::{Page, cells, mean, points};
 pub(crate) use shard::Shard;
 
 /// The flags of an experiment of many runs.
