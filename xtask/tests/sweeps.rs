@@ -1,0 +1,123 @@
+//! The quick runs of the experiments of many runs: their reports against snapshots, and the report of
+//! shards, one of which was stopped, against that of one run.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn experiment(name: &str, out: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["experiment", name, "--quick", "--out"])
+        .arg(out)
+        .args(more)
+        .output()
+        .expect("the binary runs")
+}
+
+#[track_caller]
+fn succeed(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+#[track_caller]
+fn fail(output: &Output, words: &[&str]) {
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+}
+
+fn text(dir: &Path, name: &str) -> String {
+    std::fs::read_to_string(dir.join(name)).unwrap()
+}
+
+/// One run, against the snapshots, and two shards, one of them stopped and begun again, against the
+/// one run.
+fn check(name: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, parts, merged] = ["whole", "parts", "merged"].map(|part| dir.path().join(part));
+    succeed(&experiment(name, &whole, &["--threads", "2"]));
+    insta::assert_snapshot!(format!("{name}_quick_md"), text(&whole, "report.md"));
+    insta::assert_snapshot!(format!("{name}_quick_json"), text(&whole, "report.json"));
+
+    for shard in ["1/2", "2/2"] {
+        succeed(&experiment(
+            name,
+            &parts,
+            &["--shard", shard, "--threads", "1"],
+        ));
+    }
+    // As if it had been stopped before one of its runs.
+    let stages = parts.join("shard-2-of-2/stages");
+    let stage = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        (path.extension().is_some_and(|e| e == "stage")).then_some(path)
+    };
+    let mut stages: Vec<_> = std::fs::read_dir(&stages)
+        .unwrap()
+        .filter_map(stage)
+        .collect();
+    stages.sort();
+    std::fs::remove_file(&stages[0]).unwrap();
+    let parts_flag = parts.display().to_string();
+    let merge = ["--merge", &parts_flag];
+    fail(
+        &experiment(name, &merged, &merge),
+        &["1 of", "not finished"],
+    );
+    let again = experiment(name, &parts, &["--shard", "2/2"]);
+    succeed(&again);
+    let said = String::from_utf8_lossy(&again.stderr);
+    let taken = said.matches("taken from the earlier run").count();
+    assert_eq!(taken, stages.len() - 1, "{said}");
+    succeed(&experiment(name, &merged, &merge));
+    for file in ["report.md", "report.json", "report.html"] {
+        assert!(
+            text(&whole, file) == text(&merged, file),
+            "{name}: {file} differs"
+        );
+    }
+}
+
+#[test]
+fn sparsity() {
+    check("sparsity");
+}
+
+#[test]
+fn hinton() {
+    check("hinton");
+}
+
+#[test]
+fn lottery() {
+    check("lottery");
+}
+
+#[test]
+fn folders_that_do_not_fit_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = dir.path().join("parts");
+    succeed(&experiment("lottery", &parts, &["--shard", "1/2"]));
+    let folder = parts.display().to_string();
+    let merge = |more: &[&str]| {
+        let flags = [more, &["--merge", &folder]].concat();
+        experiment("lottery", &dir.path().join(more.concat()), &flags)
+    };
+    fail(
+        &merge(&["--seeds", "3"]),
+        &["settings.seeds", "shard-1-of-2"],
+    );
+    fail(&merge(&["--seed", "9"]), &["seed", "shard-1-of-2"]);
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let folder = empty.display().to_string();
+    let merged = dir.path().join("merged");
+    fail(
+        &experiment("lottery", &merged, &["--merge", &folder]),
+        &["no finished run"],
+    );
+    fail(
+        &experiment("lottery", &merged, &["--shard", "3/2"]),
+        &["from 1 to 2"],
+    );
+}
