@@ -10,7 +10,10 @@
 //! | what | how |
 //! | --- | --- |
 //! | weights below a threshold (magnitude pruning) | [`prune_weights`] |
-//! | weight scores | [`score`] by [`Magnitude`], [`Random`], [`Wanda`], [`NeuronNorm`]; while training also [`Fisher`], [`RateAware`] |
+//! | weight scores | [`score`] by [`Magnitude`], [`Lamp`], [`NeuronNorm`], [`Random`] |
+//! | … by what weights read | [`Wanda`], [`Obs`] |
+//! | … by a loss | [`Taylor`], [`Obd`]; while training also [`SecondMoments`], [`RateAware`], [`Movement`] |
+//! | … at initialization | [`Snip`], [`Grasp`]; [`SynFlow`] with [`prune_in_rounds`] |
 //! | unstructured pruning to an exact density | scores, then [`Global`], [`PerLayer`] or [`PerRow`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
 //! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
@@ -56,8 +59,10 @@ mod layer_criterion;
 mod layers;
 mod neurons;
 mod order;
+mod rounds;
 mod schedule;
 mod structure;
+mod tighten;
 mod weights;
 
 pub use compact::{Compaction, compact};
@@ -75,8 +80,9 @@ pub use compress_core::price::Prices;
 pub use compress_core::samples::Samples;
 pub use compress_core::tensor::{Role, TensorMut, TensorRef};
 pub use criteria::{
-    CRITERIA, CriterionEntry, CriterionSettings, Fisher, LAYER_CRITERIA, LayerCriterionEntry,
-    LayerLoss, Magnitude, NeuronNorm, Random, RateAware, Wanda, criterion, layer_criterion,
+    CRITERIA, CriterionEntry, CriterionSettings, Grasp, LAYER_CRITERIA, Lamp, LayerCriterionEntry,
+    LayerLoss, Magnitude, Movement, NeuronNorm, Obd, Obs, Random, RateAware, SecondMoments, Snip,
+    SynFlow, Taylor, Wanda, criterion, layer_criterion,
 };
 pub use error::{Error, Result};
 pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};
@@ -84,6 +90,7 @@ pub use layer_criterion::LayerCriterion;
 pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
+pub use rounds::prune_in_rounds;
 pub use schedule::{Cubic, OneShot, SCHEDULES, Schedule, ScheduleEntry, schedule};
 pub use structure::{
     Global, NOfM, Neurons, PerLayer, PerRow, STRUCTURES, StructureEntry, StructureSettings,

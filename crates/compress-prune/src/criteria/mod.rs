@@ -2,20 +2,37 @@
 //!
 //! A new criterion is one file here and one line in a registry.
 
-mod fisher;
+mod grasp;
+mod lamp;
 mod layer_loss;
 mod magnitude;
+mod movement;
 mod neuron_norm;
+mod obd;
+mod obs;
+mod per_value; // tidy: allow(what criteria of single values share)
 mod random;
 mod rate_aware;
+mod second_moments;
+mod snip;
+mod syn_flow;
+mod taylor;
 mod wanda;
 
-pub use fisher::Fisher;
+pub use grasp::Grasp;
+pub use lamp::Lamp;
 pub use layer_loss::LayerLoss;
 pub use magnitude::Magnitude;
+pub use movement::Movement;
 pub use neuron_norm::NeuronNorm;
+pub use obd::Obd;
+pub use obs::Obs;
 pub use random::Random;
 pub use rate_aware::RateAware;
+pub use second_moments::SecondMoments;
+pub use snip::Snip;
+pub use syn_flow::SynFlow;
+pub use taylor::Taylor;
 pub use wanda::Wanda;
 
 use compress_core::mask::Criterion;
@@ -92,15 +109,37 @@ pub const CRITERIA: &[CriterionEntry] = &[
         })
     }),
     entry(
-        "fisher",
+        "second_moments",
         "how much the loss would rise, by Adam's moments",
-        |_| Box::new(Fisher),
+        |_| Box::new(SecondMoments),
     ),
     entry(
         "rate_aware",
-        "fisher for each bit that a weight costs",
+        "second_moments for each bit that a weight costs",
         |_| Box::new(RateAware::default()),
     ),
+    entry("taylor", "how much the loss would change", |_| {
+        Box::new(Taylor)
+    }),
+    entry("snip", "the same, at initialization", |_| Box::new(Snip)),
+    entry("grasp", "the flow of gradients", |_| Box::new(Grasp)),
+    entry(
+        "syn_flow",
+        "the paths through each weight, in rounds",
+        |_| Box::new(SynFlow),
+    ),
+    entry("movement", "which weights grow in training", |_| {
+        Box::new(Movement)
+    }),
+    entry("obd", "how much the loss would rise, by its Fisher", |_| {
+        Box::new(Obd)
+    }),
+    entry("lamp", "the magnitude, comparable between layers", |_| {
+        Box::new(Lamp)
+    }),
+    entry("obs", "the error after repair by other weights", |_| {
+        Box::new(Obs::default())
+    }),
 ];
 
 /// The criteria of layers, by name.

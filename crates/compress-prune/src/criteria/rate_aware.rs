@@ -10,7 +10,7 @@ use compress_core::price::{MatrixPrices, Prices};
 use compress_core::tensor::{TensorRef, matrix_shape};
 use compress_core::{Error, Result};
 
-use super::Fisher;
+use super::SecondMoments;
 
 /// The scores of another criterion, each divided by a power of the estimated bits that the weight
 /// takes in an entropy-coded file:
@@ -113,9 +113,9 @@ impl RateAware {
 }
 
 impl Default for RateAware {
-    /// [`Fisher`] divided by the bits.
+    /// [`SecondMoments`] divided by the bits.
     fn default() -> Self {
-        Self::new(Box::new(Fisher))
+        Self::new(Box::new(SecondMoments))
     }
 }
 

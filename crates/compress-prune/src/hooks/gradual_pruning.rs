@@ -1,10 +1,10 @@
 //! Gradual pruning: a mask that tightens on a schedule while a model is trained.
 
 use compress_core::Result as CoreResult;
-use compress_core::evidence::{Known, PerValue};
+use compress_core::evidence::{ByTensor, Known, PerValue};
 use compress_core::gradients::LiveSets;
 use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
-use compress_core::mask::{Criterion, Mask, Scores, Structure, score};
+use compress_core::mask::{Criterion, Mask, Structure, score};
 use compress_core::parameters::Parameters;
 use compress_core::structured::{from_all_bytes, to_bytes};
 
@@ -12,7 +12,7 @@ use super::behind::{Shadow, restore, stash};
 use super::saved::{check_mask, damaged};
 use crate::error::check_fraction;
 use crate::schedule::Schedule;
-use crate::structure::check_scores;
+use crate::tighten::tighten;
 use crate::{Error, Result};
 
 /// Whether a pruned weight may come back.
@@ -144,6 +144,8 @@ struct State {
     /// Where regrowth is allowed: the weights as they would be without the mask, one vector for
     /// each tensor of the mask.
     shadow: Shadow,
+    /// Where the criterion needs it: [`PerValue::Movement`] of all steps so far.
+    movement: Known,
 }
 
 impl GradualPruning {
@@ -171,8 +173,8 @@ impl GradualPruning {
     }
 
     /// Gives the criterion what was found out about the model before the run, as by
-    /// [`Known::by_observing`]. It stays as it is during the run, but gradients and second moments
-    /// are taken from the run itself.
+    /// [`Known::by_observing`]. It stays as it is during the run, but gradients, second moments and
+    /// movement are taken from the run itself.
     #[must_use]
     pub fn with_known(self, known: Known) -> Self {
         GradualPruning { known, ..self }
@@ -225,16 +227,18 @@ impl GradualPruning {
         if needs.has(PerValue::Gradient) {
             self.known.take_gradients(model)?;
         }
-        let mut scores = score(model, self.criterion.as_ref(), &self.known)?;
-        // A score that cannot be ranked is an error also where the mask would hide it.
-        check_scores(&scores)?;
-        if self.options.regrowth == Regrowth::Never {
-            sink_pruned(&mut scores, &self.state.mask);
+        if self.moves() {
+            let kind = PerValue::Movement;
+            self.known
+                .set_values(kind, self.state.movement.values(kind));
         }
-        let mut mask = self.structure.mask(&scores, density)?;
-        if self.options.regrowth == Regrowth::Never {
-            intersect(&mut mask, &self.state.mask);
-        }
+        let scores = score(model, self.criterion.as_ref(), &self.known)?;
+        let anything = Mask::default();
+        let within = match self.options.regrowth {
+            Regrowth::Never => &self.state.mask,
+            Regrowth::Allowed => &anything,
+        };
+        let mask = tighten(scores, within, self.structure.as_ref(), density)?;
         tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
         self.state.mask = mask;
         // Wraps, since a damaged checkpoint can hold any number.
@@ -254,6 +258,11 @@ impl GradualPruning {
         self.options.regrowth == Regrowth::Allowed
     }
 
+    /// Whether the criterion needs to know how training moves weights.
+    fn moves(&self) -> bool {
+        self.criterion.needs().has(PerValue::Movement)
+    }
+
     /// Puts the mask on again where the model has the values behind it.
     fn cover(&mut self, model: &mut dyn Parameters) -> CoreResult<()> {
         if self.exposed {
@@ -269,6 +278,10 @@ impl TrainHook for GradualPruning {
         if self.regrows() {
             restore(&self.state.mask, training.model, &self.state.shadow)?;
             self.exposed = true;
+        }
+        // Weights that are dead for good are zero here, so their sums stay.
+        if self.moves() {
+            self.state.movement.add_movement(training.model)?;
         }
         Ok(())
     }
@@ -319,20 +332,31 @@ impl TrainHook for GradualPruning {
             mask,
             density,
             shadow,
+            movement,
         } = &self.state;
-        to_bytes(&(prunings, mask, density, shadow))
+        let state = (prunings, mask, density, shadow);
+        match self.moves() {
+            true => to_bytes(&(state, movement.values(PerValue::Movement))),
+            false => to_bytes(&state),
+        }
     }
 
     fn load(&mut self, state: &[u8]) -> CoreResult<()> {
         const NAME: &str = "gradual_pruning";
-        let read = from_all_bytes(state).map_err(damaged(NAME))?;
-        let (prunings, mask, density, shadow) = read;
+        let read = match self.moves() {
+            true => from_all_bytes(state),
+            false => from_all_bytes(state).map(|state| (state, ByTensor::new())),
+        };
+        let ((prunings, mask, density, shadow), moved) = read.map_err(damaged(NAME))?;
+        let mut movement = Known::nothing();
+        movement.set_values(PerValue::Movement, moved);
         check_mask(NAME, &mask)?;
         self.state = State {
             prunings,
             mask,
             density,
             shadow,
+            movement,
         };
         Ok(())
     }
@@ -346,35 +370,5 @@ fn first_step(begin: f64, total: usize) -> usize {
     match below as f64 / total as f64 >= begin {
         true => below,
         false => below + 1,
-    }
-}
-
-/// Ranks what is pruned below everything else, whatever the criterion says of it.
-fn sink_pruned(scores: &mut Scores, mask: &Mask) {
-    /// The smallest positive f32: where a live weight scores zero, it still outranks the pruned.
-    const LOWEST_LIVE: f32 = f32::from_bits(1);
-    for tensor in &mask.tensors {
-        let scored = scores.tensors.iter_mut().find(|s| s.name == tensor.name);
-        for (score, &keep) in scored
-            .into_iter()
-            .flat_map(|s| &mut s.values)
-            .zip(&tensor.keep)
-        {
-            *score = if keep { score.max(LOWEST_LIVE) } else { 0.0 };
-        }
-    }
-}
-
-/// Removes from `mask` what is not in `earlier`.
-fn intersect(mask: &mut Mask, earlier: &Mask) {
-    for tensor in &earlier.tensors {
-        let found = mask.tensors.iter_mut().find(|t| t.name == tensor.name);
-        for (keep, &before) in found
-            .into_iter()
-            .flat_map(|t| &mut t.keep)
-            .zip(&tensor.keep)
-        {
-            *keep &= before;
-        }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use compress_core::gradients::Gradients;
 use compress_core::observe::{OnSamples, Place, Tap};
-use compress_core::parameters::{Change, See};
 use compress_core::price::{MatrixPrices, Prices};
 use compress_core::tensor::TensorRef;
 use compress_core::{Error as CoreError, Result};
@@ -21,54 +19,27 @@ fn plain(criterion: &dyn Criterion, model: &dyn Parameters) -> Scores {
     score(model, criterion, &Known::nothing()).unwrap()
 }
 
-/// A chain with the second moments of an optimizer.
-struct Learned<'a> {
-    chain: &'a Chain,
-    moments: Vec<Vec<f32>>,
-}
+/// All that may be known of a single value.
+const KINDS: [PerValue; 6] = [
+    PerValue::Gradient,
+    PerValue::SecondMoments,
+    PerValue::SquaredGradient,
+    PerValue::HessianGradient,
+    PerValue::SynapticFlow,
+    PerValue::Movement,
+];
 
-impl Parameters for Learned<'_> {
-    fn visit(&self, see: &mut See<'_>) -> Result<()> {
-        self.chain.visit(see)
-    }
-
-    fn visit_mut(&mut self, _: &mut Change<'_>) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl Gradients for Learned<'_> {
-    fn visit_gradients(&mut self, _: &mut Change<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    fn visit_second_moments(&self, see: &mut See<'_>) -> Result<()> {
-        let pairs = self.chain.parameters.iter().zip(&self.moments);
-        pairs.into_iter().try_for_each(|(parameter, moments)| {
-            let values = moments.as_slice();
-            see(TensorRef {
-                values,
-                ..parameter.tensor()
-            })
-        })
-    }
-}
-
-/// What is known of a chain by its optimizer: second moments, by the position of a value in all
-/// parameters.
-fn learned(chain: &Chain, moment: impl Fn(usize) -> f32) -> Known {
+/// Sets what is known of each value of a chain, by its position in all parameters.
+fn set(known: &mut Known, chain: &Chain, kind: PerValue, of: impl Fn(usize) -> f32) {
     let mut next = 0;
-    let mut moments = Vec::new();
+    let mut all = Vec::new();
     for parameter in &chain.parameters {
-        let of_values = next..next + parameter.values().len();
-        next = of_values.end;
-        moments.push(of_values.map(&moment).collect());
+        let positions = next..next + parameter.values().len();
+        next = positions.end;
+        let values = positions.map(&of).collect();
+        all.push((parameter.name().to_owned(), values));
     }
-    let mut known = Known::nothing();
-    known
-        .take_second_moments(&Learned { chain, moments })
-        .unwrap();
-    known
+    known.set_values(kind, all);
 }
 
 #[test]
@@ -80,15 +51,13 @@ fn a_criterion_scores_every_weight_and_no_bias() {
         gram: true,
         ..Needs::default()
     };
-    let known = Known::by_observing(&OnSamples::new(&network, &data), needs).unwrap();
-    let of_chain = learned(&network, |i| 0.25 * i as f32);
+    let mut known = Known::by_observing(&OnSamples::new(&network, &data), needs).unwrap();
+    for kind in KINDS {
+        set(&mut known, &network, kind, |i| 0.25 * i as f32);
+    }
     for CriterionEntry { name, make, .. } in CRITERIA {
         let criterion = make(&CriterionSettings::default());
-        let known = match criterion.needs().has(PerValue::SecondMoments) {
-            true => &of_chain,
-            false => &known,
-        };
-        let scores = score(&network, criterion.as_ref(), known).unwrap();
+        let scores = score(&network, criterion.as_ref(), &known).unwrap();
         let tensors = scores.tensors.iter();
         let shapes: Vec<_> = tensors.map(|t| (t.name.as_str(), &t.shape[..])).collect();
         let expected = [
@@ -100,14 +69,59 @@ fn a_criterion_scores_every_weight_and_no_bias() {
         for bad in [f32::NAN, f32::INFINITY] {
             let mut broken = network.clone();
             broken.parameters[2].values_mut()[3] = bad;
-            let error = score(&broken, criterion.as_ref(), known)
+            let error = score(&broken, criterion.as_ref(), &known)
                 .unwrap_err()
                 .to_string();
             assert!(error.contains("layers.1.weight"), "{name}: {error}");
         }
-        let nothing = score(&Lent::new(), criterion.as_ref(), known).unwrap_err();
+        let nothing = score(&Lent::new(), criterion.as_ref(), &known).unwrap_err();
         assert!(matches!(nothing, CoreError::Empty { .. }));
     }
+}
+
+#[test]
+fn what_a_criterion_needs_is_missed_where_it_is_not_known() {
+    let network = Chain::random(&[3, 4, 2], 5);
+    for CriterionEntry { name, make, .. } in CRITERIA {
+        let criterion = make(&CriterionSettings::default());
+        let found = score(&network, criterion.as_ref(), &Known::nothing());
+        if criterion.needs() == Needs::default() {
+            found.unwrap();
+            continue;
+        }
+        let error = found.unwrap_err();
+        let CoreError::NoEvidence { asker, tensor, .. } = error else {
+            panic!("{name}: {error}");
+        };
+        let own = if *name == "rate_aware" {
+            "second_moments"
+        } else {
+            name
+        };
+        assert_eq!((&asker[..], &tensor[..]), (own, "layers.0.weight"));
+        for &kind in criterion.needs().values {
+            let mut known = Known::nothing();
+            set(&mut known, &network, kind, |i| {
+                if i == 2 { f32::NAN } else { 1.0 }
+            });
+            let error = score(&network, criterion.as_ref(), &known).unwrap_err();
+            let first = matches!(error, CoreError::NonFinite { index: 2, .. });
+            assert!(first, "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn scores_of_either_sign_are_finite_and_in_order() {
+    let weights = [1.0, -1.0, -1.0, 1.0, f32::MAX, f32::MAX];
+    let products = [0.0, 0.0, 1e-30, 1e-30, f32::MAX, f32::MIN];
+    let weight = TensorRef::weight("w", &[6], &weights).unwrap();
+    let evidence = Evidence::none().with_values(PerValue::HessianGradient, &products);
+    let scores = Grasp.score(weight, &evidence).unwrap();
+    assert_eq!(scores[0], scores[1]);
+    let ascending = [5, 2, 0, 3, 4].map(|i| scores[i]);
+    assert!(ascending.is_sorted_by(|a, b| a < b), "{scores:?}");
+    assert!(ascending[0] >= 0.0 && ascending[4].is_finite());
 }
 
 #[test]
@@ -297,16 +311,19 @@ fn neuron_norm_does_not_overflow() {
 }
 
 #[test]
-fn fisher_multiplies_squares_by_second_moments() {
+fn squares_are_multiplied_by_second_moments() {
     let network = Chain::random(&[3, 4, 2], 5);
-    let missing = score(&network, &Fisher, &Known::nothing());
+    let missing = score(&network, &SecondMoments, &Known::nothing());
     let error = missing.unwrap_err().to_string();
     assert!(
         error.contains("layers.0.weight") && error.contains("Adam"),
         "{error}"
     );
 
-    let scores = score(&network, &Fisher, &learned(&network, |i| 1.0 + i as f32)).unwrap();
+    let mut known = Known::nothing();
+    let kind = PerValue::SecondMoments;
+    set(&mut known, &network, kind, |i| 1.0 + i as f32);
+    let scores = score(&network, &SecondMoments, &known).unwrap();
     // Twelve weights and four biases come before the second weight.
     for (tensor, first, parameter) in [(0, 0, 0), (1, 16, 2)] {
         for (i, &score) in scores.tensors[tensor].values.iter().enumerate() {
@@ -318,7 +335,10 @@ fn fisher_multiplies_squares_by_second_moments() {
     let weight = network.parameters[0].tensor();
     for moments in [&[1.0; 11][..], &[f32::NAN; 12]] {
         let evidence = Evidence::none().with_values(PerValue::SecondMoments, moments);
-        let error = Fisher.score(weight, &evidence).unwrap_err().to_string();
+        let error = SecondMoments
+            .score(weight, &evidence)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("second moments of layers.0.weight"),
             "{error}"
@@ -327,7 +347,7 @@ fn fisher_multiplies_squares_by_second_moments() {
     let huge = [f32::MAX; 12];
     let weight = TensorRef::weight("w", &[3, 4], &huge).unwrap();
     let evidence = Evidence::none().with_values(PerValue::SecondMoments, &huge);
-    assert_eq!(Fisher.score(weight, &evidence).unwrap(), huge);
+    assert_eq!(SecondMoments.score(weight, &evidence).unwrap(), huge);
 }
 
 #[test]
@@ -435,7 +455,7 @@ fn a_rate_that_makes_no_sense_is_refused() {
     let missing = score(&network, &RateAware::default(), &Known::nothing());
     let error = missing.unwrap_err().to_string();
     assert!(
-        error.contains("fisher") && error.contains("second moments"),
+        error.contains("second_moments") && error.contains("second moments"),
         "{error}"
     );
 }
@@ -474,7 +494,7 @@ fn columns_that_do_not_exist_are_near_none() {
 
 #[test]
 fn weights_that_are_not_finite_have_no_score() {
-    let moments = [1.0; 2];
+    let known = [1.0; 2];
     let inputs = compress_core::calibrate::InputStatistics {
         samples: 1,
         min: -1.0,
@@ -482,19 +502,24 @@ fn weights_that_are_not_finite_have_no_score() {
         sums: vec![1.0; 2],
         square_sums: vec![1.0; 2],
     };
-    let evidence = Evidence::none()
-        .with_values(PerValue::SecondMoments, &moments)
-        .with_inputs(&inputs);
-    let criteria: [&dyn Criterion; 3] = [&Fisher, &Wanda, &NeuronNorm { outgoing: false }];
-    for criterion in criteria {
+    let gram = compress_core::calibrate::InputGram {
+        samples: 2,
+        matrix: Array2::eye(2),
+    };
+    let all = Evidence::none().with_inputs(&inputs).with_gram(&gram);
+    let evidence = KINDS
+        .iter()
+        .fold(all, |evidence, &kind| evidence.with_values(kind, &known));
+    // These two score what they are given, and `score` checks the weights.
+    let plain = ["magnitude", "random"];
+    for entry in CRITERIA.iter().filter(|e| !plain.contains(&e.name)) {
+        let criterion = (entry.make)(&CriterionSettings::default());
         for bad in [f32::NAN, f32::INFINITY] {
             let values = [1.0, bad];
             let weight = TensorRef::weight("w", &[1, 2], &values).unwrap();
             let error = criterion.score(weight, &evidence).unwrap_err();
-            assert!(
-                matches!(error, CoreError::NonFinite { index: 1, .. }),
-                "{error}"
-            );
+            let second = matches!(error, CoreError::NonFinite { index: 1, .. });
+            assert!(second, "{}: {error}", entry.name);
         }
     }
 }

@@ -263,8 +263,8 @@ fn quick() -> GradualOptions {
 }
 
 #[test]
-fn fisher_without_second_moments_says_how_they_can_be_had() {
-    let mut hook = hook(Box::new(Fisher), quick());
+fn second_moments_that_nobody_keeps_are_missed_and_it_says_how_they_can_be_had() {
+    let mut hook = hook(Box::new(SecondMoments), quick());
     let mut hooks: [&mut dyn TrainHook; 1] = [&mut hook];
     let mut run = Run::new(&mut hooks, 10);
     let mut model = Convolution::new(1);
@@ -272,19 +272,25 @@ fn fisher_without_second_moments_says_how_they_can_be_had() {
     let error = model.step(&mut run).unwrap_err();
     assert!(matches!(error, CoreError::NoEvidence { .. }));
     let message = error.to_string();
-    for part in ["fisher", "the second moments", WEIGHT, "optimizer", "Adam"] {
+    for part in [
+        "second_moments",
+        "the second moments",
+        WEIGHT,
+        "optimizer",
+        "Adam",
+    ] {
         assert!(message.contains(part), "{message}");
     }
 }
 
 #[test]
-fn fisher_takes_the_second_moments_of_the_run() {
+fn second_moments_are_those_of_the_run() {
     let options = GradualOptions {
         begin: 0.5,
         end: 0.5,
         ..quick()
     };
-    let mut hook = hook(Box::new(Fisher), options);
+    let mut hook = hook(Box::new(SecondMoments), options);
     let mut hooks: [&mut dyn TrainHook; 1] = [&mut hook];
     let mut run = Run::new(&mut hooks, 10);
     let mut model = Convolution::new(1);
@@ -319,34 +325,6 @@ fn fisher_takes_the_second_moments_of_the_run() {
 
 #[test]
 fn gradients_are_those_of_the_step() {
-    /// `|w·g|`.
-    struct Taylor;
-
-    impl Criterion for Taylor {
-        fn name(&self) -> &'static str {
-            "taylor"
-        }
-
-        fn needs(&self) -> Needs {
-            Needs::of(&[PerValue::Gradient])
-        }
-
-        fn score(
-            &self,
-            weight: TensorRef<'_>,
-            known: &Evidence<'_>,
-        ) -> compress_core::Result<Vec<f32>> {
-            let gradient = known.values(
-                PerValue::Gradient,
-                self.name(),
-                weight.name,
-                weight.values.len(),
-            )?;
-            let pairs = weight.values.iter().zip(gradient);
-            Ok(pairs.map(|(w, g)| (w * g).abs()).collect())
-        }
-    }
-
     let options = GradualOptions {
         begin: 0.0,
         end: 0.0,

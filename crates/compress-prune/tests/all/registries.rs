@@ -37,8 +37,16 @@ fn every_entry_is_made_under_the_name_of_its_type() {
         snake::<Random>(),
         snake::<Wanda>(),
         snake::<NeuronNorm>(),
-        snake::<Fisher>(),
+        snake::<SecondMoments>(),
         snake::<RateAware>(),
+        snake::<Taylor>(),
+        snake::<Snip>(),
+        snake::<Grasp>(),
+        snake::<SynFlow>(),
+        snake::<Movement>(),
+        snake::<Obd>(),
+        snake::<Lamp>(),
+        snake::<Obs>(),
     ];
     assert_eq!(CRITERIA.len(), criteria.len());
     for (entry, own) in CRITERIA.iter().zip(criteria) {
@@ -79,7 +87,8 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
         (
             criterion,
             "criterion",
-            "magnitude, random, wanda, neuron_norm, fisher, rate_aware",
+            "magnitude, random, wanda, neuron_norm, second_moments, rate_aware, taylor, snip, \
+             grasp, syn_flow, movement, obd, lamp, obs",
         ),
         (layers, "criterion of layers", "layer_loss"),
         (

@@ -1,7 +1,7 @@
 //! The track `density`: pruning alone. Students in full precision, with a few percent of the
 //! weights of 784-300-100-10.
 
-use compress_prune::Fisher;
+use compress_prune::SecondMoments;
 
 use super::alone::{Alone, Variant};
 use super::alone_settings::{DensitySettings, Level, PUBLISHED_BY};
@@ -25,7 +25,7 @@ pub(super) fn run(run: &Run, settings: &DensitySettings) -> Result<(), RunError>
     let students = setup.stages(&names, |lab, i| {
         let (level, seed) = jobs[i];
         let pruning = settings.pruning(level);
-        lab.pruned(&stage(level), seed, &pruning, Box::new(Fisher))
+        lab.pruned(&stage(level), seed, &pruning, Box::new(SecondMoments))
     })?;
     let mut students = students.into_iter();
     let variants = settings.levels.iter().map(|level| Variant {
