@@ -42,7 +42,8 @@ fn lamp_divides_squares_by_all_that_are_not_smaller() {
 #[test]
 fn lamp_of_zeros_and_of_nothing_is_zero() {
     for values in [&[0.0, -0.0][..], &[]] {
-        let weight = TensorRef::weight("w", &[values.len(), 1], values).unwrap();
+        let shape = [values.len(), 1];
+        let weight = TensorRef::weight("w", &shape, values).unwrap();
         let scores = Lamp.score(weight, &Evidence::none()).unwrap();
         assert_eq!(scores, vec![0.0; values.len()]);
     }
