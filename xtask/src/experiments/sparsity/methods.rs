@@ -38,10 +38,10 @@ const fn gradual(name: &'static str, criterion: &'static str, schedule: &'static
 pub(super) const METHODS: &[Method] = &[
     gradual("random", "random", "cubic"),
     gradual("magnitude", "magnitude", "cubic"),
-    gradual("second moments", "fisher", "cubic"),
+    gradual("second moments", "second_moments", "cubic"),
     Method {
         taught: true,
-        ..gradual("second moments, from a teacher", "fisher", "cubic")
+        ..gradual("second moments, from a teacher", "second_moments", "cubic")
     },
 ];
 
