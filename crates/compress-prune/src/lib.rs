@@ -12,6 +12,8 @@
 //! | weights below a threshold (magnitude pruning) | [`prune_weights`] |
 //! | weight scores | [`score`] by [`Magnitude`], [`Random`], [`Wanda`], [`NeuronNorm`]; while training also [`Fisher`], [`RateAware`] |
 //! | unstructured pruning to an exact density | scores, then [`Global`], [`PerLayer`] or [`PerRow`] |
+//! | densities of layers by rule | scores, then [`Uniform`] or [`Erk`] |
+//! | parts of tensors | scores, then [`Blocks`], [`Rows`], [`Columns`] or [`Channels`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
 //! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
 //! | neurons (structured pruning) | [`prune_neurons`] removes them; [`Neurons`] masks them |
@@ -86,7 +88,7 @@ pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
 pub use schedule::{Cubic, OneShot, SCHEDULES, Schedule, ScheduleEntry, schedule};
 pub use structure::{
-    Global, NOfM, Neurons, PerLayer, PerRow, STRUCTURES, StructureEntry, StructureSettings,
-    structure,
+    Blocks, Channels, Columns, Erk, Global, NOfM, Neurons, PerLayer, PerRow, Rows, STRUCTURES,
+    StructureEntry, StructureSettings, Uniform, structure,
 };
 pub use weights::prune_weights;

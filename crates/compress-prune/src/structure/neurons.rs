@@ -98,7 +98,7 @@ impl Structure for Neurons {
                 clear(tensor, member, &stay, &mut keep[index])?;
             }
         }
-        Ok(mask_of(scores, keep))
+        Ok(mask_of(scores, density, keep)?)
     }
 }
 
