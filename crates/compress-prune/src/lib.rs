@@ -10,7 +10,8 @@
 //! | what | how |
 //! | --- | --- |
 //! | weights below a threshold (magnitude pruning) | [`prune_weights`] |
-//! | weight scores | [`score`] by [`Magnitude`], [`Random`], [`Wanda`], [`NeuronNorm`]; while training also [`Fisher`], [`RateAware`] |
+//! | weight scores | [`score`] by [`Magnitude`], [`Random`], [`Wanda`]; while training also [`Fisher`], [`RateAware`] |
+//! | neuron scores | [`score`] by [`NeuronNorm`], [`NeuronL1`], [`NeuronTaylor`], [`ActivationRate`], [`GeometricMedian`] |
 //! | unstructured pruning to an exact density | scores, then [`Global`], [`PerLayer`] or [`PerRow`] |
 //! | densities of layers by rule | scores, then [`Uniform`] or [`Erk`] |
 //! | parts of tensors | scores, then [`Blocks`], [`Rows`], [`Columns`] or [`Channels`] |
@@ -77,8 +78,9 @@ pub use compress_core::price::Prices;
 pub use compress_core::samples::Samples;
 pub use compress_core::tensor::{Role, TensorMut, TensorRef};
 pub use criteria::{
-    CRITERIA, CriterionEntry, CriterionSettings, Fisher, LAYER_CRITERIA, LayerCriterionEntry,
-    LayerLoss, Magnitude, NeuronNorm, Random, RateAware, Wanda, criterion, layer_criterion,
+    ActivationRate, CRITERIA, CriterionEntry, CriterionSettings, Fisher, GeometricMedian,
+    LAYER_CRITERIA, LayerCriterionEntry, LayerLoss, Magnitude, NeuronL1, NeuronNorm, NeuronTaylor,
+    Random, RateAware, Wanda, criterion, layer_criterion,
 };
 pub use error::{Error, Result};
 pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};

@@ -2,18 +2,27 @@
 //!
 //! A new criterion is one file here and one line in a registry.
 
+mod activation_rate;
 mod fisher;
+mod geometric_median;
 mod layer_loss;
 mod magnitude;
+mod neuron_l1;
 mod neuron_norm;
+mod neuron_taylor;
+mod neurons; // tidy: allow(what criteria of neurons share)
 mod random;
 mod rate_aware;
 mod wanda;
 
+pub use activation_rate::ActivationRate;
 pub use fisher::Fisher;
+pub use geometric_median::GeometricMedian;
 pub use layer_loss::LayerLoss;
 pub use magnitude::Magnitude;
+pub use neuron_l1::NeuronL1;
 pub use neuron_norm::NeuronNorm;
+pub use neuron_taylor::NeuronTaylor;
 pub use random::Random;
 pub use rate_aware::RateAware;
 pub use wanda::Wanda;
@@ -90,6 +99,18 @@ pub const CRITERIA: &[CriterionEntry] = &[
         Box::new(NeuronNorm {
             outgoing: s.outgoing,
         })
+    }),
+    entry("neuron_l1", "the magnitudes of each neuron's weights", |_| {
+        Box::new(NeuronL1)
+    }),
+    entry("neuron_taylor", "the loss without each neuron", |_| {
+        Box::new(NeuronTaylor)
+    }),
+    entry("activation_rate", "how often each neuron is active", |_| {
+        Box::new(ActivationRate)
+    }),
+    entry("geometric_median", "how far neurons lie apart", |_| {
+        Box::new(GeometricMedian)
     }),
     entry(
         "fisher",

@@ -80,7 +80,10 @@ fn a_criterion_scores_every_weight_and_no_bias() {
         gram: true,
         ..Needs::default()
     };
-    let known = Known::by_observing(&OnSamples::new(&network, &data), needs).unwrap();
+    let seen = OnSamples::new(&network, &data);
+    let mut known = Known::by_observing(&seen, needs).unwrap();
+    known.find_activity(&seen, &network.graph()).unwrap();
+    known.take_gradients(&mut network.clone()).unwrap();
     let of_chain = learned(&network, |i| 0.25 * i as f32);
     for CriterionEntry { name, make, .. } in CRITERIA {
         let criterion = make(&CriterionSettings::default());

@@ -7,5 +7,7 @@ mod gradual;
 mod liveness;
 mod masks;
 mod models;
+mod neuron_criteria;
+mod parts;
 mod registries;
 mod training;

@@ -28,7 +28,7 @@ fn flat(mask: &Mask) -> Vec<bool> {
 }
 
 /// The positions of the `kept` best scores, the first of equal ones first.
-fn brute(scores: &[f32], kept: usize) -> Vec<bool> {
+pub(crate) fn brute(scores: &[f32], kept: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]).then(i.cmp(&j)));
     let mut keep = vec![false; scores.len()];

@@ -37,6 +37,10 @@ fn every_entry_is_made_under_the_name_of_its_type() {
         snake::<Random>(),
         snake::<Wanda>(),
         snake::<NeuronNorm>(),
+        snake::<NeuronL1>(),
+        snake::<NeuronTaylor>(),
+        snake::<ActivationRate>(),
+        snake::<GeometricMedian>(),
         snake::<Fisher>(),
         snake::<RateAware>(),
     ];
@@ -85,7 +89,8 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
         (
             criterion,
             "criterion",
-            "magnitude, random, wanda, neuron_norm, fisher, rate_aware",
+            "magnitude, random, wanda, neuron_norm, neuron_l1, neuron_taylor, activation_rate, \
+             geometric_median, fisher, rate_aware",
         ),
         (layers, "criterion of layers", "layer_loss"),
         (

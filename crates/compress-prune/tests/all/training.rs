@@ -515,7 +515,7 @@ fn a_score_that_cannot_be_ranked_is_an_error_at_every_pruning() {
 }
 
 /// Keeps every other weight, whatever the scores; the others at the next call.
-struct Alternating(std::cell::Cell<usize>);
+struct Alternating(std::cell::Cell<usize>, Option<usize>);
 
 impl Structure for Alternating {
     fn name(&self) -> &'static str {
@@ -527,7 +527,9 @@ impl Structure for Alternating {
         let tensors = scores.tensors.iter().map(|t| TensorMask {
             name: t.name.clone(),
             shape: t.shape.clone(),
-            keep: (0..t.values.len()).map(|i| i % 2 == phase).collect(),
+            keep: (0..t.values.len())
+                .map(|i| i % 2 == phase || self.1 == Some(i))
+                .collect(),
         });
         Ok(Mask {
             tensors: tensors.collect(),
@@ -541,16 +543,27 @@ fn a_structure_that_ignores_scores_brings_nothing_back() {
         interval: 1,
         ..GradualOptions::default()
     };
-    let structure = Box::new(Alternating(0.into()));
-    let mut hook =
-        GradualPruning::new(Box::new(Magnitude), structure, Box::new(Cubic), options).unwrap();
-    let mut hooks: [&mut dyn TrainHook; 1] = [&mut hook];
-    let mut run = Run::new(&mut hooks, 100);
-    let mut network = Chain::random(&[4, 2], 1);
-    idle(&mut run, &mut network).unwrap();
-    assert_eq!(kept(&network), 4);
-    idle(&mut run, &mut network).unwrap();
-    assert_eq!(kept(&network), 0);
+    for always in [Some(0), None] {
+        let structure = Box::new(Alternating(0.into(), always));
+        let mut hook =
+            GradualPruning::new(Box::new(Magnitude), structure, Box::new(Cubic), options).unwrap();
+        let mut hooks: [&mut dyn TrainHook; 1] = [&mut hook];
+        let mut run = Run::new(&mut hooks, 100);
+        let mut network = Chain::random(&[4, 2], 1);
+        idle(&mut run, &mut network).unwrap();
+        assert_eq!(kept(&network), 4);
+        let second = idle(&mut run, &mut network);
+        match always {
+            Some(_) => assert_eq!((second.unwrap(), kept(&network)), ((), 1)),
+            // Nothing is in both masks: an error, and the mask stays as it was.
+            None => {
+                let error = second.unwrap_err().to_string();
+                let expected = "layers.0.weight would lose all of its 8 weights";
+                assert!(error.contains(expected), "{error}");
+                assert_eq!(hook.mask().kept(), 4);
+            }
+        }
+    }
 }
 
 /// Goes back where it must not.
