@@ -100,9 +100,11 @@ pub const CRITERIA: &[CriterionEntry] = &[
             outgoing: s.outgoing,
         })
     }),
-    entry("neuron_l1", "the magnitudes of each neuron's weights", |_| {
-        Box::new(NeuronL1)
-    }),
+    entry(
+        "neuron_l1",
+        "the magnitudes of each neuron's weights",
+        |_| Box::new(NeuronL1),
+    ),
     entry("neuron_taylor", "the loss without each neuron", |_| {
         Box::new(NeuronTaylor)
     }),

@@ -14,6 +14,10 @@ pub(super) fn rows(weight: TensorRef<'_>) -> Result<ChunksExact<'_, f32>> {
 
 /// The score of each neuron for each of its `inputs` weights; beyond f32, `f32::MAX`.
 pub(super) fn for_each_weight(scores: impl IntoIterator<Item = f64>, inputs: usize) -> Vec<f32> {
-    let scores = scores.into_iter().map(|s| s.min(f64::from(f32::MAX)) as f32);
-    scores.flat_map(|score| std::iter::repeat_n(score, inputs)).collect()
+    let scores = scores
+        .into_iter()
+        .map(|s| s.min(f64::from(f32::MAX)) as f32);
+    scores
+        .flat_map(|score| std::iter::repeat_n(score, inputs))
+        .collect()
 }

@@ -4,6 +4,7 @@ mod branches;
 mod compaction;
 mod criteria;
 mod gradual;
+mod images;
 mod liveness;
 mod masks;
 mod models;

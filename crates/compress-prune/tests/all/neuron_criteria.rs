@@ -39,7 +39,9 @@ fn assert_near(scores: &[f32], expected: &[f64]) {
 }
 
 fn row(values: &[f32], neuron: usize) -> impl Iterator<Item = f64> {
-    values[neuron * INPUTS..][..INPUTS].iter().map(|&w| f64::from(w))
+    values[neuron * INPUTS..][..INPUTS]
+        .iter()
+        .map(|&w| f64::from(w))
 }
 
 #[test]
@@ -70,7 +72,9 @@ fn geometric_median_is_the_sum_of_distances() {
         let squares = row(&w, i).zip(row(&w, j)).map(|(a, b)| (a - b).powi(2));
         squares.sum::<f64>().sqrt()
     };
-    let expected: Vec<f64> = (0..7).map(|i| (0..7).map(|j| distance(i, j)).sum()).collect();
+    let expected: Vec<f64> = (0..7)
+        .map(|i| (0..7).map(|j| distance(i, j)).sum())
+        .collect();
     assert_near(&scores(&GeometricMedian, &w, &Evidence::none()), &expected);
     // One neuron has no other.
     let weight = TensorRef::weight("w", &[1, 3], &w[..3]).unwrap();
@@ -82,7 +86,9 @@ fn geometric_median_is_the_sum_of_distances() {
 fn the_neuron_that_the_others_replace_best_goes() {
     // Not the smallest one, but the one in the middle.
     let mut network = Chain::random(&[2, 3, 2], 1);
-    network.parameters[0].values_mut().copy_from_slice(&[0.1, 0.0, 5.0, 0.0, 9.0, 0.0]);
+    network.parameters[0]
+        .values_mut()
+        .copy_from_slice(&[0.1, 0.0, 5.0, 0.0, 9.0, 0.0]);
     let kept = NeuronsKept::Counts(vec![2]);
     let known = Known::nothing();
     prune_neurons(&mut network, &GeometricMedian, known, &kept).unwrap();
@@ -96,7 +102,12 @@ fn scores_beyond_f32_are_its_largest_number() {
     let known = Evidence::none().with_values(PerValue::Gradient, &w);
     let criteria: [&dyn Criterion; 3] = [&NeuronL1, &NeuronTaylor, &GeometricMedian];
     for criterion in criteria {
-        assert_eq!(scores(criterion, &w, &known), [f32::MAX; 7], "{}", criterion.name());
+        assert_eq!(
+            scores(criterion, &w, &known),
+            [f32::MAX; 7],
+            "{}",
+            criterion.name()
+        );
     }
     let empty = TensorRef::weight("w", &[5, 0], &[]).unwrap();
     let known = Evidence::none().with_values(PerValue::Gradient, &[]);
@@ -115,18 +126,36 @@ fn activation_rate_counts_outputs_that_are_not_zero() -> Result<()> {
 
     let mut inputs = Array2::zeros((50, 4));
     let all: Vec<usize> = (0..50).collect();
-    data.read_batch(&all, inputs.view_mut())?;
+    data.fill(0, &all, inputs.view_mut())?;
     assert_eq!(network.forward(inputs.view())?.dim(), (50, 3));
-    let (weight, bias) = (network.parameters[0].matrix(), network.parameters[1].values());
+    let (weight, bias) = (
+        network.parameters[0].matrix(),
+        network.parameters[1].values(),
+    );
     let active = |x: ndarray::ArrayView1<'_, f32>, j: usize| {
-        let products = x.iter().zip(weight.row(j)).map(|(&x, &w)| f64::from(x) * f64::from(w));
+        let products = x
+            .iter()
+            .zip(weight.row(j))
+            .map(|(&x, &w)| f64::from(x) * f64::from(w));
         products.sum::<f64>() + f64::from(bias[j]) > 0.0
     };
     for j in 0..6 {
-        let count = inputs.rows().into_iter().filter(|x| active(x.view(), j)).count();
-        assert_eq!(scores.tensors[0].values[4 * j..4 * j + 4], [count as f32 / 50.0; 4]);
+        let count = inputs
+            .rows()
+            .into_iter()
+            .filter(|x| active(x.view(), j))
+            .count();
+        assert_eq!(
+            scores.tensors[0].values[4 * j..4 * j + 4],
+            [count as f32 / 50.0; 4]
+        );
     }
-    let rates: Vec<f32> = scores.tensors[0].values.iter().step_by(4).copied().collect();
+    let rates: Vec<f32> = scores.tensors[0]
+        .values
+        .iter()
+        .step_by(4)
+        .copied()
+        .collect();
     assert!(rates.iter().any(|r| *r != rates[0]), "{rates:?}");
     let missing = score(&network, &ActivationRate, &Known::nothing()).unwrap_err();
     assert!(missing.to_string().contains("find_activity"), "{missing}");
@@ -137,12 +166,14 @@ fn activation_rate_counts_outputs_that_are_not_zero() -> Result<()> {
 fn neurons_by_gradient_are_pruned_as_a_user_would() {
     let mut network = Chain::random(&[3, 4, 2], 5);
     // Only neuron 2 has a gradient.
-    network.visit_gradients(&mut |gradient| {
-        if gradient.name == "layers.0.weight" {
-            gradient.values[6..9].fill(1.0);
-        }
-        Ok(())
-    }).unwrap();
+    network
+        .visit_gradients(&mut |gradient| {
+            if gradient.name == "layers.0.weight" {
+                gradient.values[6..9].fill(1.0);
+            }
+            Ok(())
+        })
+        .unwrap();
     let mut known = Known::nothing();
     known.take_gradients(&mut network).unwrap();
     let kept = NeuronsKept::Counts(vec![1]);

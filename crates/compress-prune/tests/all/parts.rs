@@ -42,7 +42,16 @@ fn means<K: PartialEq>(t: &TensorScores, key: impl Fn(&[usize]) -> K) -> (Vec<f3
     let (mut keys, mut sums, mut of) = (Vec::<K>::new(), Vec::<(f64, f64)>::new(), Vec::new());
     for (position, &score) in t.values.iter().enumerate() {
         let mut rest = position;
-        let mut at: Vec<usize> = t.shape.iter().rev().map(|&d| { let i = rest % d; rest /= d; i }).collect();
+        let mut at: Vec<usize> = t
+            .shape
+            .iter()
+            .rev()
+            .map(|&d| {
+                let i = rest % d;
+                rest /= d;
+                i
+            })
+            .collect();
         at.reverse();
         let key = key(&at);
         let index = keys.iter().position(|k| *k == key).unwrap_or_else(|| {
@@ -54,7 +63,10 @@ fn means<K: PartialEq>(t: &TensorScores, key: impl Fn(&[usize]) -> K) -> (Vec<f3
         sums[index].1 += 1.0;
         of.push(index);
     }
-    (sums.into_iter().map(|(sum, n)| (sum / n) as f32).collect(), of)
+    (
+        sums.into_iter().map(|(sum, n)| (sum / n) as f32).collect(),
+        of,
+    )
 }
 
 /// What a structure of slices keeps of a tensor: `n` of its keys.
@@ -202,7 +214,11 @@ fn tensors_without_values_and_without_axes_are_no_trouble() {
         let name = structure.name();
         let mask = structure.mask(&empty, 0.5).unwrap();
         assert!(kept(&mask.tensors[3]) > 0, "{name}");
-        assert_eq!(structure.mask(&Scores::default(), 0.5).unwrap().total(), 0, "{name}");
+        assert_eq!(
+            structure.mask(&Scores::default(), 0.5).unwrap().total(),
+            0,
+            "{name}"
+        );
         if name == "channels" {
             let error = structure.mask(&scalar, 1.0).unwrap_err().to_string();
             assert!(error.contains("the rank of a is 0"), "{error}");
@@ -219,16 +235,28 @@ fn what_cannot_be_kept_is_named() {
         structure.mask(&two, density).unwrap_err().to_string()
     };
     let rows = message(&Rows, 0.13);
-    assert!(rows.contains("density of b") && rows.contains("each 3 rows"), "{rows}");
+    assert!(
+        rows.contains("density of b") && rows.contains("each 3 rows"),
+        "{rows}"
+    );
     let columns = message(&Columns, 0.09);
-    assert!(columns.contains("density of b") && columns.contains("each 5 columns"), "{columns}");
+    assert!(
+        columns.contains("density of b") && columns.contains("each 5 columns"),
+        "{columns}"
+    );
     let channels = message(&Channels, 0.05);
-    assert!(channels.contains("density of a") && channels.contains("channels"), "{channels}");
+    assert!(
+        channels.contains("density of a") && channels.contains("channels"),
+        "{channels}"
+    );
     let unknown = Uniform {
         dense: Some(vec!["c".into()]),
     };
     let unknown = message(&unknown, 0.5);
-    assert!(unknown.contains("\"c\"") && unknown.contains("a, b"), "{unknown}");
+    assert!(
+        unknown.contains("\"c\"") && unknown.contains("a, b"),
+        "{unknown}"
+    );
     for (rows, columns) in [(0, 1), (1, 0)] {
         let blocks = Blocks { rows, columns };
         assert!(blocks.check_density(0.5).is_err());
@@ -236,7 +264,11 @@ fn what_cannot_be_kept_is_named() {
     }
     let high = scores_of([1.0, 9.0]);
     let error = Global::default().mask(&high, 0.5).unwrap_err();
-    assert!(error.to_string().contains("a would lose all of its 4 weights at the density 0.5"));
+    assert!(
+        error
+            .to_string()
+            .contains("a would lose all of its 4 weights at the density 0.5")
+    );
     assert!(Global { floor: 0.25 }.mask(&high, 0.5).is_ok());
     assert_eq!(Global::default().mask(&high, 0.0).unwrap().kept(), 0);
 }
