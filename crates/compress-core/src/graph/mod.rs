@@ -140,7 +140,8 @@ impl Graph {
     }
 
     /// For each weight the value that its outputs are after the activations and other functions of
-    /// each feature that follow, which is what the rest of the model reads. A weight that several nodes use is left out.
+    /// each feature that follow, which is what the rest of the model reads. A weight that several
+    /// nodes use is left out.
     pub fn activated_outputs(&self) -> Vec<(String, String)> {
         let mut outputs: Vec<(String, String)> = Vec::new();
         let mut seen = HashSet::new();
@@ -182,7 +183,9 @@ fn check_features(node: &Node, read: &[usize]) -> Result<()> {
             let what = format!("features along {edge}");
             let found = format!("{read:?} to {}", node.features);
             let expected = match node.operation {
-                Operation::Flatten { .. } => "as many times the positions, of which there is one",
+                Operation::Flatten { .. } => {
+                    "each feature times the positions, which are at least 1"
+                }
                 _ => "as many in each value that is read as in the one that is written",
             };
             Err(Error::invalid(what, found, expected))

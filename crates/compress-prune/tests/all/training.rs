@@ -514,7 +514,7 @@ fn a_score_that_cannot_be_ranked_is_an_error_at_every_pruning() {
     assert!(error.to_string().contains("layers.0.weight"), "{error}");
 }
 
-/// Keeps every other weight, whatever the scores; the others at the next call.
+/// Keeps every other weight, whatever the scores; the others at the next call; one of them always.
 struct Alternating(std::cell::Cell<usize>, Option<usize>);
 
 impl Structure for Alternating {
@@ -524,12 +524,11 @@ impl Structure for Alternating {
 
     fn mask(&self, scores: &Scores, _: f64) -> Result<Mask> {
         let phase = self.0.replace(1 - self.0.get());
+        let stays = |i| i % 2 == phase || self.1 == Some(i);
         let tensors = scores.tensors.iter().map(|t| TensorMask {
             name: t.name.clone(),
             shape: t.shape.clone(),
-            keep: (0..t.values.len())
-                .map(|i| i % 2 == phase || self.1 == Some(i))
-                .collect(),
+            keep: (0..t.values.len()).map(stays).collect(),
         });
         Ok(Mask {
             tensors: tensors.collect(),
@@ -558,8 +557,7 @@ fn a_structure_that_ignores_scores_brings_nothing_back() {
             // Nothing is in both masks: an error, and the mask stays as it was.
             None => {
                 let error = second.unwrap_err().to_string();
-                let expected = "layers.0.weight would lose all of its 8 weights";
-                assert!(error.contains(expected), "{error}");
+                assert!(error.contains("layers.0.weight would lose all"), "{error}");
                 assert_eq!(hook.mask().kept(), 4);
             }
         }
