@@ -383,8 +383,19 @@ impl Known {
                 parameters::with(model, &reader.tensor, |weight| {
                     weight.check_finite()?;
                     let (matrix, what) = (weight.matrix()?, format!("columns of {}", weight.name));
-                    Error::check_shape(&what, &[group.features], &[matrix.ncols()])?;
-                    add_column_squares(matrix, &mut squares)
+                    let step = reader.step(weight.shape);
+                    let expected = [group.features.saturating_mul(step)];
+                    Error::check_shape(&what, &expected, &[matrix.ncols()])?;
+                    if matrix.ncols() == group.features {
+                        return add_column_squares(matrix, &mut squares);
+                    }
+                    // Kernels and flattened features: several columns read a feature.
+                    let mut columns = vec![0.0; matrix.ncols()];
+                    add_column_squares(matrix, &mut columns)?;
+                    let of_features = columns.chunks(step);
+                    let pairs = squares.iter_mut().zip(of_features);
+                    pairs.for_each(|(sum, columns)| *sum += columns.iter().sum::<f64>());
+                    Ok(())
                 })?;
             }
             if group.of(Part::Reads).next().is_some() {

@@ -37,7 +37,8 @@ pub trait Edit: Parameters {
     fn graph(&self) -> Graph;
 
     /// Removes the features of `group` (one of those of [`Edit::graph`]) that are not marked in
-    /// `keep`, along all axes that depend on each other.
+    /// `keep`, along all axes that depend on each other. [`crate::graph::Member::cut`] gives what
+    /// stays of a tensor.
     ///
     /// # Errors
     /// [`Error::Refused`] with the edge at fault, or where `keep` has not a mark for each feature.

@@ -1,10 +1,9 @@
 //! Removes from a model what pruning has made useless.
 
-use compress_core::graph::{Graph, Group, Member, Part};
+use compress_core::graph::{Graph, Group, Node, Operation, Part};
 use compress_core::network::Edit;
 use compress_core::ops::elementwise;
 use compress_core::parameters::{self, Parameters};
-use compress_core::tensor::volume;
 use compress_core::{Error as CoreError, Result as CoreResult};
 
 use crate::Result;
@@ -34,8 +33,9 @@ pub struct Compaction {
 /// - a neuron whose outgoing weights are all zero, which nothing reads;
 /// - a neuron whose incoming weights are all zero. Its output is the constant
 ///   c = activation(bias), so w·c is added to the bias of each neuron that reads it with weight w.
-///   It stays where that cannot be: where not all readers see the same activations of it, or one has
-///   no bias of its own, or is no matrix;
+///   It stays where that cannot be: where not all readers see the same activations of it, or more
+///   than activations stands between, such as a sum or a normalization; or where one has no bias of
+///   its own, or is no matrix, or reads several positions of it;
 /// - an input whose weights are all zero.
 ///
 /// The last neuron of a group and the last input are never removed.
@@ -104,15 +104,9 @@ pub fn compact(model: &mut (impl Edit + ?Sized)) -> Result<Compaction> {
 pub(crate) fn check(model: &(impl Edit + ?Sized)) -> CoreResult<()> {
     model.visit(&mut |tensor| tensor.check_finite())?;
     for group in model.graph().groups() {
-        let features = [group.features];
-        for Member { tensor, axis, part } in &group.members {
-            parameters::with(model, tensor, |tensor| {
-                if *part == Part::Shifts {
-                    return CoreError::check_shape(tensor.name, &features, tensor.shape);
-                }
-                let found = tensor.shape.get(*axis).copied().unwrap_or(0);
-                let what = format!("axis {axis} of {}", tensor.name);
-                CoreError::check_shape(&what, &features, &[found])
+        for member in &group.members {
+            parameters::with(model, &member.tensor, |tensor| {
+                member.check(tensor.name, tensor.shape, group.features)
             })?;
         }
     }
@@ -137,7 +131,7 @@ impl Layer {
     fn all(model: &(impl Edit + ?Sized), graph: &Graph) -> CoreResult<Vec<Self>> {
         let groups = graph.groups();
         let layers = prunable(graph).into_iter().map(|group| {
-            let readers = readers(model, &group, &groups)?;
+            let readers = readers(model, graph, &group, &groups)?;
             Ok(Layer { group, readers })
         });
         layers.collect()
@@ -180,10 +174,11 @@ impl Layer {
     }
 }
 
-/// What reads the neurons of `group`, one of all `groups`; `None` where a constant neuron cannot be
-/// made a part of its readers' biases.
+/// What reads the neurons of `group`, one of all `groups` of `graph`; `None` where a constant neuron
+/// cannot be made a part of its readers' biases.
 fn readers<M: Parameters + ?Sized>(
     model: &M,
+    graph: &Graph,
     group: &Group,
     groups: &[Group],
 ) -> CoreResult<Option<Vec<Reader>>> {
@@ -191,22 +186,22 @@ fn readers<M: Parameters + ?Sized>(
         return Ok(None);
     }
     let mut readers = Vec::new();
-    for Member { tensor, .. } in group.of(Part::Reads) {
-        let writes = |g: &&Group| g.of(Part::Writes).any(|m| m.tensor == *tensor);
-        let next = groups.iter().find(writes);
-        let Some(bias) = next.and_then(|next| next.of(Part::Shifts).next()) else {
+    for member in group.of(Part::Reads) {
+        let own = |node: &Node| match &node.operation {
+            Operation::Linear { weight, bias } if *weight == member.tensor => bias.clone(),
+            _ => None,
+        };
+        let Some(bias) = graph.nodes().iter().find_map(own) else {
             return Ok(None);
         };
         let users = groups.iter().flat_map(|g| &g.members);
-        let shared = users.filter(|m| m.tensor == bias.tensor).count() > 1;
-        let rank = parameters::with(model, tensor, |weight| Ok(weight.shape.len()))?;
-        if shared || rank != 2 {
+        let shared = users.filter(|m| m.tensor == bias).count() > 1;
+        let rank = parameters::with(model, &member.tensor, |weight| Ok(weight.shape.len()))?;
+        if shared || rank != 2 || member.span != 1 {
             return Ok(None);
         }
-        readers.push(Reader {
-            weight: tensor.clone(),
-            bias: bias.tensor.clone(),
-        });
+        let weight = member.tensor.clone();
+        readers.push(Reader { weight, bias });
     }
     Ok(Some(readers))
 }
@@ -286,11 +281,11 @@ fn keep_one(keep: &mut [bool], index: usize) {
 /// For each feature of the group whether a weight other than zero writes it, or reads it.
 fn nonzero<M: Parameters + ?Sized>(model: &M, group: &Group, part: Part) -> CoreResult<Vec<bool>> {
     let mut nonzero = vec![false; group.features];
-    for Member { tensor, axis, .. } in group.of(part) {
-        parameters::with(model, tensor, |tensor| {
-            let inner = volume(&tensor.shape[axis + 1..]).max(1);
+    for member in group.of(part) {
+        parameters::with(model, &member.tensor, |tensor| {
+            let step = member.step(tensor.shape);
             for (position, _) in tensor.values.iter().enumerate().filter(|(_, w)| **w != 0.0) {
-                nonzero[position / inner % group.features] = true;
+                nonzero[position / step % group.features] = true;
             }
             Ok(())
         })?;

@@ -27,6 +27,21 @@ pub enum Error {
         /// The score.
         value: f32,
     },
+    /// A tensor that would lose all of its weights, though some were to stay: what follows it would
+    /// then see nothing (layer collapse).
+    #[error(
+        "{tensor} would lose all of its {weights} weights at the density {density}: ask for a \
+         higher density, for a floor (`Global {{ floor }}`), or for another structure, such as one \
+         that ranks the weights of each tensor by themselves"
+    )]
+    Collapse {
+        /// The tensor's name.
+        tensor: String,
+        /// How many weights it has.
+        weights: usize,
+        /// The density asked for.
+        density: f64,
+    },
     /// A number of neurons that a group cannot be reduced to.
     #[error("{layer} cannot be left with {count} neurons; it has {width}, and 1 must stay")]
     NeuronCount {

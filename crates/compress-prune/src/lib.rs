@@ -14,7 +14,10 @@
 //! | … by what weights read | [`Wanda`], [`Obs`] |
 //! | … by a loss | [`Taylor`], [`Obd`]; while training also [`SecondMoments`], [`RateAware`], [`Movement`] |
 //! | … at initialization | [`Snip`], [`Grasp`]; [`SynFlow`] with [`prune_in_rounds`] |
+//! | neuron scores | [`score`] by [`NeuronNorm`], [`NeuronL1`], [`NeuronTaylor`], [`ActivationRate`], [`GeometricMedian`] |
 //! | unstructured pruning to an exact density | scores, then [`Global`], [`PerLayer`] or [`PerRow`] |
+//! | densities of layers by rule | scores, then [`Uniform`] or [`Erk`] |
+//! | parts of tensors | scores, then [`Blocks`], [`Rows`], [`Columns`] or [`Channels`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
 //! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
 //! | neurons (structured pruning) | [`prune_neurons`] removes them; [`Neurons`] masks them |
@@ -80,9 +83,10 @@ pub use compress_core::price::Prices;
 pub use compress_core::samples::Samples;
 pub use compress_core::tensor::{Role, TensorMut, TensorRef};
 pub use criteria::{
-    CRITERIA, CriterionEntry, CriterionSettings, Grasp, LAYER_CRITERIA, Lamp, LayerCriterionEntry,
-    LayerLoss, Magnitude, Movement, NeuronNorm, Obd, Obs, Random, RateAware, SecondMoments, Snip,
-    SynFlow, Taylor, Wanda, criterion, layer_criterion,
+    ActivationRate, CRITERIA, CriterionEntry, CriterionSettings, GeometricMedian, Grasp,
+    LAYER_CRITERIA, Lamp, LayerCriterionEntry, LayerLoss, Magnitude, Movement, NeuronL1,
+    NeuronNorm, NeuronTaylor, Obd, Obs, Random, RateAware, SecondMoments, Snip, SynFlow, Taylor,
+    Wanda, criterion, layer_criterion,
 };
 pub use error::{Error, Result};
 pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};
@@ -93,7 +97,7 @@ pub use order::{improve_order, order_neurons};
 pub use rounds::prune_in_rounds;
 pub use schedule::{Cubic, OneShot, SCHEDULES, Schedule, ScheduleEntry, schedule};
 pub use structure::{
-    Global, NOfM, Neurons, PerLayer, PerRow, STRUCTURES, StructureEntry, StructureSettings,
-    structure,
+    Blocks, Channels, Columns, Erk, Global, NOfM, Neurons, PerLayer, PerRow, Rows, STRUCTURES,
+    StructureEntry, StructureSettings, Uniform, structure,
 };
 pub use weights::prune_weights;

@@ -4,7 +4,6 @@ use compress_core::Result as CoreResult;
 use compress_core::graph::{Group, Part};
 use compress_core::network::Edit;
 use compress_core::parameters::{self, Parameters};
-use compress_core::tensor::permute_along;
 
 use crate::Result;
 use crate::compact::check;
@@ -148,7 +147,7 @@ fn reorder<M: Parameters + ?Sized>(
 ) -> CoreResult<()> {
     for member in &group.members {
         parameters::with_mut(model, &member.tensor, |tensor| {
-            let permuted = permute_along(tensor.as_ref(), member.axis, order)?;
+            let permuted = member.reorder(tensor.as_ref(), order)?;
             tensor.values.copy_from_slice(&permuted);
             Ok(())
         })?;

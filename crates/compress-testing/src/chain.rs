@@ -10,7 +10,6 @@ use compress_core::network::{
 use compress_core::observe::{Place, Tap, Tapped};
 use compress_core::ops::elementwise;
 use compress_core::parameters::{Change, Parameters, See};
-use compress_core::tensor::keep_along;
 use compress_core::train::{Batch, Loss, no_values};
 use compress_core::{Error, Result, rng};
 use ndarray::{Array2, ArrayView2};
@@ -236,9 +235,7 @@ impl Edit for Chain {
                 .iter_mut()
                 .find(|p| p.name() == member.tensor);
             let parameter = found.unwrap();
-            let values = keep_along(parameter.tensor(), member.axis, keep)?;
-            let mut shape = parameter.shape().to_vec();
-            shape[member.axis] = keep.iter().filter(|&&k| k).count();
+            let (shape, values) = member.cut(parameter.tensor(), keep)?;
             let (name, role) = (parameter.name().to_owned(), parameter.role());
             *parameter = Parameter::new(name, role, shape, values)?;
         }

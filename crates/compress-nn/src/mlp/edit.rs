@@ -5,7 +5,6 @@ use compress_core::graph::Group;
 use compress_core::kernels::gemm_f32;
 use compress_core::network::{LayerRemoval, Parameter};
 use compress_core::parameters;
-use compress_core::tensor::keep_along;
 use ndarray::{Array2, ArrayView2};
 
 use super::Mlp;
@@ -14,13 +13,10 @@ use super::Mlp;
 pub(super) fn keep(mlp: &mut Mlp, group: &Group, keep: &[bool]) -> Result<()> {
     mlp.check_shapes()?;
     let edited = mlp.architecture.keeping(group, keep)?;
-    let kept = keep.iter().filter(|&&k| k).count();
     let mut smaller = Vec::new();
     for member in &group.members {
         smaller.push(parameters::with(mlp, &member.tensor, |tensor| {
-            let values = keep_along(tensor, member.axis, keep)?;
-            let mut shape = tensor.shape.to_vec();
-            shape[member.axis] = kept;
+            let (shape, values) = member.cut(tensor, keep)?;
             Parameter::new(tensor.name, tensor.role, shape, values)
         })?);
     }

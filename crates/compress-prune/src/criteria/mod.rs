@@ -2,12 +2,17 @@
 //!
 //! A new criterion is one file here and one line in a registry.
 
+mod activation_rate;
+mod geometric_median;
 mod grasp;
 mod lamp;
 mod layer_loss;
 mod magnitude;
 mod movement;
+mod neuron_l1;
 mod neuron_norm;
+mod neuron_taylor;
+mod neurons; // tidy: allow(what criteria of neurons share)
 mod obd;
 mod obs;
 mod per_value; // tidy: allow(what criteria of single values share)
@@ -19,12 +24,16 @@ mod syn_flow;
 mod taylor;
 mod wanda;
 
+pub use activation_rate::ActivationRate;
+pub use geometric_median::GeometricMedian;
 pub use grasp::Grasp;
 pub use lamp::Lamp;
 pub use layer_loss::LayerLoss;
 pub use magnitude::Magnitude;
 pub use movement::Movement;
+pub use neuron_l1::NeuronL1;
 pub use neuron_norm::NeuronNorm;
+pub use neuron_taylor::NeuronTaylor;
 pub use obd::Obd;
 pub use obs::Obs;
 pub use random::Random;
@@ -107,6 +116,20 @@ pub const CRITERIA: &[CriterionEntry] = &[
         Box::new(NeuronNorm {
             outgoing: s.outgoing,
         })
+    }),
+    entry(
+        "neuron_l1",
+        "the magnitudes of each neuron's weights",
+        |_| Box::new(NeuronL1),
+    ),
+    entry("neuron_taylor", "the loss without each neuron", |_| {
+        Box::new(NeuronTaylor)
+    }),
+    entry("activation_rate", "how often each neuron is active", |_| {
+        Box::new(ActivationRate)
+    }),
+    entry("geometric_median", "how far neurons lie apart", |_| {
+        Box::new(GeometricMedian)
     }),
     entry(
         "second_moments",

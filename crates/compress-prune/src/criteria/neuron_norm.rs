@@ -4,7 +4,9 @@ use compress_core::Result;
 use compress_core::evidence::{Evidence, Needs};
 use compress_core::kernels::reduce::squared_norm;
 use compress_core::mask::Criterion;
-use compress_core::tensor::TensorRef;
+use compress_core::tensor::{TensorRef, matrix_shape};
+
+use super::neurons::{for_each_weight, rows};
 
 /// Scores a neuron (a row of a weight, a filter) by the L2 norm of its incoming weights, for
 /// structured pruning. Each weight gets the score of its neuron.
@@ -35,19 +37,17 @@ impl Criterion for NeuronNorm {
     }
 
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
-        weight.check_finite()?;
-        let matrix = weight.matrix()?;
+        let rows = rows(weight)?;
+        let (neurons, inputs) = matrix_shape(weight.shape);
         let readers = match self.outgoing {
-            true => evidence.readers(self.name(), weight.name, matrix.nrows())?,
+            true => evidence.readers(self.name(), weight.name, neurons)?,
             false => None,
         };
-        let mut scores = Vec::with_capacity(weight.values.len());
-        for (index, row) in matrix.rows().into_iter().enumerate() {
-            let mut norm = squared_norm(row.as_slice().unwrap_or_default())?.sqrt();
-            norm *= readers.map_or(1.0, |readers| readers[index]);
-            let score = norm.min(f64::from(f32::MAX)) as f32;
-            scores.extend(std::iter::repeat_n(score, row.len()));
+        let mut norms = Vec::with_capacity(rows.len());
+        for (index, row) in rows.enumerate() {
+            let outgoing = readers.map_or(1.0, |readers| readers[index]);
+            norms.push(squared_norm(row)?.sqrt() * outgoing);
         }
-        Ok(scores)
+        Ok(for_each_weight(norms, inputs))
     }
 }

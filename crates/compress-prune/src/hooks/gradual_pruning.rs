@@ -12,6 +12,7 @@ use super::behind::{Shadow, restore, stash};
 use super::saved::{check_mask, damaged};
 use crate::error::check_fraction;
 use crate::schedule::Schedule;
+use crate::structure::check_no_collapse;
 use crate::tighten::tighten;
 use crate::{Error, Result};
 
@@ -95,7 +96,8 @@ impl GradualOptions {
 /// on it stays: a further run, such as the second fit of a sequential distillation, holds the mask.
 ///
 /// # Errors
-/// The run fails where the criterion, the structure or the model does, and with
+/// The run fails where the criterion, the structure or the model does; where a tensor would lose all
+/// of its weights at a density above 0 ([`Error::Collapse`]); and with
 /// [`Error::NotReached`] where it ends before the final density is reached.
 ///
 /// # Examples
@@ -239,6 +241,7 @@ impl GradualPruning {
             Regrowth::Allowed => &anything,
         };
         let mask = tighten(scores, within, self.structure.as_ref(), density)?;
+        check_no_collapse(&mask, density)?;
         tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
         self.state.mask = mask;
         // Wraps, since a damaged checkpoint can hold any number.

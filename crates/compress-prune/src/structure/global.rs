@@ -7,11 +7,13 @@ use super::select::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
 
 /// Unstructured pruning: keeps the `round(density · n)` highest scores of all `n` weights together,
-/// wherever they are.
+/// wherever they are. The scores of LAMP (Lee et al. 2021, 2010.07611) are made for this ranking:
+/// LAMP's density of each layer is what it gives.
 ///
 /// # Errors
 /// Where the density or the floor is not from 0 to 1, more weights are under the floors than the
-/// density lets stay, or a score is negative or not finite.
+/// density lets stay, or a score is negative or not finite. Where the ranking would leave a tensor no
+/// weight at a density above 0; a floor prevents that.
 ///
 /// # Examples
 /// ```
@@ -70,7 +72,7 @@ impl Structure for Global {
         let kept = kept_count(density, scores.len());
         let values: Vec<&[f32]> = scores.tensors.iter().map(|t| &t.values[..]).collect();
         if self.floor == 0.0 {
-            return Ok(mask_of(scores, keep_highest(&values, kept)?));
+            return Ok(mask_of(scores, density, keep_highest(&values, kept)?)?);
         }
         let (lifted, floors) = lift(&values, self.floor)?;
         if floors > kept {
@@ -81,7 +83,7 @@ impl Structure for Global {
             return Err(Error::invalid("the density", density, expected));
         }
         let lifted: Vec<&[f32]> = lifted.iter().map(Vec::as_slice).collect();
-        Ok(mask_of(scores, keep_highest(&lifted, kept)?))
+        Ok(mask_of(scores, density, keep_highest(&lifted, kept)?)?)
     }
 }
 

@@ -1,23 +1,37 @@
 //! Structures: which weights are pruned together, and how the wanted density is met exactly.
 //!
 //! Every structure keeps `round(density · n)` of `n` things, halves rounded up. Of equal scores,
-//! the first in the order of tensors and positions stay. A new structure is one file here and one
-//! line in the registry.
+//! the first in the order of tensors and positions stay. A mask that would leave a tensor without a
+//! weight at a density above 0 is an error ([`crate::Error::Collapse`]). A new structure is one file
+//! here and one line in the registry.
 
+mod blocks;
+mod channels;
+mod columns;
+mod erk;
 mod global;
 mod n_of_m;
 mod neurons;
+mod parts; // tidy: allow(what structures of rows, columns and blocks share)
 mod per_layer;
 mod per_row;
+mod rows;
 mod select; // tidy: allow(what the structures share)
+mod uniform;
 
+pub use blocks::Blocks;
+pub use channels::Channels;
+pub use columns::Columns;
+pub use erk::Erk;
 pub use global::Global;
 pub use n_of_m::NOfM;
 pub use neurons::Neurons;
 pub(crate) use neurons::{group_scores, keep_best, prunable};
 pub use per_layer::PerLayer;
 pub use per_row::PerRow;
-pub(crate) use select::{check_scores, kept_count};
+pub use rows::Rows;
+pub(crate) use select::{check_no_collapse, check_scores, kept_count};
+pub use uniform::Uniform;
 
 use compress_core::graph::Graph;
 use compress_core::mask::Structure;
@@ -34,15 +48,21 @@ pub struct StructureSettings {
     pub m: usize,
     /// The model's graph, for [`Neurons`].
     pub graph: Option<Graph>,
+    /// The tensors that [`Uniform`] leaves whole; `None` for the first one alone.
+    pub dense: Option<Vec<String>>,
+    /// The blocks of [`Blocks`].
+    pub blocks: Blocks,
 }
 
 impl Default for StructureSettings {
-    /// No floor, groups of 4, no graph.
+    /// No floor, groups of 4, no graph, the first tensor whole, blocks of 4 by 4.
     fn default() -> Self {
         StructureSettings {
             floor: 0.0,
             m: 4,
             graph: None,
+            dense: None,
+            blocks: Blocks::default(),
         }
     }
 }
@@ -93,6 +113,26 @@ pub const STRUCTURES: &[StructureEntry] = &[
     ),
     entry("n_of_m", "N of each M consecutive weights of a row", |s| {
         Ok(Box::new(NOfM { m: s.m }))
+    }),
+    entry("uniform", "one density of all tensors but the first", |s| {
+        Ok(Box::new(Uniform {
+            dense: s.dense.clone(),
+        }))
+    }),
+    entry("erk", "a density of each tensor by its shape", |_| {
+        Ok(Box::new(Erk))
+    }),
+    entry("blocks", "one ranking of the blocks of all tensors", |s| {
+        Ok(Box::new(s.blocks))
+    }),
+    entry("rows", "whole rows (filters) of each tensor", |_| {
+        Ok(Box::new(Rows))
+    }),
+    entry("columns", "whole columns of each tensor", |_| {
+        Ok(Box::new(Columns))
+    }),
+    entry("channels", "whole input channels of each tensor", |_| {
+        Ok(Box::new(Channels))
     }),
 ];
 

@@ -54,7 +54,7 @@ impl Structure for NOfM {
 
     fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
-        Ok(check_some_stay("N of M", density, self.m)?)
+        Ok(check_some_stay("N of M", "weights", density, self.m)?)
     }
 
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
@@ -72,6 +72,6 @@ impl Structure for NOfM {
             )?;
             Ok(keep)
         });
-        Ok(mask_of(scores, keep.collect::<Result<_>>()?))
+        Ok(mask_of(scores, density, keep.collect::<Result<_>>()?)?)
     }
 }

@@ -3,7 +3,7 @@
 use compress_core::Result;
 use compress_core::graph::{Graph, Group, Member, Part};
 use compress_core::mask::{Mask, Scores, Structure, TensorScores};
-use compress_core::tensor::{matrix_shape, volume};
+use compress_core::tensor::matrix_shape;
 
 use super::select::{check_scores, keep_highest, kept_count, mask_of};
 use crate::error::check_fraction;
@@ -89,16 +89,18 @@ impl Structure for Neurons {
         check_scores(scores)?;
         let tensors = scores.tensors.iter();
         let mut keep: Vec<Vec<bool>> = tensors.map(|t| vec![true; t.values.len()]).collect();
+        // Biases, scales and shifts are no weights.
+        let scored = |m: &&Member| matches!(m.part, Part::Writes | Part::Reads);
         for group in &self.groups {
             let count = kept_count(density, group.features).max(1);
             let stay = keep_best(&group_scores(group, scores)?, count)?;
-            for member in group.members.iter().filter(|m| m.part != Part::Shifts) {
+            for member in group.members.iter().filter(scored) {
                 let index = position(scores, &member.tensor)?;
                 let tensor = &scores.tensors[index];
                 clear(tensor, member, &stay, &mut keep[index])?;
             }
         }
-        Ok(mask_of(scores, keep))
+        Ok(mask_of(scores, density, keep)?)
     }
 }
 
@@ -138,14 +140,12 @@ pub(crate) fn keep_best(scores: &[f32], kept: usize) -> crate::Result<Vec<bool>>
     Ok(keep_highest(&[scores], kept.min(scores.len()))?.remove(0))
 }
 
-/// Unmarks the positions along a member's axis that do not stay.
+/// Unmarks the positions of the features that do not stay.
 fn clear(tensor: &TensorScores, member: &Member, stay: &[bool], keep: &mut [bool]) -> Result<()> {
-    let what = format!("axis {} of {}", member.axis, tensor.name);
-    let length = tensor.shape.get(member.axis).copied().unwrap_or(0);
-    compress_core::Error::check_shape(&what, &[stay.len()], &[length])?;
-    let inner = volume(&tensor.shape[member.axis + 1..]).max(1);
+    member.check(&tensor.name, &tensor.shape, stay.len())?;
+    let step = member.step(&tensor.shape);
     for (position, keep) in keep.iter_mut().enumerate() {
-        *keep &= stay[position / inner % length];
+        *keep &= stay[position / step % stay.len()];
     }
     Ok(())
 }

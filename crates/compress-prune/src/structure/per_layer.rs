@@ -47,10 +47,10 @@ impl Structure for PerLayer {
         check_scores(scores)?;
         let mut keep = Vec::with_capacity(scores.tensors.len());
         for tensor in &scores.tensors {
-            check_some_stay(&tensor.name, density, tensor.values.len())?;
+            check_some_stay(&tensor.name, "weights", density, tensor.values.len())?;
             let kept = kept_count(density, tensor.values.len());
             keep.append(&mut keep_highest(&[&tensor.values], kept)?);
         }
-        Ok(mask_of(scores, keep))
+        Ok(mask_of(scores, density, keep)?)
     }
 }

@@ -32,12 +32,12 @@ impl Structure for PerRow {
             let (_, columns) = matrix_shape(&tensor.shape);
             let mut of_tensor = Vec::with_capacity(tensor.values.len());
             for row in tensor.values.chunks(columns.max(1)) {
-                check_some_stay(&tensor.name, density, row.len())?;
+                check_some_stay(&tensor.name, "weights", density, row.len())?;
                 let kept = kept_count(density, row.len());
                 of_tensor.append(&mut keep_highest(&[row], kept)?.remove(0));
             }
             keep.push(of_tensor);
         }
-        Ok(mask_of(scores, keep))
+        Ok(mask_of(scores, density, keep)?)
     }
 }

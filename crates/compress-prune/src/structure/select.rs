@@ -11,11 +11,13 @@ pub(crate) fn kept_count(density: f64, total: usize) -> usize {
     ((density * total as f64).round() as usize).min(total)
 }
 
-/// Fails where of `total` weights of `what` some are to stay, but rounding leaves none.
-pub(crate) fn check_some_stay(what: &str, density: f64, total: usize) -> Result<()> {
+/// Fails where of `total` `things` of `what`, such as weights, some are to stay, but rounding leaves
+/// none.
+pub(crate) fn check_some_stay(what: &str, things: &str, density: f64, total: usize) -> Result<()> {
     if density > 0.0 && total > 0 && kept_count(density, total) == 0 {
         let least = 0.5 / total as f64;
-        let expected = format!("0, or at least {least}, so that one of each {total} weights stays");
+        let expected =
+            format!("0, or at least {least}, so that one of each {total} {things} stays");
         let what = format!("the density of {what}");
         return Err(compress_core::Error::invalid(what, density, expected).into());
     }
@@ -53,14 +55,32 @@ pub(crate) fn check_scores(scores: &Scores) -> Result<()> {
     Ok(())
 }
 
-/// The mask of the scored tensors that `keep` describes.
-pub(super) fn mask_of(scores: &Scores, keep: Vec<Vec<bool>>) -> Mask {
+/// The mask of the scored tensors that `keep` describes, for a density.
+///
+/// # Errors
+/// As [`check_no_collapse`].
+pub(super) fn mask_of(scores: &Scores, density: f64, keep: Vec<Vec<bool>>) -> Result<Mask> {
     let entry = |(tensor, keep): (&TensorScores, _)| TensorMask {
         name: tensor.name.clone(),
         shape: tensor.shape.clone(),
         keep,
     };
-    Mask {
+    let mask = Mask {
         tensors: scores.tensors.iter().zip(keep).map(entry).collect(),
+    };
+    check_no_collapse(&mask, density)?;
+    Ok(mask)
+}
+
+/// Fails where a tensor that has weights would lose all of them at a density above 0.
+pub(crate) fn check_no_collapse(mask: &Mask, density: f64) -> Result<()> {
+    let collapses = |t: &&TensorMask| !t.keep.is_empty() && !t.keep.contains(&true);
+    match mask.tensors.iter().find(collapses) {
+        Some(tensor) if density > 0.0 => Err(Error::Collapse {
+            tensor: tensor.name.clone(),
+            weights: tensor.keep.len(),
+            density,
+        }),
+        _ => Ok(()),
     }
 }

@@ -384,8 +384,7 @@ proptest! {
     ) {
         let mut model = [heads(), differing(), residual()][which].clone();
         let scores = score(&model, &Random { seed }, &Known::nothing()).unwrap();
-        let mask = Global::default().mask(&scores, density).unwrap();
-        mask.apply(&mut model).unwrap();
+        crate::masks::best(&scores, density).apply(&mut model).unwrap();
         let before = model.run();
         let report = compact(&mut model).unwrap();
         let after = model.run();

@@ -140,8 +140,7 @@ proptest! {
         let activation = if tanh { Activation::Tanh } else { Activation::Relu };
         let mut network = Chain::with_activation(&[8, 10, 9, 3], activation, seed);
         let scores = score(&network, &Magnitude, &Known::nothing()).unwrap();
-        let mask = Global::default().mask(&scores, density).unwrap();
-        mask.apply(&mut network).unwrap();
+        crate::masks::best(&scores, density).apply(&mut network).unwrap();
         let x = inputs(7, 8);
         let before = network.forward(x.view()).unwrap();
         let report = compact(&mut network).unwrap();

@@ -51,7 +51,9 @@ fn a_criterion_scores_every_weight_and_no_bias() {
         gram: true,
         ..Needs::default()
     };
-    let mut known = Known::by_observing(&OnSamples::new(&network, &data), needs).unwrap();
+    let seen = OnSamples::new(&network, &data);
+    let mut known = Known::by_observing(&seen, needs).unwrap();
+    known.find_activity(&seen, &network.graph()).unwrap();
     for kind in KINDS {
         set(&mut known, &network, kind, |i| 0.25 * i as f32);
     }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use compress_core::gradients::Gradients;
-use compress_core::graph::{Graph, Group, Node, Operation};
+use compress_core::graph::{Graph, Group, Node, Operation, Part};
 use compress_core::network::{Activation, Parameter};
 use compress_core::ops::elementwise;
 use compress_core::parameters::{Change, Parameters, See};
-use compress_core::tensor::{TensorMut, TensorRef, keep_along};
+use compress_core::tensor::{TensorMut, TensorRef};
 use compress_core::train::Run;
 use compress_core::{Error, Result};
 use compress_prune::{Edit, Role};
@@ -145,6 +145,8 @@ pub(crate) struct Operations {
     pub(crate) tensors: Vec<Parameter>,
     /// For each input how many features there are, and which of them are read.
     inputs: HashMap<String, (usize, Vec<usize>)>,
+    /// How many positions each feature has, less one; convolutions slide along them.
+    more_positions: usize,
 }
 
 impl Operations {
@@ -153,6 +155,58 @@ impl Operations {
         let all = (features, (0..features).collect());
         self.inputs.insert(name.into(), all);
         self.node(name, Operation::Input { selectable }, &[], features)
+    }
+
+    /// The model without nodes whose inputs are features of so many positions each.
+    pub(crate) fn of_positions(positions: usize) -> Self {
+        Operations {
+            more_positions: positions - 1,
+            ..Operations::default()
+        }
+    }
+
+    fn positions(&self) -> usize {
+        self.more_positions + 1
+    }
+
+    /// The model with a convolution of three positions, with zeros around them.
+    pub(crate) fn convolution(mut self, name: &str, reads: &str, outputs: usize) -> Self {
+        let [weight, bias] = ["weight", "bias"].map(|tensor| format!("{name}.{tensor}"));
+        let inputs = self.features(reads);
+        let shape = vec![outputs, inputs, 3];
+        let values = normal(1, &weight, outputs * inputs * 3);
+        let parameter = Parameter::new(&weight, Role::Weight, shape, values).unwrap();
+        self.tensors.push(parameter);
+        let values = normal(1, &bias, outputs);
+        self.tensors.push(Parameter::bias(&bias, values));
+        let bias = Some(bias);
+        self.node(name, Operation::Linear { weight, bias }, &[reads], outputs)
+    }
+
+    /// The model with a scale and a shift of each feature.
+    pub(crate) fn scaled(mut self, name: &str, reads: &str) -> Self {
+        let tensors = ["scale", "shift"].map(|tensor| format!("{name}.{tensor}"));
+        let features = self.features(reads);
+        for tensor in &tensors {
+            let values = normal(1, tensor, features);
+            let parameter = Parameter::new(tensor, Role::Other, vec![features], values);
+            self.tensors.push(parameter.unwrap());
+        }
+        let tensors = tensors.to_vec();
+        self.node(name, Operation::PerFeature { tensors }, &[reads], features)
+    }
+
+    /// The model with the positions of a value as features.
+    pub(crate) fn flatten(self, name: &str, reads: &str) -> Self {
+        let positions = self.positions();
+        let features = self.features(reads) * positions;
+        self.node(name, Operation::Flatten { positions }, &[reads], features)
+    }
+
+    /// The model with a sum of values whose groups become one.
+    pub(crate) fn add(self, name: &str, reads: &[&str]) -> Self {
+        let features = self.features(reads[0]);
+        self.node(name, Operation::Add, reads, features)
     }
 
     /// The model with random weights `name.weight` and biases `name.bias`.
@@ -250,21 +304,36 @@ impl Operations {
             let value = match &node.operation {
                 Operation::Input { .. } => {
                     let (features, selected) = &self.inputs[&node.name];
-                    let all = normal(2, &node.name, ROWS * features);
-                    Array2::from_shape_fn((ROWS, selected.len()), |(row, i)| {
-                        all[row * features + selected[i]]
+                    let n = self.positions();
+                    let all = normal(2, &node.name, ROWS * features * n);
+                    Array2::from_shape_fn((ROWS, selected.len() * n), |(row, i)| {
+                        all[(row * features + selected[i / n]) * n + i % n]
                     })
                 }
                 Operation::Linear { weight, bias } => {
                     let bias = bias.as_ref().map(|bias| self.tensor(bias).values());
-                    multiply(read(0), self.tensor(weight), bias)
+                    match self.tensor(weight).shape().len() {
+                        3 => convolve(read(0), self.tensor(weight), bias, self.positions()),
+                        _ => multiply(read(0), self.tensor(weight), bias),
+                    }
                 }
+                Operation::PerFeature { tensors } => {
+                    let [scale, shift] = [0, 1].map(|i| self.tensor(&tensors[i]).values());
+                    let mut value = read(0).clone();
+                    let n = value.ncols() / scale.len();
+                    for ((_, column), x) in value.indexed_iter_mut() {
+                        *x = *x * scale[column / n] + shift[column / n];
+                    }
+                    value
+                }
+                // The positions of a feature are consecutive already.
+                Operation::Flatten { .. } => read(0).clone(),
                 Operation::Activation(activation) => {
                     let mut value = read(0).clone();
                     elementwise::activate(*activation, value.as_slice_mut().unwrap()).unwrap();
                     value
                 }
-                Operation::Other(_) => {
+                Operation::Add | Operation::Other(_) => {
                     (1..node.inputs.len()).fold(read(0).clone(), |sum, i| sum + read(i))
                 }
             };
@@ -284,6 +353,23 @@ fn multiply(x: &Array2<f32>, weight: &Parameter, bias: Option<&[f32]>) -> Array2
         let start = bias.map_or(0.0, |bias| bias[output]);
         let products = x.row(row).into_iter().zip(weight.row(output));
         products.fold(start, |sum, (x, w)| sum + x * w)
+    })
+}
+
+/// The sums over the channels and the three positions around each, one after the other from the bias
+/// on. A row of `x` has the `n` positions of each channel one after the other.
+fn convolve(x: &Array2<f32>, weight: &Parameter, bias: Option<&[f32]>, n: usize) -> Array2<f32> {
+    let (outputs, weight) = (weight.shape()[0], weight.matrix());
+    Array2::from_shape_fn((x.nrows(), outputs * n), |(row, column)| {
+        let (output, at) = (column / n, column % n);
+        let mut sum = bias.map_or(0.0, |bias| bias[output]);
+        for (i, &w) in weight.row(output).iter().enumerate() {
+            let (channel, position) = (i / 3, (at + i % 3).wrapping_sub(1));
+            if position < n {
+                sum += w * x[[row, channel * n + position]];
+            }
+        }
+        sum
     })
 }
 
@@ -322,9 +408,7 @@ impl Edit for Operations {
         let kept = group.check_kept(keep)?;
         for member in &group.members {
             let parameter = self.tensor_mut(&member.tensor);
-            let values = keep_along(parameter.tensor(), member.axis, keep)?;
-            let mut shape = parameter.shape().to_vec();
-            shape[member.axis] = kept;
+            let (shape, values) = member.cut(parameter.tensor(), keep)?;
             let (name, role) = (parameter.name().to_owned(), parameter.role());
             *parameter = Parameter::new(name, role, shape, values)?;
         }
@@ -332,12 +416,20 @@ impl Edit for Operations {
             let marked = selected.iter().zip(keep).filter(|(_, keep)| **keep);
             *selected = marked.map(|(&feature, _)| feature).collect();
         }
-        let mut narrower = vec![group.name.clone()];
+        let writes = |weight: &str| group.of(Part::Writes).any(|m| m.tensor == weight);
+        let mut narrower: Vec<String> = Vec::new();
         for node in &mut self.nodes {
-            let follows = matches!(node.operation, Operation::Activation(_))
-                && narrower.contains(&node.inputs[0]);
-            if follows || node.name == group.name {
-                node.features = kept;
+            let cut = match &node.operation {
+                Operation::Linear { weight, .. } => writes(weight),
+                Operation::Input { .. } => node.name == group.name,
+                Operation::Other(_) => false,
+                _ => narrower.contains(&node.inputs[0]),
+            };
+            if cut {
+                node.features = match node.operation {
+                    Operation::Flatten { positions } => kept * positions,
+                    _ => kept,
+                };
                 narrower.push(node.output.clone());
             }
         }

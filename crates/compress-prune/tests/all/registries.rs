@@ -37,6 +37,10 @@ fn every_entry_is_made_under_the_name_of_its_type() {
         snake::<Random>(),
         snake::<Wanda>(),
         snake::<NeuronNorm>(),
+        snake::<NeuronL1>(),
+        snake::<NeuronTaylor>(),
+        snake::<ActivationRate>(),
+        snake::<GeometricMedian>(),
         snake::<SecondMoments>(),
         snake::<RateAware>(),
         snake::<Taylor>(),
@@ -63,6 +67,12 @@ fn every_entry_is_made_under_the_name_of_its_type() {
         snake::<PerRow>(),
         snake::<Neurons>(),
         snake::<NOfM>(),
+        snake::<Uniform>(),
+        snake::<Erk>(),
+        snake::<Blocks>(),
+        snake::<Rows>(),
+        snake::<Columns>(),
+        snake::<Channels>(),
     ];
     assert_eq!(STRUCTURES.len(), structures.len());
     for (entry, own) in STRUCTURES.iter().zip(structures) {
@@ -87,14 +97,15 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
         (
             criterion,
             "criterion",
-            "magnitude, random, wanda, neuron_norm, second_moments, rate_aware, taylor, snip, \
-             grasp, syn_flow, movement, obd, lamp, obs",
+            "magnitude, random, wanda, neuron_norm, neuron_l1, neuron_taylor, activation_rate, \
+             geometric_median, second_moments, rate_aware, taylor, snip, grasp, syn_flow, movement, \
+             obd, lamp, obs",
         ),
         (layers, "criterion of layers", "layer_loss"),
         (
             structure,
             "structure",
-            "global, per_layer, per_row, neurons, n_of_m",
+            "global, per_layer, per_row, neurons, n_of_m, uniform, erk, blocks, rows, columns, channels",
         ),
         (schedule, "schedule", "one_shot, cubic"),
     ] {
@@ -153,6 +164,20 @@ fn settings_reach_what_is_made() {
         kept("n_of_m", &pairs),
         [true, false, true, false, false, true]
     );
+    let first = StructureSettings {
+        dense: Some(vec!["a".into()]),
+        ..StructureSettings::default()
+    };
+    assert_eq!(kept("uniform", &first), [true; 6]);
+    let columns = StructureSettings {
+        blocks: Blocks {
+            rows: 1,
+            columns: 3,
+        },
+        ..StructureSettings::default()
+    };
+    let [o, x] = [false, true];
+    assert_eq!(kept("blocks", &columns), [o, o, o, x, x, x]);
     let floor = StructureSettings {
         floor: 0.6,
         ..StructureSettings::default()

@@ -514,8 +514,8 @@ fn a_score_that_cannot_be_ranked_is_an_error_at_every_pruning() {
     assert!(error.to_string().contains("layers.0.weight"), "{error}");
 }
 
-/// Keeps every other weight, whatever the scores; the others at the next call.
-struct Alternating(std::cell::Cell<usize>);
+/// Keeps every other weight, whatever the scores; the others at the next call; one of them always.
+struct Alternating(std::cell::Cell<usize>, Option<usize>);
 
 impl Structure for Alternating {
     fn name(&self) -> &'static str {
@@ -524,10 +524,11 @@ impl Structure for Alternating {
 
     fn mask(&self, scores: &Scores, _: f64) -> Result<Mask> {
         let phase = self.0.replace(1 - self.0.get());
+        let stays = |i| i % 2 == phase || self.1 == Some(i);
         let tensors = scores.tensors.iter().map(|t| TensorMask {
             name: t.name.clone(),
             shape: t.shape.clone(),
-            keep: (0..t.values.len()).map(|i| i % 2 == phase).collect(),
+            keep: (0..t.values.len()).map(stays).collect(),
         });
         Ok(Mask {
             tensors: tensors.collect(),
@@ -541,16 +542,26 @@ fn a_structure_that_ignores_scores_brings_nothing_back() {
         interval: 1,
         ..GradualOptions::default()
     };
-    let structure = Box::new(Alternating(0.into()));
-    let mut hook =
-        GradualPruning::new(Box::new(Magnitude), structure, Box::new(Cubic), options).unwrap();
-    let mut hooks: [&mut dyn TrainHook; 1] = [&mut hook];
-    let mut run = Run::new(&mut hooks, 100);
-    let mut network = Chain::random(&[4, 2], 1);
-    idle(&mut run, &mut network).unwrap();
-    assert_eq!(kept(&network), 4);
-    idle(&mut run, &mut network).unwrap();
-    assert_eq!(kept(&network), 0);
+    for always in [Some(0), None] {
+        let structure = Box::new(Alternating(0.into(), always));
+        let mut hook =
+            GradualPruning::new(Box::new(Magnitude), structure, Box::new(Cubic), options).unwrap();
+        let mut hooks: [&mut dyn TrainHook; 1] = [&mut hook];
+        let mut run = Run::new(&mut hooks, 100);
+        let mut network = Chain::random(&[4, 2], 1);
+        idle(&mut run, &mut network).unwrap();
+        assert_eq!(kept(&network), 4);
+        let second = idle(&mut run, &mut network);
+        match always {
+            Some(_) => assert_eq!((second.unwrap(), kept(&network)), ((), 1)),
+            // Nothing is in both masks: an error, and the mask stays as it was.
+            None => {
+                let error = second.unwrap_err().to_string();
+                assert!(error.contains("layers.0.weight would lose all"), "{error}");
+                assert_eq!(hook.mask().kept(), 4);
+            }
+        }
+    }
 }
 
 /// Goes back where it must not.
