@@ -25,7 +25,7 @@ use crate::error::check_temperature;
 ///
 /// # References
 /// Jafari et al. 2021 (2104.07163), section 3, lower the temperature step by step to 1. Li et al.
-/// 2022 (2211.16231), section 3.2, raise the difficulty of a curriculum along a cosine.
+/// 2022 (2211.16231), section 3, raise the difficulty of a curriculum along a cosine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Temperature {
     /// The same in each epoch.

@@ -19,7 +19,7 @@ use crate::{Result, Temperature};
 /// So the classes of a batch of one sample cost γ·T², whatever the student says.
 ///
 /// # References
-/// Huang et al. 2022 (2205.10536), section 4, equations 8 to 10. The factor T² is that of the
+/// Huang et al. 2022 (2205.10536), section 4. The factor T² is that of the
 /// authors' code.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dist {

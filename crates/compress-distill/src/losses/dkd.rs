@@ -28,8 +28,8 @@ use crate::{Result, Temperature};
 pub struct Dkd {
     /// The weight α of the target class against all others. Default: 1.
     pub alpha: f32,
-    /// The weight β of the other classes among themselves. Default: 8, the paper's for CIFAR-100
-    /// with most pairs of networks.
+    /// The weight β of the other classes among themselves. Default: 8, the authors' for
+    /// ResNet32x4 and ResNet8x4 on CIFAR-100.
     pub beta: f32,
     /// The temperature. Default: 4.
     pub temperature: Temperature,

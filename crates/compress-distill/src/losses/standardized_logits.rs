@@ -29,7 +29,7 @@ use crate::Result;
 /// ```
 ///
 /// # References
-/// Sun et al. 2024 (2403.01427), section 4.2 and algorithms 1 and 2.
+/// Sun et al. 2024 (2403.01427), algorithms 1 and 2.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StandardizedLogits<L = ForwardKl> {
     /// The loss between the z-scores. Default: the KL divergence at the paper's base temperature,
