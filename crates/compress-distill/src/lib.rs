@@ -5,7 +5,9 @@
 //! the soft targets of any teacher ([`compress_core::network::Forward`]) or [`Ensemble`] of
 //! teachers, and on the labels. A temperature softens both softmaxes. Hooks can prune or quantize
 //! the student meanwhile. The losses can be used alone: [`HardLabels`] (cross-entropy),
-//! [`SoftTargets`] (KL divergence), [`Joint`].
+//! [`SoftTargets`] (KL divergence), [`Joint`], and those of [`LOSSES`]. A [`LogitLoss`] is a
+//! function of plain arrays; [`TeacherLoss`] trains with it, [`WeightedSum`] adds losses, and a
+//! [`Temperature`] may change from epoch to epoch.
 //!
 //! # Examples
 //!
@@ -38,6 +40,7 @@ mod error;
 mod logits;
 mod losses;
 mod teacher;
+mod temperature;
 
 pub use compress_core::network::Forward;
 pub use compress_core::train::{Batch, Fit, FitReport, Loss, Samples, TrainHook};
@@ -48,5 +51,10 @@ pub use distillation::{
 pub use ensemble::Ensemble;
 pub use error::{Error, Result};
 pub use logits::{average_logits, teacher_logits};
-pub use losses::{HardLabels, Joint, LOSSES, LossEntry, LossSettings, MakeLoss, SoftTargets, loss};
+pub use losses::{
+    Dist, Dkd, ForwardKl, HardLabels, JensenShannon, Joint, LOSSES, LabelSmoothing, LogitBatch,
+    LogitLoss, LogitMse, LossEntry, LossSettings, MakeLoss, ReverseKl, SoftTargets,
+    StandardizedLogits, TeacherLoss, WeightedSum, loss,
+};
 pub use teacher::Teacher;
+pub use temperature::Temperature;

@@ -58,7 +58,6 @@ mod shown;
 mod sparse;
 mod state;
 mod trainer;
-mod trigonometry;
 
 pub use compress_core::chain::Front;
 pub use compress_core::codec::Tensor;

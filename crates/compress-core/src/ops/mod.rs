@@ -11,6 +11,7 @@ pub mod rows;
 pub mod scalar;
 pub mod softmax;
 pub mod tent_pool;
+pub mod trigonometry;
 pub mod vector;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use compress_core::{Error as CoreError, Result as CoreResult};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use super::LogitBatch;
 use crate::{Error, Result};
 
 /// Fails unless the batch has rows and the gradient is as the logits, contiguous and row-major.
@@ -24,6 +25,50 @@ pub(super) fn check_batch(
             "strided",
             expected,
         ))
+    }
+}
+
+/// Fails unless the batch and its gradient are right for a loss between logits. Values are not
+/// looked at.
+pub(super) fn check_compared(
+    batch: &LogitBatch<'_>,
+    gradient: &ArrayViewMut2<'_, f32>,
+) -> Result<()> {
+    check_batch(batch.student, gradient)?;
+    let (rows, student) = batch.student.dim();
+    let (found, teacher) = batch.teacher.dim();
+    if teacher != student {
+        return Err(Error::Outputs { teacher, student });
+    }
+    CoreError::check_shape("the teacher's logits", &[rows], &[found])?;
+    Ok(())
+}
+
+/// Fails at the first logit that is not finite once it is divided by the temperature.
+pub(super) fn check_finite(batch: &LogitBatch<'_>, temperature: f32) -> Result<()> {
+    crate::logits::check_finite(1, batch.teacher, temperature)?;
+    check_student(batch.student)
+}
+
+/// Fails at the first logit of a student that is not finite.
+pub(super) fn check_student(logits: ArrayView2<'_, f32>) -> Result<()> {
+    match logits.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(CoreError::NonFinite {
+            what: "the student's logits".into(),
+            index,
+            value: logits.iter().nth(index).copied().unwrap_or(f32::NAN),
+        }
+        .into()),
+    }
+}
+
+/// Fails unless a weight of a loss is finite and not negative.
+pub(super) fn check_weight(name: &str, value: f32) -> Result<()> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(CoreError::invalid(name, value, "finite and not negative").into())
     }
 }
 

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::{HardLabels, SoftTargets};
 use crate::error::check_soft_weight;
-use crate::{Result, Teacher};
+use crate::{Result, Teacher, Temperature};
 
 /// w·[`SoftTargets`] + (1 − w)·[`HardLabels`]. Labels are needed only where w is below 1, the
 /// teacher only where it is above 0.
@@ -49,7 +49,11 @@ impl<'a> Joint<'a> {
     /// assert!((joint - (0.25 * soft + 0.75 * hard)).abs() < 1e-6);
     /// # Ok::<(), compress_core::Error>(())
     /// ```
-    pub fn new(teacher: Teacher<'a>, temperature: f32, soft_weight: f32) -> Result<Self> {
+    pub fn new(
+        teacher: Teacher<'a>,
+        temperature: impl Into<Temperature>,
+        soft_weight: f32,
+    ) -> Result<Self> {
         check_soft_weight(soft_weight)?;
         Ok(Joint {
             soft: SoftTargets::new(teacher, temperature)?,

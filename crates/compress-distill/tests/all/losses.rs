@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 const TEMPERATURES: [f32; 5] = [0.5, 1.0, 2.5, 4.0, 20.0];
 
-fn logits(rows: usize, classes: usize, spread: f32, seed: u64) -> Array2<f32> {
+pub(crate) fn logits(rows: usize, classes: usize, spread: f32, seed: u64) -> Array2<f32> {
     let mut stream = rng::stream(seed, "tests.logits");
     Array2::from_shape_simple_fn((rows, classes), || {
         spread * (2.0 * rng::uniform(&mut stream) - 1.0)
@@ -305,8 +305,12 @@ fn every_loss_is_registered_under_its_name() {
     let (student, teacher) = (logits(2, 3, 2.0, 1), logits(2, 3, 2.0, 2));
     let settings = LossSettings {
         teacher: Teacher::Cached(teacher.clone()),
-        temperature: 3.0,
-        soft_weight: 0.4,
+        temperature: Some(3.0.into()),
+        soft_weight: Some(0.4),
+        alpha: Some(0.5),
+        beta: Some(0.3),
+        gamma: Some(2.0),
+        smoothing: Some(0.2),
     };
     let value = |loss: &dyn Loss| evaluate(loss, &student, &[0, 2], &[0, 1]).unwrap().0;
     let made = |name: &str| value(loss(name, settings.clone()).unwrap().as_ref());
@@ -320,7 +324,56 @@ fn every_loss_is_registered_under_its_name() {
         made("joint"),
         value(&Joint::new(cached(), 3.0, 0.4).unwrap())
     );
-    assert_eq!(LOSSES.len(), 3);
+    let between = |loss: &dyn LogitLoss| {
+        let batch = LogitBatch {
+            labels: &[0, 2],
+            ..LogitBatch::new(student.view(), teacher.view())
+        };
+        let mut gradient = Array2::zeros((2, 3));
+        loss.evaluate(&batch, gradient.view_mut()).unwrap()
+    };
+    let temperature = || Temperature::from(3.0);
+    assert_eq!(
+        made("label_smoothing"),
+        value(&LabelSmoothing::new(0.2).unwrap())
+    );
+    assert_eq!(made("logit_mse"), between(&LogitMse));
+    let reverse = ReverseKl {
+        temperature: temperature(),
+    };
+    assert_eq!(made("reverse_kl"), between(&reverse));
+    let jensen_shannon = JensenShannon {
+        beta: 0.3,
+        temperature: temperature(),
+    };
+    assert_eq!(made("jensen_shannon"), between(&jensen_shannon));
+    let dkd = Dkd {
+        alpha: 0.5,
+        beta: 0.3,
+        temperature: temperature(),
+    };
+    assert_eq!(made("dkd"), between(&dkd));
+    let dist = Dist {
+        beta: 0.3,
+        gamma: 2.0,
+        temperature: temperature(),
+    };
+    assert_eq!(made("dist"), between(&dist));
+    let kl = ForwardKl {
+        temperature: temperature(),
+    };
+    assert_eq!(made("soft_targets"), between(&kl));
+    assert_eq!(
+        made("standardized_logits"),
+        between(&StandardizedLogits { loss: kl })
+    );
+    assert_eq!(LOSSES.len(), 10);
+    // Each has its own defaults.
+    let without = ["hard_labels", "logit_mse"];
+    for entry in LOSSES.iter().filter(|e| !without.contains(&e.name)) {
+        let value = value((entry.make)(LossSettings::new(cached())).unwrap().as_ref());
+        assert_ne!(value, made(entry.name), "{}", entry.name);
+    }
     let error = loss("x", settings.clone()).err().unwrap();
     assert!(matches!(
         error,

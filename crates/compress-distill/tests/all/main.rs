@@ -2,4 +2,7 @@
 
 mod distillation;
 mod ensemble;
+mod logit_losses;
 mod losses;
+mod temperature;
+mod weighted_sum;

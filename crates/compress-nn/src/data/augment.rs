@@ -1,12 +1,12 @@
 //! Data augmentation: how far an image may be distorted, and the draw of one distortion.
 
+use compress_core::ops::trigonometry::{cos, sin};
 use compress_core::rng::{Stream, uniform};
 use compress_core::{Result, ops};
 use serde::{Deserialize, Serialize};
 
 use super::elastic::{self, Displacements};
 use crate::ranges::{check, not_negative};
-use crate::trigonometry::{cos, sin};
 
 /// Random affine and elastic distortion of images. One strength is drawn for each image,
 /// uniform from 0 to `max_strength`; it scales everything else.

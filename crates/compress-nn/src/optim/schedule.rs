@@ -3,10 +3,10 @@
 use std::f64::consts::PI;
 
 use compress_core::Result;
+use compress_core::ops::trigonometry::cos;
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::{at_least_one, check, positive};
-use crate::trigonometry::cos;
 
 /// How the learning rate falls from its peak, after the warm-up (see [`crate::Settings`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -17,14 +17,14 @@ const SINE: [f64; 10] = [
 ];
 
 /// The sine of an angle from −π/2 to π/2, in radians. The series breaks off below 10⁻¹⁸ there.
-pub(crate) fn sin(x: f64) -> f64 {
+pub fn sin(x: f64) -> f64 {
     let square = x * x;
     let tail = SINE.iter().rev().fold(0.0, |sum, c| (sum + c) * square);
     x + x * tail
 }
 
 /// The cosine of an angle from −π to π, in radians.
-pub(crate) fn cos(x: f64) -> f64 {
+pub fn cos(x: f64) -> f64 {
     sin(FRAC_PI_2 - x.abs())
 }
 
