@@ -5,7 +5,7 @@
 //! the soft targets of any teacher ([`compress_core::network::Forward`]) or [`Ensemble`] of
 //! teachers, and on the labels. A temperature softens both softmaxes. Hooks can prune or quantize
 //! the student meanwhile. The losses can be used alone: [`HardLabels`] (cross-entropy),
-//! [`SoftTargets`] (KL divergence), [`Joint`].
+//! [`SoftTargets`] (KL divergence), [`Joint`]. The module [`features`] compares what layers give.
 //!
 //! # Examples
 //!
@@ -35,6 +35,7 @@
 mod distillation;
 mod ensemble;
 mod error;
+pub mod features;
 mod logits;
 mod losses;
 mod teacher;

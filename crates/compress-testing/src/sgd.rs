@@ -218,7 +218,10 @@ mod tests {
                 let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
                 let name = parameter.name();
                 let bound = 5e-3 * slope.abs().max(1.0);
-                assert!((gradient - slope).abs() < bound, "{name}[{i}]: {gradient} {slope}");
+                assert!(
+                    (gradient - slope).abs() < bound,
+                    "{name}[{i}]: {gradient} {slope}"
+                );
             }
         }
     }
