@@ -231,3 +231,46 @@ impl TrainHook for Regressor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn the_gradient_is_that_of_the_map() {
+        let regressor = Regressor::new(2, 3, RegressorOptions::default()).unwrap();
+        let student = array![[0.5, -1.0], [2.0, 0.25]];
+        let by_output = array![[1.0, -2.0, 0.5], [0.25, 1.5, -1.0]];
+        // The outputs weighted by `by_output`, in f64.
+        let of = |values: &[f64]| -> f64 {
+            let outputs = by_output.indexed_iter().map(|((row, output), &g)| {
+                let weighted: f64 = (0..2)
+                    .map(|i| values[2 * output + i] * f64::from(student[(row, i)]))
+                    .sum();
+                f64::from::<f32>(g) * (weighted + values[6 + output])
+            });
+            outputs.sum()
+        };
+        // Two evaluations of one step add up.
+        for _ in 0..2 {
+            regressor
+                .backward(student.view(), by_output.view())
+                .unwrap();
+        }
+        let state = regressor.state();
+        let values: Vec<f64> = state.values.iter().map(|&v| f64::from(v)).collect();
+        let gradient = state.gradient.clone().unwrap();
+        assert_eq!(gradient.len(), 9);
+        for (i, &g) in gradient.iter().enumerate() {
+            let at = |h: f64| {
+                let mut moved = values.clone();
+                moved[i] += h;
+                of(&moved)
+            };
+            let slope = 2.0 * (at(1e-4) - at(-1e-4)) / 2e-4;
+            assert!((f64::from(g) - slope).abs() < 1e-5, "{i}: {g} {slope}");
+        }
+    }
+}

@@ -2,4 +2,6 @@
 
 mod distillation;
 mod ensemble;
+mod feature_training;
+mod features;
 mod losses;
