@@ -241,15 +241,15 @@ mod tests {
     #[test]
     fn the_gradient_is_that_of_the_map() {
         let regressor = Regressor::new(2, 3, RegressorOptions::default()).unwrap();
-        let student = array![[0.5, -1.0], [2.0, 0.25]];
-        let by_output = array![[1.0, -2.0, 0.5], [0.25, 1.5, -1.0]];
+        let student = array![[0.5_f32, -1.0], [2.0, 0.25]];
+        let by_output = array![[1.0_f32, -2.0, 0.5], [0.25, 1.5, -1.0]];
         // The outputs weighted by `by_output`, in f64.
         let of = |values: &[f64]| -> f64 {
             let outputs = by_output.indexed_iter().map(|((row, output), &g)| {
                 let weighted: f64 = (0..2)
                     .map(|i| values[2 * output + i] * f64::from(student[(row, i)]))
                     .sum();
-                f64::from::<f32>(g) * (weighted + values[6 + output])
+                f64::from(g) * (weighted + values[6 + output])
             });
             outputs.sum()
         };

@@ -13,7 +13,7 @@ use super::arrays::{add_scaled, dot, narrow, rows, wide};
 /// ```
 ///
 /// The widths of student and teacher may differ. A rotation or a scale of all features changes
-/// nothing. It also works on logits.
+/// nothing. It also works on logits. Its values are small: the authors weight it by thousands.
 ///
 /// A sample whose features are all zero resembles none: its row of Ĝ is zero, and the row gives no
 /// gradient. A batch of one has the loss 0 and no gradient, unless exactly one of the two gives
