@@ -27,11 +27,11 @@ pub enum Error {
         /// The student's.
         student: usize,
     },
-    /// Logits that are computed once, for samples that differ in each epoch.
+    /// Logits or features that are computed once, for samples that differ in each epoch.
     #[error(
-        "the samples differ from one epoch to another, so that logits computed once are wrong from \
-         the second epoch on; ask the teacher on the fly (Targets::OnTheFly, Teacher::OnTheFly), or \
-         hold the samples as they are in one epoch"
+        "the samples differ from one epoch to another, so that what a teacher gives once is wrong \
+         from the second epoch on; ask it on the fly (Targets::OnTheFly, Teacher::OnTheFly, \
+         FeatureTeacher::OnTheFly), or hold the samples as they are in one epoch"
     )]
     CachedButVarying,
     /// A network that reads other features than these samples have.

@@ -7,7 +7,8 @@
 //! the student meanwhile. The losses can be used alone: [`HardLabels`] (cross-entropy),
 //! [`SoftTargets`] (KL divergence), [`Joint`], and those of [`LOSSES`]. A [`LogitLoss`] is a
 //! function of plain arrays; [`TeacherLoss`] trains with it, [`WeightedSum`] adds losses, and a
-//! [`Temperature`] may change from epoch to epoch.
+//! [`Temperature`] may change from epoch to epoch. The module
+//! [`features`] compares what layers give.
 //!
 //! # Examples
 //!
@@ -37,6 +38,7 @@
 mod distillation;
 mod ensemble;
 mod error;
+pub mod features;
 mod logits;
 mod losses;
 mod teacher;

@@ -10,7 +10,7 @@ use compress_core::network::{
 use compress_core::observe::{Place, Tap, Tapped};
 use compress_core::ops::elementwise;
 use compress_core::parameters::{Change, Parameters, See};
-use compress_core::train::{Batch, Loss, no_values};
+use compress_core::train::{Batch, Loss, Value};
 use compress_core::{Error, Result, rng};
 use ndarray::{Array2, ArrayView2};
 
@@ -82,7 +82,7 @@ impl Chain {
     }
 
     /// The input of each layer, and the logits at the end.
-    pub(crate) fn activations(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<Array2<f32>>> {
+    fn activations(&self, inputs: ArrayView2<'_, f32>) -> Result<Vec<Array2<f32>>> {
         let wanted = [inputs.nrows(), self.architecture.features];
         Error::check_shape("inputs", &wanted, inputs.shape())?;
         let mut first = Array2::zeros((inputs.nrows(), self.architecture.inputs()));
@@ -105,10 +105,19 @@ impl Chain {
         Ok(all)
     }
 
-    /// Gradients of all parameters, given that of the logits; hidden layers must be ReLU, tanh or
-    /// without activation.
-    pub(crate) fn backward(&mut self, all: &[Array2<f32>], mut dy: Array2<f32>) -> Result<()> {
+    /// Gradients of all parameters, given that of the logits, and the layers whose outputs the loss
+    /// reads with its gradients of those. Hidden layers must be ReLU, tanh or without activation.
+    fn backward(
+        &mut self,
+        all: &[Array2<f32>],
+        mut dy: Array2<f32>,
+        read: &[(usize, Array2<f32>)],
+    ) -> Result<()> {
         let layers = &self.architecture.layers;
+        let of_layer = |i: usize| read.iter().filter(move |(layer, _)| *layer == i);
+        for (_, gradient) in of_layer(layers.len() - 1) {
+            dy += gradient;
+        }
         for (i, pair) in self.parameters.chunks_mut(2).enumerate().rev() {
             let x = &all[i];
             let (inputs, outputs) = (x.ncols(), dy.ncols());
@@ -122,6 +131,9 @@ impl Chain {
             if i > 0 {
                 let mut dx = Array2::zeros(x.raw_dim());
                 gemm(dy.view(), pair[0].matrix(), Init::Zero, dx.view_mut())?;
+                for (_, gradient) in of_layer(i - 1) {
+                    dx += gradient;
+                }
                 let (output, gradient) = (x.as_slice().unwrap(), dx.as_slice_mut().unwrap());
                 match layers[i - 1].activation {
                     Activation::Relu => elementwise::relu_backward(output, gradient)?,
@@ -180,12 +192,22 @@ impl Gradients for Chain {
 
 impl Differentiate for Chain {
     fn differentiate(&mut self, loss: &dyn Loss, batch: &Batch<'_>) -> Result<f32> {
-        no_values(loss)?;
         let all = self.activations(batch.inputs)?;
+        let names = loss.reads_values().into_iter();
+        let read = names.map(|name| {
+            let layer = self.architecture.position(name)?;
+            Ok((layer, Array2::zeros(all[layer + 1].raw_dim())))
+        });
+        let mut read = read.collect::<Result<Vec<_>>>()?;
+        let values = read.iter_mut().map(|(layer, gradient)| Value {
+            rows: all[*layer + 1].view(),
+            gradient: gradient.view_mut(),
+        });
+        let mut values: Vec<Value<'_>> = values.collect();
         let logits = &all[all.len() - 1];
         let mut gradient = Array2::zeros(logits.raw_dim());
-        let value = loss.evaluate(logits.view(), batch, gradient.view_mut())?;
-        self.backward(&all, gradient)?;
+        let value = loss.evaluate_with(logits.view(), &mut values, batch, gradient.view_mut())?;
+        self.backward(&all, gradient, &read)?;
         Ok(value)
     }
 }

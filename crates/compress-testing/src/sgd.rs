@@ -3,12 +3,11 @@
 use std::ops::Range;
 
 use compress_core::Result;
+use compress_core::differentiate::Differentiate;
 use compress_core::hook::Run;
 use compress_core::network::{Forward, Parameter};
 use compress_core::ops::cross_entropy::cross_entropy;
-use compress_core::train::{
-    Batch, EpochReport, Fit, FitReport, Loss, Samples, TrainHook, no_values,
-};
+use compress_core::train::{Batch, EpochReport, Fit, FitReport, Loss, Samples, TrainHook};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::Chain;
@@ -43,8 +42,8 @@ impl Sgd {
     /// them. Returns the loss of each.
     ///
     /// # Errors
-    /// Where the loss reads more of the network than the logits; those of the data, the loss and
-    /// the hooks.
+    /// Where the loss reads values that are no layers' outputs; those of the data, the loss and the
+    /// hooks.
     pub fn run(
         &mut self,
         data: &dyn Samples,
@@ -53,7 +52,6 @@ impl Sgd {
         steps: Range<usize>,
         total_steps: usize,
     ) -> Result<Vec<f32>> {
-        no_values(loss)?;
         let per_epoch = data.len().div_ceil(BATCH);
         let mut run = Run::resumed(hooks, steps.start, total_steps);
         let mut losses = Vec::new();
@@ -94,18 +92,13 @@ fn gradients(
         .iter()
         .filter_map(|&i| data.labels().get(i).copied());
     let labels: Vec<u32> = labels.collect();
-    let all = network.activations(inputs.view())?;
-    let logits = &all[all.len() - 1];
-    let mut gradient = Array2::zeros(logits.raw_dim());
     let batch = Batch {
         inputs: inputs.view(),
         labels: &labels,
         indices: &indices,
         epoch,
     };
-    let loss = loss.evaluate(logits.view(), &batch, gradient.view_mut())?;
-    network.backward(&all, gradient)?;
-    Ok(loss)
+    network.differentiate(loss, &batch)
 }
 
 fn update(network: &mut Chain, velocity: &mut [Vec<f32>]) {
@@ -161,33 +154,86 @@ impl Loss for CrossEntropy {
 
 #[cfg(test)]
 mod tests {
+    use compress_core::Error;
+    use compress_core::network::Activation;
+    use compress_core::train::Value;
+
     use super::*;
     use crate::blobs;
 
-    /// Reads what the first layer gives.
-    struct Hint;
+    /// Cross-entropy, and half the square of all that the named layers give.
+    struct Quiet(&'static [&'static str]);
 
-    impl Loss for Hint {
+    impl Loss for Quiet {
         fn reads_values(&self) -> Vec<&str> {
-            vec!["layers.0"]
+            self.0.to_vec()
         }
 
         fn evaluate(
             &self,
-            _: ArrayView2<'_, f32>,
-            _: &Batch<'_>,
-            _: ArrayViewMut2<'_, f32>,
+            logits: ArrayView2<'_, f32>,
+            batch: &Batch<'_>,
+            gradient: ArrayViewMut2<'_, f32>,
         ) -> Result<f32> {
-            panic!("it was to be refused");
+            self.evaluate_with(logits, &mut [], batch, gradient)
+        }
+
+        fn evaluate_with(
+            &self,
+            logits: ArrayView2<'_, f32>,
+            values: &mut [Value<'_>],
+            batch: &Batch<'_>,
+            gradient: ArrayViewMut2<'_, f32>,
+        ) -> Result<f32> {
+            Error::check_shape("values", &[self.0.len()], &[values.len()])?;
+            let mut loss = CrossEntropy.evaluate(logits, batch, gradient)?;
+            for value in values {
+                value.gradient.assign(&value.rows);
+                loss += 0.5 * value.rows.iter().map(|y| y * y).sum::<f32>();
+            }
+            Ok(loss)
         }
     }
 
     #[test]
-    fn a_loss_that_reads_values_is_refused() {
+    fn what_a_loss_reads_of_layers_counts_in_the_gradients() {
+        let data = blobs(6, 4, 3, 1);
+        let batch = Batch {
+            inputs: data.inputs(),
+            labels: data.labels(),
+            indices: &[0, 1, 2, 3, 4, 5],
+            epoch: 0,
+        };
+        let loss = Quiet(&["layers.2", "layers.0"]);
+        let mut network = Chain::with_activation(&[4, 5, 6, 3], Activation::Tanh, 1);
+        network.differentiate(&loss, &batch).unwrap();
+        let whole = network.clone();
+        for (number, parameter) in whole.parameters.iter().enumerate() {
+            for (i, &gradient) in parameter.gradient().iter().enumerate() {
+                let at = |step: f32| {
+                    let mut moved = whole.clone();
+                    moved.parameters[number].values_mut()[i] += step;
+                    moved.differentiate(&loss, &batch).unwrap()
+                };
+                let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
+                let name = parameter.name();
+                let bound = 5e-3 * slope.abs().max(1.0);
+                assert!(
+                    (gradient - slope).abs() < bound,
+                    "{name}[{i}]: {gradient} {slope}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_that_reads_what_there_is_not_is_refused() {
         let mut trainer = Sgd::new(Chain::random(&[4, 5, 3], 1));
         let data = blobs(32, 4, 3, 1);
-        let error = trainer.fit(&data, &Hint, &mut []).unwrap_err().to_string();
-        assert!(error.contains("layers.0"), "{error}");
-        trainer.fit(&data, &CrossEntropy, &mut []).unwrap();
+        let before = trainer.network.values();
+        let error = trainer.fit(&data, &Quiet(&["layers.7"]), &mut []);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("layers.7"), "{error}");
+        assert_eq!(trainer.network.values(), before);
     }
 }

@@ -14,6 +14,7 @@ const FOLDERS: &[(&str, bool)] = &[
     ("crates/compress-quant/src/schemes", true),
     ("crates/compress-quant/src/observers", true),
     ("crates/compress-distill/src/losses", true),
+    ("crates/compress-distill/src/features", true),
     ("xtask/src/experiments", false),
 ];
 

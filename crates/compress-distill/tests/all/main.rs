@@ -2,6 +2,8 @@
 
 mod distillation;
 mod ensemble;
+mod feature_training;
+mod features;
 mod logit_losses;
 mod losses;
 mod temperature;
