@@ -8,4 +8,6 @@ mod liveness;
 mod masks;
 mod models;
 mod registries;
+mod search;
+mod sensitivity;
 mod training;
