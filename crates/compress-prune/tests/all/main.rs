@@ -13,6 +13,8 @@ mod movement;
 mod neuron_criteria;
 mod parts;
 mod registries;
+mod search;
 mod sensitivities;
+mod sensitivity;
 mod synapses;
 mod training;
