@@ -2,6 +2,7 @@
 
 pub(crate) mod decoded; // tidy: allow(no experiment, but what they share)
 mod hinton;
+mod losses;
 mod lottery;
 pub(crate) mod network; // tidy: allow(no experiment, but what they share)
 mod pipeline;
@@ -27,6 +28,7 @@ pub(crate) struct ExperimentArgs {
 #[derive(clap::Subcommand)]
 enum Experiment {
     Hinton(hinton::Args),
+    Losses(losses::Args),
     Lottery(lottery::Args),
     Pipeline(pipeline::Args),
     Record(record::Args),
@@ -41,6 +43,7 @@ impl ExperimentArgs {
             .unwrap_or(Experiment::Pipeline(self.pipeline))
         {
             Experiment::Hinton(args) => hinton::run(&args),
+            Experiment::Losses(args) => losses::run(&args),
             Experiment::Lottery(args) => lottery::run(&args),
             Experiment::Pipeline(args) => pipeline::run(&args),
             Experiment::Record(args) => record::run(&args),

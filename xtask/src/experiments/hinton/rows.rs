@@ -29,7 +29,7 @@ const fn student(hidden: usize, temperature: Option<f32>) -> Row {
     }
 }
 
-pub(super) const ROWS: &[Row] = &[
+pub(super) static ROWS: &[Row] = &[
     Row {
         published: [Some(146.0), None],
         ..student(800, None)

@@ -35,7 +35,7 @@ const fn gradual(name: &'static str, criterion: &'static str, schedule: &'static
     }
 }
 
-pub(super) const METHODS: &[Method] = &[
+pub(super) static METHODS: &[Method] = &[
     gradual("random", "random", "cubic"),
     gradual("magnitude", "magnitude", "cubic"),
     gradual("second moments", "second_moments", "cubic"),

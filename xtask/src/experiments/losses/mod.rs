@@ -1,0 +1,147 @@
+//! The losses of distillation at an equal budget: students of one shape, each from the labels and one
+//! more loss against the same teacher, on plain images, with the same first weights and batches.
+
+mod page;
+mod rows;
+mod settings;
+
+use compress_core::train::{Samples, TrainHook};
+use compress_nn::CrossEntropy;
+use compress_nn::data::{Augmentation, Augmented};
+
+use crate::run::{RunError, as_json};
+use crate::sweep::{
+    self, About, Lab, Lesson, Measured, Outcome, Page, StageError, Sweep, SweepArgs,
+};
+use rows::{Lecture, ROWS, Row};
+use settings::Settings;
+
+/// The losses of distillation at an equal budget
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    sweep: SweepArgs,
+}
+
+/// Runs it.
+pub(super) fn run(args: &Args) -> Result<(), RunError> {
+    let settings = Settings::of(args.sweep.common.profile());
+    let about = About {
+        name: "losses",
+        recipe: 1,
+        settings: as_json(&settings)?,
+        flags: String::new(),
+        test_limit: settings.test_limit,
+    };
+    sweep::run(&args.sweep, about, |lab, seeds| {
+        Ok(Losses {
+            lab,
+            settings,
+            seeds: seeds.to_vec(),
+        })
+    })
+}
+
+struct Losses {
+    lab: Lab,
+    settings: Settings,
+    seeds: Vec<u64>,
+}
+
+/// What a run is made of.
+enum Case {
+    Teacher { seed: u64 },
+    Student { row: &'static Row, seed: u64 },
+}
+
+impl Sweep for Losses {
+    type Case = Case;
+
+    fn cases(&self) -> Vec<Case> {
+        let teachers = self.seeds.iter().map(|&seed| Case::Teacher { seed });
+        let students = ROWS.iter().flat_map(|row| {
+            let seeds = self.seeds.iter();
+            seeds.map(move |&seed| Case::Student { row, seed })
+        });
+        teachers.chain(students).collect()
+    }
+
+    fn name(&self, case: &Case) -> String {
+        match case {
+            Case::Teacher { seed } => format!("teacher, seed {seed}"),
+            Case::Student { row, seed } => format!("{}, seed {seed}", row.name),
+        }
+    }
+
+    fn needs(&self, case: &Case) -> Option<Case> {
+        match *case {
+            Case::Student { row, seed } if row.taught => Some(Case::Teacher { seed }),
+            _ => None,
+        }
+    }
+
+    fn run(&self, case: &Case, needed: Option<Outcome>) -> Result<Outcome, StageError> {
+        let (row, seed) = match *case {
+            Case::Teacher { seed } => return self.teacher(&self.name(case), seed),
+            Case::Student { row, seed } => (row, seed),
+        };
+        let settings = &self.settings;
+        let network = self.lab.untrained(&settings.student, "losses", seed)?;
+        let lesson = Lesson {
+            batch: settings.batch,
+            ..Lesson::plain(
+                "losses",
+                &self.name(case),
+                seed,
+                settings.epochs,
+                settings.rate,
+            )
+        };
+        let teacher = needed.map(|teacher| teacher.network()).transpose()?;
+        let lecture = Lecture::new(teacher, &self.lab.training, settings, seed);
+        let (loss, mut regressor) = row.loss(&lecture)?;
+        let hook = regressor.as_mut().map(|hook| hook as &mut dyn TrainHook);
+        let mut hooks: Vec<&mut dyn TrainHook> = hook.into_iter().collect();
+        let images = &self.lab.training;
+        let (network, epochs) = self
+            .lab
+            .train(network, &lesson, images, &*loss, &mut hooks)?;
+        Outcome::of(&network, epochs)
+    }
+
+    fn page(&self, results: &[(Case, Vec<Measured>)]) -> Result<Page, RunError> {
+        page::page(self, results)
+    }
+}
+
+impl Losses {
+    /// A wide network on augmented images.
+    fn teacher(&self, name: &str, seed: u64) -> Result<Outcome, StageError> {
+        let settings = &self.settings;
+        let network = self
+            .lab
+            .untrained(&settings.teacher, "losses.teacher", seed)?;
+        let lesson = Lesson {
+            batch: 2 * settings.batch,
+            dropout: [0.0, settings.teacher_dropout],
+            batchwise: true,
+            ..Lesson::plain(
+                "losses.teacher",
+                name,
+                seed,
+                settings.teacher_epochs,
+                settings.teacher_rate,
+            )
+        };
+        let images: &dyn Samples = &Augmented::new(
+            &self.lab.training,
+            Augmentation::default(),
+            seed,
+            "losses.teacher.augment",
+        )?;
+        let (network, epochs) = self
+            .lab
+            .train(network, &lesson, images, &CrossEntropy, &mut [])?;
+        Outcome::of(&network, epochs)
+    }
+}
