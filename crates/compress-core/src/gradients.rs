@@ -26,8 +26,9 @@ pub trait Gradients: Parameters {
         Ok(())
     }
 
-    /// Is told which weights are live (not pruned), whenever that changes. The driver then sets the
-    /// values of the others to zero. Returns whether the model itself keeps their values and
+    /// Is told which weights are live (not pruned), whenever that changes, and that all are before a
+    /// step in which a hook reads the gradients of dead ones. The driver then sets the values of the
+    /// others to zero. Returns whether the model itself keeps their values and
     /// gradients there; if not, the driver does so in every step.
     ///
     /// # Errors

@@ -65,6 +65,17 @@ pub enum Error {
         /// Steps between two prunings.
         interval: usize,
     },
+    /// Dynamic sparse training that ends outside of the run, or an interval of no steps.
+    #[error(
+        "changing connections until {end} of the run every {interval} steps is impossible; \
+         0 <= end <= 1 and interval > 0 are needed"
+    )]
+    Updates {
+        /// The fraction of the run after which connections no longer change.
+        end: f64,
+        /// Steps between two changes.
+        interval: usize,
+    },
     /// A final density above the initial one.
     #[error("the final density {target} is above the initial density {initial}")]
     Densities {
@@ -94,6 +105,14 @@ pub enum Error {
         /// Steps that the run was to have.
         total_steps: usize,
     },
+    /// A run that ended before a snapshot of the model was taken.
+    #[error("the snapshot was to be taken after {wanted} steps, but the run ended after {steps}")]
+    NoSnapshot {
+        /// After how many steps it was to be taken.
+        wanted: usize,
+        /// Steps that were taken.
+        steps: usize,
+    },
     /// A checkpoint that a hook cannot read.
     #[error("the checkpoint of {hook} is damaged: {reason}")]
     Checkpoint {
@@ -122,5 +141,15 @@ pub(crate) fn check_fraction(what: &'static str, value: f64) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Fraction { what, value })
+    }
+}
+
+/// Fails unless pruning can go from the density `initial` down to `target`.
+pub(crate) fn check_densities(initial: f64, target: f64) -> Result<()> {
+    check_fraction("the initial density", initial)?;
+    check_fraction("the final density", target)?;
+    match target > initial {
+        true => Err(Error::Densities { initial, target }),
+        false => Ok(()),
     }
 }

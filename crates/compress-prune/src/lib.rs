@@ -19,9 +19,12 @@
 //! | densities of layers by rule | scores, then [`Uniform`] or [`Erk`] |
 //! | parts of tensors | scores, then [`Blocks`], [`Rows`], [`Columns`] or [`Channels`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
-//! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
 //! | how much each tensor can lose | [`sensitivity()`]; [`relative_error`] or any other error |
 //! | the highest sparsity within an error budget | [`search_densities`] |
+//! | pruning while training | [`GradualPruning`] with [`Cubic`] (Zhu and Gupta), [`Linear`], [`Exponential`], [`Iterative`] or [`OneShot`]; [`MaskHook`] |
+//! | pruned weights that may come back (DNS) | [`GradualPruning`] with [`Regrowth::Allowed`] |
+//! | one density from the start (RigL, SET) | [`DynamicSparse`] |
+//! | lottery tickets: rewinding | [`Snapshot`], [`SnapshotHook`]; rounds by [`Iterative::densities`] |
 //! | neurons (structured pruning) | [`prune_neurons`] removes them; [`Neurons`] masks them |
 //! | layers (structured pruning) | [`score_layers`], [`prune_layer`] |
 //! | an order of neurons that is cheap to store | [`order_neurons`], [`improve_order`] |
@@ -67,6 +70,7 @@ mod order;
 mod rounds;
 mod schedule;
 mod sensitivity;
+mod snapshot;
 mod structure;
 mod tighten;
 mod weights;
@@ -92,17 +96,24 @@ pub use criteria::{
     Wanda, criterion, layer_criterion,
 };
 pub use error::{Error, Result};
-pub use hooks::{GradualOptions, GradualPruning, MaskHook, Regrowth};
+pub use hooks::{
+    DynamicOptions, DynamicSparse, GradualOptions, GradualPruning, Growth, MaskHook, Regrowth,
+    SnapshotHook,
+};
 pub use layer_criterion::LayerCriterion;
 pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
 pub use rounds::prune_in_rounds;
-pub use schedule::{Cubic, OneShot, SCHEDULES, Schedule, ScheduleEntry, schedule};
+pub use schedule::{
+    Cubic, Exponential, Iterative, Linear, OneShot, SCHEDULES, Schedule, ScheduleEntry,
+    ScheduleSettings, schedule,
+};
 pub use sensitivity::{
     DensitySearch, FrontPoint, Measure, Recorded, SearchOptions, Sensitivity, SensitivityPoint,
     TensorDensity, TensorSensitivity, relative_error, search_densities, sensitivity,
 };
+pub use snapshot::Snapshot;
 pub use structure::{
     Blocks, Channels, Columns, Erk, Global, NOfM, Neurons, PerLayer, PerRow, Rows, STRUCTURES,
     StructureEntry, StructureSettings, Uniform, structure,

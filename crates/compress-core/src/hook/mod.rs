@@ -79,6 +79,13 @@ pub trait TrainHook {
         None
     }
 
+    /// Whether the next backward pass must also compute the gradients of dead weights, for
+    /// [`TrainHook::after_backward`] to read. Asked between two steps. Dead weights and, from the
+    /// optimizer's step on, their gradients are zero as ever.
+    fn needs_dead_gradients(&self) -> bool {
+        false
+    }
+
     /// Before the model is used as it will be shipped, as for a validation.
     ///
     /// # Errors

@@ -86,6 +86,8 @@ pub struct Run<'h, 'k> {
     told: bool,
     /// Whether the model itself keeps dead weights at zero.
     held: bool,
+    /// Whether the next backward pass computes the gradients of dead weights too.
+    all_gradients: bool,
 }
 
 impl<'h, 'k> Run<'h, 'k> {
@@ -109,6 +111,7 @@ impl<'h, 'k> Run<'h, 'k> {
             live: LiveSets::default(),
             told: false,
             held: false,
+            all_gradients: false,
         }
     }
 
@@ -137,7 +140,7 @@ impl<'h, 'k> Run<'h, 'k> {
 
     /// Takes one step. `gradients` runs the forward and the backward pass and leaves the gradients
     /// in the model; what it returns, such as the loss, is returned. `update` is the optimizer. Both
-    /// are told which weights are live.
+    /// are told which weights are live: the weights whose gradients are needed, and those to change.
     ///
     /// # Errors
     /// Where all steps of the run are done, and those of the hooks, of `gradients` and of `update`.
@@ -181,7 +184,10 @@ impl<'h, 'k> Run<'h, 'k> {
             let (live, model) = (&self.live, &mut *model);
             hook.before_forward(&mut Training { model, step, live })?;
         }
-        let given = gradients(model, &self.live)?;
+        let given = match self.all_gradients {
+            true => gradients(model, &LiveSets::default())?,
+            false => gradients(model, &self.live)?,
+        };
         for hook in self.hooks.iter_mut().rev() {
             let (live, model) = (&self.live, &mut *model);
             hook.after_backward(&mut Training { model, step, live })?;
@@ -253,11 +259,22 @@ impl<'h, 'k> Run<'h, 'k> {
     /// weight other than zero, unless the model sees to that.
     fn follow<M: Gradients>(&mut self, model: &mut M) -> Result<()> {
         self.look(model)?;
+        let all_gradients = self.hooks.iter().any(|hook| hook.needs_dead_gradients());
+        if self.all_gradients != all_gradients {
+            (self.all_gradients, self.told) = (all_gradients, false);
+        }
         if self.told && self.held {
             return Ok(());
         }
         if !self.told {
-            self.held = model.hold(&self.live)?;
+            self.held = match all_gradients {
+                // A model that holds dead weights at zero computes no gradients of them.
+                true => {
+                    model.hold(&LiveSets::default())?;
+                    false
+                }
+                false => model.hold(&self.live)?,
+            };
         }
         self.zero_values(model)?;
         self.told = true;

@@ -7,6 +7,7 @@ pub mod activation;
 pub mod cross_entropy;
 pub mod elementwise;
 pub mod optimizer;
+pub mod power;
 pub mod rows;
 pub mod scalar;
 pub mod softmax;

@@ -10,7 +10,7 @@ use compress_core::structured::{from_all_bytes, to_bytes};
 
 use super::behind::{Shadow, restore, stash};
 use super::saved::{check_mask, damaged};
-use crate::error::check_fraction;
+use crate::error::check_densities;
 use crate::schedule::Schedule;
 use crate::structure::check_no_collapse;
 use crate::tighten::tighten;
@@ -27,6 +27,9 @@ pub enum Regrowth {
     /// behind the mask: each is put back for the optimizer's step, takes the gradient that its
     /// position got, and is ranked with all others. Costs a copy of the weights.
     ///
+    /// With it [`GradualPruning`] is dynamic network surgery (DNS) on a schedule: weights are cut and
+    /// spliced back, as many as the schedule says instead of by two thresholds.
+    ///
     /// The mask is on wherever the model is looked at (in validation, after training, where a step has
     /// failed).
     ///
@@ -42,11 +45,13 @@ pub struct GradualOptions {
     pub initial: f64,
     /// The density at its end, not above the initial one. Default: 0.1.
     pub target: f64,
-    /// The fraction of the run's steps after which pruning begins. Default: 0.
+    /// The fraction of the run's steps after which pruning begins: t₀ of Zhu and Gupta as a fraction
+    /// of the run. Default: 0.
     pub begin: f64,
-    /// The fraction of the run's steps after which the final density is reached. Default: 0.8.
+    /// The fraction of the run's steps after which the final density is reached: their t₀ + n·Δt.
+    /// Default: 0.8.
     pub end: f64,
-    /// Steps between two prunings. Default: 100.
+    /// Steps between two prunings: their Δt. Default: 100.
     pub interval: usize,
     /// Whether a pruned weight may come back. Default: never.
     pub regrowth: Regrowth,
@@ -68,14 +73,7 @@ impl Default for GradualOptions {
 impl GradualOptions {
     /// Fails on a setting that is out of range.
     pub fn validate(&self) -> Result<()> {
-        check_fraction("the initial density", self.initial)?;
-        check_fraction("the final density", self.target)?;
-        if self.target > self.initial {
-            return Err(Error::Densities {
-                initial: self.initial,
-                target: self.target,
-            });
-        }
+        check_densities(self.initial, self.target)?;
         let within = 0.0 <= self.begin && self.begin <= self.end && self.end <= 1.0;
         if !within || self.interval == 0 {
             return Err(Error::Period {
@@ -89,8 +87,18 @@ impl GradualOptions {
 }
 
 /// Gradual pruning: prunes while training. Every `interval` steps from `begin` to `end` it scores
-/// the weights again and masks as many as the schedule says. With [`crate::Cubic`] it is the schedule
-/// of Zhu and Gupta. The mask stays on in between and afterwards.
+/// the weights again and masks as many as the schedule says. The mask stays on in between and
+/// afterwards. The schedule and [`GradualOptions::regrowth`] say which method it is:
+///
+/// | method | schedule | pruned weights |
+/// | --- | --- | --- |
+/// | gradual pruning of Zhu and Gupta | [`crate::Cubic`] | never return |
+/// | dynamic network surgery (DNS) of Guo et al., to a density | any | may return |
+/// | iterative pruning of Han et al. | [`crate::Iterative`] | never return |
+/// | pruning once, then fine-tuning | [`crate::OneShot`] | never return |
+///
+/// [`crate::DynamicSparse`] trains at one density from the start (RigL, SET); [`crate::MaskHook`]
+/// holds a mask.
 ///
 /// The final density is always reached, in the first step at or after `end` of the run. From then
 /// on it stays: a further run, such as the second fit of a sequential distillation, holds the mask.
@@ -154,7 +162,8 @@ impl GradualPruning {
     /// Makes a hook of a criterion, a structure and a schedule.
     ///
     /// # Errors
-    /// Where an option is out of range, or the structure cannot reach the final density.
+    /// Where an option is out of range, or the schedule or the structure cannot reach the final
+    /// density.
     pub fn new(
         criterion: Box<dyn Criterion>,
         structure: Box<dyn Structure>,
@@ -162,6 +171,7 @@ impl GradualPruning {
         options: GradualOptions,
     ) -> Result<Self> {
         options.validate()?;
+        schedule.check(options.initial, options.target)?;
         structure.check_density(options.target)?;
         Ok(GradualPruning {
             criterion,
@@ -210,13 +220,9 @@ impl GradualPruning {
         if !since.is_multiple_of(interval) {
             return None;
         }
-        let advance = self.schedule.advance((progress - begin) / (end - begin));
-        if advance >= 1.0 {
-            return Some(target);
-        }
-        let density = (target - initial)
-            .mul_add(advance, initial)
-            .clamp(target, initial);
+        let elapsed = (progress - begin) / (end - begin);
+        let density = self.schedule.density(initial, target, elapsed);
+        let density = density.clamp(target, initial);
         // A resumed or second run starts from the density of the present mask.
         Some(self.state.density.map_or(density, |now| density.min(now)))
     }

@@ -1,8 +1,8 @@
 //! The cubic schedule of gradual pruning: fast at first, then ever slower.
 
-use super::contract::Schedule;
+use super::contract::{Schedule, between};
 
-/// The cubic schedule of Zhu and Gupta for gradual pruning. With sparsities sᵢ at the start and s_f
+/// The cubic schedule of Zhu and Gupta for gradual pruning: fast at first, then ever slower. With sparsities sᵢ at the start and s_f
 /// at the end, at step t of a period that begins at t₀ and has n prunings Δt steps apart, the
 /// sparsity is:
 ///
@@ -14,7 +14,7 @@ use super::contract::Schedule;
 /// ```
 /// use compress_prune::{Cubic, Schedule};
 ///
-/// assert_eq!([0.0, 0.5, 1.0].map(|t| Cubic.advance(t)), [0.0, 0.875, 1.0]);
+/// assert_eq!([0.0, 0.5, 1.0].map(|t| Cubic.density(1.0, 0.0, t)), [1.0, 0.125, 0.0]);
 /// ```
 ///
 /// # References
@@ -27,8 +27,8 @@ impl Schedule for Cubic {
         "cubic"
     }
 
-    fn advance(&self, elapsed: f64) -> f64 {
+    fn density(&self, initial: f64, target: f64, elapsed: f64) -> f64 {
         let left = 1.0 - elapsed;
-        1.0 - left * left * left
+        between(initial, target, 1.0 - left * left * left)
     }
 }

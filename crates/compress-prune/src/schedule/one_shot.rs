@@ -14,7 +14,7 @@ impl Schedule for OneShot {
         "one_shot"
     }
 
-    fn advance(&self, _elapsed: f64) -> f64 {
-        1.0
+    fn density(&self, _: f64, target: f64, _: f64) -> f64 {
+        target
     }
 }

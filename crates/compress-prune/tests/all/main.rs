@@ -3,6 +3,7 @@
 mod branches;
 mod compaction;
 mod criteria;
+mod dynamic;
 mod gradual;
 mod images;
 mod layerwise;
@@ -13,8 +14,10 @@ mod movement;
 mod neuron_criteria;
 mod parts;
 mod registries;
+mod schedules;
 mod search;
 mod sensitivities;
 mod sensitivity;
 mod synapses;
+mod tickets;
 mod training;

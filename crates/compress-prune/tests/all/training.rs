@@ -203,7 +203,7 @@ fn one_shot_prunes_once() {
     let mut hook = GradualPruning::new(
         criterion("magnitude", &CriterionSettings::default()).unwrap(),
         structure("per_layer", &StructureSettings::default()).unwrap(),
-        schedule("one_shot").unwrap(),
+        schedule("one_shot", &ScheduleSettings::default()).unwrap(),
         options,
     )
     .unwrap();
@@ -572,8 +572,8 @@ impl Schedule for Returning {
         "returning"
     }
 
-    fn advance(&self, elapsed: f64) -> f64 {
-        if elapsed < 0.5 { 0.5 } else { 0.25 }
+    fn density(&self, _: f64, _: f64, elapsed: f64) -> f64 {
+        if elapsed < 0.5 { 0.5 } else { 0.75 }
     }
 }
 

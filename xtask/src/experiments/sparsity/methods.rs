@@ -87,7 +87,7 @@ impl Method {
                 Box::new(GradualPruning::new(
                     by,
                     structure,
-                    schedule(when)?,
+                    schedule(when, &Default::default())?,
                     options,
                 )?)
             }

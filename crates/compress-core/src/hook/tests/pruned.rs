@@ -232,3 +232,83 @@ fn pruned_weights_are_zero_before_hooks_finish_and_must_be_zero_after() {
         }
     }
 }
+
+/// Prunes, and reads the gradients of dead weights in the second of three steps.
+struct Reading {
+    pruning: Pruning,
+    done: usize,
+    seen: Vec<[f32; 4]>,
+}
+
+impl TrainHook for Reading {
+    fn after_backward(&mut self, training: &mut Training<'_>) -> Result<()> {
+        assert!(training.live.of("w").is_some());
+        training.model.visit_gradients(&mut |gradient| {
+            if gradient.name == "w" {
+                self.seen.push([0, 1, 2, 3].map(|i| gradient.values[i]));
+            }
+            Ok(())
+        })
+    }
+
+    fn after_step(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.done = training.step.step + 1;
+        Ok(())
+    }
+
+    fn needs_dead_gradients(&self) -> bool {
+        self.done == 1
+    }
+
+    fn pruned(&self) -> Option<Pruned<'_>> {
+        self.pruning.pruned()
+    }
+}
+
+#[test]
+fn a_hook_can_read_the_gradients_of_dead_weights() {
+    for holds in [false, true] {
+        let mut model = Model::new();
+        model.holds = holds;
+        let mut reading = Reading {
+            pruning: Pruning::new([true, false, true, false]),
+            done: 0,
+            seen: Vec::new(),
+        };
+        let mut hooks: [&mut dyn TrainHook; 1] = [&mut reading];
+        let mut run = Run::new(&mut hooks, 3);
+        for step in 0..3 {
+            let moved = run.step(
+                &mut model,
+                0.25,
+                |model, live| {
+                    assert_eq!(live.is_empty(), step == 1);
+                    model.backward();
+                    if let Some(live) = live.of("w") {
+                        live.zero_dead(&mut model.gradients[..4]);
+                    }
+                    Ok::<_, Error>(())
+                },
+                |model, live| {
+                    assert_eq!(live.of("w").unwrap().len(), 2);
+                    assert_eq!(model.gradients, [1.0, 0.0, 1.0, 0.0, 1.0, 1.0]);
+                    model.update();
+                    // What it would do to dead weights in spite of their gradients.
+                    model.weight[1] += f32::from(u8::from(step == 1));
+                    Ok(())
+                },
+            );
+            moved.unwrap();
+            assert_eq!([model.weight[1], model.weight[3]], [0.0; 2]);
+            let looked = run.evaluate(&mut model, |model| {
+                assert_eq!([model.weight[1], model.weight[3]], [0.0; 2]);
+                Ok::<_, Error>(())
+            });
+            looked.unwrap();
+        }
+        run.finish(&mut model).unwrap();
+        let live = [1.0, 0.0, 1.0, 0.0];
+        assert_eq!(reading.seen, [live, [1.0; 4], live]);
+        assert_eq!(model.told, [Some(vec![0, 2]), None, Some(vec![0, 2])]);
+    }
+}
