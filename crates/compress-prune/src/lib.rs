@@ -19,6 +19,8 @@
 //! | densities of layers by rule | scores, then [`Uniform`] or [`Erk`] |
 //! | parts of tensors | scores, then [`Blocks`], [`Rows`], [`Columns`] or [`Channels`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
+//! | pruning that moves the weights which stay (SparseGPT) | [`SparseGpt`] |
+//! | repair without training | [`reconstruct`] (least squares), [`correct_biases`] |
 //! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
 //! | how much each tensor can lose | [`sensitivity()`]; [`relative_error`] or any other error |
 //! | the highest sparsity within an error budget | [`search_densities`] |
@@ -64,9 +66,11 @@ mod layer_criterion;
 mod layers;
 mod neurons;
 mod order;
+mod repair;
 mod rounds;
 mod schedule;
 mod sensitivity;
+mod sparse_gpt;
 mod structure;
 mod tighten;
 mod weights;
@@ -97,12 +101,16 @@ pub use layer_criterion::LayerCriterion;
 pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
+pub use repair::{
+    InputProducts, Layer, RepairedLayer, correct_biases, corrected_bias, reconstruct, reconstructed,
+};
 pub use rounds::prune_in_rounds;
 pub use schedule::{Cubic, OneShot, SCHEDULES, Schedule, ScheduleEntry, schedule};
 pub use sensitivity::{
     DensitySearch, FrontPoint, Measure, Recorded, SearchOptions, Sensitivity, SensitivityPoint,
     TensorDensity, TensorSensitivity, relative_error, search_densities, sensitivity,
 };
+pub use sparse_gpt::{Pattern, PrunedWeight, SparseGpt};
 pub use structure::{
     Blocks, Channels, Columns, Erk, Global, NOfM, Neurons, PerLayer, PerRow, Rows, STRUCTURES,
     StructureEntry, StructureSettings, Uniform, structure,
