@@ -8,7 +8,7 @@ use compress_core::ops::activation::Activation;
 use compress_core::ops::elementwise;
 use compress_core::parameters::{Change, Parameters, See};
 use compress_core::{Error, rng};
-use ndarray::{Array2, Array4, ArrayView2, s};
+use ndarray::{Array2, Array4, ArrayView2};
 
 /// Height and width of a convolution's kernel.
 const KERNEL: usize = 3;
@@ -117,16 +117,12 @@ fn push(parameters: &mut Vec<Parameter>, name: &str, shape: Vec<usize>, seed: u6
 fn patches(images: &Array4<f32>) -> Array2<f32> {
     let (samples, channels, height, width) = images.dim();
     let (height, width) = (height + 1 - KERNEL, width + 1 - KERNEL);
-    let mut patches = Array2::zeros((samples * height * width, channels * KERNEL * KERNEL));
-    for (row, mut patch) in patches.rows_mut().into_iter().enumerate() {
+    let shape = (samples * height * width, channels * KERNEL * KERNEL);
+    Array2::from_shape_fn(shape, |(row, column)| {
         let (sample, y, x) = (row / (height * width), row / width % height, row % width);
-        let window = images.slice(s![sample, .., y..y + KERNEL, x..x + KERNEL]);
-        patch
-            .iter_mut()
-            .zip(window)
-            .for_each(|(to, &from)| *to = from);
-    }
-    patches
+        let (channel, at) = (column / (KERNEL * KERNEL), column % (KERNEL * KERNEL));
+        images[(sample, channel, y + at / KERNEL, x + at % KERNEL)]
+    })
 }
 
 /// `activation(rows · weightᵀ + bias)`, shown to `tap` with what is read.

@@ -5,7 +5,7 @@ use compress_core::linalg::Damping;
 use compress_core::network::{Edit, Forward};
 use compress_core::observe::WithSamples;
 use compress_core::parameters;
-use compress_core::samples::{ArraySamples, Samples};
+use compress_core::samples::ArraySamples;
 use compress_prune::*;
 use compress_testing::{Chain, Convolutional, CrossEntropy, Sgd, blobs, normal};
 use ndarray::{Array2, ArrayView2};
@@ -261,7 +261,6 @@ fn a_trained_chain_gets_back_most_of_what_its_neurons_did() {
     for inputs in [data.inputs(), held_out.inputs()] {
         let [masked, shifted, fitted] =
             [&masked, &shifted, &fitted].map(|model| squared_error(&copy, model, inputs));
-        println!("{masked} {shifted} {fitted}");
         assert!(fitted <= 0.5 * masked && shifted < masked && fitted < shifted);
     }
     // What was masked is zero, and the network becomes as small as without repair.
@@ -296,10 +295,12 @@ fn the_mean_outputs_of_a_corrected_model_are_those_of_the_original() {
 
 #[test]
 fn a_convolutional_network_gets_back_most_of_what_its_channels_did() {
-    let (side, samples) = (10, 60);
-    let images = normal(4, "images", samples * side * side);
-    let images = Array2::from_shape_vec((samples, side * side), images).unwrap();
-    let data = ArraySamples::new(images, vec![]).unwrap();
+    let (side, samples) = (8, 400);
+    let images = |name: &str| {
+        let images = draw(name, samples, side * side);
+        ArraySamples::new(images, vec![]).unwrap()
+    };
+    let (data, held_out) = (images("images"), images("held out"));
     let mut network = Convolutional::correlated(side, &[10, 20], 6, 5);
     let mut masked = network.clone();
     // Three of each ten channels go: what computes them. What reads them reads zeros.
@@ -317,10 +318,10 @@ fn a_convolutional_network_gets_back_most_of_what_its_channels_did() {
     let original = WithSamples::new(&mut network, &data);
     let mut model = WithSamples::new(&mut fitted, &data);
     reconstruct(&original, &mut model, &Damping::default()).unwrap();
-    let [before, after] =
-        [&masked, &fitted].map(|model| squared_error(&copy, model, data.inputs()));
-    println!("{before} {after}");
-    assert!(after <= 0.5 * before, "{before} {after}");
+    for inputs in [data.inputs(), held_out.inputs()] {
+        let [before, after] = [&masked, &fitted].map(|model| squared_error(&copy, model, inputs));
+        assert!(after <= 0.5 * before, "{before} {after}");
+    }
     // Gone is gone, and what reads a gone channel stays as it was.
     for name in parameters::names(&masked).unwrap() {
         let [was, now] = [&masked, &fitted].map(|model| parameters::values(model, &name).unwrap());
@@ -433,5 +434,4 @@ fn models_that_differ_are_refused() {
     let mut pruned = WithSamples::new(&mut copy, &data);
     let error = reconstruct(&original, &mut pruned, &Damping::default()).unwrap_err();
     assert!(error.to_string().contains("layers.1.weight"), "{error}");
-    assert_eq!(data.len(), 20);
 }

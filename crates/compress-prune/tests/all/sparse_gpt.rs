@@ -245,7 +245,6 @@ fn outputs_change_less_than_under_a_mask_alone() {
             let sparse_gpt = error(&pruned);
             let [wanda, magnitude] =
                 [&Wanda as &dyn Criterion, &Magnitude].map(|c| masked(c, structure));
-            println!("{pattern:?}: {sparse_gpt} {wanda} {magnitude}");
             assert!(
                 sparse_gpt < 0.7 * wanda && wanda < magnitude,
                 "{sparse_gpt} {wanda} {magnitude}"
