@@ -2,18 +2,29 @@
 
 use std::ops::Range;
 
-use compress_core::linalg::{inverse_upper, subtract_product};
+use compress_core::linalg::{Damping, inverse_upper, subtract_product};
 use compress_core::tensor::{TensorRef, matrix_shape};
 use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice, Zip};
 
-use super::{PrunedWeight, SparseGpt};
+use super::select::Pattern;
+
+/// A weight after [`crate::SparseGpt::prune_weight`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrunedWeight {
+    /// The values, row-major; +0 where they are pruned.
+    pub values: Vec<f32>,
+    /// True where a value stays, row-major.
+    pub keep: Vec<bool>,
+}
 
 /// Prunes a weight with at least one value, which is finite, as is `gram` `[columns, columns]`.
 pub(super) fn prune(
-    settings: &SparseGpt,
     weight: TensorRef<'_>,
     gram: ArrayView2<'_, f32>,
+    pattern: Pattern,
+    block: usize,
+    damping: &Damping,
 ) -> Result<PrunedWeight> {
     let (rows, columns) = matrix_shape(weight.shape);
     let mut gram = gram.mapv(f64::from);
@@ -37,12 +48,12 @@ pub(super) fn prune(
             *d = mean;
         }
         let what = format!("the Gram matrix of the inputs of {}", weight.name);
-        let (upper, _) = inverse_upper(&what, gram.view(), &settings.damping)?;
-        let block = settings.pattern.block(settings.block);
+        let (upper, _) = inverse_upper(&what, gram.view(), damping)?;
+        let block = pattern.block(block);
         for start in (0..columns).step_by(block) {
             let block = start..columns.min(start.saturating_add(block));
             let keep = keep.slice_axis_mut(Axis(1), Slice::from(block.clone()));
-            prune_block(settings, block, weights.view_mut(), upper.view(), keep)?;
+            prune_block(pattern, block, weights.view_mut(), upper.view(), keep)?;
         }
     }
     for ((_, column), keep) in keep.indexed_iter_mut() {
@@ -60,7 +71,7 @@ pub(super) fn prune(
 /// Chooses what stays of the columns `block` of `weights`, writes that to `keep`, and brings the
 /// columns behind up to date.
 fn prune_block(
-    settings: &SparseGpt,
+    pattern: Pattern,
     block: Range<usize>,
     weights: ArrayViewMut2<'_, f64>,
     upper: ArrayView2<'_, f64>,
@@ -73,12 +84,10 @@ fn prune_block(
     let pivots = triangle.diag().to_vec();
     // What each pruned weight was, divided by its pivot: the paper's E.
     let mut errors = Array2::zeros(inside.dim());
-    for group in settings.pattern.groups(block.clone()) {
+    for group in pattern.groups(block.clone()) {
         let columns = block.start + group.start..block.start + group.end;
         let candidates = inside.slice_axis(Axis(1), Slice::from(group.clone()));
-        let chosen = settings
-            .pattern
-            .choose(columns, candidates, &pivots[group.clone()]);
+        let chosen = pattern.choose(columns, candidates, &pivots[group.clone()]);
         for (row, chosen) in chosen.chunks_exact(group.len()).enumerate() {
             for (j, &stays) in group.clone().zip(chosen) {
                 keep[(row, j)] = stays;

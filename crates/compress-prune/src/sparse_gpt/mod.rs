@@ -15,6 +15,7 @@ use compress_core::tensor::{Role, TensorRef, matrix_shape};
 use compress_core::{Error, Result};
 use ndarray::ArrayView2;
 
+pub use self::matrix::PrunedWeight;
 pub use self::select::Pattern;
 
 /// Prunes weights one column after the other. What a pruned weight `w` in column `j` contributed to
@@ -55,15 +56,6 @@ pub struct SparseGpt {
     pub damping: Damping,
 }
 
-/// A weight after [`SparseGpt::prune_weight`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct PrunedWeight {
-    /// The values, row-major; +0 where they are pruned.
-    pub values: Vec<f32>,
-    /// True where a value stays, row-major.
-    pub keep: Vec<bool>,
-}
-
 impl SparseGpt {
     /// The paper's settings: blocks of 128 columns, damping by 0.01 of the mean diagonal, ten times
     /// as much where that is too little.
@@ -100,7 +92,8 @@ impl SparseGpt {
                 keep: Vec::new(),
             });
         }
-        matrix::prune(self, weight, gram.matrix.view())
+        let (pattern, damping) = (self.pattern, &self.damping);
+        matrix::prune(weight, gram.matrix.view(), pattern, self.block, damping)
     }
 
     /// Prunes every weight of `model`, in its order, each given what it reads from the ones that are
