@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::parameters::{Change, Parameters, See};
 use crate::samples::Samples;
 use crate::{Error, Result};
 
@@ -99,6 +100,43 @@ impl Observe for OnSamples<'_> {
         let mut rows = Array2::zeros((indices.len(), self.samples.features()));
         self.samples.fill(0, &indices, rows.view_mut())?;
         self.model.run_tapped(rows.view(), tap)
+    }
+}
+
+/// A model with samples that can also be changed: [`OnSamples`] and [`Parameters`] in one.
+pub struct WithSamples<'a, M> {
+    model: &'a mut M,
+    samples: &'a dyn Samples,
+}
+
+impl<'a, M: Tapped> WithSamples<'a, M> {
+    /// `model` on all of `samples`.
+    pub fn new(model: &'a mut M, samples: &'a dyn Samples) -> Self {
+        WithSamples { model, samples }
+    }
+
+    fn on_samples(&self) -> OnSamples<'_> {
+        OnSamples::new(&*self.model, self.samples)
+    }
+}
+
+impl<M: Tapped> Observe for WithSamples<'_, M> {
+    fn batches(&self) -> usize {
+        self.on_samples().batches()
+    }
+
+    fn observe_batch(&self, batch: usize, tap: &mut dyn Tap) -> Result<()> {
+        self.on_samples().observe_batch(batch, tap)
+    }
+}
+
+impl<M: Parameters> Parameters for WithSamples<'_, M> {
+    fn visit(&self, see: &mut See<'_>) -> Result<()> {
+        self.model.visit(see)
+    }
+
+    fn visit_mut(&mut self, change: &mut Change<'_>) -> Result<()> {
+        self.model.visit_mut(change)
     }
 }
 

@@ -19,6 +19,8 @@
 //! | densities of layers by rule | scores, then [`Uniform`] or [`Erk`] |
 //! | parts of tensors | scores, then [`Blocks`], [`Rows`], [`Columns`] or [`Channels`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
+//! | pruning that moves the weights which stay (SparseGPT) | [`SparseGpt`] |
+//! | repair without training | [`reconstruct`] (least squares), [`correct_biases`] |
 //! | how much each tensor can lose | [`sensitivity()`]; [`relative_error`] or any other error |
 //! | the highest sparsity within an error budget | [`search_densities`] |
 //! | pruning while training | [`GradualPruning`] with [`Cubic`] (Zhu and Gupta), [`Linear`], [`Exponential`], [`Iterative`] or [`OneShot`]; [`MaskHook`] |
@@ -67,10 +69,12 @@ mod layer_criterion;
 mod layers;
 mod neurons;
 mod order;
+mod repair;
 mod rounds;
 mod schedule;
 mod sensitivity;
 mod snapshot;
+mod sparse_gpt;
 mod structure;
 mod tighten;
 mod weights;
@@ -104,6 +108,9 @@ pub use layer_criterion::LayerCriterion;
 pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
+pub use repair::{
+    InputProducts, Layer, RepairedLayer, correct_biases, corrected_bias, reconstruct, reconstructed,
+};
 pub use rounds::prune_in_rounds;
 pub use schedule::{
     Cubic, Exponential, Iterative, Linear, OneShot, SCHEDULES, Schedule, ScheduleEntry,
@@ -114,6 +121,7 @@ pub use sensitivity::{
     TensorDensity, TensorSensitivity, relative_error, search_densities, sensitivity,
 };
 pub use snapshot::Snapshot;
+pub use sparse_gpt::{Pattern, PrunedWeight, SparseGpt};
 pub use structure::{
     Blocks, Channels, Columns, Erk, Global, NOfM, Neurons, PerLayer, PerRow, Rows, STRUCTURES,
     StructureEntry, StructureSettings, Uniform, structure,

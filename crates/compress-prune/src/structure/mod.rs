@@ -30,7 +30,9 @@ pub(crate) use neurons::{group_scores, keep_best, prunable};
 pub use per_layer::PerLayer;
 pub use per_row::PerRow;
 pub use rows::Rows;
-pub(crate) use select::{check_no_collapse, check_scores, keep_highest, kept_count};
+pub(crate) use select::{
+    check_no_collapse, check_scores, check_some_stay, keep_highest, kept_count,
+};
 pub use uniform::Uniform;
 
 use compress_core::graph::Graph;

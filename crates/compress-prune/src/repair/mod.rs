@@ -1,0 +1,16 @@
+//! Repair without training: what pruning changed in the outputs of each layer is made up for by the
+//! weights that stay (`least_squares.rs`) or by the biases alone (`bias.rs`).
+//!
+//! Both compare what a layer read in the original model with what it reads in the pruned one
+//! (`products.rs`). `model.rs` goes through the layers of two models.
+
+mod bias;
+mod layer;
+mod least_squares;
+mod model;
+mod products;
+
+pub use bias::{correct_biases, corrected_bias};
+pub use layer::{Layer, RepairedLayer};
+pub use least_squares::{reconstruct, reconstructed};
+pub use products::InputProducts;
