@@ -17,8 +17,9 @@ use crate::{Error, Result};
 /// Where `alpha` is not from 0.001 to 1000.
 ///
 /// # References
-/// Devroye 1986, *Non-Uniform Random Variate Generation*, section IX.3.5 (Jöhnk's beta generator)
-/// and section IX.3.2 (Ulrich's generator of symmetric beta values).
+/// Jöhnk 1964, *Erzeugung von betaverteilten und gammaverteilten Zufallszahlen*. Ulrich 1984,
+/// *Computer generation of distributions on the m-sphere*. Devroye 1986, *Non-Uniform Random Variate
+/// Generation*, section IX.4, has both.
 pub fn symmetric_beta(stream: &mut Stream, alpha: f32) -> Result<f32> {
     if !(0.001..=1000.0).contains(&alpha) {
         let expected = "from 0.001 to 1000";

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// Zhang, Cissé, Dauphin, Lopez-Paz 2018, *mixup: beyond empirical risk minimization* (1710.09412),
 /// section 2. Berthelot et al. 2019, *MixMatch* (1905.02249), equation 9, for the larger share. Beyer
 /// et al. 2022, *Knowledge distillation: a good teacher is patient and consistent* (2106.05237),
-/// section 3.1, for teacher and student that see the same mixed input.
+/// section 3, for teacher and student that see the same mixed input.
 #[derive(Clone)]
 pub struct Mixup<'a> {
     samples: &'a dyn Samples,

@@ -10,8 +10,8 @@ use crate::Result;
 ///
 /// # References
 /// Bucilă, Caruana, Niculescu-Mizil 2006, *Model compression*: a student learns from unlabelled
-/// samples that its teacher labels. Hinton, Vinyals, Dean 2015 (1503.02531), section 2: "a transfer
-/// set … could consist entirely of unlabeled data".
+/// samples that its teacher labels. Hinton, Vinyals, Dean 2015 (1503.02531), section 1: the transfer
+/// set "could consist entirely of unlabeled data".
 #[derive(Clone, Copy)]
 pub struct Unlabeled<'a>(pub &'a dyn Samples);
 
