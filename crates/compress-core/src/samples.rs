@@ -9,6 +9,8 @@ mod mixup;
 mod subset;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;
 mod unlabeled;
 
 pub use feature_major::{FeatureMajor, FeatureRow, gather_by_feature};

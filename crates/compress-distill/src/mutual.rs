@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::error::check_temperature;
 use crate::logits::check_features;
 use crate::losses::check_labels;
-use crate::{HardLabels, Result, SoftTargets, Teacher};
+use crate::{Error, HardLabels, Result, SoftTargets, Teacher};
 
 /// A student among others, with the hooks of its training.
 pub struct Peer<'a> {
@@ -170,32 +170,54 @@ fn step(
 ) -> Result<()> {
     let mut inputs = Array2::zeros((indices.len(), data.features()));
     data.fill(epoch, indices, inputs.view_mut())?;
+    let say = |number: usize, run: &mut dyn FitRun| {
+        let said = SoftTargets::new(
+            Teacher::Cached(run.predict(inputs.view())?),
+            options.temperature,
+        );
+        said.map_err(|error| of_peer(error, number + 1, indices))
+    };
     let mut said = Vec::new();
-    for run in runs.iter_mut() {
-        said.push(run.predict(inputs.view())?);
-    }
-    let last = runs.len() - 1;
     for (number, run) in runs.iter_mut().enumerate() {
-        let others = said.iter().enumerate().filter(|(peer, _)| *peer != number);
-        let others = others.map(|(_, logits)| {
-            SoftTargets::new(Teacher::Cached(logits.clone()), options.temperature)
-        });
+        said.push(say(number, run.as_mut())?);
+    }
+    for (number, run) in runs.iter_mut().enumerate() {
+        let others = said.iter().enumerate();
+        let others = others.filter(|(peer, _)| *peer != number);
         let loss = PeersAndLabels {
-            peers: others.collect::<Result<_>>()?,
+            peers: others.map(|(_, said)| said).collect(),
             weight: options.peer_weight,
         };
         run.step(indices, &loss)?;
-        if number < last {
-            said[number] = run.predict(inputs.view())?;
+        if number + 1 < said.len() {
+            said[number] = say(number, run.as_mut())?;
         }
     }
     Ok(())
 }
 
+/// Names peer and sample in an error of logits, which knows the row of a batch.
+fn of_peer(error: Error, number: usize, indices: &[usize]) -> Error {
+    match error {
+        Error::TeacherLogit {
+            sample,
+            class,
+            value,
+            ..
+        } => Error::TeacherLogit {
+            teacher: number,
+            sample: indices.get(sample).copied().unwrap_or(sample),
+            class,
+            value,
+        },
+        other => other,
+    }
+}
+
 /// Cross-entropy with the labels, and the weighted mean divergence from what each peer says of this
 /// batch.
 struct PeersAndLabels<'a> {
-    peers: Vec<SoftTargets<'a>>,
+    peers: Vec<&'a SoftTargets<'a>>,
     weight: f32,
 }
 
@@ -224,6 +246,9 @@ impl Loss for PeersAndLabels<'_> {
             sum.zip_mut_with(&gradient, |sum, &g| *sum += weight * f64::from(g));
         }
         gradient.zip_mut_with(&sum, |g, &sum| *g = sum as f32);
-        Ok(loss as f32)
+        match loss as f32 {
+            value if value.is_finite() => Ok(value),
+            _ => Err(Error::Diverged { value: loss }.into()),
+        }
     }
 }
