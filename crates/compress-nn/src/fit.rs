@@ -39,12 +39,12 @@ impl FitInSteps for Trainer<'_> {
         values: &[&str],
         hooks: &'r mut [&'k mut dyn TrainHook],
     ) -> compress_core::Result<Box<dyn FitRun + 'r>> {
-        Ok(Box::new(Training::begin(self, data, values, hooks)?))
+        Ok(Box::new(TrainerRun::begin(self, data, values, hooks)?))
     }
 }
 
 /// A run of a trainer.
-struct Training<'r, 'a, 'k> {
+struct TrainerRun<'r, 'a, 'k> {
     trainer: &'r mut Trainer<'a>,
     data: &'r dyn Samples,
     run: Run<'r, 'k>,
@@ -61,7 +61,7 @@ struct Training<'r, 'a, 'k> {
     loss: f64,
 }
 
-impl<'r, 'a, 'k> Training<'r, 'a, 'k> {
+impl<'r, 'a, 'k> TrainerRun<'r, 'a, 'k> {
     fn begin(
         trainer: &'r mut Trainer<'a>,
         data: &'r dyn Samples,
@@ -73,7 +73,7 @@ impl<'r, 'a, 'k> Training<'r, 'a, 'k> {
         let rates = rates(trainer, data.len().div_ceil(batch))?;
         let workspace = Workspace::new(&trainer.network, &trainer.settings, values, batch)?;
         let (state, done) = begin(trainer, data, hooks)?;
-        let mut training = Training {
+        let mut training = TrainerRun {
             trainer,
             data,
             run: Run::resumed(hooks, done, rates.total_steps),
@@ -174,7 +174,7 @@ impl<'r, 'a, 'k> Training<'r, 'a, 'k> {
     }
 }
 
-impl FitRun for Training<'_, '_, '_> {
+impl FitRun for TrainerRun<'_, '_, '_> {
     fn done(&self) -> usize {
         self.run.done()
     }
@@ -203,7 +203,7 @@ impl FitRun for Training<'_, '_, '_> {
     }
 
     fn finish(self: Box<Self>) -> compress_core::Result<FitReport> {
-        let Training {
+        let TrainerRun {
             trainer,
             run,
             state,
