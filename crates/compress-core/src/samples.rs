@@ -5,10 +5,18 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::{Error, Result};
 
 mod feature_major;
+mod mixup;
+mod subset;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;
+mod unlabeled;
 
 pub use feature_major::{FeatureMajor, FeatureRow, gather_by_feature};
+pub use mixup::Mixup;
+pub use subset::Subset;
+pub use unlabeled::Unlabeled;
 
 /// Labelled samples that can be read in any order, as often as wanted.
 ///

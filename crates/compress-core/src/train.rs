@@ -6,9 +6,11 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::network::Forward;
 use crate::{Error, Result};
 
+mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use self::steps::{FitInSteps, FitRun, NextBatch, fit_in_steps};
 pub use crate::hook::{Run, Step, TrainHook, Training};
 pub use crate::samples::{
     ArraySamples, FeatureMajor, FeatureRow, Samples, check_indices, gather_by_feature, in_batches,

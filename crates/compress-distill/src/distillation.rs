@@ -222,6 +222,10 @@ fn distill(
             let samples = [data.len()];
             compress_core::Error::check_shape("cached logits", &samples, &[logits.nrows()])?;
         }
+        Teacher::CachedByEpoch(logits) => {
+            let found = [logits.samples()];
+            compress_core::Error::check_shape("cached logits", &[data.len()], &found)?;
+        }
     }
     tracing::info!(?options, samples = data.len(), "distilling");
     match options.schedule {

@@ -1,14 +1,14 @@
-//! An ensemble of teachers: the mean of their logits.
+//! An ensemble of teachers: the mean of their logits, which can be weighted.
 
 use compress_core::network::Forward;
 use compress_core::train::{Samples, in_batches};
 use ndarray::{Array2, ArrayView2};
 
-use crate::logits::{average_logits, check_cacheable, check_features};
+use crate::logits::{check_cacheable, check_features, relative, weighted_average_logits};
 use crate::{Error, Result};
 
-/// An ensemble: networks whose logits are averaged. The sum runs in f64, in the order of the
-/// networks.
+/// An ensemble: networks whose logits are averaged, alike or by weights. The sum runs in f64, in the
+/// order of the networks.
 ///
 /// # Examples
 /// ```
@@ -28,6 +28,7 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub struct Ensemble<'a> {
     networks: Vec<&'a dyn Forward>,
+    weights: Vec<f64>,
 }
 
 impl<'a> Ensemble<'a> {
@@ -44,7 +45,32 @@ impl<'a> Ensemble<'a> {
             let what = format!("features and outputs of teacher {number}");
             compress_core::Error::check_shape(&what, &expected, &found)?;
         }
-        Ok(Ensemble { networks })
+        let weights = vec![1.0; networks.len()];
+        Ok(Ensemble { networks, weights })
+    }
+
+    /// The same networks with a weight for each. Only the ratios of the weights count; a network of
+    /// weight zero is still asked.
+    ///
+    /// # Errors
+    /// Where there is not one weight for each network, or as [`weighted_average_logits`].
+    ///
+    /// # Examples
+    /// ```
+    /// use compress_distill::{Ensemble, Forward};
+    ///
+    /// let [a, b] = [1, 2].map(|seed| compress_testing::Chain::random(&[4, 8, 3], seed));
+    /// let ensemble = Ensemble::new(vec![&a, &b])?.weighted(vec![1.0, 0.0])?;
+    /// let inputs = ndarray::array![[0.5, -1.0, 0.0, 2.0]];
+    /// assert_eq!(ensemble.logits(inputs.view())?, a.forward(inputs.view())?);
+    /// # Ok::<(), compress_distill::Error>(())
+    /// ```
+    pub fn weighted(mut self, weights: Vec<f64>) -> Result<Self> {
+        let expected = [self.networks.len()];
+        compress_core::Error::check_shape("weights of teachers", &expected, &[weights.len()])?;
+        relative(&weights)?;
+        self.weights = weights;
+        Ok(self)
     }
 
     /// The networks, in their order.
@@ -64,7 +90,8 @@ impl<'a> Ensemble<'a> {
     /// network and the row.
     pub fn logits(&self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let each = self.networks.iter().map(|network| network.forward(inputs));
-        average_logits(&each.collect::<compress_core::Result<Vec<_>>>()?)
+        let each = each.collect::<compress_core::Result<Vec<_>>>()?;
+        weighted_average_logits(&each, &self.weights)
     }
 
     /// The mean logits `[samples, classes]` of all samples, for
@@ -77,8 +104,13 @@ impl<'a> Ensemble<'a> {
     /// [`Ensemble::logits`].
     pub fn teacher_logits(&self, samples: &dyn Samples) -> Result<Array2<f32>> {
         check_cacheable(samples)?;
+        self.logits_in(samples, 0)
+    }
+
+    /// The mean logits `[samples, classes]` of all samples as they are in `epoch`.
+    pub(crate) fn logits_in(&self, samples: &dyn Samples, epoch: u64) -> Result<Array2<f32>> {
         check_features("teacher", self.networks[0], samples)?;
-        in_batches(samples, 0, self.outputs(), |first, inputs, mut out| {
+        in_batches(samples, epoch, self.outputs(), |first, inputs, mut out| {
             let mean = self.logits(inputs).map_err(|error| at(error, first))?;
             compress_core::Error::check_shape("logits", out.shape(), mean.shape())?;
             out.assign(&mean);

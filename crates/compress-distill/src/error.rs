@@ -31,7 +31,8 @@ pub enum Error {
     #[error(
         "the samples differ from one epoch to another, so that what a teacher gives once is wrong \
          from the second epoch on; ask it on the fly (Targets::OnTheFly, Teacher::OnTheFly, \
-         FeatureTeacher::OnTheFly), or hold the samples as they are in one epoch"
+         FeatureTeacher::OnTheFly), compute its logits for each epoch (EpochLogits), or hold the \
+         samples as they are in one epoch"
     )]
     CachedButVarying,
     /// A network that reads other features than these samples have.
@@ -74,6 +75,17 @@ pub enum Error {
         index: usize,
         /// How many samples have cached logits.
         samples: usize,
+    },
+    /// An epoch without cached logits of the teacher.
+    #[error(
+        "there are no cached logits for epoch {epoch}, only for the epochs from {} to {}",
+        cached.start, cached.end.saturating_sub(1)
+    )]
+    EpochNotCached {
+        /// The batch's epoch.
+        epoch: u64,
+        /// The epochs that are cached.
+        cached: std::ops::Range<u64>,
     },
     /// A loss that is NaN or infinite: the student has diverged.
     #[error("the loss is {value}: the student's logits have diverged")]

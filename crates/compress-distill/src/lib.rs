@@ -4,7 +4,8 @@
 //! resembles it. [`knowledge_distillation`] trains any student ([`compress_core::train::Fit`]) on
 //! the soft targets of any teacher ([`compress_core::network::Forward`]) or [`Ensemble`] of
 //! teachers, and on the labels. A temperature softens both softmaxes. Hooks can prune or quantize
-//! the student meanwhile. The losses can be used alone: [`HardLabels`] (cross-entropy),
+//! the student meanwhile. In [`mutual_learning`] several students teach each other; in [`born_again`]
+//! each generation teaches the next. The losses can be used alone: [`HardLabels`] (cross-entropy),
 //! [`SoftTargets`] (KL divergence), [`Joint`], and those of [`LOSSES`]. A [`LogitLoss`] is a
 //! function of plain arrays; [`TeacherLoss`] trains with it, [`WeightedSum`] adds losses, and a
 //! [`Temperature`] may change from epoch to epoch. The module
@@ -35,28 +36,34 @@
 
 #![forbid(unsafe_code)]
 
+mod born_again;
 mod distillation;
 mod ensemble;
+mod epoch_logits;
 mod error;
 pub mod features;
 mod logits;
 mod losses;
+mod mutual;
 mod teacher;
 mod temperature;
 
+pub use born_again::{BornAgain, BornAgainOptions, TaughtBy, born_again};
 pub use compress_core::network::Forward;
-pub use compress_core::train::{Batch, Fit, FitReport, Loss, Samples, TrainHook};
+pub use compress_core::train::{Batch, Fit, FitInSteps, FitReport, Loss, Samples, TrainHook};
 pub use distillation::{
     DistillationOptions, DistillationReport, DistillationSchedule, Targets, knowledge_distillation,
     knowledge_distillation_from, knowledge_distillation_with,
 };
 pub use ensemble::Ensemble;
+pub use epoch_logits::EpochLogits;
 pub use error::{Error, Result};
-pub use logits::{average_logits, teacher_logits};
+pub use logits::{average_logits, teacher_logits, weighted_average_logits};
 pub use losses::{
     Dist, Dkd, ForwardKl, HardLabels, JensenShannon, Joint, LOSSES, LabelSmoothing, LogitBatch,
     LogitLoss, LogitMse, LossEntry, LossSettings, MakeLoss, ReverseKl, SoftTargets,
     StandardizedLogits, TeacherLoss, WeightedSum, loss,
 };
+pub use mutual::{MutualOptions, Peer, mutual_learning};
 pub use teacher::Teacher;
 pub use temperature::Temperature;

@@ -56,18 +56,58 @@ pub(crate) fn check_cacheable(samples: &dyn Samples) -> Result<()> {
 /// # References
 /// Hinton, Vinyals, Dean 2015 (1503.02531), section 1, for the mean of an ensemble as a target.
 pub fn average_logits(logits: &[Array2<f32>]) -> Result<Array2<f32>> {
+    weighted_average_logits(logits, &vec![1.0; logits.len()])
+}
+
+/// The weighted mean of the logits of several teachers, each `[samples, classes]`. Only the ratios of
+/// the weights count. The sum runs in f64, in the order of the teachers.
+///
+/// # Errors
+/// Where there is none, their shapes differ, a logit is not finite, or there is not one weight for
+/// each; where a weight is negative or not finite, or none is positive.
+///
+/// # Examples
+/// ```
+/// use compress_distill::weighted_average_logits;
+/// use ndarray::array;
+///
+/// let logits = [array![[1.0, 4.0]], array![[3.0, -2.0]]];
+/// assert_eq!(weighted_average_logits(&logits, &[3.0, 1.0])?, array![[1.5, 2.5]]);
+/// # Ok::<(), compress_distill::Error>(())
+/// ```
+///
+/// # References
+/// Hinton, Vinyals, Dean 2015 (1503.02531), section 1, for a mean of an ensemble as a target.
+pub fn weighted_average_logits(logits: &[Array2<f32>], weights: &[f64]) -> Result<Array2<f32>> {
     let Some(first) = logits.first() else {
         let what = "the list of logits".into();
         return Err(compress_core::Error::Empty { what }.into());
     };
+    compress_core::Error::check_shape("weights of logits", &[logits.len()], &[weights.len()])?;
+    let weights = relative(weights)?;
     let mut sum = Array2::<f64>::zeros(first.raw_dim());
-    for (teacher, one) in (1..).zip(logits) {
+    for ((teacher, one), weight) in (1..).zip(logits).zip(&weights) {
         compress_core::Error::check_shape("logits to average", first.shape(), one.shape())?;
         check_finite(teacher, one.view(), 1.0)?;
-        sum.zip_mut_with(one, |sum, &x| *sum += f64::from(x));
+        sum.zip_mut_with(one, |sum, &x| *sum += weight * f64::from(x));
     }
-    let count = logits.len() as f64;
-    Ok(sum.mapv(|sum| (sum / count) as f32))
+    let total: f64 = weights.iter().sum();
+    Ok(sum.mapv(|sum| (sum / total) as f32))
+}
+
+/// Weights relative to the largest, so that no sum of them leaves f64.
+pub(crate) fn relative(weights: &[f64]) -> Result<Vec<f64>> {
+    let wrong = |weight: &&f64| !(weight.is_finite() && **weight >= 0.0);
+    if let Some(weight) = weights.iter().find(wrong) {
+        let expected = "finite and not negative";
+        return Err(compress_core::Error::invalid("a teacher's weight", weight, expected).into());
+    }
+    let largest = weights.iter().copied().fold(0.0, f64::max);
+    if largest == 0.0 {
+        let (what, expected) = ("the largest weight of a teacher", "positive");
+        return Err(compress_core::Error::invalid(what, largest, expected).into());
+    }
+    Ok(weights.iter().map(|weight| weight / largest).collect())
 }
 
 /// Fails unless `network` reads as many features as these samples have.

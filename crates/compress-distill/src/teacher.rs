@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::check_temperature;
 use crate::logits::check_finite;
-use crate::{Ensemble, Result};
+use crate::{Ensemble, EpochLogits, Result};
 
 /// A teacher, or its logits.
 #[derive(Clone)]
@@ -15,6 +15,9 @@ pub enum Teacher<'a> {
     /// data. The teacher passes over the data once, however many epochs follow. Only right for
     /// samples that are the same in each epoch.
     Cached(Array2<f32>),
+    /// Logits of several epochs, found by each sample's epoch and position in the data: for samples
+    /// that are augmented anew in each epoch.
+    CachedByEpoch(EpochLogits),
     /// The teacher itself, which sees each batch as the student does: for samples that are
     /// augmented anew in each epoch. It must read the same features as the student.
     OnTheFly(&'a dyn Forward),
@@ -27,6 +30,7 @@ impl Teacher<'_> {
     pub fn outputs(&self) -> usize {
         match self {
             Teacher::Cached(logits) => logits.ncols(),
+            Teacher::CachedByEpoch(logits) => logits.outputs(),
             Teacher::OnTheFly(network) => network.outputs(),
             Teacher::Ensemble(ensemble) => ensemble.outputs(),
         }

@@ -21,7 +21,7 @@ impl Differentiate for Mlp {
     fn differentiate(&mut self, loss: &dyn Loss, batch: &Batch<'_>) -> Result<f32> {
         self.check_shapes()?;
         let rows = batch.inputs.nrows();
-        let shown = layers_read(self, loss)?;
+        let shown = layers_read(self, &loss.reads_values())?;
         let mut buffers = Backprop::new(self, &Settings::default(), rows).showing(&shown);
         let mut inputs = buffers.inputs_mut(rows);
         let expected = inputs.shape().to_vec();

@@ -2,16 +2,20 @@
 
 use compress_core::network::Forward;
 use compress_core::rng;
-use compress_core::train::{EpochReport, Fit, FitReport, Loss, Run, Samples, TrainHook};
+use compress_core::train::{
+    EpochReport, Fit, FitInSteps, FitReport, FitRun, Loss, NextBatch, Run, Samples, TrainHook,
+    fit_in_steps,
+};
+use ndarray::{Array2, ArrayView2};
 
 use crate::checkpoint::Checkpoint;
-use crate::learner::Workspace;
+use crate::learner::{Learner, Workspace};
 use crate::optim::{self, Rates};
-use crate::pass::Pass;
 use crate::ranges::at_least_one;
 use crate::state::State;
+use crate::step::{At, Step};
 use crate::trainer::Validation;
-use crate::{Result, Trainer, evaluate};
+use crate::{Progress, Result, Trainer, evaluate};
 
 impl Fit for Trainer<'_> {
     fn network(&self) -> &dyn Forward {
@@ -24,56 +28,190 @@ impl Fit for Trainer<'_> {
         loss: &dyn Loss,
         hooks: &mut [&mut dyn TrainHook],
     ) -> compress_core::Result<FitReport> {
-        Ok(run(self, data, loss, hooks)?)
+        fit_in_steps(self, data, loss, hooks)
     }
 }
 
-/// Trains `trainer.network`.
-fn run(
-    trainer: &mut Trainer<'_>,
-    data: &dyn Samples,
-    loss: &dyn Loss,
-    hooks: &mut [&mut dyn TrainHook],
-) -> Result<FitReport> {
-    check(trainer, data)?;
-    let batch = trainer.settings.batch_size.min(data.len());
-    let rates = rates(trainer, data.len().div_ceil(batch))?;
-    let mut workspace = Workspace::new(&trainer.network, &trainer.settings, loss, batch)?;
-    let (mut state, done) = begin(trainer, data, hooks)?;
-    let mut run = Run::resumed(hooks, done, rates.total_steps);
-    let mut order = Vec::with_capacity(data.len());
-    let epochs = trainer.settings.epochs;
-    while state.report.epochs.len() < epochs && !state.report.stopped_early {
-        let epoch = state.report.epochs.len();
-        shuffle(&mut order, data.len(), trainer, epoch);
-        let pass = Pass {
+impl FitInSteps for Trainer<'_> {
+    fn begin<'r, 'k: 'r>(
+        &'r mut self,
+        data: &'r dyn Samples,
+        values: &[&str],
+        hooks: &'r mut [&'k mut dyn TrainHook],
+    ) -> compress_core::Result<Box<dyn FitRun + 'r>> {
+        Ok(Box::new(TrainerRun::begin(self, data, values, hooks)?))
+    }
+}
+
+/// A run of a trainer.
+struct TrainerRun<'r, 'a, 'k> {
+    trainer: &'r mut Trainer<'a>,
+    data: &'r dyn Samples,
+    run: Run<'r, 'k>,
+    state: State,
+    workspace: Workspace,
+    rates: Rates,
+    /// Samples of a full batch.
+    batch: usize,
+    /// The samples in the order of the present epoch.
+    order: Vec<usize>,
+    /// How many of them are done.
+    seen: usize,
+    /// The sum of their losses.
+    loss: f64,
+}
+
+impl<'r, 'a, 'k> TrainerRun<'r, 'a, 'k> {
+    fn begin(
+        trainer: &'r mut Trainer<'a>,
+        data: &'r dyn Samples,
+        values: &[&str],
+        hooks: &'r mut [&'k mut dyn TrainHook],
+    ) -> Result<Self> {
+        check(trainer, data)?;
+        let batch = trainer.settings.batch_size.min(data.len());
+        let rates = rates(trainer, data.len().div_ceil(batch))?;
+        let workspace = Workspace::new(&trainer.network, &trainer.settings, values, batch)?;
+        let (state, done) = begin(trainer, data, hooks)?;
+        let mut training = TrainerRun {
+            trainer,
             data,
-            loss,
+            run: Run::resumed(hooks, done, rates.total_steps),
+            state,
+            workspace,
             rates,
             batch,
-            epoch,
+            order: (0..data.len()).collect(),
+            seen: 0,
+            loss: 0.0,
         };
-        let training_loss = pass.run(trainer, &mut run, &order, &mut state, &mut workspace)?;
-        let mut report = EpochReport {
+        training.begin_epoch();
+        Ok(training)
+    }
+
+    /// The present epoch, from 0.
+    fn epoch(&self) -> usize {
+        self.state.report.epochs.len()
+    }
+
+    fn is_over(&self) -> bool {
+        self.epoch() >= self.trainer.settings.epochs || self.state.report.stopped_early
+    }
+
+    fn begin_epoch(&mut self) {
+        (self.seen, self.loss) = (0, 0.0);
+        if !self.is_over() {
+            let epoch = self.epoch();
+            shuffle(&mut self.order, self.trainer, epoch);
+        }
+    }
+
+    fn step(&mut self, indices: &[usize], loss: &dyn Loss) -> Result<f32> {
+        let Some(next) = self.next_batch() else {
+            let (what, done) = ("a training step", self.run.done());
+            let expected = format!("among the {done} of the run, which is over");
+            return Err(compress_core::Error::invalid(what, done + 1, expected).into());
+        };
+        let expected = [next.indices.len()];
+        compress_core::Error::check_shape("samples of a step", &expected, &[indices.len()])?;
+        let (epoch, step) = (self.epoch(), self.run.done());
+        let at = At {
             epoch,
+            drawn_in: self.trainer.settings.first_epoch + epoch as u64,
+            step,
+            rate: self.rates.at(epoch, step),
+        };
+        let mut learner = Learner {
+            network: &mut self.trainer.network,
+            settings: &self.trainer.settings,
+            optimizer: &mut self.state.optimizer,
+            workspace: &mut self.workspace,
+        };
+        let data = self.data;
+        let loss = Step { data, loss, at }.take(&mut learner, &mut self.run, indices)?;
+        self.loss += f64::from(loss) * indices.len() as f64;
+        self.seen += indices.len();
+        let step = self.run.done();
+        if let Some(callback) = &mut self.trainer.progress {
+            callback(&Progress {
+                epoch,
+                step,
+                total_steps: self.run.total_steps(),
+                loss,
+                learning_rate: at.rate,
+            });
+        }
+        if self.seen == self.order.len() {
+            self.end_epoch(At { step, ..at })?;
+        }
+        Ok(loss)
+    }
+
+    /// Checks, validates, reports and saves; `last` is when the last step was done.
+    fn end_epoch(&mut self, last: At) -> Result<()> {
+        last.check_weights(&self.trainer.network)?;
+        let training_loss = (self.loss / self.order.len() as f64) as f32;
+        let mut report = EpochReport {
+            epoch: last.epoch,
             training_loss,
             ..EpochReport::default()
         };
-        validate(trainer, &mut run, &mut report, &mut state)?;
+        validate(self.trainer, &mut self.run, &mut report, &mut self.state)?;
         tracing::debug!(
-            epoch,
+            epoch = last.epoch,
             training_loss,
             validation_errors = report.validation_errors,
             "epoch done"
         );
-        state.report.epochs.push(report);
-        if trainer.checkpoint.is_some() {
-            workspace.whole.sparse.give_back(&mut state.optimizer);
+        self.state.report.epochs.push(report);
+        if self.trainer.checkpoint.is_some() {
+            let sparse = &mut self.workspace.whole.sparse;
+            sparse.give_back(&mut self.state.optimizer);
         }
-        save(trainer, data, &run, &state)?;
+        save(self.trainer, self.data, &self.run, &self.state)?;
+        self.begin_epoch();
+        Ok(())
     }
-    run.finish(&mut trainer.network)?;
-    Ok(state.report)
+}
+
+impl FitRun for TrainerRun<'_, '_, '_> {
+    fn done(&self) -> usize {
+        self.run.done()
+    }
+
+    fn total_steps(&self) -> usize {
+        self.run.total_steps()
+    }
+
+    fn next_batch(&self) -> Option<NextBatch<'_>> {
+        if self.is_over() {
+            return None;
+        }
+        let indices = self.order[self.seen..].chunks(self.batch).next()?;
+        let epoch = self.trainer.settings.first_epoch + self.epoch() as u64;
+        Some(NextBatch { epoch, indices })
+    }
+
+    fn step(&mut self, indices: &[usize], loss: &dyn Loss) -> compress_core::Result<f32> {
+        Ok(self.step(indices, loss)?)
+    }
+
+    fn predict(&mut self, inputs: ArrayView2<'_, f32>) -> compress_core::Result<Array2<f32>> {
+        let network = &mut self.trainer.network;
+        self.run
+            .evaluate(network, |network| network.forward(inputs))
+    }
+
+    fn finish(self: Box<Self>) -> compress_core::Result<FitReport> {
+        let TrainerRun {
+            trainer,
+            run,
+            state,
+            ..
+        } = *self;
+        run.finish(&mut trainer.network)?;
+        Ok(state.report)
+    }
 }
 
 /// Checks everything that can be checked before the first step.
@@ -142,11 +280,11 @@ fn begin(
 }
 
 /// Shuffles the samples for `epoch`. The order depends on no earlier epoch.
-fn shuffle(order: &mut Vec<usize>, samples: usize, trainer: &Trainer<'_>, epoch: usize) {
+fn shuffle(order: &mut [usize], trainer: &Trainer<'_>, epoch: usize) {
     let settings = &trainer.settings;
     let name = format!("{}.shuffle", settings.stream);
-    order.clear();
-    order.extend(0..samples);
+    let samples = order.iter_mut().enumerate();
+    samples.for_each(|(index, sample)| *sample = index);
     let epoch = settings.first_epoch + epoch as u64;
     rng::shuffle(&mut rng::indexed(settings.seed, &name, epoch), order);
 }

@@ -5,7 +5,6 @@ use compress_core::gradients::{Gradients, LiveSets};
 use compress_core::network::Parameter;
 use compress_core::parameters::{Change, Parameters, See};
 use compress_core::tensor::TensorRef;
-use compress_core::train::Loss;
 
 use crate::backprop::Backprop;
 use crate::batchwise::Batchwise;
@@ -22,19 +21,18 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Buffers for batches of up to `capacity` rows, which also show `loss` the values that it
-    /// reads.
+    /// Buffers for batches of up to `capacity` rows, which also show the loss the values `values`.
     ///
     /// # Errors
     /// Where the network has no such value, or batchwise dropout leaves only a part of it.
     pub(crate) fn new(
         network: &Mlp,
         settings: &Settings,
-        loss: &dyn Loss,
+        values: &[&str],
         capacity: usize,
     ) -> Result<Self> {
         let part = Batchwise::new(network, settings, capacity)?;
-        let shown = layers_read(network, loss)?;
+        let shown = layers_read(network, values)?;
         if part.is_some() && !shown.is_empty() {
             let what = "batchwise_dropout";
             let expected =

@@ -1,7 +1,7 @@
 //! What a layer gives as a loss reads it, and the loss's gradient with respect to it: row by row,
 //! however the buffers of the passes lie.
 
-use compress_core::train::{Loss, Value};
+use compress_core::train::Value;
 use compress_core::{Error, Result};
 use ndarray::Array2;
 
@@ -75,13 +75,13 @@ pub(crate) enum Order {
     ByFeature,
 }
 
-/// The layers whose outputs `loss` reads, in its order.
+/// The layers whose outputs are the values `names`, in that order.
 ///
 /// # Errors
 /// Where there is no such layer, or one is named twice.
-pub(crate) fn layers_read(network: &Mlp, loss: &dyn Loss) -> Result<Vec<usize>> {
+pub(crate) fn layers_read(network: &Mlp, names: &[&str]) -> Result<Vec<usize>> {
     let mut layers = Vec::new();
-    for name in loss.reads_values() {
+    for name in names {
         let layer = network.chain().position(name)?;
         if layers.contains(&layer) {
             let what = "a value that the loss reads";

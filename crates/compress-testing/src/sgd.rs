@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use compress_core::Result;
 use compress_core::differentiate::Differentiate;
 use compress_core::hook::Run;
 use compress_core::network::{Forward, Parameter};
 use compress_core::ops::cross_entropy::cross_entropy;
-use compress_core::train::{Batch, EpochReport, Fit, FitReport, Loss, Samples, TrainHook};
+use compress_core::train::{
+    Batch, EpochReport, Fit, FitInSteps, FitReport, FitRun, Loss, NextBatch, Samples, TrainHook,
+    fit_in_steps,
+};
+use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::Chain;
@@ -52,41 +55,122 @@ impl Sgd {
         steps: Range<usize>,
         total_steps: usize,
     ) -> Result<Vec<f32>> {
-        let per_epoch = data.len().div_ceil(BATCH);
-        let mut run = Run::resumed(hooks, steps.start, total_steps);
-        let mut losses = Vec::new();
+        let mut run = SgdRun::new(self, data, hooks, steps.start, total_steps);
         for step in steps {
-            let velocity = &mut self.velocity;
-            losses.push(run.step(
-                &mut self.network,
-                LEARNING_RATE,
-                |network, _| gradients(network, data, loss, step, per_epoch),
-                |network, _| {
-                    update(network, velocity);
-                    Ok(())
-                },
-            )?);
+            let indices = run.batch(step).1.to_vec();
+            run.step(&indices, loss)?;
         }
-        if run.done() == total_steps {
-            run.finish(&mut self.network)?;
+        if run.run.done() == total_steps {
+            run.run.finish(&mut run.trainer.network)?;
         }
-        Ok(losses)
+        Ok(run.losses)
     }
 }
 
-/// Leaves the gradients of the batch of step `step` in the network; returns its loss.
+/// A run of [`Sgd`].
+struct SgdRun<'r, 'k> {
+    trainer: &'r mut Sgd,
+    data: &'r dyn Samples,
+    run: Run<'r, 'k>,
+    /// The samples in the order of a pass.
+    order: Vec<usize>,
+    losses: Vec<f32>,
+}
+
+impl<'r, 'k> SgdRun<'r, 'k> {
+    fn new(
+        trainer: &'r mut Sgd,
+        data: &'r dyn Samples,
+        hooks: &'r mut [&'k mut dyn TrainHook],
+        done: usize,
+        total_steps: usize,
+    ) -> Self {
+        SgdRun {
+            trainer,
+            data,
+            run: Run::resumed(hooks, done, total_steps),
+            order: (0..data.len()).collect(),
+            losses: Vec::new(),
+        }
+    }
+
+    /// Epoch and samples of a step.
+    fn batch(&self, step: usize) -> (usize, &[usize]) {
+        let per_epoch = self.order.len().div_ceil(BATCH);
+        let start = step % per_epoch * BATCH;
+        let end = self.order.len().min(start + BATCH);
+        (step / per_epoch, &self.order[start..end])
+    }
+}
+
+impl FitRun for SgdRun<'_, '_> {
+    fn done(&self) -> usize {
+        self.run.done()
+    }
+
+    fn total_steps(&self) -> usize {
+        self.run.total_steps()
+    }
+
+    fn next_batch(&self) -> Option<NextBatch<'_>> {
+        let (epoch, indices) = self.batch(self.done());
+        let epoch = epoch as u64;
+        (self.done() < self.total_steps()).then_some(NextBatch { epoch, indices })
+    }
+
+    fn step(&mut self, indices: &[usize], loss: &dyn Loss) -> Result<f32> {
+        let (epoch, expected) = self.batch(self.done());
+        Error::check_shape("samples of a step", &[expected.len()], &[indices.len()])?;
+        let (data, velocity) = (self.data, &mut self.trainer.velocity);
+        let loss = self.run.step(
+            &mut self.trainer.network,
+            LEARNING_RATE,
+            |network, _| gradients(network, data, loss, indices, epoch as u64),
+            |network, _| {
+                update(network, velocity);
+                Ok(())
+            },
+        )?;
+        self.losses.push(loss);
+        Ok(loss)
+    }
+
+    fn predict(&mut self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let network = &mut self.trainer.network;
+        self.run
+            .evaluate(network, |network| network.forward(inputs))
+    }
+
+    fn finish(self: Box<Self>) -> Result<FitReport> {
+        let per_epoch = self.order.len().div_ceil(BATCH);
+        self.run.finish(&mut self.trainer.network)?;
+        Ok(report(&self.losses, per_epoch))
+    }
+}
+
+fn report(losses: &[f32], per_epoch: usize) -> FitReport {
+    let epochs = losses.chunks(per_epoch).enumerate();
+    let epochs = epochs.map(|(epoch, losses)| EpochReport {
+        epoch,
+        training_loss: losses.iter().sum::<f32>() / per_epoch as f32,
+        ..EpochReport::default()
+    });
+    FitReport {
+        epochs: epochs.collect(),
+        stopped_early: false,
+    }
+}
+
+/// Leaves the gradients of the samples `indices` in the network; returns their loss.
 fn gradients(
     network: &mut Chain,
     data: &dyn Samples,
     loss: &dyn Loss,
-    step: usize,
-    per_epoch: usize,
+    indices: &[usize],
+    epoch: u64,
 ) -> Result<f32> {
-    let epoch = (step / per_epoch) as u64;
-    let start = step % per_epoch * BATCH;
-    let indices: Vec<usize> = (start..data.len().min(start + BATCH)).collect();
     let mut inputs = Array2::zeros((indices.len(), data.features()));
-    data.fill(epoch, &indices, inputs.view_mut())?;
+    data.fill(epoch, indices, inputs.view_mut())?;
     // Empty where the samples have no labels.
     let labels = indices
         .iter()
@@ -95,7 +179,7 @@ fn gradients(
     let batch = Batch {
         inputs: inputs.view(),
         labels: &labels,
-        indices: &indices,
+        indices,
         epoch,
     };
     network.differentiate(loss, &batch)
@@ -122,19 +206,22 @@ impl Fit for Sgd {
         loss: &dyn Loss,
         hooks: &mut [&mut dyn TrainHook],
     ) -> Result<FitReport> {
-        let per_epoch = data.len().div_ceil(BATCH);
-        let total = self.epochs * per_epoch;
-        let losses = self.run(data, loss, hooks, 0..total, total)?;
-        let epochs = losses.chunks(per_epoch).enumerate();
-        let epochs = epochs.map(|(epoch, losses)| EpochReport {
-            epoch,
-            training_loss: losses.iter().sum::<f32>() / per_epoch as f32,
-            ..EpochReport::default()
-        });
-        Ok(FitReport {
-            epochs: epochs.collect(),
-            stopped_early: false,
-        })
+        fit_in_steps(self, data, loss, hooks)
+    }
+}
+
+impl FitInSteps for Sgd {
+    fn begin<'r, 'k: 'r>(
+        &'r mut self,
+        data: &'r dyn Samples,
+        values: &[&str],
+        hooks: &'r mut [&'k mut dyn TrainHook],
+    ) -> Result<Box<dyn FitRun + 'r>> {
+        for value in values {
+            self.network.architecture.position(value)?;
+        }
+        let total = self.epochs * data.len().div_ceil(BATCH);
+        Ok(Box::new(SgdRun::new(self, data, hooks, 0, total)))
     }
 }
 
@@ -154,7 +241,6 @@ impl Loss for CrossEntropy {
 
 #[cfg(test)]
 mod tests {
-    use compress_core::Error;
     use compress_core::network::Activation;
     use compress_core::train::Value;
 

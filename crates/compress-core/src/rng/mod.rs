@@ -5,6 +5,7 @@
 //! slice draws the same words as drawing its values one by one would, where that is possible,
 //! and is faster.
 
+mod beta;
 mod normal;
 mod stream;
 
@@ -18,6 +19,7 @@ use crate::isa::Isa;
 use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
+pub use self::beta::symmetric_beta;
 pub use self::normal::{fill_normal, normal};
 pub use self::stream::{Stream, indexed, stream};
 

@@ -229,3 +229,57 @@ fn levels_agree() {
         }
     }
 }
+
+/// The largest distance between the distribution of `values` and a cumulative one (Kolmogorov and
+/// Smirnov), times the root of their number.
+fn distance(mut values: Vec<f64>, cumulative: impl Fn(f64) -> f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len() as f64;
+    let pairs = values.iter().enumerate();
+    let far = pairs.map(|(i, &x)| {
+        let (below, above) = (i as f64 / n, (i + 1) as f64 / n);
+        (cumulative(x) - below).max(above - cumulative(x))
+    });
+    far.fold(0.0, f64::max) * n.sqrt()
+}
+
+#[test]
+fn symmetric_beta_values_have_the_exact_distributions() {
+    let draw = |alpha: f32| -> Vec<f64> {
+        let mut stream = stream(8, "beta");
+        let draw = |_| f64::from(symmetric_beta(&mut stream, alpha).unwrap());
+        (0..N).map(draw).collect()
+    };
+    type Cumulative = fn(f64) -> f64;
+    let known: [(f32, Cumulative); 4] = [
+        (0.5, |x| x.sqrt().asin() / std::f64::consts::FRAC_PI_2),
+        (1.0, |x| x),
+        (1.5, |x| {
+            let theta = x.sqrt().asin();
+            (theta - (4.0 * theta).sin() / 4.0) / std::f64::consts::FRAC_PI_2
+        }),
+        (3.0, |x| x * x * x * (10.0 - 15.0 * x + 6.0 * x * x)),
+    ];
+    for (alpha, cumulative) in known {
+        // Beyond 1.95 lies one in a thousand.
+        let far = distance(draw(alpha), cumulative);
+        assert!(far < 1.95, "{alpha}: {far}");
+        // The test tells neighbours apart.
+        let wrong = distance(draw(alpha * 1.1), cumulative);
+        assert!(wrong > 1.95, "{alpha}: {wrong}");
+    }
+    for alpha in [0.001, 0.1, 0.3, 8.0, 1000.0] {
+        let values = draw(alpha);
+        assert!(values.iter().all(|x| (0.0..=1.0).contains(x)));
+        let [mean, variance, ..] = moments(values.into_iter());
+        let exact = 1.0 / (4.0 * (2.0 * f64::from(alpha) + 1.0));
+        let error = 4.0 * (exact / N as f64).sqrt();
+        assert!((mean - 0.5).abs() < error, "{alpha}: {mean}");
+        assert!((variance / exact - 1.0).abs() < 0.02, "{alpha}: {variance}");
+    }
+    let mut stream = stream(9, "beta");
+    for alpha in [0.0, -1.0, 1001.0, f32::NAN, f32::INFINITY] {
+        let error = symmetric_beta(&mut stream, alpha).unwrap_err().to_string();
+        assert!(error.contains("alpha"), "{error}");
+    }
+}

@@ -56,6 +56,7 @@ impl<'a, L: LogitLoss> TeacherLoss<'a, L> {
                 check_cached(batch.indices, rows, logits.nrows())?;
                 logits.select(Axis(0), batch.indices)
             }
+            Teacher::CachedByEpoch(logits) => logits.of_batch(batch)?,
             Teacher::OnTheFly(network) => network.forward(batch.inputs)?,
             Teacher::Ensemble(ensemble) => ensemble.logits(batch.inputs)?,
         };
@@ -67,7 +68,7 @@ impl<'a, L: LogitLoss> TeacherLoss<'a, L> {
 
 impl<L: LogitLoss> Loss for TeacherLoss<'_, L> {
     fn reads_inputs(&self) -> bool {
-        !matches!(self.teacher, Teacher::Cached(_))
+        matches!(self.teacher, Teacher::OnTheFly(_) | Teacher::Ensemble(_))
     }
 
     fn evaluate(

@@ -6,5 +6,7 @@ mod feature_training;
 mod features;
 mod logit_losses;
 mod losses;
+mod mutual;
 mod temperature;
+mod transfer;
 mod weighted_sum;

@@ -10,6 +10,7 @@ mod hooks;
 mod masks;
 mod networks;
 mod sparse;
+mod steps;
 mod support;
 mod training;
 mod values;

@@ -1,4 +1,4 @@
-//! One pass over the samples, step by step.
+//! One training step.
 
 use compress_core::train::{Batch, Loss, Run, Samples};
 use rayon::prelude::*;
@@ -6,107 +6,66 @@ use rayon::prelude::*;
 use crate::backprop::{Backprop, Ends};
 use crate::layers::CHUNK;
 use crate::learner::{Learner, Workspace};
-use crate::optim::Rates;
 use crate::rows::all_finite;
-use crate::state::State;
-use crate::{Error, Mlp, Progress, Result, Trainer};
+use crate::{Error, Mlp, Result};
 
-/// One pass over the samples.
-pub(crate) struct Pass<'p> {
-    pub(crate) data: &'p dyn Samples,
-    pub(crate) loss: &'p dyn Loss,
-    pub(crate) rates: Rates,
-    /// Rows of a full batch.
-    pub(crate) batch: usize,
+/// When a step is taken.
+#[derive(Clone, Copy)]
+pub(crate) struct At {
     /// From 0.
     pub(crate) epoch: usize,
+    /// The epoch that the samples are read in.
+    pub(crate) drawn_in: u64,
+    /// Steps done before, over all epochs.
+    pub(crate) step: usize,
+    /// The learning rate.
+    pub(crate) rate: f32,
 }
 
-impl Pass<'_> {
-    /// Trains on the samples in this `order`; returns the mean loss.
-    pub(crate) fn run(
-        &self,
-        trainer: &mut Trainer<'_>,
-        run: &mut Run<'_, '_>,
-        order: &[usize],
-        state: &mut State,
-        workspace: &mut Workspace,
-    ) -> Result<f32> {
-        let (mut sum, mut last) = (0.0, 0.0);
-        for indices in order.chunks(self.batch) {
-            let rate = self.rates.at(self.epoch, run.done());
-            let mut learner = Learner {
-                network: &mut trainer.network,
-                settings: &trainer.settings,
-                optimizer: &mut state.optimizer,
-                workspace,
-            };
-            let loss = self.step(&mut learner, run, indices, rate)?;
-            sum += f64::from(loss) * indices.len() as f64;
-            last = rate;
-            if let Some(callback) = &mut trainer.progress {
-                callback(&Progress {
-                    epoch: self.epoch,
-                    step: run.done(),
-                    total_steps: run.total_steps(),
-                    loss,
-                    learning_rate: rate,
-                });
-            }
-        }
-        self.check_weights(&trainer.network, run.done(), last)?;
-        Ok((sum / order.len() as f64) as f32)
-    }
+/// A training step: what it learns from.
+pub(crate) struct Step<'p> {
+    pub(crate) data: &'p dyn Samples,
+    pub(crate) loss: &'p dyn Loss,
+    pub(crate) at: At,
+}
 
+impl Step<'_> {
     /// Takes one step and returns the loss of the batch.
     ///
     /// The work between the hooks runs inside the thread pool as a whole (`rayon::scope`).
     /// Otherwise each of its many short parallel loops would wake the pool from outside, and wait
     /// for it.
-    fn step(
+    pub(crate) fn take(
         &self,
         learner: &mut Learner<'_>,
         run: &mut Run<'_, '_>,
         indices: &[usize],
-        rate: f32,
     ) -> Result<f32> {
-        let step = run.done();
+        let rate = self.at.rate;
         run.step(
             learner,
             rate,
-            |learner, _| rayon::scope(|_| self.learn(learner, indices, step, rate)),
+            |learner, _| rayon::scope(|_| self.learn(learner, indices)),
             |learner, _| rayon::scope(|_| learner.update(rate)),
         )
     }
 
     /// Leaves the gradients of the samples `indices` in the network; returns their loss.
-    fn learn(
-        &self,
-        learner: &mut Learner<'_>,
-        indices: &[usize],
-        step: usize,
-        rate: f32,
-    ) -> Result<f32> {
+    fn learn(&self, learner: &mut Learner<'_>, indices: &[usize]) -> Result<f32> {
         let Learner {
             network,
-            settings,
             workspace: Workspace { whole, part },
             ..
         } = learner;
-        let at = At {
-            epoch: settings.first_epoch + self.epoch as u64,
-            step,
-            rate,
-        };
         let loss = match part {
             Some(part) => {
-                part.draw(network, step as u64);
+                part.draw(network, self.at.step as u64);
                 let (own, buffers) = (&mut part.network, &mut part.buffers);
-                let loss = self.gradients(own, indices, at, buffers)?;
+                let loss = self.gradients(own, indices, buffers)?;
                 part.give_gradients(network, &whole.sparse)?;
                 loss
             }
-            None => self.gradients(network, indices, at, whole)?,
+            None => self.gradients(network, indices, whole)?,
         };
         // Where the gradient of a layer's product is not finite, that of its bias is not either. The
         // gradient of a weight can leave f32 alone; the weight is then not finite after the step, as
@@ -114,7 +73,7 @@ impl Pass<'_> {
         for pair in network.pairs().iter().rev() {
             if let Some(value) = pair.bias.gradient().iter().find(|g| !g.is_finite()) {
                 let what = format!("the gradient of {}", pair.bias.name());
-                return Err(self.diverged(step, &what, *value, rate));
+                return Err(self.at.diverged(&what, *value));
             }
         }
         Ok(loss)
@@ -125,10 +84,9 @@ impl Pass<'_> {
         &self,
         network: &mut Mlp,
         indices: &[usize],
-        At { epoch, step, rate }: At,
         buffers: &mut Backprop,
     ) -> Result<f32> {
-        let rows = indices.len();
+        let (rows, step, epoch) = (indices.len(), self.at.step as u64, self.at.drawn_in);
         match self
             .data
             .by_feature()
@@ -138,7 +96,7 @@ impl Pass<'_> {
             None => {
                 self.data.fill(epoch, indices, buffers.inputs_mut(rows))?;
                 check_inputs(buffers, indices)?;
-                buffers.read_batch(network, rows, step as u64)?;
+                buffers.read_batch(network, rows, step)?;
             }
         }
         let all = self.data.labels();
@@ -147,7 +105,7 @@ impl Pass<'_> {
             .filter_map(|&i| all.get(i))
             .copied()
             .collect();
-        buffers.forward(network, rows, step as u64)?;
+        buffers.forward(network, rows, step)?;
         let Ends {
             inputs,
             logits,
@@ -164,40 +122,34 @@ impl Pass<'_> {
             .loss
             .evaluate_with(logits, &mut values, &batch, gradient)?;
         if !loss.is_finite() {
-            return Err(self.diverged(step, "the loss", loss, rate));
+            return Err(self.at.diverged("the loss", loss));
         }
         buffers.backward(network, rows)?;
         Ok(loss)
     }
+}
 
+impl At {
     /// A loss may be finite while a weight no longer is: a ReLU that is off hides it. To look at all
     /// weights after each step would cost a pass over them.
-    fn check_weights(&self, network: &Mlp, step: usize, rate: f32) -> Result<()> {
+    pub(crate) fn check_weights(&self, network: &Mlp) -> Result<()> {
         for parameter in network.parameters() {
             if let Some(value) = parameter.values().iter().find(|v| !v.is_finite()) {
-                return Err(self.diverged(step, parameter.name(), *value, rate));
+                return Err(self.diverged(parameter.name(), *value));
             }
         }
         Ok(())
     }
 
-    fn diverged(&self, step: usize, what: &str, value: f32, learning_rate: f32) -> Error {
+    fn diverged(&self, what: &str, value: f32) -> Error {
         Error::Diverged {
             epoch: self.epoch,
-            step,
+            step: self.step,
             what: what.to_owned(),
             value,
-            learning_rate,
+            learning_rate: self.rate,
         }
     }
-}
-
-/// When a batch is read.
-#[derive(Clone, Copy)]
-struct At {
-    epoch: u64,
-    step: usize,
-    rate: f32,
 }
 
 /// Fails at the first value of the batch that is not finite, and names the sample.
