@@ -30,15 +30,12 @@ fn text(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
 }
 
-/// One run, against the snapshots, and two shards, one of them stopped and begun again, against the
-/// one run.
-fn check(name: &str) {
+/// One run, whose report in Markdown and JSON it returns, and two shards, one of them stopped and
+/// begun again, whose report must be the same.
+fn check(name: &str) -> [String; 2] {
     let dir = tempfile::tempdir().unwrap();
     let [whole, parts, merged] = ["whole", "parts", "merged"].map(|part| dir.path().join(part));
     succeed(&experiment(name, &whole, &["--threads", "2"]));
-    insta::assert_snapshot!(format!("{name}_quick_md"), text(&whole, "report.md"));
-    insta::assert_snapshot!(format!("{name}_quick_json"), text(&whole, "report.json"));
-
     for shard in ["1/2", "2/2"] {
         succeed(&experiment(
             name,
@@ -80,17 +77,30 @@ fn check(name: &str) {
 
 #[test]
 fn sparsity() {
-    check("sparsity");
+    let [page, numbers] = check("sparsity");
+    insta::assert_snapshot!("sparsity_quick_md", page);
+    insta::assert_snapshot!("sparsity_quick_json", numbers);
 }
 
 #[test]
 fn hinton() {
-    check("hinton");
+    let [page, numbers] = check("hinton");
+    insta::assert_snapshot!("hinton_quick_md", page);
+    insta::assert_snapshot!("hinton_quick_json", numbers);
 }
 
 #[test]
 fn lottery() {
-    check("lottery");
+    let [page, numbers] = check("lottery");
+    insta::assert_snapshot!("lottery_quick_md", page);
+    insta::assert_snapshot!("lottery_quick_json", numbers);
+}
+
+#[test]
+fn losses() {
+    let [page, numbers] = check("losses");
+    insta::assert_snapshot!("losses_quick_md", page);
+    insta::assert_snapshot!("losses_quick_json", numbers);
 }
 
 #[test]

@@ -43,8 +43,8 @@ impl FeatureLoss for RkdAngle {
         for j in 0..batch {
             for i in (0..batch).filter(|&i| i != j) {
                 for k in (0..i).filter(|&k| k != j) {
-                    let cos = found.cos(i, j, k);
-                    let (loss, slope) = huber(cos - wanted.cos(i, j, k));
+                    let cos = found.cosine(i, j, k);
+                    let (loss, slope) = huber(cos - wanted.cosine(i, j, k));
                     sum += loss;
                     triples += 1.0;
                     found.add_gradient((i, j, k), cos, slope, &mut by_square);
@@ -73,7 +73,7 @@ impl Angles {
     }
 
     /// The cosine of the angle at sample `j` between `i` and `k`; 0 where there is none.
-    fn cos(&self, i: usize, j: usize, k: usize) -> f64 {
+    fn cosine(&self, i: usize, j: usize, k: usize) -> f64 {
         let squares = &self.squares;
         let twice = squares[(i, j)] + squares[(k, j)] - squares[(i, k)];
         0.5 * twice * self.inverses[(i, j)] * self.inverses[(k, j)]

@@ -1,6 +1,6 @@
 //! A run that is driven from outside, batch by batch.
 
-use compress_core::network::{Activation, Forward};
+use compress_core::network::Activation;
 use compress_core::train::{ArraySamples, Fit, FitInSteps, FitReport, FitRun, Loss, TrainHook};
 use compress_nn::{CrossEntropy, EarlyStopping, Init, Mlp, Settings, Trainer};
 use ndarray::Array2;

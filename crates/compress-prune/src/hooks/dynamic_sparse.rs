@@ -189,7 +189,7 @@ impl DynamicSparse {
                 }
                 Growth::Set { seed } => {
                     let name = format!("prune.set.{}", tensor.name);
-                    Chosen::AtRandom(rng::indexed(seed, &name, self.state.updates))
+                    Chosen::AtRandom(Box::new(rng::indexed(seed, &name, self.state.updates)))
                 }
             };
             update(&mut found.keep, tensor.values, drop, chosen)

@@ -10,7 +10,7 @@ pub(super) enum Chosen<'a> {
     /// The largest magnitudes of these gradients, one for each weight.
     ByGradient(&'a [f32]),
     /// At random.
-    AtRandom(Stream),
+    AtRandom(Box<Stream>),
 }
 
 /// Drops the fraction `drop` of the live weights (rounded down), those with the smallest magnitudes,

@@ -24,7 +24,7 @@ fn lamp_divides_squares_by_all_that_are_not_smaller() {
     let weight = TensorRef::weight("w", &[4, 5, 3], &values).unwrap();
     let scores = Lamp.score(weight, &Evidence::none()).unwrap();
     let square = |i: usize| f64::from(values[i]).powi(2);
-    for u in 0..60 {
+    for (u, &score) in scores.iter().enumerate() {
         let follows = |v: &usize| square(*v) > square(u) || square(*v) == square(u) && *v >= u;
         let sum: f64 = (0..60).filter(follows).map(square).sum();
         let expected = if square(u) > 0.0 {
@@ -32,7 +32,7 @@ fn lamp_divides_squares_by_all_that_are_not_smaller() {
         } else {
             0.0
         };
-        assert_near(scores[u], expected, 1e-6);
+        assert_near(score, expected, 1e-6);
     }
     let largest = scores.iter().filter(|&&s| s == 1.0);
     assert_eq!(largest.count(), 1);
@@ -130,12 +130,12 @@ fn check_obs(x: &Array2<f32>, obs: Obs, ridge: f64, dead: Option<usize>) {
     let x = x.mapv(f64::from);
     for (row, (values, scores)) in values.chunks(6).zip(scores.chunks(6)).enumerate() {
         let w: Array1<f64> = values.iter().map(|&w| f64::from(w)).collect();
-        for column in 0..6 {
+        for (column, &score) in scores.iter().enumerate() {
             if dead == Some(column) {
-                assert_eq!(scores[column], 0.0, "{row}");
+                assert_eq!(score, 0.0, "{row}");
             } else {
                 let expected = increase(&x, ridge, w.view(), column);
-                assert_near(scores[column], expected, 1e-4);
+                assert_near(score, expected, 1e-4);
             }
         }
     }
