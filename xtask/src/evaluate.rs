@@ -214,7 +214,7 @@ fn nonzeros(artifact: &Artifact) -> compress_core::Result<Vec<usize>> {
 }
 
 /// Microseconds per image, one by one and in batches.
-fn times(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<[f64; 2]> {
+pub(crate) fn times(runtime: &Runtime, images: &ImageSet) -> compress_core::Result<[f64; 2]> {
     let inputs = all_inputs(images)?;
     let (inputs, _) = inputs.view().split_at(Axis(0), TIMED.min(images.len()));
     let mut session = runtime.session();

@@ -19,6 +19,7 @@ use crate::interrupt::{self, Folders};
 use crate::progress::Progress;
 use crate::store::{self, Earlier, Store};
 pub(crate) use error::RunError;
+pub(crate) use finish::Prediction;
 
 /// How large a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

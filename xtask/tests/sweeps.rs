@@ -103,6 +103,13 @@ fn losses() {
 }
 
 #[test]
+fn neurons() {
+    let [page, numbers] = check("neurons");
+    insta::assert_snapshot!("neurons_quick_md", page);
+    insta::assert_snapshot!("neurons_quick_json", numbers);
+}
+
+#[test]
 fn folders_that_do_not_fit_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let parts = dir.path().join("parts");

@@ -5,6 +5,7 @@ mod hinton;
 mod losses;
 mod lottery;
 pub(crate) mod network; // tidy: allow(no experiment, but what they share)
+mod neurons;
 mod pipeline;
 pub(crate) mod rate; // tidy: allow(no experiment, but what they share)
 mod record;
@@ -30,6 +31,7 @@ enum Experiment {
     Hinton(hinton::Args),
     Losses(losses::Args),
     Lottery(lottery::Args),
+    Neurons(neurons::Args),
     Pipeline(pipeline::Args),
     Record(record::Args),
     Sparsity(sparsity::Args),
@@ -45,6 +47,7 @@ impl ExperimentArgs {
             Experiment::Hinton(args) => hinton::run(&args),
             Experiment::Losses(args) => losses::run(&args),
             Experiment::Lottery(args) => lottery::run(&args),
+            Experiment::Neurons(args) => neurons::run(&args),
             Experiment::Pipeline(args) => pipeline::run(&args),
             Experiment::Record(args) => record::run(&args),
             Experiment::Sparsity(args) => sparsity::run(&args),

@@ -14,6 +14,17 @@ struct Timing<'a> {
     threads: usize,
     isa: &'static str,
     stages: &'a [StageTime],
+    /// Microseconds per image of models, one by one and in batches, where they were measured.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    predictions: &'a [Prediction],
+}
+
+/// How long a model takes for an image.
+#[derive(Serialize)]
+pub(crate) struct Prediction {
+    pub(crate) model: String,
+    /// One by one and in batches.
+    pub(crate) microseconds: [f64; 2],
 }
 
 impl Run {
@@ -29,7 +40,7 @@ impl Run {
         page: Option<&str>,
         files: &[(String, &[u8])],
     ) -> Result<(), RunError> {
-        let (seconds, timing) = self.timing()?;
+        let (seconds, timing) = self.timing(&[])?;
         let files = files.iter().map(|(name, bytes)| (name.as_str(), *bytes));
         let others: Vec<(&str, &[u8])> = files.chain([("timing.json", &timing[..])]).collect();
         report::write(report, &others, &self.out)?;
@@ -51,8 +62,9 @@ impl Run {
         &self,
         document: &Document,
         json: String,
+        predictions: &[Prediction],
     ) -> Result<(), RunError> {
-        let (seconds, timing) = self.timing()?;
+        let (seconds, timing) = self.timing(predictions)?;
         report::write_document(document, json, &[("timing.json", &timing[..])], &self.out)?;
         say!(
             "\n{}\n{seconds:.0} s; report: {}",
@@ -69,7 +81,7 @@ impl Run {
         page: &str,
         files: &[(String, &[u8])],
     ) -> Result<(), RunError> {
-        let (seconds, timing) = self.timing()?;
+        let (seconds, timing) = self.timing(&[])?;
         let named = files
             .iter()
             .map(|(name, bytes)| (self.out.join(name), *bytes));
@@ -85,13 +97,14 @@ impl Run {
     }
 
     /// How long the run took in seconds, and `timing.json`.
-    fn timing(&self) -> Result<(f64, Vec<u8>), RunError> {
+    fn timing(&self, predictions: &[Prediction]) -> Result<(f64, Vec<u8>), RunError> {
         let times = self.times.borrow();
         let timing = Timing {
             total_seconds: self.started.elapsed().as_secs_f64(),
             threads: rayon::current_num_threads(),
             isa: compress_core::isa::Isa::active()?.name(),
             stages: &times,
+            predictions,
         };
         Ok((timing.total_seconds, serde_json::to_vec_pretty(&timing)?))
     }

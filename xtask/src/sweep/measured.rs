@@ -9,7 +9,7 @@ use compress_nn::data::ImageSet;
 use serde::Serialize;
 
 use super::outcome::Model;
-use crate::evaluate::predicted;
+use crate::evaluate::{predicted, times};
 use crate::experiments::decoded::nonzero;
 use crate::run::RunError;
 
@@ -29,6 +29,8 @@ pub(crate) struct Measured {
     pub(crate) test: Option<Errors>,
     /// Numbers that were found on the way, by name.
     pub(crate) numbers: Vec<(String, f64)>,
+    /// Microseconds per image, one by one and in batches, where they were timed.
+    pub(super) microseconds: Option<[f64; 2]>,
 }
 
 /// Wrong predictions.
@@ -70,6 +72,7 @@ impl Measured {
         model: Model,
         validation: &ImageSet,
         test: Option<&ImageSet>,
+        timed: bool,
     ) -> Result<Self, RunError> {
         let artifact = Artifact::from_bytes(&model.file)?;
         let network = Mlp::from_tensors(artifact.architecture.clone(), &artifact.tensors)?;
@@ -84,6 +87,7 @@ impl Measured {
             validation: Errors::count(&runtime, validation)?,
             test: test.map(|test| Errors::count(&runtime, test)).transpose()?,
             numbers: model.numbers,
+            microseconds: timed.then(|| times(&runtime, validation)).transpose()?,
         })
     }
 

@@ -60,6 +60,10 @@ pub(crate) trait Sweep: Sync {
     /// What a run is made of.
     type Case: Sync;
 
+    /// Whether predictions of the models are timed when the report is made. Times go to
+    /// `timing.json`.
+    const TIMED: bool = false;
+
     /// All runs, in the order of the report. Those of one seed follow each other last, so that
     /// shards of as many parts as there are seeds have a seed each.
     fn cases(&self) -> Vec<Self::Case>;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::measured::Measured;
 
-use crate::run::{Run, RunError};
+use crate::run::{Prediction, Run, RunError};
 
 /// What an experiment's runs show.
 pub(crate) struct Page {
@@ -124,8 +124,23 @@ impl Page {
             command: Some(run.command()),
             sections: self.sections,
         };
-        run.finish_document(&document, json)
+        run.finish_document(&document, json, &predictions(names, results))
     }
+}
+
+/// How long the models of all runs take, where they were timed.
+fn predictions<C>(names: &[String], results: &[(C, Vec<Measured>)]) -> Vec<Prediction> {
+    let runs = names.iter().zip(results);
+    let models = runs.flat_map(|(name, (_, models))| models.iter().map(move |m| (name, m)));
+    let timed = models.filter_map(|(name, model)| {
+        let microseconds = model.microseconds?;
+        let model = format!("{name}: {}", model.label);
+        Some(Prediction {
+            model,
+            microseconds,
+        })
+    });
+    timed.collect()
 }
 
 fn json_run<'a>(name: &'a str, models: &'a [Measured]) -> JsonRun<'a> {

@@ -133,7 +133,8 @@ pub(super) fn report<S: Sweep>(
             first: name.clone(),
         })?;
         let models = outcome.models.into_iter();
-        let measured = models.map(|model| Measured::of(model, &validation, test.as_ref()));
+        let measured =
+            models.map(|model| Measured::of(model, &validation, test.as_ref(), S::TIMED));
         results.push((case, measured.collect::<Result<Vec<_>, _>>()?));
         bar.step();
     }

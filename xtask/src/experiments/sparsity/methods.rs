@@ -1,8 +1,13 @@
 //! The methods: what decides which weights go, and when.
 
+use compress_core::differentiate;
 use compress_core::train::TrainHook;
-use compress_nn::Mlp;
-use compress_prune::{Global, GradualOptions, GradualPruning, criterion, schedule};
+use compress_nn::{CrossEntropy, Mlp};
+use compress_prune::{
+    Criterion, CriterionSettings, DynamicOptions, DynamicSparse, Erk, Global, GradualOptions,
+    GradualPruning, Growth, Known, Mask, MaskHook, Random, Structure, criterion, prune_in_rounds,
+    schedule, score,
+};
 
 use crate::sweep::{Lab, StageError};
 
@@ -16,34 +21,95 @@ pub(super) struct Method {
 }
 
 enum How {
-    /// Gradually while learning.
+    /// While learning, by a criterion, on a schedule that begins at this share of the run.
     Gradual {
         criterion: &'static str,
         schedule: &'static str,
+        begin: f64,
     },
+    /// Before learning, by a criterion, in so many rounds.
+    AtStart {
+        criterion: &'static str,
+        rounds: usize,
+    },
+    /// At one density from the start, with weights that move; RigL where `by_gradient`, else SET.
+    Dynamic { by_gradient: bool },
 }
 
-const fn gradual(name: &'static str, criterion: &'static str, schedule: &'static str) -> Method {
+const fn method(name: &'static str, how: How) -> Method {
     Method {
         name,
         taught: false,
-        drawn: true,
-        how: How::Gradual {
+        drawn: false,
+        how,
+    }
+}
+
+const fn gradual(name: &'static str, criterion: &'static str, schedule: &'static str) -> Method {
+    let begin = 0.2;
+    method(
+        name,
+        How::Gradual {
             criterion,
             schedule,
+            begin,
         },
+    )
+}
+
+const fn at_start(name: &'static str, criterion: &'static str, rounds: usize) -> Method {
+    method(name, How::AtStart { criterion, rounds })
+}
+
+const fn drawn(method: Method) -> Method {
+    Method {
+        drawn: true,
+        ..method
     }
 }
 
 pub(super) static METHODS: &[Method] = &[
-    gradual("random", "random", "cubic"),
-    gradual("magnitude", "magnitude", "cubic"),
-    gradual("second moments", "second_moments", "cubic"),
-    Method {
+    drawn(gradual("random, cubic", "random", "cubic")),
+    drawn(gradual("magnitude, cubic", "magnitude", "cubic")),
+    gradual("LAMP, cubic", "lamp", "cubic"),
+    gradual("Taylor, cubic", "taylor", "cubic"),
+    drawn(gradual("movement, cubic", "movement", "cubic")),
+    drawn(gradual("second moments, cubic", "second_moments", "cubic")),
+    drawn(Method {
         taught: true,
-        ..gradual("second moments, from a teacher", "second_moments", "cubic")
-    },
+        ..gradual(
+            "second moments, cubic, from a teacher",
+            "second_moments",
+            "cubic",
+        )
+    }),
+    gradual("second moments, linear", "second_moments", "linear"),
+    gradual(
+        "second moments, exponential",
+        "second_moments",
+        "exponential",
+    ),
+    gradual("second moments, iterative", "second_moments", "iterative"),
+    method(
+        "second moments, one-shot at half",
+        How::Gradual {
+            criterion: "second_moments",
+            schedule: "one_shot",
+            begin: 0.5,
+        },
+    ),
+    drawn(at_start("SNIP, at the start", "snip", 1)),
+    at_start("GraSP, at the start", "grasp", 1),
+    at_start("SynFlow, at the start", "syn_flow", 100),
+    drawn(method("RigL, ERK", How::Dynamic { by_gradient: true })),
+    method("SET, ERK", How::Dynamic { by_gradient: false }),
 ];
+
+/// The share of each layer's weights that stays whatever their scores, so that none loses all.
+const FLOOR: Global = Global { floor: 0.002 };
+
+/// Training images by which weights are scored before learning.
+const SCORED_BY: usize = 5_000;
 
 /// A network as its training begins, and what takes part in it.
 pub(super) struct Start {
@@ -64,37 +130,75 @@ impl Method {
     /// The start of a training that ends at `density`.
     pub(super) fn start(
         &self,
-        network: Mlp,
+        mut network: Mlp,
         density: f64,
         seed: u64,
         lab: &Lab,
     ) -> Result<Start, StageError> {
-        let _ = (seed, lab);
+        let named = |name| {
+            let settings = CriterionSettings {
+                seed,
+                ..CriterionSettings::default()
+            };
+            criterion(name, &settings)
+        };
         let hook: Box<dyn TrainHook> = match self.how {
             How::Gradual {
-                criterion: by,
+                criterion,
                 schedule: when,
+                begin,
             } => {
                 let options = GradualOptions {
                     target: density,
-                    begin: 0.2,
+                    begin,
                     end: 0.75,
                     interval: 100,
                     ..GradualOptions::default()
                 };
-                let by = criterion(by, &Default::default())?;
-                let structure = Box::new(Global::default());
-                Box::new(GradualPruning::new(
-                    by,
-                    structure,
-                    schedule(when, &Default::default())?,
-                    options,
-                )?)
+                let (by, when) = (named(criterion)?, schedule(when, &Default::default())?);
+                Box::new(GradualPruning::new(by, Box::new(FLOOR), when, options)?)
+            }
+            How::AtStart { criterion, rounds } => {
+                let by = named(criterion)?;
+                let mask = at_start_mask(&mut network, &*by, density, rounds, lab)?;
+                Box::new(MaskHook::new(mask))
+            }
+            How::Dynamic { by_gradient } => {
+                let scores = score(&network, &Random { seed }, &Known::nothing())?;
+                let growth = match by_gradient {
+                    true => Growth::Rigl,
+                    false => Growth::Set { seed },
+                };
+                let options = DynamicOptions {
+                    growth,
+                    ..DynamicOptions::default()
+                };
+                Box::new(DynamicSparse::new(Erk.mask(&scores, density)?, options)?)
             }
         };
-        Ok(Start {
-            network,
-            hook: Some(hook),
-        })
+        let hook = Some(hook);
+        Ok(Start { network, hook })
     }
+}
+
+/// The mask that a criterion gives on the first training images, before anything is learned.
+fn at_start_mask(
+    network: &mut Mlp,
+    by: &dyn Criterion,
+    density: f64,
+    rounds: usize,
+    lab: &Lab,
+) -> Result<Mask, StageError> {
+    use compress_core::train::Samples;
+    let count = SCORED_BY.min(lab.training.len());
+    let images = lab.training.subset(0..count)?;
+    let needs = by.needs();
+    Ok(prune_in_rounds(
+        network,
+        by,
+        &FLOOR,
+        density,
+        rounds,
+        &mut |network| differentiate::evidence(network, &images, &CrossEntropy, needs),
+    )?)
 }

@@ -51,12 +51,12 @@ const FULL: Settings = Settings {
     levels: &[
         level(0.1, 0.4),
         level(0.05, 0.4),
-        level(0.02, 0.2),
+        level(0.02, 0.3),
         level(0.01, 0.2),
     ],
     epochs: 60,
     batch: 128,
-    rate: Rate::new(2e-3, 0.02, 200),
+    rate: Rate::new(3e-3, 0.02, 200),
     teacher_epochs: 15,
     teacher_dropout: 0.25,
     teacher_rate: Rate::new(1.2e-3, 0.02, 300),
@@ -70,7 +70,7 @@ const QUICK: Settings = Settings {
     levels: &[level(0.2, 0.1), level(0.1, 0.1)],
     epochs: 3,
     batch: 64,
-    teacher_epochs: 2,
+    teacher_epochs: 6,
     test_limit: Some(1_000),
     ..FULL
 };
