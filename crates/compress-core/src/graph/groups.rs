@@ -182,16 +182,17 @@ impl<'g> Building<'g> {
     fn sum(&mut self, node: &Node, read: &[Value]) -> Value {
         let first = read.iter().map(|v| v.group).min().unwrap_or_default();
         for value in read {
-            // An earlier value of this sum may have moved it.
-            let from = value.group;
-            if self.groups[from].group.is_input() {
-                let group = &mut self.groups[from].group;
+            let group = &mut self.groups[value.group].group;
+            if group.is_input() {
                 let edge = format!("{} -> {}", group.name, node.name);
                 group.fix(
                     edge,
                     "its features come from outside, and are added to others".into(),
                 );
             }
+        }
+        for from in read.iter().map(|v| v.group) {
+            // A value can be added twice.
             if from != first && !self.groups[from].merged {
                 self.merge(from, first);
             }
