@@ -79,7 +79,7 @@ fn rounds_fall_on_their_steps_in_spite_of_rounding() {
         ..GradualOptions::default()
     };
     let schedule = Box::new(Iterative { rounds: 10 });
-    let structure = Box::new(Global::default());
+    let structure = Box::new(Global { floor: 0.02 });
     let mut hook = GradualPruning::new(Box::new(Magnitude), structure, schedule, options).unwrap();
     let mut hooks: [&mut dyn TrainHook; 1] = [&mut hook];
     let mut run = Run::new(&mut hooks, 50);
