@@ -113,7 +113,7 @@ pub const FEATURE_LOSSES: &[FeatureLossEntry] = &[
 /// // The same angles between the samples, however wide the layers are.
 /// let (student, teacher) = (array![[1.0], [1.0]], array![[0.0, 3.0], [0.0, 3.0]]);
 /// let (loss, gradient) = similarity.evaluate(student.view(), teacher.view())?;
-/// assert_eq!((loss, gradient), (0.0, array![[0.0], [0.0]]));
+/// assert!(loss < 1e-12 && gradient.iter().all(|g| g.abs() < 1e-12));
 /// assert!(feature_loss("likeness", FeatureSettings::default()).is_err());
 /// # Ok::<(), compress_core::Error>(())
 /// ```

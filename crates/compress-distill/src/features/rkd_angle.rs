@@ -79,7 +79,7 @@ impl Angles {
         0.5 * twice * self.inverses[(i, j)] * self.inverses[(k, j)]
     }
 
-    /// Adds the gradient of `slope` times [`Angles::cos`] with respect to the squared distances.
+    /// Adds the gradient of `slope` times [`Angles::cosine`] with respect to the squared distances.
     fn add_gradient(
         &self,
         (i, j, k): (usize, usize, usize),
