@@ -177,20 +177,20 @@ fn step(
         );
         said.map_err(|error| of_peer(error, number + 1, indices))
     };
-    let mut said = Vec::new();
-    for (number, run) in runs.iter_mut().enumerate() {
-        said.push(say(number, run.as_mut())?);
+    // What the others say to the peer whose turn it is: first those whose turn comes later.
+    let mut others = Vec::new();
+    for (number, run) in runs.iter_mut().enumerate().skip(1) {
+        others.push(say(number, run.as_mut())?);
     }
     for (number, run) in runs.iter_mut().enumerate() {
-        let others = said.iter().enumerate();
-        let others = others.filter(|(peer, _)| *peer != number);
         let loss = PeersAndLabels {
-            peers: others.map(|(_, said)| said).collect(),
+            peers: &others,
             weight: options.peer_weight,
         };
         run.step(indices, &loss)?;
-        if number + 1 < said.len() {
-            said[number] = say(number, run.as_mut())?;
+        if number < others.len() {
+            others.remove(0);
+            others.push(say(number, run.as_mut())?);
         }
     }
     Ok(())
@@ -217,7 +217,7 @@ fn of_peer(error: Error, number: usize, indices: &[usize]) -> Error {
 /// Cross-entropy with the labels, and the weighted mean divergence from what each peer says of this
 /// batch.
 struct PeersAndLabels<'a> {
-    peers: Vec<&'a SoftTargets<'a>>,
+    peers: &'a [SoftTargets<'a>],
     weight: f32,
 }
 
@@ -241,7 +241,7 @@ impl Loss for PeersAndLabels<'_> {
             ..*batch
         };
         let weight = f64::from(self.weight) / self.peers.len() as f64;
-        for peer in &self.peers {
+        for peer in self.peers {
             loss += weight * f64::from(peer.evaluate(logits, &batch, gradient.view_mut())?);
             sum.zip_mut_with(&gradient, |sum, &g| *sum += weight * f64::from(g));
         }
