@@ -11,11 +11,13 @@
 //! - Contracts of algorithms: [`mask`] (pruning), [`codec`] (quantization), [`train`] (losses,
 //!   training), [`hook`] (what takes part in training), [`evidence`] (what an algorithm knows),
 //!   [`price`] (what a coder charges), [`registry`] (algorithms by name).
+//! - [`allocate`]: one choice for each tensor at the least cost within a budget.
 //! - [`samples`] (data), [`calibrate`] (statistics of activations).
 //! - [`kernels`]: matrix products (GEMM) in f32, int8 and 4 bits, sparse products (CSR and other
 //!   layouts), quantization, selection.
 //! - [`linalg`]: the Cholesky factorization in f64, and what is solved with it.
 
+pub mod allocate;
 pub mod calibrate;
 pub mod ceilings;
 pub mod chain;

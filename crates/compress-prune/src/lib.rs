@@ -17,6 +17,8 @@
 //! | unstructured pruning to an exact density | scores, then [`Global`], [`PerLayer`] or [`PerRow`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
 //! | pruning while training | [`GradualPruning`] with [`Cubic`] or [`OneShot`]; [`MaskHook`] |
+//! | how much each tensor can lose | [`sensitivity()`]; [`relative_error`] or any other error |
+//! | the highest sparsity within an error budget | [`search_densities`] |
 //! | neurons (structured pruning) | [`prune_neurons`] removes them; [`Neurons`] masks them |
 //! | layers (structured pruning) | [`score_layers`], [`prune_layer`] |
 //! | an order of neurons that is cheap to store | [`order_neurons`], [`improve_order`] |
@@ -61,6 +63,7 @@ mod neurons;
 mod order;
 mod rounds;
 mod schedule;
+mod sensitivity;
 mod structure;
 mod tighten;
 mod weights;
@@ -92,6 +95,10 @@ pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
 pub use rounds::prune_in_rounds;
 pub use schedule::{Cubic, OneShot, SCHEDULES, Schedule, ScheduleEntry, schedule};
+pub use sensitivity::{
+    DensitySearch, FrontPoint, Measure, Recorded, SearchOptions, Sensitivity, SensitivityPoint,
+    TensorDensity, TensorSensitivity, relative_error, search_densities, sensitivity,
+};
 pub use structure::{
     Global, NOfM, Neurons, PerLayer, PerRow, STRUCTURES, StructureEntry, StructureSettings,
     structure,
