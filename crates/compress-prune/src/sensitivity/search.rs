@@ -135,7 +135,7 @@ pub struct TensorDensity {
 /// Shoham and Gersho 1988, *Efficient bit allocation for an arbitrary set of quantizers*: the
 /// allocation by measured curves.
 /// Frantar and Alistarh 2022 (2201.13096), section 3: sparsity for each layer by dynamic programming.
-/// Frantar, Singh, Alistarh 2022 (2208.11580), section 6, "non-uniform": one database for many budgets.
+/// Frantar, Singh, Alistarh 2022 (2208.11580), section 6: one database of layers for many budgets.
 pub fn search_densities<M: Parameters + ?Sized>(
     model: &mut M,
     scores: &Scores,

@@ -10,6 +10,8 @@ mod masks;
 mod models;
 mod movement;
 mod registries;
+mod search;
 mod sensitivities;
+mod sensitivity;
 mod synapses;
 mod training;
