@@ -102,10 +102,6 @@ fn on_a_trained_chain_it_is_near_the_best_of_all_allocations() {
         let within = all.iter().filter(|(_, error)| *error <= budget);
         let best = within.map(|(kept, _)| *kept).min().unwrap();
         let kept = found.mask.kept();
-        println!(
-            "{budget}: {kept} where {best} is best, {} measured",
-            found.front.len()
-        );
         assert!(found.error <= budget && kept >= best);
         assert!(kept as f64 <= 1.05 * best as f64, "{budget}: {kept} {best}");
         let mut copy = model.clone();
