@@ -3,6 +3,7 @@
 mod branches;
 mod compaction;
 mod criteria;
+mod curves;
 mod gradual;
 mod layerwise;
 mod liveness;
@@ -12,6 +13,5 @@ mod movement;
 mod registries;
 mod search;
 mod sensitivities;
-mod sensitivity;
 mod synapses;
 mod training;
