@@ -3,6 +3,7 @@
 mod branches;
 mod compaction;
 mod criteria;
+mod curves;
 mod dynamic;
 mod gradual;
 mod images;
@@ -18,7 +19,6 @@ mod repair;
 mod schedules;
 mod search;
 mod sensitivities;
-mod sensitivity;
 mod sparse_gpt;
 mod synapses;
 mod tickets;

@@ -9,7 +9,7 @@ use compress_testing::{Chain, CrossEntropy, Sgd, blobs, normal};
 use ndarray::Array1;
 use proptest::prelude::*;
 
-use crate::sensitivity::{bits, pruned};
+use crate::curves::{bits, pruned};
 
 const DENSITIES: [f64; 5] = [0.7, 0.5, 0.3, 0.2, 0.1];
 
