@@ -115,8 +115,9 @@ fn the_density_stays_and_what_grows_begins_at_zero() {
                 }
             }
             assert!(grown > 20, "{growth:?} {density}: {grown}");
+            // Not all: some are behind neurons that are off for all samples.
             assert!(
-                2 * moved_on > grown,
+                5 * moved_on > grown,
                 "{growth:?} {density}: {moved_on} of {grown}"
             );
             let mask = Mask::of_nonzeros(&trainer.into_network()).unwrap();
