@@ -11,7 +11,7 @@ use compress_candle_example::training::{Settings, train};
 use compress_core::mask::Mask;
 use compress_core::parameters;
 use compress_core::tensor::Role;
-use compress_distill::{HardLabels, Joint, Teacher};
+use compress_distill::{HardLabels, Joint, LOSSES, LossSettings, Teacher, WeightedSum};
 use compress_format::container::{Container, Writer};
 use compress_prune::{
     Criterion, Cubic, Global, GradualOptions, GradualPruning, Known, Magnitude, MaskHook, PerRow,
@@ -51,6 +51,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut student = ConvNet::new([8, 16], 2)?;
     train(&mut student, &training, &distill()?, &mut [], settings)?;
     report("student, distilled", &student)?;
+
+    // By each other loss of the registry, and the labels: functions of plain arrays.
+    for entry in LOSSES {
+        let own = (entry.make)(LossSettings::new(Teacher::Cached(logits.clone())))?;
+        // Distances of logits are larger than those of probabilities.
+        let weight = if entry.name == "logit_mse" { 0.02 } else { 0.5 };
+        let loss = WeightedSum::new(vec![(1.0, Box::new(HardLabels)), (weight, own)])?;
+        let mut other = ConvNet::new([8, 16], 2)?;
+        let short = Settings {
+            epochs: 2,
+            ..settings
+        };
+        train(&mut other, &training, &loss, &mut [], short)?;
+        report(&format!("labels and {}, 2 epochs", entry.name), &other)?;
+    }
 
     // Without training: by magnitude times input norm, and at random.
     let on_images = OnImages {
