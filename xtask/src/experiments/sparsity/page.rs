@@ -6,7 +6,7 @@ use compress_report::{Column, Figure, Section, Table, fixed};
 use super::methods::METHODS;
 use super::published::{PUBLISHED, best_at};
 use super::{Case, Sparsity};
-use crate::run::RunError;
+use crate::run::{Profile, RunError};
 use crate::sweep::{Measured, Page, cells, mean, points};
 
 type Results = [(Case, Vec<Measured>)];
@@ -15,7 +15,7 @@ pub(super) fn page(sparsity: &Sparsity, results: &Results) -> Result<Page, RunEr
     let mut sections = vec![Section::Table(main_table(sparsity, results))];
     sections.push(Section::Figure(figure(sparsity, results)?));
     sections.push(Section::Table(seeds_table(sparsity, results)));
-    if sparsity.lab.is_mnist {
+    if is_published(sparsity) {
         sections.push(Section::Table(published_table()));
     }
     Ok(Page {
@@ -23,6 +23,11 @@ pub(super) fn page(sparsity: &Sparsity, results: &Results) -> Result<Page, RunEr
         sections,
         settings: sparsity.settings.describe(),
     })
+}
+
+/// Whether others published figures for what this run is about.
+fn is_published(sparsity: &Sparsity) -> bool {
+    sparsity.lab.is_mnist && sparsity.lab.profile == Profile::Full
 }
 
 /// The errors in percent of a method at a level, one for each seed.
@@ -80,7 +85,7 @@ fn main_table(sparsity: &Sparsity, results: &Results) -> Table {
                 .collect()
         })
         .collect();
-    if sparsity.lab.is_mnist {
+    if is_published(sparsity) {
         let best = levels.iter().map(|level| {
             let best = best_at(100.0 * level.density);
             best.map_or_else(String::new, |best| fixed(best, 2))
@@ -169,7 +174,7 @@ fn figure(sparsity: &Sparsity, results: &Results) -> Result<Figure, RunError> {
         }
     });
     let mut series: Vec<Series> = ours.collect();
-    if sparsity.lab.is_mnist {
+    if is_published(sparsity) {
         series.extend(PUBLISHED.iter().map(|published| Series {
             label: published.name.to_owned(),
             line: Vec::new(),
