@@ -115,6 +115,9 @@ pub(crate) struct Spec {
     pub(crate) writes: fn(&str) -> bool,
     /// Whether it never opens the test set.
     pub(crate) shut: bool,
+    /// The flag that says which part of the work to do, with a space before it: then what is
+    /// finished is always taken up.
+    pub(crate) part: Option<String>,
 }
 
 /// A run, as the command line asks for it.
@@ -194,9 +197,9 @@ impl Run {
             "training data": training.hashes,
             "settings": spec.settings,
         });
-        let earlier = match (common.resume, common.overwrite) {
+        let earlier = match (common.resume || spec.part.is_some(), common.overwrite) {
+            (_, true) => Earlier::Overwrite,
             (true, _) => Earlier::Resume,
-            (false, true) => Earlier::Overwrite,
             (false, false) => Earlier::Begin,
         };
         std::fs::create_dir_all(&out).map_err(|source| RunError::Unwritable {
@@ -213,7 +216,7 @@ impl Run {
         let store = Store::open(&stages, &settings, earlier, foreign.as_deref())?;
         let stages = stages.display();
         match (earlier, finished) {
-            (Earlier::Resume, 0) => progress.line(format_args!(
+            (Earlier::Resume, 0) if spec.part.is_none() => progress.line(format_args!(
                 "nothing to resume: {stages} has no finished stage; beginning with the first"
             )),
             (Earlier::Begin, 1..) => progress.line(format_args!(
@@ -225,7 +228,7 @@ impl Run {
         interrupt::explain(
             progress.clone(),
             Folders::clone(&kept),
-            again(common, &command),
+            again(common, &command, spec.part.as_deref()),
         )?;
         let run = Run {
             experiment: spec.name,
@@ -440,9 +443,12 @@ fn default_folder(
     if profile == Profile::Quick {
         name += "-quick";
     }
-    // Where reports have folders of their own, those say of which seed they are.
-    if seed != spec.seed && spec.folder.is_none() {
-        name += &format!("-seed{seed}");
+    // Where reports have folders of their own, those say of which seed and flags they are.
+    if spec.folder.is_none() || spec.part.is_some() {
+        if seed != spec.seed {
+            name += &format!("-seed{seed}");
+        }
+        name += &spec.flags.replace(" --", "-").replace(' ', "");
     }
     if other_data {
         let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
@@ -465,15 +471,16 @@ fn command(common: &Common, spec: &Spec, seed: u64) -> String {
 }
 
 /// The command that goes on where this one is interrupted.
-fn again(common: &Common, command: &str) -> String {
+fn again(common: &Common, command: &str, part: Option<&str>) -> String {
     let threads = common.threads.map(|n| format!(" --threads {n}"));
     let threads = threads.unwrap_or_default();
     let out = folder_flag("out", common.out.as_deref());
-    format!("{command}{threads}{out} --resume")
+    let part = part.unwrap_or(" --resume");
+    format!("{command}{threads}{out}{part}")
 }
 
 /// ` --NAME DIR` as a shell takes it.
-fn folder_flag(name: &str, dir: Option<&Path>) -> String {
+pub(crate) fn folder_flag(name: &str, dir: Option<&Path>) -> String {
     let Some(dir) = dir else {
         return String::new();
     };

@@ -120,11 +120,23 @@ impl Store {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!(
-            "{}.stage",
-            name.replace([' ', ',', ':', '(', ')'], "-")
-        ))
+        self.dir.join(file_name(name))
     }
+
+    /// Notes that the test set is opened for these stages; returns how often it was, this time
+    /// included. A note that cannot be written is left out.
+    pub(crate) fn opened(&self) -> usize {
+        let path = self.dir.join("openings.txt");
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let _ = std::fs::write(&path, format!("{before}the test set was opened\n"));
+        before.lines().count() + 1
+    }
+}
+
+/// The name of a stage's file.
+pub(crate) fn file_name(stage: &str) -> String {
+    let plain = stage.replace([' ', ',', ':', '(', ')'], "-");
+    format!("{plain}.stage")
 }
 
 /// The settings of a folder's stages; none where there are no settings.

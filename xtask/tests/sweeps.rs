@@ -55,6 +55,8 @@ fn check(name: &str) -> [String; 2] {
         .collect();
     stages.sort();
     std::fs::remove_file(&stages[0]).unwrap();
+    // Other files in the folder, such as a scheduler's log, are not in the way.
+    std::fs::write(parts.join("slurm-1.out"), "begins").unwrap();
     let parts_flag = parts.display().to_string();
     let merge = ["--merge", &parts_flag];
     fail(
@@ -107,6 +109,31 @@ fn neurons() {
     let [page, numbers] = check("neurons");
     insta::assert_snapshot!("neurons_quick_md", page);
     insta::assert_snapshot!("neurons_quick_json", numbers);
+}
+
+#[test]
+fn a_merge_removes_no_run_and_validation_only_opens_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    let shut = ["--validation-only"];
+    succeed(&experiment("lottery", &whole, &shut));
+    let before = text(&whole, "report.json");
+    assert!(before.contains("\"test_errors\": null"), "{before}");
+    let folder = whole.display().to_string();
+    // Into the folder of the run itself.
+    succeed(&experiment(
+        "lottery",
+        &whole,
+        &["--validation-only", "--merge", &folder],
+    ));
+    assert_eq!(text(&whole, "report.json"), before);
+    let opened = experiment("lottery", &dir.path().join("opened"), &["--merge", &folder]);
+    succeed(&opened);
+    let said = String::from_utf8_lossy(&opened.stderr);
+    assert!(said.contains("time number 1"), "{said}");
+    let opened = experiment("lottery", &dir.path().join("again"), &["--merge", &folder]);
+    let said = String::from_utf8_lossy(&opened.stderr);
+    assert!(said.contains("time number 2"), "{said}");
 }
 
 #[test]

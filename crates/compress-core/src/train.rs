@@ -105,6 +105,13 @@ pub trait Loss: Sync {
         true
     }
 
+    /// Whether it finds something that was computed once, such as a teacher's logits, by the
+    /// samples' positions. Then it is only right for samples that are the same in each epoch, and a
+    /// training loop refuses others ([`check_samples`]).
+    fn is_cached(&self) -> bool {
+        false
+    }
+
     /// The values of the model's graph that it reads beside the logits, each once: such as
     /// `layers.0`, what that layer gives after its activation. None by default.
     fn reads_values(&self) -> Vec<&str> {
@@ -149,6 +156,22 @@ pub fn given<'v, 'a, const N: usize>(
 ) -> Result<&'v mut [Value<'a>; N]> {
     Error::check_shape("values that the loss reads", &[N], &[values.len()])?;
     values.try_into().map_err(Error::other)
+}
+
+/// Fails where `loss` holds what was computed once, and `data` differ from one epoch to another: for
+/// training loops.
+///
+/// # Errors
+/// Says what to do.
+pub fn check_samples(loss: &(impl Loss + ?Sized), data: &dyn Samples) -> Result<()> {
+    match loss.is_cached() && data.differs_by_epoch() {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            "the samples of a loss that was cached",
+            "different from one epoch to another",
+            "the same in each, or a teacher that is asked on the fly or cached by epoch",
+        )),
+    }
 }
 
 /// Fails where `loss` reads values of the model: for a training loop that shows it none.

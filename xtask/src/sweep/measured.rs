@@ -1,6 +1,6 @@
 //! What is measured on the models of a run, as their files say they are.
 
-use compress_core::network::Role;
+use compress_core::network::{Architecture, Network, Role};
 use compress_core::samples::Samples;
 use compress_format::artifact::Artifact;
 use compress_format::runtime::Runtime;
@@ -29,8 +29,11 @@ pub(crate) struct Measured {
     pub(crate) test: Option<Errors>,
     /// Numbers that were found on the way, by name.
     pub(crate) numbers: Vec<(String, f64)>,
-    /// Microseconds per image, one by one and in batches, where they were timed.
+    /// How wide its layers are, features first.
+    pub(super) widths: Vec<usize>,
+    /// Microseconds per image, one by one and in batches, on one thread, where they were timed.
     pub(super) microseconds: Option<[f64; 2]>,
+    file: Vec<u8>,
 }
 
 /// Wrong predictions.
@@ -72,7 +75,6 @@ impl Measured {
         model: Model,
         validation: &ImageSet,
         test: Option<&ImageSet>,
-        timed: bool,
     ) -> Result<Self, RunError> {
         let artifact = Artifact::from_bytes(&model.file)?;
         let network = Mlp::from_tensors(artifact.architecture.clone(), &artifact.tensors)?;
@@ -87,8 +89,18 @@ impl Measured {
             validation: Errors::count(&runtime, validation)?,
             test: test.map(|test| Errors::count(&runtime, test)).transpose()?,
             numbers: model.numbers,
-            microseconds: timed.then(|| times(&runtime, validation)).transpose()?,
+            widths: widths(&network),
+            microseconds: None,
+            file: model.file,
         })
+    }
+
+    /// Times its predictions.
+    pub(super) fn time(&mut self, images: &ImageSet) -> Result<(), RunError> {
+        let runtime = Runtime::new(Artifact::from_bytes(&self.file)?)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+        self.microseconds = Some(pool.install(|| times(&runtime, images))?);
+        Ok(())
     }
 
     /// The errors that a report is about: on the test set, or where it stayed shut on the
@@ -102,4 +114,13 @@ impl Measured {
         let found = self.numbers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| *value)
     }
+}
+
+fn widths(network: &Mlp) -> Vec<usize> {
+    let Architecture {
+        features, layers, ..
+    } = network.architecture();
+    std::iter::once(features)
+        .chain(layers.iter().map(|l| l.outputs))
+        .collect()
 }

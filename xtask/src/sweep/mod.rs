@@ -14,12 +14,12 @@ mod shard;
 
 use serde_json::json;
 
-use crate::run::{Common, Input, Run, RunError, Spec};
+use crate::run::{Common, Input, Run, RunError, Spec, folder_flag};
 
 pub(crate) use images::{Lab, Lesson};
 pub(crate) use measured::Measured;
 pub(crate) use outcome::{Model, Outcome, StageError};
-pub(crate) use page::{Page, cells, mean, points};
+pub(crate) use page::{Page, cells, counted, mean, mean_validation, percents, points};
 pub(crate) use shard::Shard;
 
 /// The flags of an experiment of many runs.
@@ -48,6 +48,20 @@ impl SweepArgs {
             .collect()
     }
 
+    /// The flag that says which part of the work to do.
+    fn part(&self) -> Option<String> {
+        match (self.shard, self.merge.as_slice()) {
+            (Some(shard), _) => Some(format!(" --shard {shard}")),
+            (None, []) => None,
+            (None, folders) => {
+                let folders = folders
+                    .iter()
+                    .map(|folder| folder_flag("merge", Some(folder)));
+                Some(folders.collect())
+            }
+        }
+    }
+
     /// Those of these flags that a report depends on, each with a space before it.
     fn flags(&self) -> String {
         self.seeds
@@ -64,8 +78,8 @@ pub(crate) trait Sweep: Sync {
     /// `timing.json`.
     const TIMED: bool = false;
 
-    /// All runs, in the order of the report. Those of one seed follow each other last, so that
-    /// shards of as many parts as there are seeds have a seed each.
+    /// All runs, in the order of the report. What differs by seed alone stands side by side, so that
+    /// of as many shards as there are seeds each has one seed.
     fn cases(&self) -> Vec<Self::Case>;
 
     /// The run's name, which no other has.
@@ -105,11 +119,9 @@ pub(crate) fn run<S: Sweep>(
     make: impl FnOnce(Lab, &[u64]) -> Result<S, RunError>,
 ) -> Result<(), RunError> {
     let input = Input::read(&args.common)?;
-    let mut common = args.common.clone();
-    common.resume |= args.shard.is_some();
     let seeds = args.seeds();
     let run = &Run::begin(
-        &common,
+        &args.common,
         input,
         Spec {
             name: about.name,
@@ -123,6 +135,7 @@ pub(crate) fn run<S: Sweep>(
             folder: args.shard.map(|shard| shard.folder()),
             writes: |_| false,
             shut: args.shard.is_some(),
+            part: args.part(),
         },
     )?;
     let sweep = make(Lab::new(run)?, &seeds)?;

@@ -17,8 +17,28 @@ pub(crate) struct Page {
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// A number for each seed.
-pub(crate) type Cells = Vec<f64>;
+/// What the errors of a report are: those on the test set, where it was opened.
+pub(crate) fn counted<C>(results: &[(C, Vec<Measured>)]) -> &'static str {
+    let mut models = results.iter().flat_map(|(_, models)| models);
+    match models.any(|model| model.test.is_some()) {
+        true => "test error",
+        false => "validation error",
+    }
+}
+
+/// The errors of some models in percent, those that the report is about.
+pub(crate) fn percents<'a>(models: impl IntoIterator<Item = &'a Measured>) -> Vec<f64> {
+    models
+        .into_iter()
+        .map(|model| model.errors().percent())
+        .collect()
+}
+
+/// Their mean error on the validation images in percent: what is chosen is chosen by it.
+pub(crate) fn mean_validation<'a>(models: impl IntoIterator<Item = &'a Measured>) -> f64 {
+    let errors = models.into_iter().map(|model| model.validation.percent());
+    mean(&errors.collect::<Vec<_>>())
+}
 
 /// The mean of some numbers.
 pub(crate) fn mean(values: &[f64]) -> f64 {
@@ -44,8 +64,8 @@ pub(crate) fn cells(values: &[f64], decimals: usize) -> String {
 }
 
 /// The points of a line in a plot, from x and the numbers of all seeds there.
-pub(crate) fn points(cells: impl Iterator<Item = (f64, Cells)>) -> Vec<(f64, f64)> {
-    cells.map(|(x, values)| (x, mean(&values))).collect()
+pub(crate) fn points(of: impl Iterator<Item = (f64, Vec<f64>)>) -> Vec<(f64, f64)> {
+    of.map(|(x, values)| (x, mean(&values))).collect()
 }
 
 #[derive(Serialize)]
@@ -134,7 +154,8 @@ fn predictions<C>(names: &[String], results: &[(C, Vec<Measured>)]) -> Vec<Predi
     let models = runs.flat_map(|(name, (_, models))| models.iter().map(move |m| (name, m)));
     let timed = models.filter_map(|(name, model)| {
         let microseconds = model.microseconds?;
-        let model = format!("{name}: {}", model.label);
+        let widths: Vec<String> = model.widths.iter().map(usize::to_string).collect();
+        let model = format!("{}, as of {name}", widths.join("-"));
         Some(Prediction {
             model,
             microseconds,

@@ -1,12 +1,11 @@
 //! Doing runs, all or a part of them, and finding them again for the report.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::measured::Measured;
 use super::outcome::Outcome;
 use super::{Shard, Sweep};
-use crate::output::say;
 use crate::run::{Run, RunError};
 use crate::store::{self, Earlier, Store};
 
@@ -17,18 +16,25 @@ pub(super) fn run_all<S: Sweep>(run: &Run, sweep: &S) -> Result<(), RunError> {
 
 /// Does the runs of a part, and says what to do with them.
 pub(super) fn run_shard<S: Sweep>(run: &Run, sweep: &S, shard: Shard) -> Result<(), RunError> {
-    let cases = sweep.cases().into_iter().enumerate();
+    let cases = sweep.cases();
+    check_unique(
+        &cases
+            .iter()
+            .map(|case| sweep.name(case))
+            .collect::<Vec<_>>(),
+    )?;
+    let cases = cases.into_iter().enumerate();
     let cases: Vec<_> = cases
         .filter(|(i, _)| shard.has(*i))
         .map(|(_, c)| c)
         .collect();
     let count = cases.len();
     do_runs(run, sweep, cases)?;
-    say!(
+    let page = format!(
         "{count} runs of shard {shard} are finished in {}; when all shards are, make the report with --merge and their folders",
         run.folder().display()
-    )?;
-    Ok(())
+    );
+    run.finish_without_report(&page, &[])
 }
 
 /// Does these runs and those that they need.
@@ -48,6 +54,20 @@ fn do_runs<S: Sweep>(run: &Run, sweep: &S, cases: Vec<S::Case>) -> Result<(), Ru
         };
         sweep.run(&all[i].0, outcome)
     })
+}
+
+/// Fails where two runs have the same name.
+fn check_unique(names: &[String]) -> Result<(), RunError> {
+    let mut known = HashSet::new();
+    match names
+        .iter()
+        .find(|name| !known.insert(store::file_name(name)))
+    {
+        None => Ok(()),
+        Some(twice) => Err(RunError::measure(
+            format!("two runs are named {twice:?}").into(),
+        )),
+    }
 }
 
 /// Adds a case behind the one that it needs, each once; returns its number.
@@ -80,7 +100,10 @@ pub(super) fn stores(run: &Run, folders: &[PathBuf]) -> Result<Vec<Store>, RunEr
         };
         let mut places = vec![folder.clone()];
         for entry in std::fs::read_dir(folder).map_err(read)? {
-            places.push(entry.map_err(read)?.path());
+            let path = entry.map_err(read)?.path();
+            if path.is_dir() {
+                places.push(path);
+            }
         }
         places.sort();
         for place in places.iter().map(|place| place.join("stages")) {
@@ -107,6 +130,7 @@ pub(super) fn report<S: Sweep>(
 ) -> Result<(), RunError> {
     let cases = sweep.cases();
     let names: Vec<String> = cases.iter().map(|case| sweep.name(case)).collect();
+    check_unique(&names)?;
     let place = |name: &String| stores.iter().find(|store| store.holds(name));
     let missing: Vec<&str> = names
         .iter()
@@ -122,8 +146,15 @@ pub(super) fn report<S: Sweep>(
     }
     let (_, validation) = run.split_images()?;
     let test = run.test_images(test_limit)?;
+    if test.is_some() {
+        let count = stores.iter().map(|store| store.opened()).max();
+        run.progress.line(format_args!(
+            "the test set is opened for these runs, time number {}",
+            count.unwrap_or(1)
+        ));
+    }
     let bar = run.progress.bar("measuring", Some(names.len()));
-    let mut results = Vec::new();
+    let (mut results, mut timed) = (Vec::new(), HashSet::new());
     for (case, name) in cases.into_iter().zip(&names) {
         let stored = place(name).map(|store| store.load::<Outcome>(name));
         let outcome = stored.transpose()?.flatten();
@@ -133,8 +164,13 @@ pub(super) fn report<S: Sweep>(
             first: name.clone(),
         })?;
         let models = outcome.models.into_iter();
-        let measured =
-            models.map(|model| Measured::of(model, &validation, test.as_ref(), S::TIMED));
+        let measured = models.map(|model| {
+            let mut measured = Measured::of(model, &validation, test.as_ref())?;
+            if S::TIMED && timed.insert(measured.widths.clone()) {
+                measured.time(&validation)?;
+            }
+            Ok::<_, RunError>(measured)
+        });
         results.push((case, measured.collect::<Result<Vec<_>, _>>()?));
         bar.step();
     }

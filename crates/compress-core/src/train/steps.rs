@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{Fit, FitReport, Loss, Samples, TrainHook};
+use super::{Fit, FitReport, Loss, Samples, TrainHook, check_samples};
 use crate::Result;
 
 /// A network whose training can be driven batch by batch, as where several learn together.
@@ -90,13 +90,14 @@ pub trait FitRun {
 /// A whole run with one loss: for implementors of [`FitInSteps`], as their [`Fit::fit`].
 ///
 /// # Errors
-/// As [`Fit::fit`].
+/// As [`Fit::fit`], and as [`check_samples`].
 pub fn fit_in_steps(
     student: &mut dyn FitInSteps,
     data: &dyn Samples,
     loss: &dyn Loss,
     hooks: &mut [&mut dyn TrainHook],
 ) -> Result<FitReport> {
+    check_samples(loss, data)?;
     let mut run = student.begin(data, &loss.reads_values(), hooks)?;
     let mut indices = Vec::new();
     while let Some(next) = run.next_batch() {

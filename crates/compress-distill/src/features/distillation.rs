@@ -80,6 +80,10 @@ impl Loss for FeatureDistillation<'_> {
         matches!(self.teacher, FeatureTeacher::OnTheFly(..))
     }
 
+    fn is_cached(&self) -> bool {
+        matches!(self.teacher, FeatureTeacher::Cached(_))
+    }
+
     fn reads_values(&self) -> Vec<&str> {
         self.student.as_deref().into_iter().collect()
     }

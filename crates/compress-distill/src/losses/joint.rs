@@ -67,6 +67,10 @@ impl Loss for Joint<'_> {
         self.soft_weight != 0.0 && self.soft.reads_inputs()
     }
 
+    fn is_cached(&self) -> bool {
+        self.soft_weight != 0.0 && self.soft.is_cached()
+    }
+
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,

@@ -98,6 +98,13 @@ impl Loss for SoftTargets<'_> {
         }
     }
 
+    fn is_cached(&self) -> bool {
+        match &self.source {
+            Source::Cached(_) => true,
+            Source::Asked(loss) => loss.is_cached(),
+        }
+    }
+
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,

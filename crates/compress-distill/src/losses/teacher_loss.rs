@@ -71,6 +71,10 @@ impl<L: LogitLoss> Loss for TeacherLoss<'_, L> {
         matches!(self.teacher, Teacher::OnTheFly(_) | Teacher::Ensemble(_))
     }
 
+    fn is_cached(&self) -> bool {
+        matches!(self.teacher, Teacher::Cached(_))
+    }
+
     fn evaluate(
         &self,
         logits: ArrayView2<'_, f32>,

@@ -62,6 +62,10 @@ impl Loss for WeightedSum<'_> {
         self.parts.iter().any(|(_, loss)| loss.reads_inputs())
     }
 
+    fn is_cached(&self) -> bool {
+        self.parts.iter().any(|(_, loss)| loss.is_cached())
+    }
+
     fn reads_values(&self) -> Vec<&str> {
         let mut names = Vec::new();
         for name in self.parts.iter().flat_map(|(_, loss)| loss.reads_values()) {

@@ -64,6 +64,39 @@ fn logits_cached_by_epoch_teach_what_the_teacher_says_on_the_fly() {
 }
 
 #[test]
+fn cached_targets_of_any_loss_are_refused_by_the_trainer_where_samples_vary() {
+    use compress_core::train::Fit;
+    use compress_distill::features::{FeatureDistillation, FeatureTeacher, Similarity};
+    let data = blobs(50, 4, 3, 2);
+    let mixed = Mixup::new(&data, 1.0, 5, "mixup").unwrap();
+    let logits = || Teacher::Cached(Array2::zeros((50, 3)));
+    let features = FeatureTeacher::Cached(Array2::zeros((50, 5)));
+    let losses: [Box<dyn Loss>; 5] = [
+        Box::new(SoftTargets::new(logits(), 2.0).unwrap()),
+        Box::new(Joint::new(logits(), 2.0, 0.5).unwrap()),
+        Box::new(TeacherLoss::new(logits(), LogitMse).unwrap()),
+        Box::new(FeatureDistillation::new(
+            Box::new(Similarity),
+            "layers.0",
+            features,
+        )),
+        Box::new(
+            WeightedSum::new(vec![
+                (1.0, Box::new(HardLabels)),
+                (1.0, Box::new(TeacherLoss::new(logits(), LogitMse).unwrap())),
+            ])
+            .unwrap(),
+        ),
+    ];
+    for loss in losses {
+        let error = student(1).fit(&mixed, &*loss, &mut []).unwrap_err();
+        assert!(error.to_string().contains("cached"), "{error}");
+        student(1).fit(&data, &*loss, &mut []).unwrap();
+    }
+    student(1).fit(&mixed, &HardLabels, &mut []).unwrap();
+}
+
+#[test]
 fn cached_logits_are_found_by_epoch_and_index() {
     let epochs = [0, 1].map(|e| Array2::from_shape_fn((4, 2), |(i, j)| (10 * e + i * j) as f32));
     let logits = EpochLogits::new(6, epochs.to_vec()).unwrap();

@@ -9,7 +9,7 @@ use super::elastic::{self, Displacements};
 use crate::ranges::{check, not_negative};
 
 /// Random affine and elastic distortion of images. One strength is drawn for each image,
-/// uniform from 0 to `max_strength`; it scales everything else.
+/// uniform from `min_strength` to `max_strength`; it scales everything else.
 ///
 /// # References
 /// Simard, Steinkraus, Platt, *Best Practices for Convolutional Neural Networks*, 2003 (elastic
@@ -17,6 +17,8 @@ use crate::ranges::{check, not_negative};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
+    /// The smallest strength, not above the largest.
+    pub min_strength: f32,
     /// The largest strength; 1 reaches the limits below, 0 changes nothing.
     pub max_strength: f32,
     /// Rotation about the centre, in degrees in either direction.
@@ -35,6 +37,7 @@ pub struct Augmentation {
 impl Default for Augmentation {
     fn default() -> Self {
         Augmentation {
+            min_strength: 0.0,
             max_strength: 1.0,
             rotation: 12.0,
             log_scale: 0.12,
@@ -59,6 +62,10 @@ impl Augmentation {
     /// more than a quarter or scaled by more than e³.
     pub fn validate(&self) -> Result<()> {
         not_negative("max_strength", self.max_strength)?;
+        not_negative("min_strength", self.min_strength)?;
+        let most = format!("at most {}", self.max_strength);
+        let fine = self.min_strength <= self.max_strength;
+        check(fine, "min_strength", self.min_strength, &most)?;
         for (what, value, most) in [
             ("rotation", self.rotation, 90.0),
             ("log_scale", self.log_scale, 3.0),
@@ -81,7 +88,8 @@ impl Augmentation {
 
     /// Draws a distortion: at most 106 words of the stream.
     pub(super) fn draw(&self, stream: &mut Stream) -> Result<Distortion> {
-        let strength = self.max_strength * uniform(stream);
+        let range = self.max_strength - self.min_strength;
+        let strength = range.mul_add(uniform(stream), self.min_strength);
         let mut either = |limit: f32| strength * limit * (2.0 * uniform(stream) - 1.0);
         let angle = f64::from(either(self.rotation)).to_radians();
         let (shear, shift) = (either(self.shear), [either(self.shift), either(self.shift)]);

@@ -1,23 +1,23 @@
 //! The report: the table beside the published one, and the errors against the temperature.
 
 use compress_report::plots::{self, Lines, Series};
-use compress_report::{Column, Figure, Section, Table, fixed};
+use compress_report::{Column, Figure, Section, Table, fixed, thousands};
 
 use super::rows::{ROWS, Row};
 use super::{Case, Hinton, SHIFT};
-use crate::run::RunError;
-use crate::sweep::{Measured, Page, cells, mean, points};
+use crate::run::{Profile, RunError};
+use crate::sweep::{Measured, Page, cells, counted, mean, points};
 
 type Results = [(Case, Vec<Measured>)];
 
 pub(super) fn page(hinton: &Hinton, results: &Results) -> Result<Page, RunError> {
     let sections = vec![
         Section::Table(main_table(hinton, results)),
-        Section::Figure(figure(results)?),
+        Section::Figure(figure(hinton, results)?),
         Section::Table(classes_table(results)),
     ];
     Ok(Page {
-        headline: headline(results),
+        headline: headline(hinton, results),
         sections,
         settings: hinton.settings.describe(),
     })
@@ -45,7 +45,7 @@ fn errors(models: &[&Measured]) -> Vec<f64> {
 }
 
 /// What the errors are counted on.
-fn counted(results: &Results) -> String {
+fn errors_of(results: &Results) -> String {
     let first = results.iter().flat_map(|(_, models)| models).next();
     let what = first.map_or("", |m| {
         if m.test.is_some() {
@@ -54,10 +54,13 @@ fn counted(results: &Results) -> String {
             "validation"
         }
     });
-    format!(
-        "errors of {} {what} images",
-        first.map_or(0, |m| m.errors().of)
-    )
+    let of = first.map_or(0, |m| m.errors().of);
+    format!("Errors of {} {what} images", thousands(of as u64))
+}
+
+/// Whether the errors can stand beside those of the paper.
+fn is_published(hinton: &Hinton) -> bool {
+    hinton.lab.is_mnist && hinton.lab.profile == Profile::Full
 }
 
 fn main_table(hinton: &Hinton, results: &Results) -> Table {
@@ -72,6 +75,7 @@ fn main_table(hinton: &Hinton, results: &Results) -> Table {
     columns.extend(seeds.map(|seed| Column::number(format!("seed {seed}"))));
     let row = |head: [String; 3], published: Option<f64>, models: &[&Measured]| {
         let errors = errors(models);
+        let published = published.filter(|_| is_published(hinton));
         let published = published.map_or_else(String::new, |errors| fixed(errors, 0));
         let mut row = head.to_vec();
         row.extend([published, fixed(mean(&errors), 1)]);
@@ -105,19 +109,12 @@ fn main_table(hinton: &Hinton, results: &Results) -> Table {
     Table {
         title: "Errors".into(),
         note: format!(
-            "{}, by the final network. Published: Hinton, Vinyals, Dean 2015, section 3, of 10,000 test images, one network each; there the biases were mended on the test set, here on validation images.",
-            sentence(&counted(results))
+            "{}, by the final network. Published: Hinton, Vinyals, Dean 2015, section 3, of 10,000 test images, one network each; there the biases were mended on the test set, here on validation images. The paper's jitter and dropout are not described further; here an image is shifted by any fraction of a pixel, and all images of a batch drop the same neurons.",
+            errors_of(results)
         ),
         columns,
         rows,
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 /// What the students of fewer classes make of those that they have not seen.
@@ -159,7 +156,12 @@ fn classes_table(results: &Results) -> Table {
     }
 }
 
-fn figure(results: &Results) -> Result<Figure, RunError> {
+/// A row of this width.
+fn rows_of(width: usize) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.hidden == width)
+}
+
+fn figure(hinton: &Hinton, results: &Results) -> Result<Figure, RunError> {
     let mut widths: Vec<usize> = ROWS.iter().map(|row| row.hidden).collect();
     widths.dedup();
     widths.sort_unstable();
@@ -182,8 +184,9 @@ fn figure(results: &Results) -> Result<Figure, RunError> {
         let single = at
             .iter()
             .flat_map(|(x, errors)| errors.iter().map(|y| (*x, *y)));
+        let shown = rows_of(width).map_or(width, |row| row.width(hinton.lab.profile));
         Series {
-            label: format!("{width}-{width}"),
+            label: format!("{shown}-{shown}"),
             points: single.collect(),
             line: points(at.into_iter()),
             published: false,
@@ -192,7 +195,7 @@ fn figure(results: &Results) -> Result<Figure, RunError> {
     let plot = plots::lines(&Lines {
         x_title: "temperature of the teacher's answers".into(),
         logarithmic: true,
-        y_title: "error in %".into(),
+        y_title: format!("{} in %", counted(results)),
         series: series.collect(),
     })?;
     Ok(Figure {
@@ -204,20 +207,24 @@ fn figure(results: &Results) -> Result<Figure, RunError> {
 }
 
 /// The three numbers of the paper's section.
-fn headline(results: &Results) -> String {
+fn headline(hinton: &Hinton, results: &Results) -> String {
     let of = |temperature: Option<f32>| {
         let row = ROWS
             .iter()
             .find(|row| row.hidden == 800 && row.temperature == temperature);
-        mean(&errors(
-            &row.map_or_else(Vec::new, |row| models(results, row, "")),
-        ))
+        errors(&row.map_or_else(Vec::new, |row| models(results, row, "")))
     };
-    format!(
-        "{}, means: teacher {} (published: 67), student from labels {} (146), student from the teacher at T = 20 {} (74)",
-        sentence(&counted(results)),
-        fixed(mean(&errors(&teachers(results))), 1),
-        fixed(of(None), 1),
-        fixed(of(Some(20.0)), 1)
-    )
+    let parts = [
+        ("teacher", errors(&teachers(results)), 67),
+        ("student from labels", of(None), 146),
+        ("student from the teacher at T = 20", of(Some(20.0)), 74),
+    ];
+    let parts = parts.map(|(name, errors, published)| {
+        let published = match is_published(hinton) {
+            true => format!(" (published: {published})"),
+            false => String::new(),
+        };
+        format!("{name} {}{published}", fixed(mean(&errors), 1))
+    });
+    format!("{}, means: {}", errors_of(results), parts.join(", "))
 }

@@ -1,14 +1,18 @@
 //! The rows of the table: what a student is and what it sees.
 
+use serde::Serialize;
+
 use crate::run::Profile;
 
 /// A student.
+#[derive(Debug, Serialize)]
 pub(super) struct Row {
     /// Neurons of each of its two hidden layers.
     pub(super) hidden: usize,
     /// Of the teacher's answers; `None` where it learns from the labels alone.
     pub(super) temperature: Option<f32>,
     /// Which classes the images are of that it sees; all where `None`.
+    #[serde(skip)]
     pub(super) classes: Option<fn(u32) -> bool>,
     /// What those images are called.
     images: &'static str,

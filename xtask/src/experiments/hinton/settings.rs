@@ -33,10 +33,10 @@ const FULL: Settings = Settings {
     dropout: [0.2, 0.5],
     max_norm: 2.0,
     jitter: 2.0,
-    epochs: 30,
-    batch: 128,
-    rate: Rate::new(1e-3, 0.01, 200),
-    soft_weight: 0.9,
+    epochs: 60,
+    batch: 256,
+    rate: Rate::new(2e-3, 0.01, 200),
+    soft_weight: 1.0,
     test_limit: None,
 };
 

@@ -8,6 +8,7 @@ mod settings;
 use compress_core::train::{Samples, TrainHook};
 use compress_nn::CrossEntropy;
 use compress_nn::data::{Augmentation, Augmented};
+use serde_json::json;
 
 use crate::run::{RunError, as_json};
 use crate::sweep::{
@@ -29,7 +30,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let about = About {
         name: "losses",
         recipe: 1,
-        settings: as_json(&settings)?,
+        settings: json!({"all others": as_json(&settings)?, "losses": as_json(&ROWS)?}),
         flags: String::new(),
         test_limit: settings.test_limit,
     };

@@ -6,7 +6,7 @@ use compress_report::{Column, Figure, Section, Table, fixed};
 use super::rows::{ROWS, Row};
 use super::{Case, Losses};
 use crate::run::RunError;
-use crate::sweep::{Measured, Page, cells, mean};
+use crate::sweep::{Measured, Page, cells, counted, mean, mean_validation, percents};
 
 type Results = [(Case, Vec<Measured>)];
 
@@ -21,25 +21,14 @@ pub(super) fn page(losses: &Losses, results: &Results) -> Result<Page, RunError>
     })
 }
 
-fn percents(results: &Results, wanted: Option<&Row>) -> Vec<f64> {
+/// The students of a loss, or the teachers, one for each seed.
+fn models<'a>(results: &'a Results, wanted: Option<&Row>) -> Vec<&'a Measured> {
     let there = results.iter().filter(|(case, _)| match (case, wanted) {
         (Case::Teacher { .. }, None) => true,
-        (Case::Student { row, .. }, Some(wanted)) => std::ptr::eq(*row, wanted),
+        (Case::Student { row, .. }, Some(wanted)) => row.name == wanted.name,
         _ => false,
     });
-    let models = there.flat_map(|(_, models)| models);
-    models.map(|model| model.errors().percent()).collect()
-}
-
-fn counted(results: &Results) -> &'static str {
-    let tested = results
-        .iter()
-        .any(|(_, models)| models.iter().any(|m| m.test.is_some()));
-    if tested {
-        "test error"
-    } else {
-        "validation error"
-    }
+    there.flat_map(|(_, models)| models).collect()
 }
 
 fn table(losses: &Losses, results: &Results) -> Table {
@@ -56,7 +45,7 @@ fn table(losses: &Losses, results: &Results) -> Table {
             .map(|seed| Column::number(format!("seed {seed}"))),
     );
     let rows = ROWS.iter().map(|row| {
-        let errors = percents(results, Some(row));
+        let errors = percents(models(results, Some(row)));
         let head = [row.name.to_owned(), row.describe(), row.source.to_owned()];
         let seeds = errors.iter().map(|error| fixed(*error, 2));
         head.into_iter()
@@ -67,9 +56,9 @@ fn table(losses: &Losses, results: &Results) -> Table {
     Table {
         title: "Error by loss".into(),
         note: format!(
-            "The {} of the final network: the mean of the seeds, with the least and the largest, and each. All students of a seed begin with the same weights, see the same batches of plain images and have the same teacher, whose error is {}.",
+            "The {} of the final network: the mean of the seeds, with the least and the largest, and each. All students of a seed begin with the same weights, see the same batches of plain images and have the same teacher, whose error is {}; the budget is the number of epochs. The hint is learned along with the labels, where FitNets has two stages.",
             counted(results),
-            cells(&percents(results, None), 2)
+            cells(&percents(models(results, None)), 2)
         ),
         columns,
         rows: rows.collect(),
@@ -79,7 +68,7 @@ fn table(losses: &Losses, results: &Results) -> Table {
 fn figure(results: &Results) -> Result<Figure, RunError> {
     let bars = ROWS.iter().map(|row| Bar {
         label: row.name.to_owned(),
-        percent: mean(&percents(results, Some(row))),
+        percent: mean(&percents(models(results, Some(row)))),
     });
     let group = Group {
         name: format!("mean {}", counted(results)),
@@ -93,16 +82,21 @@ fn figure(results: &Results) -> Result<Figure, RunError> {
     })
 }
 
+/// The loss with the fewest validation errors.
 fn headline(results: &Results) -> String {
+    let of = |row: &Row| mean(&percents(models(results, Some(row))));
     let means = ROWS
         .iter()
-        .map(|row| (mean(&percents(results, Some(row))), row.name));
+        .map(|row| (mean_validation(models(results, Some(row))), row));
     let best = means.min_by(|a, b| a.0.total_cmp(&b.0));
-    let (error, name) = best.unwrap_or((f64::NAN, "none"));
+    let (Some((_, best)), Some(hard)) = (best, ROWS.first()) else {
+        return "No loss was compared".into();
+    };
     format!(
-        "Lowest mean {}: {} % by {name}; {} % from hard labels",
+        "Mean {} by the loss with the fewest validation errors: {} % ({}); {} % from hard labels",
         counted(results),
-        fixed(error, 2),
-        fixed(mean(&percents(results, ROWS.first())), 2)
+        fixed(of(best), 2),
+        best.name,
+        fixed(of(hard), 2)
     )
 }

@@ -10,10 +10,13 @@ use compress_nn::Mlp;
 use compress_nn::data::ImageSet;
 use ndarray::Array2;
 
+use serde::Serialize;
+
 use super::settings::Settings;
 use crate::sweep::StageError;
 
 /// A loss.
+#[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) source: &'static str,
@@ -25,6 +28,7 @@ pub(super) struct Row {
 }
 
 /// What it compares.
+#[derive(Debug, Serialize)]
 enum How {
     /// Labels alone, by the loss of this name.
     Labels(&'static str),
@@ -119,8 +123,8 @@ pub(super) static ROWS: &[Row] = &[
         Some(4.0),
         4.0,
     ),
-    logits("DKD", "2203.08679", "dkd", None, 1.0),
-    logits("DIST", "2205.10536", "dist", None, 1.0),
+    logits("DKD, α = 1, β = 8, T = 4", "2203.08679", "dkd", None, 1.0),
+    logits("DIST, T = 1", "2205.10536", "dist", None, 1.0),
     logits(
         "standardized logits",
         "2403.01427",

@@ -5,7 +5,7 @@ use compress_report::{Column, Figure, Section, Table, fixed};
 
 use super::{Arm, Case, FASTEST, Lottery};
 use crate::run::RunError;
-use crate::sweep::{Measured, Page, cells, mean, points};
+use crate::sweep::{Measured, Page, cells, counted, mean, points};
 
 type Results = [(Case, Vec<Measured>)];
 
@@ -19,7 +19,7 @@ pub(super) fn page(lottery: &Lottery, results: &Results) -> Result<Page, RunErro
         Section::Table(table(
             title("Error by density"),
             format!(
-                "The {what} in percent of the final network: the mean of the seeds, with the least and the largest. Every network is trained alike; what differs is what it begins with."
+                "The {what} in percent of the final network: the mean of the seeds, with the least and the largest. Every network is trained alike; what differs is what it begins with. Unlike Frankle and Carbin, who stop after 50,000 steps at the lowest validation loss, a training has a fixed number of epochs, and weights begin uniform as He's."
             ),
             &densities,
             |arm, round| cells(&errors(arm, round), 2),
@@ -33,7 +33,7 @@ pub(super) fn page(lottery: &Lottery, results: &Results) -> Result<Page, RunErro
         )),
     ];
     Ok(Page {
-        headline: headline(&densities, &errors, what),
+        headline: headline(results, &densities, &errors),
         sections,
         settings: lottery.settings.describe(),
     })
@@ -59,17 +59,6 @@ fn values(
     those
         .filter_map(|(_, models)| of(models.get(round)?))
         .collect()
-}
-
-fn counted(results: &Results) -> &'static str {
-    let tested = results
-        .iter()
-        .any(|(_, models)| models.iter().any(|m| m.test.is_some()));
-    if tested {
-        "test error"
-    } else {
-        "validation error"
-    }
 }
 
 fn table(
@@ -125,20 +114,31 @@ fn figure(
     })
 }
 
-/// The sparsest ticket that is no worse than the whole network, and what other weights give there.
-fn headline(densities: &[f64], errors: &impl Fn(Arm, usize) -> Vec<f64>, what: &str) -> String {
-    let of = |arm, round| mean(&errors(arm, round));
+/// The sparsest ticket that is no worse than the whole network on the validation images, and what
+/// other weights give there.
+fn headline(
+    results: &Results,
+    densities: &[f64],
+    errors: &impl Fn(Arm, usize) -> Vec<f64>,
+) -> String {
+    let what = counted(results);
+    let of = |arm, round| fixed(mean(&errors(arm, round)), 2);
+    let validation = |round| {
+        mean(&values(results, Arm::Winning, round, |m| {
+            Some(m.validation.percent())
+        }))
+    };
     let whole = of(Arm::Winning, 0);
-    let rounds = (0..densities.len()).rev();
-    let matching = rounds
-        .into_iter()
-        .find(|&round| of(Arm::Winning, round) <= whole);
-    let round = matching.unwrap_or(0);
-    format!(
-        "Winning tickets reach the {what} of the whole network, {} %, down to {} % of the weights: {} %; the same masks with other weights have {} % there",
-        fixed(whole, 2),
-        fixed(densities.get(round).copied().unwrap_or(100.0), 1),
-        fixed(of(Arm::Winning, round), 2),
-        fixed(of(Arm::Reinitialized, round), 2)
-    )
+    let mut rounds = (1..densities.len()).rev();
+    match rounds.find(|&round| validation(round) <= validation(0)) {
+        None => format!(
+            "No winning ticket reaches the validation error of the whole network, whose {what} is {whole} %"
+        ),
+        Some(round) => format!(
+            "Winning tickets have no more validation errors than the whole network down to {} % of the weights: {what} {} %, of the whole network {whole} %, of the same masks with other weights {} %",
+            fixed(densities[round], 1),
+            of(Arm::Winning, round),
+            of(Arm::Reinitialized, round)
+        ),
+    }
 }

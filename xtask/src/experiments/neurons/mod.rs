@@ -19,6 +19,7 @@ use compress_prune::{
     criterion, prune_layer, reconstruct, score,
 };
 use ndarray::Array2;
+use serde_json::json;
 
 use crate::run::{RunError, as_json};
 use crate::sweep::{
@@ -39,7 +40,11 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let about = About {
         name: "neurons",
         recipe: 1,
-        settings: as_json(&settings)?,
+        settings: json!({
+            "all others": as_json(&settings)?,
+            "networks": as_json(&NETWORKS)?,
+            "criteria": CRITERIA,
+        }),
         flags: String::new(),
         test_limit: settings.test_limit,
     };
@@ -233,7 +238,7 @@ impl NeuronsGone {
     fn without_layer(&self, case: &Case, whole: Mlp) -> Result<Outcome, StageError> {
         let wanted = predict(&whole, &self.lab.validation, 0)?;
         let mut network = whole;
-        prune_layer(&mut network, &LayerLoss, &self.lab.validation)?;
+        prune_layer(&mut network, &LayerLoss, &self.calibration()?)?;
         let found = predict(&network, &self.lab.validation, 0)?;
         let error = relative_error(&wanted, &found);
         let removed = Model::of(REMOVED, &network, Vec::new())?.with(OUTPUT_ERROR, error);

@@ -8,7 +8,7 @@ use super::{
     BIASES, CRITERIA, Case, Cut, DIFFERING, NeuronsGone, OUTPUT_ERROR, REMOVED, SOLVED, TUNED,
 };
 use crate::run::RunError;
-use crate::sweep::{Measured, Page, cells, mean, points};
+use crate::sweep::{Measured, Page, cells, counted, mean, percents, points};
 
 type Results = [(Case, Vec<Measured>)];
 
@@ -33,28 +33,16 @@ fn models<'a>(results: &'a Results, network: &Network, cut: Cut, label: &str) ->
     models.filter(|model| model.label == label).collect()
 }
 
-fn percents(models: &[&Measured]) -> Vec<f64> {
-    models.iter().map(|m| m.errors().percent()).collect()
-}
-
 fn numbers(models: &[&Measured], name: &str) -> Vec<f64> {
     models.iter().filter_map(|m| m.number(name)).collect()
-}
-
-fn counted(results: &Results) -> &'static str {
-    let tested = results
-        .iter()
-        .any(|(_, models)| models.iter().any(|m| m.test.is_some()));
-    if tested {
-        "test error"
-    } else {
-        "validation error"
-    }
 }
 
 fn percent(share: f64) -> String {
     format!("{} %", fixed(100.0 * share, 0))
 }
+
+/// The number of the L2 norm among the criteria.
+const L2: usize = 2;
 
 /// All cuts of neurons, with what they are called.
 fn cuts(neurons: &NeuronsGone) -> Vec<(Cut, f64, &'static str)> {
@@ -76,7 +64,7 @@ fn errors_table(neurons: &NeuronsGone, results: &Results) -> Table {
             let head = [network.name.to_owned(), what, by.to_owned()];
             head.into_iter().chain(cells).collect::<Vec<_>>()
         };
-        let cell = |cut, label| cells(&percents(&models(results, network, cut, label)), 2);
+        let cell = |cut, label| cells(&percents(models(results, network, cut, label)), 2);
         let whole = cell(Cut::Whole, "");
         rows.push(row(
             "nothing".into(),
@@ -179,7 +167,7 @@ fn sizes_table(neurons: &NeuronsGone, results: &Results) -> Table {
         );
         for &share in neurons.settings.shares {
             let cut = Cut::Neurons {
-                criterion: 2,
+                criterion: L2,
                 share,
             };
             let gone = percent(1.0 - share);
@@ -211,12 +199,12 @@ fn figure(neurons: &NeuronsGone, results: &Results) -> Result<Figure, RunError> 
             let at = || {
                 neurons.settings.shares.iter().map(|&share| {
                     let cut = Cut::Neurons {
-                        criterion: 2,
+                        criterion: L2,
                         share,
                     };
                     (
                         100.0 * share,
-                        percents(&models(results, network, cut, label)),
+                        percents(models(results, network, cut, label)),
                     )
                 })
             };
@@ -248,7 +236,7 @@ fn headline(neurons: &NeuronsGone, results: &Results) -> String {
         return "No neuron was removed".into();
     };
     let cut = Cut::Neurons {
-        criterion: 2,
+        criterion: L2,
         share,
     };
     let parts = NETWORKS.iter().map(|network| {

@@ -6,6 +6,7 @@ use crate::experiments::rate::Rate;
 use crate::run::Profile;
 
 /// A network that neurons are removed from.
+#[derive(Debug, Serialize)]
 pub(super) struct Network {
     pub(super) name: &'static str,
     /// The name of its random streams.

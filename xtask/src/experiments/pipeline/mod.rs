@@ -46,6 +46,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
             folder: None,
             writes: |name| name == "model.cmp",
             shut: false,
+            part: None,
         },
     )?;
     let lab = Lab::new(run, settings)?;

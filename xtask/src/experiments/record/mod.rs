@@ -173,6 +173,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
         settings,
         writes: |name| name == "record.md" || name.starts_with("frontier-") || is_file_name(name),
         shut: options.sweep,
+        part: None,
     };
     let run = &Run::begin(common, input, spec)?;
     let (profile, shape) = (run.profile, run.shape());

@@ -148,6 +148,7 @@ const TRANSFER: Augmentation = Augmentation {
 
 /// More elastic: teachers see more than their students will.
 const AUGMENTATION: Augmentation = Augmentation {
+    min_strength: 0.0,
     max_strength: 1.0,
     rotation: 12.0,
     log_scale: 0.12,

@@ -9,9 +9,13 @@ use compress_prune::{
     schedule, score,
 };
 
+use serde::Serialize;
+use serde_json::{Value, json};
+
 use crate::sweep::{Lab, StageError};
 
 /// How weights are chosen while a network learns.
+#[derive(Debug, Serialize)]
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) taught: bool,
@@ -20,6 +24,7 @@ pub(super) struct Method {
     how: How,
 }
 
+#[derive(Debug, Serialize)]
 enum How {
     /// While learning, by a criterion, on a schedule that begins at this share of the run.
     Gradual {
@@ -106,10 +111,26 @@ pub(super) static METHODS: &[Method] = &[
 ];
 
 /// The share of each layer's weights that stays whatever their scores, so that none loses all.
-const FLOOR: Global = Global { floor: 0.002 };
+const FLOOR: f64 = 0.002;
+
+/// The share of the run after which gradual pruning ends and weights no longer move; steps between
+/// two changes.
+const END: f64 = 0.75;
+const INTERVAL: usize = 100;
 
 /// Training images by which weights are scored before learning.
 const SCORED_BY: usize = 5_000;
+
+/// All that the methods are set to.
+pub(super) fn settings() -> Value {
+    json!({
+        "methods": METHODS,
+        "floor": FLOOR,
+        "end": END,
+        "interval": INTERVAL,
+        "scored by": SCORED_BY,
+    })
+}
 
 /// A network as its training begins, and what takes part in it.
 pub(super) struct Start {
@@ -151,12 +172,17 @@ impl Method {
                 let options = GradualOptions {
                     target: density,
                     begin,
-                    end: 0.75,
-                    interval: 100,
+                    end: END,
+                    interval: INTERVAL,
                     ..GradualOptions::default()
                 };
                 let (by, when) = (named(criterion)?, schedule(when, &Default::default())?);
-                Box::new(GradualPruning::new(by, Box::new(FLOOR), when, options)?)
+                Box::new(GradualPruning::new(
+                    by,
+                    Box::new(Global { floor: FLOOR }),
+                    when,
+                    options,
+                )?)
             }
             How::AtStart { criterion, rounds } => {
                 let by = named(criterion)?;
@@ -171,6 +197,8 @@ impl Method {
                 };
                 let options = DynamicOptions {
                     growth,
+                    end: END,
+                    interval: INTERVAL,
                     ..DynamicOptions::default()
                 };
                 Box::new(DynamicSparse::new(Erk.mask(&scores, density)?, options)?)
@@ -192,11 +220,11 @@ fn at_start_mask(
     use compress_core::train::Samples;
     let count = SCORED_BY.min(lab.training.len());
     let images = lab.training.subset(0..count)?;
-    let needs = by.needs();
+    let (needs, structure) = (by.needs(), Global { floor: FLOOR });
     Ok(prune_in_rounds(
         network,
         by,
-        &FLOOR,
+        &structure,
         density,
         rounds,
         &mut |network| differentiate::evidence(network, &images, &CrossEntropy, needs),

@@ -14,6 +14,7 @@ use compress_core::train::{Loss, Samples, TrainHook};
 use compress_distill::{SoftTargets, Teacher, teacher_logits};
 use compress_nn::CrossEntropy;
 use compress_nn::data::{Augmentation, Augmented};
+use serde_json::json;
 
 use crate::run::{RunError, as_json};
 use crate::sweep::{
@@ -35,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let about = About {
         name: "sparsity",
         recipe: 1,
-        settings: as_json(&settings)?,
+        settings: json!({"all others": as_json(&settings)?, "pruning": methods::settings()}),
         flags: String::new(),
         test_limit: settings.test_limit,
     };

@@ -18,7 +18,9 @@ pub(super) struct Level {
 impl Level {
     /// The density in percent, without zeros behind it.
     pub(super) fn percent(&self) -> String {
-        fixed(100.0 * self.density, 0)
+        let percent = 100.0 * self.density;
+        let digits = (0..4).find(|&d| (fixed(percent, d).parse() == Ok(percent)) || d == 3);
+        fixed(percent, digits.unwrap_or(0))
     }
 }
 
