@@ -104,6 +104,11 @@ impl Lab {
         })
     }
 
+    /// The first of the training images, for calibration.
+    pub(crate) fn first_images(&self, count: usize) -> Result<ImageSet, StageError> {
+        Ok(self.training.subset(0..count.min(self.training.len()))?)
+    }
+
     /// An untrained network with these hidden widths. Its weights follow from seed and stream.
     pub(crate) fn untrained(
         &self,

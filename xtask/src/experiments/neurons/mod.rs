@@ -196,7 +196,7 @@ impl NeuronsGone {
         by: usize,
         share: f64,
     ) -> Result<Outcome, StageError> {
-        let images = self.calibration()?;
+        let images = self.lab.first_images(self.settings.calibration)?;
         let settings = CriterionSettings {
             seed: case.seed,
             ..CriterionSettings::default()
@@ -238,7 +238,11 @@ impl NeuronsGone {
     fn without_layer(&self, case: &Case, whole: Mlp) -> Result<Outcome, StageError> {
         let wanted = predict(&whole, &self.lab.validation, 0)?;
         let mut network = whole;
-        prune_layer(&mut network, &LayerLoss, &self.calibration()?)?;
+        prune_layer(
+            &mut network,
+            &LayerLoss,
+            &self.lab.first_images(self.settings.calibration)?,
+        )?;
         let found = predict(&network, &self.lab.validation, 0)?;
         let error = relative_error(&wanted, &found);
         let removed = Model::of(REMOVED, &network, Vec::new())?.with(OUTPUT_ERROR, error);
@@ -266,13 +270,6 @@ impl NeuronsGone {
             .train(network, &lesson, images, &CrossEntropy, &mut [])?;
         let (network, epochs) = trained;
         Model::of(TUNED, &network, epochs)
-    }
-
-    /// The first training images.
-    fn calibration(&self) -> Result<ImageSet, StageError> {
-        use compress_core::train::Samples;
-        let count = self.settings.calibration.min(self.lab.training.len());
-        Ok(self.lab.training.subset(0..count)?)
     }
 }
 

@@ -119,7 +119,7 @@ const END: f64 = 0.75;
 const INTERVAL: usize = 100;
 
 /// Training images by which weights are scored before learning.
-const SCORED_BY: usize = 5_000;
+pub(super) const SCORED_BY: usize = 5_000;
 
 /// All that the methods are set to.
 pub(super) fn settings() -> Value {
@@ -217,9 +217,7 @@ fn at_start_mask(
     rounds: usize,
     lab: &Lab,
 ) -> Result<Mask, StageError> {
-    use compress_core::train::Samples;
-    let count = SCORED_BY.min(lab.training.len());
-    let images = lab.training.subset(0..count)?;
+    let images = lab.first_images(SCORED_BY)?;
     let (needs, structure) = (by.needs(), Global { floor: FLOOR });
     Ok(prune_in_rounds(
         network,

@@ -5,6 +5,7 @@
 //! All students of one seed begin with the same weights and see the same batches, so that what
 //! differs is the method.
 
+mod at_once;
 mod methods;
 mod page;
 mod published;
@@ -20,6 +21,7 @@ use crate::run::{RunError, as_json};
 use crate::sweep::{
     self, About, Lab, Lesson, Measured, Outcome, Page, StageError, Sweep, SweepArgs,
 };
+use at_once::Kept;
 use methods::{METHODS, Method};
 use settings::Settings;
 
@@ -67,6 +69,12 @@ enum Case {
         level: usize,
         seed: u64,
     },
+    /// The dense student or the teacher, pruned at once.
+    AtOnce {
+        teacher: bool,
+        kept: Kept,
+        seed: u64,
+    },
 }
 
 impl Sweep for Sparsity {
@@ -76,6 +84,16 @@ impl Sweep for Sparsity {
         let mut cases = Vec::new();
         for taught in [false, true] {
             cases.extend(self.seeds.iter().map(|&seed| Case::Dense { taught, seed }));
+        }
+        for teacher in [false, true] {
+            for kept in Kept::ALL {
+                let of = |&seed: &u64| Case::AtOnce {
+                    teacher,
+                    kept,
+                    seed,
+                };
+                cases.extend(self.seeds.iter().map(of));
+            }
         }
         for method in METHODS {
             for level in 0..self.settings.levels.len() {
@@ -105,6 +123,14 @@ impl Sweep for Sparsity {
                 let percent = self.settings.levels[*level].percent();
                 format!("{}, {percent} percent, seed {seed}", method.name)
             }
+            Case::AtOnce {
+                teacher,
+                kept,
+                seed,
+            } => {
+                let whole = if *teacher { "teacher" } else { "dense" };
+                format!("{whole} pruned at once, {}, seed {seed}", kept.name())
+            }
         }
     }
 
@@ -113,6 +139,17 @@ impl Sweep for Sparsity {
             Case::Teacher { .. } => return None,
             Case::Dense { taught, seed } => (taught, seed),
             Case::Pruned { method, seed, .. } => (method.taught, seed),
+            Case::AtOnce {
+                teacher: false,
+                seed,
+                ..
+            } => {
+                return Some(Case::Dense {
+                    taught: false,
+                    seed,
+                });
+            }
+            Case::AtOnce { seed, .. } => (true, seed),
         };
         taught.then_some(Case::Teacher { seed })
     }
@@ -127,6 +164,11 @@ impl Sweep for Sparsity {
                 level,
                 seed,
             } => (Some(method), level, seed),
+            Case::AtOnce { kept, .. } => {
+                let whole = needed.ok_or("the whole network is missing")?.network()?;
+                let images = self.lab.first_images(methods::SCORED_BY)?;
+                return at_once::pruned(&whole, kept, &images, &self.lab.validation);
+            }
         };
         let network = self
             .lab

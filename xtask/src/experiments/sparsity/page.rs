@@ -3,6 +3,7 @@
 use compress_report::plots::{self, Lines, Series};
 use compress_report::{Column, Figure, Section, Table, fixed};
 
+use super::at_once::{self, Kept};
 use super::methods::METHODS;
 use super::published::{PUBLISHED, best_at};
 use super::{Case, Sparsity};
@@ -14,6 +15,7 @@ type Results = [(Case, Vec<Measured>)];
 pub(super) fn page(sparsity: &Sparsity, results: &Results) -> Result<Page, RunError> {
     let mut sections = vec![Section::Table(main_table(sparsity, results))];
     sections.push(Section::Figure(figure(sparsity, results)?));
+    sections.push(Section::Table(at_once_table(results)));
     sections.push(Section::Table(seeds_table(sparsity, results)));
     if is_published(sparsity) {
         sections.push(Section::Table(published_table()));
@@ -119,6 +121,50 @@ fn seeds_table(sparsity: &Sparsity, results: &Results) -> Table {
     Table {
         title: "Every seed".into(),
         note: format!("The {} in percent.", counted(results)),
+        columns,
+        rows,
+    }
+}
+
+/// Whole networks pruned at once: errors, and output errors by layer.
+fn at_once_table(results: &Results) -> Table {
+    let layers = ["layers.0.weight", "layers.1.weight", "layers.2.weight"];
+    let mut columns = ["network", "weights left", "method"]
+        .map(Column::text)
+        .to_vec();
+    columns.push(Column::number(format!("{} in %", counted(results))));
+    columns.extend(
+        layers
+            .map(|l| Column::number(format!("output error of {}", l.trim_end_matches(".weight")))),
+    );
+    let mut rows = Vec::new();
+    for (is_teacher, whole) in [(false, "student"), (true, "teacher")] {
+        for wanted in Kept::ALL {
+            let models = those(
+                results,
+                |case| matches!(case, Case::AtOnce { teacher, kept, .. } if *teacher == is_teacher && *kept == wanted),
+            );
+            for method in at_once::METHODS {
+                let models: Vec<_> = models
+                    .iter()
+                    .copied()
+                    .filter(|m| m.label == method)
+                    .collect();
+                let errors = percents(models.iter().copied());
+                let mut row = [whole, wanted.name(), method].map(str::to_owned).to_vec();
+                row.push(cells(&errors, 2));
+                row.extend(layers.map(|layer| {
+                    let name = at_once::error_of(layer);
+                    let errors: Vec<f64> = models.iter().filter_map(|m| m.number(&name)).collect();
+                    cells(&errors, 5)
+                }));
+                rows.push(row);
+            }
+        }
+    }
+    Table {
+        title: "Pruned at once, without training".into(),
+        note: "The dense student from labels and the teacher, each layer pruned by itself on calibration images. The output error is ‖X·(W′ − W)ᵀ‖² / ‖X·Wᵀ‖² of a layer on validation images, where X is what it reads in the whole network.".into(),
         columns,
         rows,
     }
