@@ -19,10 +19,11 @@ pub use self::matrix::PrunedWeight;
 pub use self::select::Pattern;
 
 /// Prunes weights one column after the other. What a pruned weight `w` in column `j` contributed to
-/// its output is spread over the columns behind it: they change by `−w / [H⁻¹]ⱼⱼ · [H⁻¹]ⱼ`, with
-/// `H = XᵀX` of what the weight reads. So the outputs stay closer to what they were than under a mask
-/// alone. Which weights go is decided when their turn comes, by the error `w² / [H⁻¹]ⱼⱼ` that this
-/// makes.
+/// its output is spread over the columns behind it: they change by `−w / [H⁻¹]ⱼⱼ · [H⁻¹]ⱼ`. So the
+/// outputs stay closer to what they were than under a mask alone. Which weights go is decided when
+/// their turn comes, by the error `w² / [H⁻¹]ⱼⱼ` that this makes. Here H is `XᵀX` of what the weight
+/// reads, with the damping on its diagonal, restricted to the columns from j on: those before j are
+/// settled.
 ///
 /// In f64 inside. The work for a weight `[out, in]` is about `in³/2 + out·in²/2` multiply-adds. A
 /// column of inputs that was zero throughout is dead: nothing reads its weights, so they become zero.
@@ -42,9 +43,10 @@ pub use self::select::Pattern;
 /// ```
 ///
 /// # References
-/// Frantar, Alistarh 2023, *SparseGPT* (2301.00774), algorithm 1 and section 3.3 (adaptive mask
-/// selection). The update is that of Hassibi, Stork 1993, *Second order derivatives for network
-/// pruning: Optimal Brain Surgeon*, for the squared error of a layer.
+/// Frantar, Alistarh 2023, *SparseGPT* (2301.00774), algorithm 1, section 3.2 (adaptive mask
+/// selection) and section 3.3 (semi-structured sparsity). The update is that of Hassibi, Stork 1993,
+/// *Second order derivatives for network pruning: Optimal Brain Surgeon*, for the squared error of a
+/// layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SparseGpt {
     /// Which weights go.
