@@ -26,7 +26,9 @@ pub use self::select::Pattern;
 /// settled.
 ///
 /// In f64 inside. The work for a weight `[out, in]` is about `in³/2 + out·in²/2` multiply-adds. A
-/// column of inputs that was zero throughout is dead: nothing reads its weights, so they become zero.
+/// column of inputs that was zero throughout is dead: its weights read nothing, so they become zero.
+/// They are among the weights that go, so as many stay as the pattern says, as long as live columns
+/// have so many.
 ///
 /// # Examples
 /// ```
@@ -73,15 +75,12 @@ impl SparseGpt {
     ///
     /// # Errors
     /// Where a setting is out of range, the Gram matrix is of no rows, has another shape than the
-    /// weight's columns or is not positive definite even with the most damping, or a value is not
-    /// finite, before or after.
+    /// weight's columns or is not positive definite even with the most damping, a value is not finite,
+    /// before or after, or weights are to stay but all inputs are zero.
     pub fn prune_weight(&self, weight: TensorRef<'_>, gram: &InputGram) -> Result<PrunedWeight> {
         weight.check_finite()?;
         let (rows, columns) = matrix_shape(weight.shape);
-        let evidence = match gram.samples {
-            0 => Evidence::none(),
-            _ => Evidence::none().with_gram(gram),
-        };
+        let evidence = Evidence::none().with_gram(gram);
         let gram = evidence.gram("sparse_gpt", weight.name, columns)?;
         self.pattern.check(weight.name, weight.values.len())?;
         if self.block == 0 {
