@@ -100,8 +100,16 @@ pub struct Evidence<'a> {
     activity: Option<&'a OutputActivity>,
 }
 
-/// How many kinds of [`PerValue`] there are.
-const KINDS: usize = 6;
+/// How many kinds of [`PerValue`] there are: the last one's number and one. The match names all of
+/// them, so a new one does not compile before it is counted here.
+const KINDS: usize = match PerValue::Movement {
+    last @ (PerValue::Gradient
+    | PerValue::SecondMoments
+    | PerValue::SquaredGradient
+    | PerValue::HessianGradient
+    | PerValue::SynapticFlow
+    | PerValue::Movement) => last as usize + 1,
+};
 
 impl<'a> Evidence<'a> {
     /// Nothing.
@@ -206,13 +214,9 @@ impl<'a> Evidence<'a> {
     /// As [`Evidence::values`].
     pub fn gram(&self, asker: &str, weight: &str, columns: usize) -> Result<&'a InputGram> {
         let how = "run calibration data through the model";
-        let found = some(
-            self.gram,
-            asker,
-            weight,
-            "the Gram matrix of the inputs",
-            how,
-        )?;
+        let what = "the Gram matrix of the inputs";
+        let seen = self.gram.filter(|gram| gram.samples > 0);
+        let found = some(seen, asker, weight, what, how)?;
         let what = format!("the Gram matrix of the inputs of {weight}");
         Error::check_shape(&what, &[columns, columns], found.matrix.shape())?;
         // Sums of f32 that overflow.

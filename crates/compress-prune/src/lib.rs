@@ -65,6 +65,7 @@ mod compact;
 mod criteria;
 mod error;
 mod hooks;
+mod inverse_hessian;
 mod layer_criterion;
 mod layers;
 mod neurons;
@@ -109,7 +110,8 @@ pub use layers::{LayerScore, prune_layer, score_layers};
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
 pub use repair::{
-    InputProducts, Layer, RepairedLayer, correct_biases, corrected_bias, reconstruct, reconstructed,
+    InputProducts, LayerView, RepairedLayer, correct_bias, correct_biases, reconstruct,
+    reconstruct_layer,
 };
 pub use rounds::prune_in_rounds;
 pub use schedule::{

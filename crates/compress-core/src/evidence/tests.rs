@@ -64,9 +64,17 @@ fn evidence_that_is_missing_names_who_asks_of_what_and_how_to_get_it() {
 fn statistics_of_no_rows_are_no_evidence() {
     let mut empty = statistics(vec![0.0; 2]);
     empty.samples = 0;
-    let evidence = Evidence::none().with_inputs(&empty);
+    let mut no_gram = gram(Array2::zeros((2, 2)));
+    no_gram.samples = 0;
+    let evidence = Evidence::none().with_inputs(&empty).with_gram(&no_gram);
     let found = evidence.inputs("Asker", "conv.weight", 2);
     missing(found, "statistics of the inputs", "run calibration data");
+    let found = evidence.gram("Asker", "conv.weight", 2);
+    missing(
+        found,
+        "the Gram matrix of the inputs",
+        "run calibration data",
+    );
 }
 
 #[test]

@@ -6,8 +6,9 @@ use compress_core::mask::Criterion;
 use compress_core::tensor::TensorRef;
 
 /// Scores a weight by its square over the sum of the squares in its tensor that are not smaller, its
-/// own among them: layer-adaptive magnitude pruning (LAMP). Of equal magnitudes, those at later
-/// positions count as larger. The largest weight of each tensor scores 1.
+/// own among them: layer-adaptive magnitude pruning (LAMP). Of equal magnitudes, those at earlier
+/// positions count as larger, as structures keep the first of equal scores. The largest weight of each
+/// tensor scores 1.
 ///
 /// Within a tensor the order is that of [`crate::Magnitude`]. Between tensors the scores can be
 /// compared, so [`crate::Global`] gives each layer a density of its own. Zeros score 0. Sums run in
@@ -26,12 +27,12 @@ impl Criterion for Lamp {
     fn score(&self, weight: TensorRef<'_>, _: &Evidence<'_>) -> Result<Vec<f32>> {
         weight.check_finite()?;
         let values = weight.values;
-        let mut ascending: Vec<usize> = (0..values.len()).collect();
+        let mut descending: Vec<usize> = (0..values.len()).collect();
         // Stable: equal magnitudes stay in the order of their positions.
-        ascending.sort_by(|&a, &b| values[a].abs().total_cmp(&values[b].abs()));
+        descending.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()));
         let mut scores = vec![0.0; values.len()];
         let mut sum = 0.0;
-        for &position in ascending.iter().rev() {
+        for position in descending {
             let square = f64::from(values[position]) * f64::from(values[position]);
             sum += square;
             if square > 0.0 {

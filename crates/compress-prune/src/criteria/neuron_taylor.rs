@@ -14,6 +14,12 @@ use super::neurons::{for_each_weight, rows};
 /// Needs the gradient of a loss. Sums are taken in f64 in order. A score beyond the range of f32
 /// counts as `f32::MAX`.
 ///
+/// A neuron's bias is left out, though it goes with the neuron: a criterion sees one weight at a
+/// time. The gradient is averaged before the square is taken. The paper squares in each batch, and
+/// averages the squares. Here gradients of batches that point in opposite directions cancel: at a
+/// minimum of the loss all scores come near zero, while those of the paper stay. In return a score
+/// does not depend on how the data is cut into batches.
+///
 /// # References
 /// Molchanov, Mallya, Tyree, Frosio, Kautz 2019 (1906.10771), equation 8.
 #[derive(Clone, Copy, Debug, Default)]

@@ -15,8 +15,9 @@ use super::per_value::{scores, unsigned};
 /// Needs [`PerValue::SquaredGradient`]. A score beyond the range of f32 counts as `f32::MAX`.
 ///
 /// # References
-/// LeCun, Denker, Solla 1990, *Optimal brain damage*, equation 5, for the saliency; Theis,
-/// Korshunova, Tejani, Huszár 2018 (1801.05787), section 2.1, for the Fisher information in it.
+/// LeCun, Denker, Solla 1990, *Optimal brain damage*, equation 3 and step 4 of the recipe, for the
+/// saliency; Theis, Korshunova, Tejani, Huszár 2018 (1801.05787), section 2.1, for the Fisher
+/// information in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Obd;
 

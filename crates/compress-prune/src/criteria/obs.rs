@@ -2,11 +2,12 @@
 
 use compress_core::Result;
 use compress_core::evidence::{Evidence, Needs};
-use compress_core::linalg::{Damping, inverse_upper};
+use compress_core::linalg::Damping;
 use compress_core::mask::Criterion;
 use compress_core::tensor::{TensorRef, matrix_shape};
 
 use super::per_value::unsigned;
+use crate::inverse_hessian::InverseHessian;
 
 /// Scores a weight by `w²/[H⁻¹]ⱼⱼ`, where j is its column and H the Gram matrix XᵀX of what the
 /// weight's tensor reads: layer-wise Optimal Brain Surgeon (OBS). The score is how much the squared
@@ -27,7 +28,7 @@ use super::per_value::unsigned;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Obs {
     /// What is added to the diagonal of H: a price on changes of the weights that stay. Default: 0.01
-    /// of its mean, and more where H is not positive definite.
+    /// of its mean over inputs that are not always zero, and more where H is not positive definite.
     pub damping: Damping,
 }
 
@@ -47,12 +48,11 @@ impl Criterion for Obs {
         let (_, columns) = matrix_shape(weight.shape);
         let gram = &evidence.gram(self.name(), weight.name, columns)?.matrix;
         weight.check_finite()?;
-        let live: Vec<bool> = gram.diag().iter().map(|&d| d != 0.0).collect();
-        if !live.contains(&true) {
+        let hessian = InverseHessian::of(weight.name, gram.view(), &self.damping)?;
+        let InverseHessian { live, upper } = hessian;
+        let Some(upper) = upper else {
             return Ok(vec![0.0; weight.values.len()]);
-        }
-        let what = format!("the Gram matrix of the inputs of {}", weight.name);
-        let (upper, _) = inverse_upper(&what, gram.mapv(f64::from).view(), &self.damping)?;
+        };
         // The diagonal of H⁻¹ = UᵀU.
         let mut inverse = vec![0.0; columns];
         for row in upper.rows() {

@@ -19,8 +19,9 @@ use super::per_value::{scores, unsigned};
 /// Needs an optimizer's second moments, as [`crate::GradualPruning`] collects them.
 ///
 /// # References
-/// LeCun, Denker, Solla 1990, *Optimal brain damage*, equation 5, for the saliency; Kingma, Ba 2015
-/// (1412.6980), section 2, for v as an estimate of the diagonal of the Fisher information.
+/// LeCun, Denker, Solla 1990, *Optimal brain damage*, equation 3 and step 4 of the recipe, for the
+/// saliency; Kingma, Ba 2015 (1412.6980), section 5, for v as an estimate of the diagonal of the
+/// Fisher information.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SecondMoments;
 

@@ -19,7 +19,7 @@ use super::per_value::{scores, unsigned};
 /// Needs [`PerValue::SynapticFlow`]. A score beyond the range of f32 counts as `f32::MAX`.
 ///
 /// # References
-/// Tanaka, Kunin, Yamins, Ganguli 2020 (2006.05467), section 5, equation 2 and algorithm 1.
+/// Tanaka, Kunin, Yamins, Ganguli 2020 (2006.05467), section 6, equation 2 and algorithm 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SynFlow;
 

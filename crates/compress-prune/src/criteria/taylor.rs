@@ -15,6 +15,11 @@ use super::per_value::{scores, unsigned};
 /// of the step before a pruning in [`crate::GradualPruning`]. A score beyond the range of f32 counts
 /// as `f32::MAX`.
 ///
+/// The gradient of the whole data is averaged before its product is taken. The papers take the
+/// magnitude or the square in each batch, and average those. Here gradients of batches that point in
+/// opposite directions cancel: at a minimum of the loss all scores come near zero, while those of the
+/// papers stay. In return a score does not depend on how the data is cut into batches.
+///
 /// # References
 /// Molchanov, Tyree, Karras, Aila, Kautz 2017 (1611.06440), equation 8, for activations; Molchanov,
 /// Mallya, Tyree, Frosio, Kautz 2019 (1906.10771), section 3.1, for weights, by the square, which

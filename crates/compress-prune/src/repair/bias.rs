@@ -5,7 +5,7 @@ use compress_core::ops::rows::add_column_sums;
 use compress_core::parameters::Parameters;
 use compress_core::{Error, Result};
 
-use super::layer::{Layer, check_pair};
+use super::layer::{LayerView, check_pair};
 use super::model::{Pair, pairs};
 
 /// The bias of a pruned layer with which each output has the mean that it had in the original one:
@@ -17,26 +17,26 @@ use super::model::{Pair, pairs};
 ///
 /// # Examples
 /// ```
-/// use compress_prune::{Layer, corrected_bias};
+/// use compress_prune::{LayerView, correct_bias};
 /// use ndarray::arr2;
 ///
 /// let (weight, pruned) = (arr2(&[[2.0, 1.0]]), arr2(&[[2.0, 0.0]]));
 /// let (name, bias) = ("w", Some(&[0.5][..]));
-/// let original = Layer { name, weight: weight.view(), bias };
-/// let pruned = Layer { name, weight: pruned.view(), bias };
+/// let original = LayerView { name, weight: weight.view(), bias };
+/// let pruned = LayerView { name, weight: pruned.view(), bias };
 /// // The second input is 3 on average.
 /// let means = [4.0, 3.0];
-/// assert_eq!(corrected_bias(&original, &means, &pruned, &means)?, [3.5]);
+/// assert_eq!(correct_bias(&original, &means, &pruned, &means)?, [3.5]);
 /// # Ok::<(), compress_core::Error>(())
 /// ```
 ///
 /// # References
 /// Nagel, van Baalen, Blankevoort, Welling 2019, *Data-free quantization through weight equalization
 /// and bias correction* (1906.04721), section 4.2, there for the error of quantization.
-pub fn corrected_bias(
-    original: &Layer<'_>,
+pub fn correct_bias(
+    original: &LayerView<'_>,
     original_means: &[f64],
-    pruned: &Layer<'_>,
+    pruned: &LayerView<'_>,
     pruned_means: &[f64],
 ) -> Result<Vec<f32>> {
     check_pair(original, pruned)?;
@@ -46,7 +46,7 @@ pub fn corrected_bias(
     };
     check_means(original, original_means)?;
     check_means(pruned, pruned_means)?;
-    let mean_output = |layer: &Layer<'_>, means: &[f64], row: usize| -> f64 {
+    let mean_output = |layer: &LayerView<'_>, means: &[f64], row: usize| -> f64 {
         let products = layer.weight.row(row).into_iter().zip(means);
         products.map(|(&w, mean)| f64::from(w) * mean).sum()
     };
@@ -64,7 +64,7 @@ pub fn corrected_bias(
 }
 
 /// Fails unless there is a finite mean for each input.
-fn check_means(layer: &Layer<'_>, means: &[f64]) -> Result<()> {
+fn check_means(layer: &LayerView<'_>, means: &[f64]) -> Result<()> {
     let what = format!("means of the inputs of {}", layer.name);
     Error::check_shape(&what, &[layer.weight.ncols()], &[means.len()])?;
     match means.iter().find(|mean| !mean.is_finite()) {
@@ -73,14 +73,14 @@ fn check_means(layer: &Layer<'_>, means: &[f64]) -> Result<()> {
     }
 }
 
-/// Corrects the bias of each weight of `pruned`, as [`corrected_bias`]. It goes through the weights
+/// Corrects the bias of each weight of `pruned`, as [`correct_bias`]. It goes through the weights
 /// in order, so that later ones are measured behind corrected ones. A weight's bias is the only
 /// one whose name is the same up to the last dot (`layers.0.weight`, `layers.0.bias`); weights without
 /// one are left out. Runs the calibration data of both models once for each bias.
 ///
 /// # Errors
-/// Where the models have no data, other tensors or shapes, or do not show what a weight reads; as
-/// [`corrected_bias`]. Biases before the one at fault are corrected then.
+/// Where no weight has a bias, or the models have no data, other tensors or shapes, or do not show
+/// what a weight reads; as [`correct_bias`]. Biases before the one at fault are corrected then.
 ///
 /// # Examples
 /// ```
@@ -101,10 +101,13 @@ pub fn correct_biases(
     original: &(impl Parameters + Observe),
     pruned: &mut (impl Parameters + Observe),
 ) -> Result<()> {
-    for names in pairs(pruned)?
-        .into_iter()
-        .filter(|names| names.bias.is_some())
-    {
+    let mut with_bias = pairs(pruned)?;
+    with_bias.retain(|names| names.bias.is_some());
+    if with_bias.is_empty() {
+        let what = "the list of weights with a bias to correct".into();
+        return Err(Error::Empty { what });
+    }
+    for names in with_bias {
         let pair = Pair::read(original, pruned, names)?;
         let (mut rows, mut sums) = (0, pair.columns().map(|columns| vec![0.0; columns]));
         let places = [Place::InputOf(&pair.names.weight)];
@@ -118,7 +121,7 @@ pub fn correct_biases(
             sums.iter().map(mean).collect::<Vec<f64>>()
         });
         let [before, now] = pair.layers()?;
-        let bias = corrected_bias(&before, &means[0], &now, &means[1])?;
+        let bias = correct_bias(&before, &means[0], &now, &means[1])?;
         pair.names.write(pruned, None, Some(&bias))?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 
 /// What a layer computes with: `x · weightᵀ + bias`.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer<'a> {
+pub struct LayerView<'a> {
     /// Its name in errors, such as that of the weight.
     pub name: &'a str,
     /// `[outputs, inputs]`.
@@ -24,7 +24,7 @@ pub struct RepairedLayer {
     pub bias: Option<Vec<f32>>,
 }
 
-impl Layer<'_> {
+impl LayerView<'_> {
     /// Fails where a value is not finite, or the bias is not one of the outputs.
     fn check(&self, which: &str) -> Result<()> {
         let what = format!("{} of the {which} layer", self.name);
@@ -46,7 +46,7 @@ impl Layer<'_> {
 }
 
 /// Fails unless both are layers with as many outputs, and both or neither has a bias.
-pub(super) fn check_pair(original: &Layer<'_>, pruned: &Layer<'_>) -> Result<()> {
+pub(super) fn check_pair(original: &LayerView<'_>, pruned: &LayerView<'_>) -> Result<()> {
     original.check("original")?;
     pruned.check("pruned")?;
     let what = format!("outputs of {}", pruned.name);

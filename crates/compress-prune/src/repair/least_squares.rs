@@ -8,8 +8,8 @@ use compress_core::parameters::Parameters;
 use compress_core::{Error, Result};
 use ndarray::{Array2, Axis, Zip};
 
-use super::bias::corrected_bias;
-use super::layer::{Layer, RepairedLayer, check_pair};
+use super::bias::correct_bias;
+use super::layer::{LayerView, RepairedLayer, check_pair};
 use super::model::{Pair, pairs};
 use super::products::InputProducts;
 
@@ -27,7 +27,8 @@ use super::products::InputProducts;
 /// where in f32 nothing is won. An output of which nothing but zeros is left is gone, and stays so.
 ///
 /// The work is that of one Cholesky factorization for each set of zeros: where zeros are scattered,
-/// one for each row. The two layers may read different numbers of features.
+/// one for each row. At its peak it holds about as much memory again as `products`, which it takes to
+/// centre in place. The two layers may read different numbers of features.
 ///
 /// # Errors
 /// Where no rows were seen, shapes disagree, only one layer has a bias, a value is not finite, before
@@ -36,7 +37,7 @@ use super::products::InputProducts;
 /// # Examples
 /// ```
 /// use compress_core::linalg::Damping;
-/// use compress_prune::{InputProducts, Layer, reconstructed};
+/// use compress_prune::{InputProducts, LayerView, reconstruct_layer};
 /// use ndarray::arr2;
 ///
 /// // The second input is twice the first, and its weight is pruned.
@@ -44,9 +45,9 @@ use super::products::InputProducts;
 /// let mut products = InputProducts::new(2, 2)?;
 /// products.add(inputs.view(), inputs.view())?;
 /// let (weight, pruned) = (arr2(&[[1.0, 3.0]]), arr2(&[[1.0, 0.0]]));
-/// let layer = |weight| Layer { name: "w", weight, bias: None };
+/// let layer = |weight| LayerView { name: "w", weight, bias: None };
 /// let (original, pruned) = (layer(weight.view()), layer(pruned.view()));
-/// let repaired = reconstructed(&original, &pruned, &products, &Damping::NONE)?;
+/// let repaired = reconstruct_layer(&original, &pruned, products, &Damping::NONE)?;
 /// assert_eq!(repaired.weight, arr2(&[[7.0, 0.0]]));
 /// # Ok::<(), compress_core::Error>(())
 /// ```
@@ -56,10 +57,10 @@ use super::products::InputProducts;
 ///   channels are gone.
 /// - He, Zhang, Sun 2017, *Channel pruning for accelerating very deep neural networks* (1707.06168),
 ///   equation 4: whole weights, fitted to the outputs of the original model.
-pub fn reconstructed(
-    original: &Layer<'_>,
-    pruned: &Layer<'_>,
-    products: &InputProducts,
+pub fn reconstruct_layer(
+    original: &LayerView<'_>,
+    pruned: &LayerView<'_>,
+    products: InputProducts,
     damping: &Damping,
 ) -> Result<RepairedLayer> {
     check_pair(original, pruned)?;
@@ -72,14 +73,14 @@ pub fn reconstructed(
     }
     // With a bias the means are its business, and the weight fits what varies.
     let varying = match pruned.bias {
-        Some(_) => &products.clone().centered(),
+        Some(_) => products.centered(),
         None => products,
     };
-    let residual = residual(original, pruned, varying)?;
-    let solved = solve(pruned, varying, &residual, damping)?;
-    let solved = keep_gains(pruned, varying, &residual, solved)?;
+    let residual = residual(original, pruned, &varying)?;
+    let solved = solve(pruned, &varying, &residual, damping)?;
+    let solved = keep_gains(pruned, &varying, &residual, solved)?;
     match original.bias {
-        Some(_) => with_bias(original, pruned, products, solved),
+        Some(_) => with_bias(original, pruned, &varying, solved),
         None => Ok(RepairedLayer {
             weight: solved,
             bias: None,
@@ -90,8 +91,8 @@ pub fn reconstructed(
 /// What the original outputs and those of the pruned layer differ by, times the inputs:
 /// `Σ (W·x − Ŵ₀·x̂)·x̂ᵀ` `[outputs, columns]`.
 fn residual(
-    original: &Layer<'_>,
-    pruned: &Layer<'_>,
+    original: &LayerView<'_>,
+    pruned: &LayerView<'_>,
     products: &InputProducts,
 ) -> Result<Array2<f64>> {
     let mut residual = Array2::zeros(pruned.weight.dim());
@@ -112,7 +113,7 @@ fn residual(
 
 /// The pruned weight plus the solution of the normal equations for what is left of each row.
 fn solve(
-    pruned: &Layer<'_>,
+    pruned: &LayerView<'_>,
     products: &InputProducts,
     residual: &Array2<f64>,
     damping: &Damping,
@@ -127,8 +128,9 @@ fn solve(
     }
     let mut solved = pruned.weight.to_owned();
     for (support, rows) in rows_of.iter().filter(|(support, _)| !support.is_empty()) {
-        let gram = products.minus_gram.select(Axis(0), support);
-        let gram = -gram.select(Axis(1), support);
+        let rows_of_gram = products.minus_gram.select(Axis(0), support);
+        let gram = -rows_of_gram.select(Axis(1), support);
+        drop(rows_of_gram);
         let sides = residual.select(Axis(0), rows).select(Axis(1), support);
         let what = format!("the Gram matrix of the inputs of {}", pruned.name);
         let (factor, _) = Cholesky::factor_damped(&what, gram.view(), damping)?;
@@ -149,7 +151,7 @@ fn solve(
 /// `solved`, with the rows of the pruned weight where these are as good: the squared error changes by
 /// `d·G·dᵀ − 2·d·r` where a row with residual `r` changes by `d`.
 fn keep_gains(
-    pruned: &Layer<'_>,
+    pruned: &LayerView<'_>,
     products: &InputProducts,
     residual: &Array2<f64>,
     mut solved: Array2<f32>,
@@ -173,22 +175,22 @@ fn keep_gains(
 /// With the bias for it. In a row whose weights are as they were, the bias changes only for the
 /// better.
 fn with_bias(
-    original: &Layer<'_>,
-    pruned: &Layer<'_>,
+    original: &LayerView<'_>,
+    pruned: &LayerView<'_>,
     products: &InputProducts,
     weight: Array2<f32>,
 ) -> Result<RepairedLayer> {
-    let now = Layer {
+    let now = LayerView {
         weight: weight.view(),
         ..*pruned
     };
     let (before, after) = (products.original_means(), products.pruned_means());
-    let bias = Some(corrected_bias(original, &before, &now, &after)?);
+    let bias = Some(correct_bias(original, &before, &now, &after)?);
     Ok(RepairedLayer { weight, bias })
 }
 
 /// Fits each weight of `pruned` and its bias to the outputs of the same layer of `original`, as
-/// [`reconstructed`]. It goes through the weights in order, so that later ones also make up for what
+/// [`reconstruct_layer`]. It goes through the weights in order, so that later ones also make up for what
 /// is left of the errors of earlier ones. A weight's bias is the only one whose name is the same up to the
 /// last dot (`layers.0.weight`, `layers.0.bias`). Runs the calibration data of both models once for
 /// each weight; the sums of one weight are held at a time.
@@ -198,7 +200,7 @@ fn with_bias(
 ///
 /// # Errors
 /// Where the models have no data, other tensors or shapes, or do not show what a weight reads; as
-/// [`reconstructed`]. Weights before the one at fault are fitted then.
+/// [`reconstruct_layer`]. Weights before the one at fault are fitted then.
 ///
 /// # Examples
 /// ```
@@ -232,7 +234,7 @@ pub fn reconstruct(
             products.add(first, second)
         })?;
         let [before, now] = pair.layers()?;
-        let repaired = reconstructed(&before, &now, &products, damping)?;
+        let repaired = reconstruct_layer(&before, &now, products, damping)?;
         pair.names
             .write(pruned, Some(&repaired.weight), repaired.bias.as_deref())?;
         tracing::debug!(weight = pair.names.weight, "reconstructed");

@@ -10,7 +10,7 @@ mod least_squares;
 mod model;
 mod products;
 
-pub use bias::{correct_biases, corrected_bias};
-pub use layer::{Layer, RepairedLayer};
-pub use least_squares::{reconstruct, reconstructed};
+pub use bias::{correct_bias, correct_biases};
+pub use layer::{LayerView, RepairedLayer};
+pub use least_squares::{reconstruct, reconstruct_layer};
 pub use products::InputProducts;

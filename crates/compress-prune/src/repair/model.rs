@@ -5,7 +5,7 @@ use compress_core::tensor::{Role, matrix_shape};
 use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
-use super::layer::Layer;
+use super::layer::LayerView;
 
 /// The names of a weight and of its bias.
 pub(super) struct Names {
@@ -109,7 +109,7 @@ impl Pair {
     }
 
     /// The original and the pruned one.
-    pub(super) fn layers(&self) -> Result<[Layer<'_>; 2]> {
+    pub(super) fn layers(&self) -> Result<[LayerView<'_>; 2]> {
         let [before, now] = &self.layers;
         let name = &self.names.weight;
         Ok([before.layer(name)?, now.layer(name)?])
@@ -131,8 +131,8 @@ impl Values {
         })
     }
 
-    fn layer<'a>(&'a self, name: &'a str) -> Result<Layer<'a>> {
-        Ok(Layer {
+    fn layer<'a>(&'a self, name: &'a str) -> Result<LayerView<'a>> {
+        Ok(LayerView {
             name,
             weight: ArrayView2::from_shape(self.shape, &self.weight).map_err(Error::other)?,
             bias: self.bias.as_deref(),

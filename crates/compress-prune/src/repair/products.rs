@@ -11,7 +11,7 @@ const ROWS: usize = 1024;
 
 /// Sums over the same rows of what a layer read in the original model, `x`, and of what it reads in
 /// the pruned one, `x̂`. All in f64, each element in the order of the rows, so the batches do not
-/// matter. Memory: 16 · columns² bytes.
+/// matter. Memory: 16 · columns² bytes, where the two layers read as many columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputProducts {
     samples: usize,
@@ -96,7 +96,8 @@ impl InputProducts {
         sums.iter().map(|sum| sum / rows).collect()
     }
 
-    /// The same of the rows less their means: what a layer is fitted to that has a bias.
+    /// The same of the rows less their means, in place: what a layer is fitted to that has a bias. The
+    /// means stay those of the rows as they were.
     pub(super) fn centered(mut self) -> Self {
         let (x, now) = (self.original_means(), self.pruned_means());
         for ((i, j), product) in self.minus_gram.indexed_iter_mut() {

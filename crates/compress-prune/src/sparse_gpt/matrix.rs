@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use compress_core::linalg::{Damping, inverse_upper, subtract_product};
+use compress_core::linalg::{Damping, subtract_product};
 use compress_core::tensor::{TensorRef, matrix_shape};
 use compress_core::{Error, Result};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice, Zip};
 
-use super::select::Pattern;
+use super::select::{Choice, Pattern};
+use crate::inverse_hessian::InverseHessian;
 
 /// A weight after [`crate::SparseGpt::prune_weight`].
 #[derive(Clone, Debug, PartialEq)]
@@ -27,37 +28,33 @@ pub(super) fn prune(
     damping: &Damping,
 ) -> Result<PrunedWeight> {
     let (rows, columns) = matrix_shape(weight.shape);
-    let mut gram = gram.mapv(f64::from);
-    let dead: Vec<bool> = gram.diag().iter().map(|&d| d == 0.0).collect();
+    let InverseHessian { live, upper } = InverseHessian::of(weight.name, gram, damping)?;
     let mut keep = Array2::from_elem((rows, columns), false);
     let mut weights = weight.matrix()?.mapv(f64::from);
     for (mut column, _) in weights
         .columns_mut()
         .into_iter()
-        .zip(&dead)
-        .filter(|(_, d)| **d)
+        .zip(&live)
+        .filter(|(_, live)| !**live)
     {
         column.fill(0.0);
     }
-    // Without a live column there is nothing to keep, and no inverse.
-    let live = dead.iter().filter(|&&d| !d).count();
-    if live > 0 {
-        // Anything positive serves dead columns as a pivot; the mean leaves the mean as it is.
-        let mean = gram.diag().iter().map(|d| d / live as f64).sum::<f64>();
-        for (d, _) in gram.diag_mut().iter_mut().zip(&dead).filter(|(_, d)| **d) {
-            *d = mean;
+    match upper {
+        Some(upper) => {
+            let choice = pattern.among(&live, rows);
+            let block = pattern.block(block);
+            for start in (0..columns).step_by(block) {
+                let block = start..columns.min(start.saturating_add(block));
+                let keep = keep.slice_axis_mut(Axis(1), Slice::from(block.clone()));
+                prune_block(&choice, block, weights.view_mut(), upper.view(), keep)?;
+            }
         }
-        let what = format!("the Gram matrix of the inputs of {}", weight.name);
-        let (upper, _) = inverse_upper(&what, gram.view(), damping)?;
-        let block = pattern.block(block);
-        for start in (0..columns).step_by(block) {
-            let block = start..columns.min(start.saturating_add(block));
-            let keep = keep.slice_axis_mut(Axis(1), Slice::from(block.clone()));
-            prune_block(pattern, block, weights.view_mut(), upper.view(), keep)?;
+        None if pattern.keeps_some() => {
+            let what = format!("the inputs of {}", weight.name);
+            let expected = "not zero in some column, so that a weight can stay";
+            return Err(Error::invalid(what, "zero throughout", expected));
         }
-    }
-    for ((_, column), keep) in keep.indexed_iter_mut() {
-        *keep &= !dead[column];
+        None => {}
     }
     let keep: Vec<bool> = keep.into_iter().collect();
     let kept = weights.iter().zip(&keep);
@@ -71,7 +68,7 @@ pub(super) fn prune(
 /// Chooses what stays of the columns `block` of `weights`, writes that to `keep`, and brings the
 /// columns behind up to date.
 fn prune_block(
-    pattern: Pattern,
+    choice: &Choice<'_>,
     block: Range<usize>,
     weights: ArrayViewMut2<'_, f64>,
     upper: ArrayView2<'_, f64>,
@@ -84,10 +81,10 @@ fn prune_block(
     let pivots = triangle.diag().to_vec();
     // What each pruned weight was, divided by its pivot: the paper's E.
     let mut errors = Array2::zeros(inside.dim());
-    for group in pattern.groups(block.clone()) {
+    for group in choice.pattern.groups(block.clone()) {
         let columns = block.start + group.start..block.start + group.end;
         let candidates = inside.slice_axis(Axis(1), Slice::from(group.clone()));
-        let chosen = pattern.choose(columns, candidates, &pivots[group.clone()]);
+        let chosen = choice.choose(columns, candidates, &pivots[group.clone()]);
         for (row, chosen) in chosen.chunks_exact(group.len()).enumerate() {
             for (j, &stays) in group.clone().zip(chosen) {
                 keep[(row, j)] = stays;

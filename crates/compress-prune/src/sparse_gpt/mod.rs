@@ -19,13 +19,16 @@ pub use self::matrix::PrunedWeight;
 pub use self::select::Pattern;
 
 /// Prunes weights one column after the other. What a pruned weight `w` in column `j` contributed to
-/// its output is spread over the columns behind it: they change by `−w / [H⁻¹]ⱼⱼ · [H⁻¹]ⱼ`, with
-/// `H = XᵀX` of what the weight reads. So the outputs stay closer to what they were than under a mask
-/// alone. Which weights go is decided when their turn comes, by the error `w² / [H⁻¹]ⱼⱼ` that this
-/// makes.
+/// its output is spread over the columns behind it: they change by `−w / [H⁻¹]ⱼⱼ · [H⁻¹]ⱼ`. So the
+/// outputs stay closer to what they were than under a mask alone. Which weights go is decided when
+/// their turn comes, by the error `w² / [H⁻¹]ⱼⱼ` that this makes. Here H is `XᵀX` of what the weight
+/// reads, with the damping on its diagonal, restricted to the columns from j on: those before j are
+/// settled.
 ///
 /// In f64 inside. The work for a weight `[out, in]` is about `in³/2 + out·in²/2` multiply-adds. A
-/// column of inputs that was zero throughout is dead: nothing reads its weights, so they become zero.
+/// column of inputs that was zero throughout is dead: its weights read nothing, so they become zero.
+/// They are among the weights that go, so as many stay as the pattern says, as long as live columns
+/// have so many.
 ///
 /// # Examples
 /// ```
@@ -42,9 +45,10 @@ pub use self::select::Pattern;
 /// ```
 ///
 /// # References
-/// Frantar, Alistarh 2023, *SparseGPT* (2301.00774), algorithm 1 and section 3.3 (adaptive mask
-/// selection). The update is that of Hassibi, Stork 1993, *Second order derivatives for network
-/// pruning: Optimal Brain Surgeon*, for the squared error of a layer.
+/// Frantar, Alistarh 2023, *SparseGPT* (2301.00774), algorithm 1, section 3.2 (adaptive mask
+/// selection) and section 3.3 (semi-structured sparsity). The update is that of Hassibi, Stork 1993,
+/// *Second order derivatives for network pruning: Optimal Brain Surgeon*, for the squared error of a
+/// layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SparseGpt {
     /// Which weights go.
@@ -71,15 +75,12 @@ impl SparseGpt {
     ///
     /// # Errors
     /// Where a setting is out of range, the Gram matrix is of no rows, has another shape than the
-    /// weight's columns or is not positive definite even with the most damping, or a value is not
-    /// finite, before or after.
+    /// weight's columns or is not positive definite even with the most damping, a value is not finite,
+    /// before or after, or weights are to stay but all inputs are zero.
     pub fn prune_weight(&self, weight: TensorRef<'_>, gram: &InputGram) -> Result<PrunedWeight> {
         weight.check_finite()?;
         let (rows, columns) = matrix_shape(weight.shape);
-        let evidence = match gram.samples {
-            0 => Evidence::none(),
-            _ => Evidence::none().with_gram(gram),
-        };
+        let evidence = Evidence::none().with_gram(gram);
         let gram = evidence.gram("sparse_gpt", weight.name, columns)?;
         self.pattern.check(weight.name, weight.values.len())?;
         if self.block == 0 {

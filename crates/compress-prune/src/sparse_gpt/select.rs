@@ -12,8 +12,8 @@ use crate::structure::{check_some_stay, kept_count};
 /// Which weights [`crate::SparseGpt`] prunes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pattern {
-    /// This fraction of a weight's values stays, `round(fraction · n)` of `n`, halves up. Each block
-    /// of columns has its own ranking.
+    /// This fraction of a weight's values stays, `round(fraction · n)` of `n`, halves up; all that
+    /// read anything but zeros where these are fewer. Each block of columns has its own ranking.
     Density(f64),
     /// Of each M consecutive values of a row N stay; of a shorter group at the end of a row too.
     NOfM {
@@ -36,6 +36,28 @@ impl Pattern {
         }
     }
 
+    /// Whether anything is to stay.
+    pub(super) fn keeps_some(self) -> bool {
+        match self {
+            Pattern::Density(density) => density > 0.0,
+            Pattern::NOfM { n, .. } => n > 0,
+        }
+    }
+
+    /// How it chooses from a weight with so many `rows`, and the `live` ones of its columns.
+    pub(super) fn among(self, live: &[bool], rows: usize) -> Choice<'_> {
+        let count = live.iter().filter(|&&live| live).count();
+        let pattern = match self {
+            // Dead columns give their share to the live ones.
+            Pattern::Density(density) if count < live.len() => {
+                let kept = kept_count(density, rows * live.len()) as f64;
+                Pattern::Density((kept / (rows * count) as f64).min(1.0))
+            }
+            same => same,
+        };
+        Choice { pattern, live }
+    }
+
     /// Columns that are chosen from together when a block has `block`.
     pub(super) fn block(self, block: usize) -> usize {
         match self {
@@ -56,22 +78,38 @@ impl Pattern {
             .step_by(step.max(1))
             .map(move |first| first..width.min(first.saturating_add(step)))
     }
+}
 
+/// A pattern for the columns of a weight that are live; nothing stays of the others.
+pub(super) struct Choice<'a> {
+    /// Its density is one of the live columns.
+    pub(super) pattern: Pattern,
+    live: &'a [bool],
+}
+
+impl Choice<'_> {
     /// Marks what stays of the columns `columns` of a weight, whose values are `weights`
     /// `[rows, columns]`. `pivots` holds √[H⁻¹]ⱼⱼ of each column, when its turn comes.
     pub(super) fn choose(
-        self,
+        &self,
         columns: Range<usize>,
         weights: ArrayView2<'_, f64>,
         pivots: &[f64],
     ) -> Vec<bool> {
         let (rows, width) = weights.dim();
-        // The square root of the error, in the same order.
-        let score = |row: usize, j: usize| weights[(row, j)].abs() / pivots[j];
-        match self {
+        let live = &self.live[columns.clone()];
+        // The square root of the error, in the same order. Dead columns come behind all live ones.
+        let score = |row: usize, j: usize| match live[j] {
+            true => weights[(row, j)].abs() / pivots[j],
+            false => -1.0,
+        };
+        let mut keep: Vec<bool> = match self.pattern {
             Pattern::Density(density) => {
                 // So many before these columns, and with them: exact in sum.
-                let kept = |columns: usize| kept_count(density, rows * columns);
+                let kept = |columns: usize| {
+                    let live = self.live[..columns].iter().filter(|&&live| live);
+                    kept_count(density, rows * live.count())
+                };
                 let count = kept(columns.end) - kept(columns.start);
                 let scores = (0..rows).flat_map(|row| (0..width).map(move |j| score(row, j)));
                 largest(&scores.collect::<Vec<_>>(), count)
@@ -82,7 +120,11 @@ impl Pattern {
                     largest(&scores, n)
                 })
                 .collect(),
-        }
+        };
+        keep.iter_mut()
+            .zip(live.iter().cycle())
+            .for_each(|(keep, live)| *keep &= live);
+        keep
     }
 }
 

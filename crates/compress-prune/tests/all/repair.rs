@@ -2,7 +2,7 @@
 
 use compress_core::Error as CoreError;
 use compress_core::linalg::Damping;
-use compress_core::network::{Edit, Forward};
+use compress_core::network::{Edit, Forward, Parameter};
 use compress_core::observe::WithSamples;
 use compress_core::parameters;
 use compress_core::samples::ArraySamples;
@@ -48,10 +48,10 @@ impl Case {
         }
     }
 
-    fn layer(&self, i: usize) -> Layer<'_> {
+    fn layer(&self, i: usize) -> LayerView<'_> {
         let bias = self.biases.as_ref().map(|biases| &biases[i][..]);
         let weight = self.weights[i].view();
-        Layer {
+        LayerView {
             name: "w",
             weight,
             bias,
@@ -67,7 +67,7 @@ impl Case {
 
     fn repaired(&self, damping: &Damping) -> RepairedLayer {
         let products = self.products();
-        reconstructed(&self.layer(0), &self.layer(1), &products, damping).unwrap()
+        reconstruct_layer(&self.layer(0), &self.layer(1), products, damping).unwrap()
     }
 
     fn squared_errors(&self, weight: &Array2<f32>, bias: Option<&[f32]>) -> Vec<f64> {
@@ -75,7 +75,7 @@ impl Case {
         let name = "w";
         let found = outputs(
             &self.inputs[1],
-            Layer {
+            LayerView {
                 name,
                 weight: weight.view(),
                 bias,
@@ -86,7 +86,7 @@ impl Case {
     }
 }
 
-fn outputs(inputs: &Array2<f32>, layer: Layer<'_>) -> Array2<f64> {
+fn outputs(inputs: &Array2<f32>, layer: LayerView<'_>) -> Array2<f64> {
     Array2::from_shape_fn((inputs.nrows(), layer.weight.nrows()), |(i, row)| {
         let products = inputs.row(i).into_iter().zip(layer.weight.row(row));
         let sum: f64 = products.map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
@@ -218,9 +218,9 @@ fn a_corrected_bias_gives_each_output_its_mean_again() {
     let products = case.products();
     let [before, now] = [0, 1].map(|i| case.layer(i));
     let (x, is) = (products.original_means(), products.pruned_means());
-    let bias = corrected_bias(&before, &x, &now, &is).unwrap();
+    let bias = correct_bias(&before, &x, &now, &is).unwrap();
     let wanted = outputs(&case.inputs[0], before).sum_axis(ndarray::Axis(0));
-    let corrected = Layer {
+    let corrected = LayerView {
         bias: Some(&bias),
         ..now
     };
@@ -339,8 +339,8 @@ fn what_does_not_fit_together_is_refused() {
     let case = Case::new(20, true);
     let products = case.products();
     let [original, pruned] = [0, 1].map(|i| case.layer(i));
-    let fit = |original: &Layer<'_>, pruned: &Layer<'_>, products: &InputProducts| {
-        let fitted = reconstructed(original, pruned, products, &Damping::default());
+    let fit = |original: &LayerView<'_>, pruned: &LayerView<'_>, products: &InputProducts| {
+        let fitted = reconstruct_layer(original, pruned, products.clone(), &Damping::default());
         fitted.unwrap_err()
     };
     let unseen = InputProducts::new(9, 7).unwrap();
@@ -351,7 +351,7 @@ fn what_does_not_fit_together_is_refused() {
     fit(&original, &pruned, &InputProducts::new(7, 7).unwrap());
     fit(
         &original,
-        &Layer {
+        &LayerView {
             bias: None,
             ..pruned
         },
@@ -359,7 +359,7 @@ fn what_does_not_fit_together_is_refused() {
     );
     fit(
         &original,
-        &Layer {
+        &LayerView {
             bias: Some(&[0.0; 4]),
             ..pruned
         },
@@ -367,7 +367,7 @@ fn what_does_not_fit_together_is_refused() {
     );
     let mut broken = case.weights[0].clone();
     broken[(2, 1)] = f32::NAN;
-    let broken = Layer {
+    let broken = LayerView {
         weight: broken.view(),
         ..original
     };
@@ -379,7 +379,7 @@ fn what_does_not_fit_together_is_refused() {
         start: f64::NAN,
         ..Damping::default()
     };
-    assert!(reconstructed(&original, &pruned, &products, &bias).is_err());
+    assert!(reconstruct_layer(&original, &pruned, products.clone(), &bias).is_err());
     let mut products = products;
     let mut rows = Array2::<f32>::zeros((2, 9));
     let now = Array2::zeros((2, 7));
@@ -393,13 +393,13 @@ fn what_does_not_fit_together_is_refused() {
     assert_eq!(products, case.products());
     assert!(InputProducts::new(usize::MAX, 2).is_err());
     let means = [products.original_means(), products.pruned_means()];
-    assert!(corrected_bias(&original, &means[1], &pruned, &means[1]).is_err());
-    assert!(corrected_bias(&original, &[f64::NAN; 9], &pruned, &means[1]).is_err());
-    let bare = [original, pruned].map(|layer| Layer {
+    assert!(correct_bias(&original, &means[1], &pruned, &means[1]).is_err());
+    assert!(correct_bias(&original, &[f64::NAN; 9], &pruned, &means[1]).is_err());
+    let bare = [original, pruned].map(|layer| LayerView {
         bias: None,
         ..layer
     });
-    assert!(corrected_bias(&bare[0], &means[0], &bare[1], &means[1]).is_err());
+    assert!(correct_bias(&bare[0], &means[0], &bare[1], &means[1]).is_err());
 }
 
 #[test]
@@ -411,7 +411,7 @@ fn sums_beyond_f32_and_inputs_of_zeros_do_no_harm() {
     let products = case.products();
     let [original, pruned] = [0, 1].map(|i| case.layer(i));
     // The biases may not fit into f32.
-    let _ = reconstructed(&original, &pruned, &products, &Damping::default());
+    let _ = reconstruct_layer(&original, &pruned, products, &Damping::default());
     for inputs in &mut case.inputs {
         inputs.fill(0.0);
     }
@@ -434,4 +434,19 @@ fn models_that_differ_are_refused() {
     let mut pruned = WithSamples::new(&mut copy, &data);
     let error = reconstruct(&original, &mut pruned, &Damping::default()).unwrap_err();
     assert!(error.to_string().contains("layers.1.weight"), "{error}");
+}
+
+#[test]
+fn a_model_without_biases_has_none_to_correct() {
+    let data = blobs(20, 3, 2, 1);
+    let mut network = Chain::random(&[3, 5, 2], 1);
+    for (i, layer) in [1, 3].into_iter().enumerate() {
+        // The bias of no weight, by its name.
+        let values = network.parameters[layer].values().to_vec();
+        network.parameters[layer] = Parameter::bias(format!("shift.{i}"), values);
+    }
+    let mut pruned = network.clone();
+    let original = WithSamples::new(&mut network, &data);
+    let error = correct_biases(&original, &mut WithSamples::new(&mut pruned, &data)).unwrap_err();
+    assert!(matches!(error, CoreError::Empty { .. }), "{error}");
 }

@@ -99,8 +99,17 @@ fn plain(
         match pattern {
             Pattern::Density(density) if j % block == 0 => {
                 let end = columns.min(j + block);
-                let kept = |columns: usize| (density * (rows * columns) as f64).round() as usize;
-                let scored = (0..rows).flat_map(|row| (j..end).map(move |j| (row, j)));
+                // What stays is spread evenly over the live columns.
+                let wanted = (density * (rows * columns) as f64).round();
+                let share = (wanted / (rows as f64 * count)).min(1.0);
+                let kept = |columns: usize| {
+                    let live = live[..columns].iter().filter(|live| **live).count();
+                    (share * (rows * live) as f64).round() as usize
+                };
+                let columns = (j..end).filter(|&j| live[j]).collect::<Vec<_>>();
+                let scored = columns
+                    .iter()
+                    .flat_map(|&j| (0..rows).map(move |row| (row, j)));
                 let scored = scored.map(|(row, j)| score(row, j)).collect();
                 let chosen = best(scored, kept(end) - kept(j));
                 chosen.into_iter().for_each(|at| keep[at] = true);
@@ -183,23 +192,28 @@ fn it_is_the_algorithm_of_the_paper() {
 #[test]
 fn as_many_weights_stay_as_asked_for_whatever_the_blocks() {
     let weight = normal(3, "weight", 7 * 50);
-    let gram = gram_of(correlated(80, 50, 4).view());
-    for density in [0.0, 0.003, 0.21, 0.5, 0.777, 1.0] {
-        for block in [1, 3, 16, 50, usize::MAX] {
-            let pruner = SparseGpt {
-                block,
-                ..SparseGpt::new(Pattern::Density(density))
-            };
-            let tensor = TensorRef::weight("w", &[7, 50], &weight).unwrap();
-            let pruned = pruner.prune_weight(tensor, &gram).unwrap();
-            let kept = pruned.keep.iter().filter(|&&keep| keep).count();
-            assert_eq!(
-                kept,
-                (density * 350.0).round() as usize,
-                "{density} {block}"
-            );
-            if density == 1.0 {
-                assert_eq!(pruned.values, weight);
+    for dead in [0, 1, 20] {
+        let mut inputs = correlated(80, 50, 4);
+        // Dead columns at both ends, and between.
+        (0..dead).for_each(|i| inputs.column_mut(i * 37 % 50).fill(0.0));
+        let gram = gram_of(inputs.view());
+        for density in [0.0, 0.003, 0.21, 0.5, 0.777, 1.0] {
+            for block in [1, 3, 16, 50, usize::MAX] {
+                let pruner = SparseGpt {
+                    block,
+                    ..SparseGpt::new(Pattern::Density(density))
+                };
+                let tensor = TensorRef::weight("w", &[7, 50], &weight).unwrap();
+                let pruned = pruner.prune_weight(tensor, &gram).unwrap();
+                let kept = pruned.keep.iter().filter(|&&keep| keep).count();
+                let wanted = (density * 350.0).round() as usize;
+                let most = 7 * (50 - dead);
+                assert_eq!(kept, wanted.min(most), "{dead} {density} {block}");
+                if density == 1.0 {
+                    let live = pruned.keep.iter().zip(&weight);
+                    let expected = live.map(|(&live, &w)| if live { w } else { 0.0 });
+                    assert!(expected.eq(pruned.values.iter().copied()));
+                }
             }
         }
     }
@@ -292,10 +306,17 @@ fn few_samples_and_none_at_all() {
         assert_eq!(pruned.keep.iter().filter(|&&keep| keep).count(), 90);
         assert!(pruned.values.iter().all(|w| w.is_finite()));
     }
-    // Whatever reads nothing is worth nothing.
+    // Whatever reads nothing is worth nothing, but then nothing is left of the layer.
     let zeros = gram_of(Array2::zeros((3, 30)).view());
-    let pruned = pruner.prune_weight(tensor, &zeros).unwrap();
-    assert!(pruned.values.iter().all(|w| w.to_bits() == 0) && !pruned.keep.contains(&true));
+    let n_of_m = |n| SparseGpt::new(Pattern::NOfM { n, m: 4 });
+    for pruner in [pruner, n_of_m(2)] {
+        let error = pruner.prune_weight(tensor, &zeros).unwrap_err().to_string();
+        assert!(error.contains("the inputs of w"), "{error}");
+    }
+    for pruner in [SparseGpt::new(Pattern::Density(0.0)), n_of_m(0)] {
+        let pruned = pruner.prune_weight(tensor, &zeros).unwrap();
+        assert!(pruned.values.iter().all(|w| w.to_bits() == 0) && !pruned.keep.contains(&true));
+    }
     let unseen = gram_of(Array2::zeros((0, 30)).view());
     let error = pruner.prune_weight(tensor, &unseen).unwrap_err();
     assert!(
