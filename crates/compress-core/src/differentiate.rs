@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::evidence::{ByTensor, Known, Needs, PerValue};
 use crate::gradients::Gradients;
-use crate::parameters;
+use crate::parameters::{self, Kept};
 use crate::samples::Samples;
 use crate::tensor::Role;
 use crate::train::{Batch, Loss};
@@ -134,21 +134,21 @@ pub fn hessian_product(
         return Ok(v.iter().map(zeros).collect());
     }
     let step = STEP * if norms[0] > 0.0 { norms[0] } else { 1.0 } / norms[1];
-    let kept = Kept::of(model)?;
+    let kept = kept(model)?;
     let mut at = |factor: f64| -> Result<ByTensor> {
-        kept.change(model, |name, _, values| {
-            let moved = v.iter().find(|(known, _)| known == name);
-            for (w, &v) in values
-                .iter_mut()
-                .zip(moved.into_iter().flat_map(|(_, v)| v))
-            {
+        kept.put_back(model)?;
+        model.visit_mut(&mut |tensor| {
+            let moved = v.iter().find(|(known, _)| known == tensor.name);
+            let moved = moved.into_iter().flat_map(|(_, v)| v);
+            for (w, &v) in tensor.values.iter_mut().zip(moved) {
                 *w = f64::from(v).mul_add(factor, f64::from(*w)) as f32;
             }
+            Ok(())
         })?;
         mean_gradient(model, data, loss)
     };
     let both = at(step).and_then(|above| Ok((above, at(-step)?)));
-    kept.change(model, |_, _, _| {})?;
+    kept.put_back(model)?;
     let (mut above, below) = both?;
     for ((_, above), (_, below)) in above.iter_mut().zip(&below) {
         for (a, &b) in above.iter_mut().zip(below) {
@@ -159,21 +159,25 @@ pub fn hessian_product(
 }
 
 /// The gradient of R = 1ᵀ·Πₗ|Wₗ|·1 with respect to |W|: how much of all paths from inputs to outputs
-/// goes through each weight. Needs no data: each of the `features` is set to one, weights to their
-/// magnitudes, all other parameters to zero, and the outputs are summed. Exact where activations are
-/// the identity on numbers that are not negative, such as ReLU. The model has its values again at
-/// the end.
+/// goes through each weight. Needs no data: each of the `features` is set to one, biases
+/// ([`Role::Bias`]) to zero, all other parameters to their magnitudes, and the outputs are summed. So
+/// the gain of a normalization is a factor of the paths through it, and its shift must be a bias.
+/// Exact where activations are the identity on numbers that are not negative, such as ReLU. The model
+/// has its values again at the end.
 ///
 /// # References
 /// Tanaka, Kunin, Yamins, Ganguli 2020 (2006.05467), section 5, equation 2.
 ///
 /// # Errors
-/// Those of the model, and where a path's product leaves f32.
+/// Those of the model; where a path's product leaves f32; where there are weights other than zero, but
+/// no path leads from an input to an output.
 pub fn synaptic_flow(model: &mut dyn Differentiate, features: usize) -> Result<ByTensor> {
-    let kept = Kept::of(model)?;
-    kept.change(model, |_, role, values| {
-        let magnitude = |w: f32| if role == Role::Weight { w.abs() } else { 0.0 };
-        values.iter_mut().for_each(|w| *w = magnitude(*w));
+    let kept = kept(model)?;
+    model.visit_mut(&mut |tensor| {
+        let is_bias = tensor.role == Role::Bias;
+        let magnitude = |w: f32| if is_bias { 0.0 } else { w.abs() };
+        tensor.values.iter_mut().for_each(|w| *w = magnitude(*w));
+        Ok(())
     })?;
     let inputs = Array2::ones((1, features));
     let batch = Batch {
@@ -185,12 +189,37 @@ pub fn synaptic_flow(model: &mut dyn Differentiate, features: usize) -> Result<B
     let flow = model
         .differentiate(&SumOfOutputs, &batch)
         .and_then(|_| gradients(model));
-    kept.change(model, |_, _, _| {})?;
+    kept.put_back(model)?;
     let flow = flow?;
     for (name, values) in &flow {
         Error::check_finite(&format!("the synaptic flow of {name}"), values)?;
     }
+    check_some_flow(model, &flow)?;
     Ok(flow)
+}
+
+/// Fails where there are weights other than zero, but nothing flows through any of them.
+fn check_some_flow(model: &dyn Differentiate, flow: &ByTensor) -> Result<()> {
+    let (mut live, mut flows) = (false, false);
+    model.visit(&mut |tensor| {
+        if tensor.role == Role::Weight {
+            let flow = flow.iter().find(|(name, _)| name == tensor.name);
+            let flow = flow.into_iter().flat_map(|(_, values)| values);
+            live |= tensor.values.iter().any(|&w| w != 0.0);
+            let mut pairs = tensor.values.iter().zip(flow);
+            flows |= pairs.any(|(&w, &flow)| w != 0.0 && flow != 0.0);
+        }
+        Ok(())
+    })?;
+    match live && !flows {
+        true => {
+            let what = "the synaptic flow through all weights";
+            let expected = "above 0 somewhere: a layer or a gain that is zero, or products too small \
+                            for f32, cut all paths";
+            Err(Error::invalid(what, 0, expected))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Adds up what `add` makes of the gradients of all batches. It is given the sum so far, a gradient,
@@ -260,38 +289,10 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     values.iter().map(|&v| f64::from(v) * f64::from(v)).sum()
 }
 
-/// The values of a model, to be changed for a while.
-struct Kept(ByTensor);
-
-impl Kept {
-    fn of(model: &dyn Differentiate) -> Result<Self> {
-        let mut values = Vec::new();
-        model.visit(&mut |tensor| {
-            tensor.check_finite()?;
-            values.push((tensor.name.to_owned(), tensor.values.to_vec()));
-            Ok(())
-        })?;
-        Ok(Kept(values))
-    }
-
-    /// Gives the model its values again, as `change` changes them.
-    fn change(
-        &self,
-        model: &mut dyn Differentiate,
-        change: impl Fn(&str, Role, &mut [f32]),
-    ) -> Result<()> {
-        let mut kept = self.0.iter();
-        model.visit_mut(&mut |tensor| {
-            let known = kept.next().filter(|(name, _)| name == tensor.name);
-            let (name, values) = known.ok_or_else(|| {
-                Error::invalid("a tensor", tensor.name, "that of the first visit")
-            })?;
-            Error::check_shape(name, &[values.len()], &[tensor.values.len()])?;
-            tensor.values.copy_from_slice(values);
-            change(name, tensor.role, tensor.values);
-            Ok(())
-        })
-    }
+/// Copies of all values of the model.
+fn kept(model: &dyn Differentiate) -> Result<Kept> {
+    model.visit(&mut |tensor| tensor.check_finite())?;
+    Kept::of(model, |_| true)
 }
 
 /// The sum of all outputs, whose gradient is one everywhere.

@@ -8,6 +8,7 @@ use crate::graph::{Graph, Part};
 use crate::observe::{Observe, Place, observe};
 use crate::ops::rows::add_column_squares;
 use crate::parameters::{self, Parameters};
+use crate::tensor::Role;
 use crate::{Error, Result};
 
 /// What may be known of each single value of a weight.
@@ -267,6 +268,8 @@ pub struct Known {
     /// `None` where nobody has looked; without an entry for weights that no other reads.
     readers: Option<HashMap<String, Vec<f64>>>,
     activity: HashMap<String, OutputActivity>,
+    /// The gradients of weights that [`Known::add_movement`] has copied.
+    scratch: HashMap<String, Vec<f32>>,
 }
 
 impl Known {
@@ -275,11 +278,18 @@ impl Known {
         Self::default()
     }
 
-    /// What `needs` says of calibration data, by running all of it once.
+    /// What `needs` says of the inputs of weights ([`Needs::inputs`], [`Needs::gram`]), by running all
+    /// calibration data once.
     ///
     /// # Errors
-    /// Where there is no data; those of the model.
+    /// Where there is no data; where the activity of outputs is needed, which takes a graph
+    /// ([`Known::find_activity`]); those of the model.
     pub fn by_observing(model: &dyn Observe, needs: Needs) -> Result<Self> {
+        if needs.activity {
+            let what = "what `Known::by_observing` is to find";
+            let expected = "found by `Known::find_activity`, which takes the model's graph";
+            return Err(Error::invalid(what, "the activity of outputs", expected));
+        }
         let mut known = Self::default();
         match (needs.inputs, needs.gram) {
             (true, true) => {
@@ -331,22 +341,29 @@ impl Known {
         })
     }
 
-    /// Adds −w·g of each value to its [`PerValue::Movement`]: after the backward pass of a step.
+    /// Adds −w·g of each value of a weight to its [`PerValue::Movement`]: after the backward pass of a
+    /// step. Keeps memory of the size of the weights for the next call.
     ///
     /// # Errors
     /// Those of the model, and where a gradient has not its parameter's shape.
     pub fn add_movement(&mut self, model: &mut dyn Gradients) -> Result<()> {
-        let mut gradients = HashMap::new();
+        let gradients = &mut self.scratch;
+        gradients.values_mut().for_each(Vec::clear);
         model.visit_gradients(&mut |gradient| {
-            gradients.insert(gradient.name.to_owned(), gradient.values.to_vec());
+            if gradient.role == Role::Weight {
+                let copy = gradients.entry(gradient.name.to_owned()).or_default();
+                copy.extend_from_slice(gradient.values);
+            }
             Ok(())
         })?;
         let known = &mut self.values[PerValue::Movement as usize];
         model.visit(&mut |tensor| {
-            let Some(gradient) = gradients.get(tensor.name) else {
+            let count = [tensor.values.len()];
+            // A copy without values is that of an earlier step.
+            let has_gradient = |copy: &&Vec<f32>| count == [0] || !copy.is_empty();
+            let Some(gradient) = gradients.get(tensor.name).filter(has_gradient) else {
                 return Ok(());
             };
-            let count = [tensor.values.len()];
             Error::check_shape(tensor.name, &count, &[gradient.len()])?;
             let sums = known.entry(tensor.name.to_owned());
             let sums = sums.or_insert_with(|| vec![0.0; count[0]]);

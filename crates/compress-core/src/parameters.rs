@@ -1,5 +1,9 @@
 //! What has named tensors: the one capability that every model offers.
 
+mod kept;
+
+pub use kept::Kept;
+
 use ndarray::{ArrayViewMut, Dimension};
 
 use crate::tensor::{Role, TensorMut, TensorRef};

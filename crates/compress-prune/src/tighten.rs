@@ -3,9 +3,13 @@
 use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
 
-use crate::structure::check_scores;
+use crate::structure::{check_no_collapse, check_scores};
 
 /// The mask that `structure` makes of `scores`, without anything that `earlier` has pruned.
+///
+/// # Errors
+/// Where a score cannot be ranked, or a tensor would lose all of its weights at a density above 0;
+/// those of the structure.
 pub(crate) fn tighten(
     mut scores: Scores,
     earlier: &Mask,
@@ -17,6 +21,7 @@ pub(crate) fn tighten(
     sink_pruned(&mut scores, earlier);
     let mut mask = structure.mask(&scores, density)?;
     intersect(&mut mask, earlier);
+    check_no_collapse(&mask, density)?;
     Ok(mask)
 }
 

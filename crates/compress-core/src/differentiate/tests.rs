@@ -3,8 +3,8 @@
 use ndarray::{ArrayView2, ArrayViewMut2, array};
 
 use super::*;
-use crate::parameters::Parameters;
-use crate::parameters::{Change, See};
+use crate::parameter::Parameter;
+use crate::parameters::{Change, Parameters, See};
 use crate::samples::ArraySamples;
 use crate::tensor::{TensorMut, TensorRef};
 
@@ -179,6 +179,65 @@ fn flow_takes_magnitudes_and_leaves_the_model_as_it_was() {
     let found = synaptic_flow(&mut model, 2).unwrap();
     assert_near(&found, &[("w", &[1.0, 1.0]), ("b", &[1.0])], 0.0);
     assert_eq!((model.weight, model.bias), ([2.0, -1.0], [0.5]));
+}
+
+/// y = gain · (w·x): a weight, then a gain that is no weight.
+struct Gained([Parameter; 2]);
+
+impl Gained {
+    fn new(weight: [f32; 2], gain: f32) -> Self {
+        let of = |name, role, shape, values| Parameter::new(name, role, shape, values).unwrap();
+        Gained([
+            of("w", Role::Weight, vec![1, 2], weight.to_vec()),
+            of("gain", Role::Other, vec![1], vec![gain]),
+        ])
+    }
+}
+
+impl Parameters for Gained {
+    fn visit(&self, see: &mut See<'_>) -> Result<()> {
+        self.0.iter().try_for_each(|p| see(p.tensor()))
+    }
+
+    fn visit_mut(&mut self, change: &mut Change<'_>) -> Result<()> {
+        let mut all = self.0.iter_mut();
+        all.try_for_each(|p| change(p.tensor_mut()))
+    }
+}
+
+impl Gradients for Gained {
+    fn visit_gradients(&mut self, change: &mut Change<'_>) -> Result<()> {
+        let mut all = self.0.iter_mut();
+        all.try_for_each(|p| change(p.gradient_tensor_mut()))
+    }
+}
+
+impl Differentiate for Gained {
+    fn differentiate(&mut self, loss: &dyn Loss, batch: &Batch<'_>) -> Result<f32> {
+        let x = [batch.inputs[(0, 0)], batch.inputs[(0, 1)]];
+        let [weight, gain] = &mut self.0;
+        let scale = gain.values()[0];
+        let inner = weight.values()[0] * x[0] + weight.values()[1] * x[1];
+        let (y, mut dy) = (array![[scale * inner]], array![[0.0]]);
+        let value = loss.evaluate(y.view(), batch, dy.view_mut())?;
+        let of_weight = x.map(|x| dy[(0, 0)] * scale * x);
+        weight.gradient_mut().copy_from_slice(&of_weight);
+        gain.gradient_mut().fill(dy[(0, 0)] * inner);
+        Ok(value)
+    }
+}
+
+#[test]
+fn flow_goes_through_gains_and_fails_where_no_path_is_left() {
+    let found = synaptic_flow(&mut Gained::new([2.0, -1.0], -3.0), 2).unwrap();
+    assert_near(&found, &[("w", &[3.0, 3.0]), ("gain", &[3.0])], 0.0);
+    let mut cut = Gained::new([2.0, -1.0], 0.0);
+    let error = synaptic_flow(&mut cut, 2).unwrap_err().to_string();
+    assert!(error.contains("the synaptic flow"), "{error}");
+    assert_eq!(cut.0[0].values(), [2.0, -1.0]);
+    // Without weights there is nothing to cut.
+    let found = synaptic_flow(&mut Gained::new([0.0; 2], 1.0), 2).unwrap();
+    assert_near(&found, &[("w", &[1.0, 1.0]), ("gain", &[0.0])], 0.0);
 }
 
 #[test]

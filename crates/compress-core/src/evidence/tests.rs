@@ -176,6 +176,38 @@ fn chain() -> Chain {
 }
 
 #[test]
+fn movement_is_added_up_of_weights_alone() {
+    let mut model = chain();
+    let mut known = Known::nothing();
+    for (step, gradient) in [2.0, -0.5].into_iter().enumerate() {
+        for parameter in &mut model.parameters {
+            parameter.values_mut().fill(step as f32 + 1.0);
+            parameter.gradient_mut().fill(gradient);
+        }
+        known.add_movement(&mut model).unwrap();
+    }
+    let found = known.values(PerValue::Movement);
+    let expected = [("layers.0.weight", 6), ("layers.1.weight", 6)];
+    // -(1 * 2) - (2 * -0.5)
+    let expected = expected.map(|(name, count)| (name.to_owned(), vec![-1.0; count]));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn activity_is_not_found_without_a_graph() {
+    let model = chain();
+    let samples = ArraySamples::new(array![[1.0, 0.0]], Vec::new()).unwrap();
+    let needs = Needs {
+        inputs: true,
+        activity: true,
+        ..Needs::default()
+    };
+    let found = Known::by_observing(&OnSamples::new(&model, &samples), needs);
+    let error = found.unwrap_err().to_string();
+    assert!(error.contains("`Known::find_activity`"), "{error}");
+}
+
+#[test]
 fn calibration_data_gives_what_is_needed_and_nothing_else() {
     let model = chain();
     let samples = ArraySamples::new(array![[1.0, 0.0], [2.0, 1.0]], Vec::new()).unwrap();

@@ -140,9 +140,15 @@ impl Graph {
     }
 
     /// For each weight the value that its outputs are after the activations and other functions of
-    /// each feature that follow, which is what the rest of the model reads. A weight that several
+    /// each feature that follow, which is what the rest of the model reads. Where only a sum reads it,
+    /// as at the end of a residual block, it is the sum and what follows that. A weight that several
     /// nodes use is left out.
     pub fn activated_outputs(&self) -> Vec<(String, String)> {
+        let reads = |node: &Node, value: &String| node.inputs.contains(value);
+        let only_summed = |value: &String| {
+            let readers = self.nodes.iter().filter(|node| reads(node, value));
+            readers.count() == 1 && !self.outputs.contains(value)
+        };
         let mut outputs: Vec<(String, String)> = Vec::new();
         let mut seen = HashSet::new();
         for node in &self.nodes {
@@ -154,6 +160,11 @@ impl Graph {
                 Operation::Activation(_) | Operation::PerFeature { .. } => {
                     let read = node.inputs.first();
                     let follows = outputs.iter_mut().filter(|(_, v)| read == Some(v));
+                    follows.for_each(|(_, value)| value.clone_from(&node.output));
+                }
+                Operation::Add => {
+                    let follows = outputs.iter_mut();
+                    let follows = follows.filter(|(_, v)| reads(node, v) && only_summed(v));
                     follows.for_each(|(_, value)| value.clone_from(&node.output));
                 }
                 _ => {}

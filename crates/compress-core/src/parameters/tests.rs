@@ -106,6 +106,35 @@ fn an_error_of_the_visitor_ends_the_visit() {
     assert!(with_mut(&mut model, "b", |tensor| fail(tensor.name)).is_err());
 }
 
+#[test]
+fn kept_values_come_back_bit_by_bit_and_only_to_their_own_tensors() {
+    let odd = f32::from_bits(0x7fc0_1234);
+    let (mut a, mut b, mut c) = (array![odd, -0.0], array![1.0], array![2.0]);
+    let mut model = Lent::new().weight("a", a.view_mut()).unwrap();
+    model = model.weight("b", b.view_mut()).unwrap();
+    model = model.weight("c", c.view_mut()).unwrap();
+    let kept = Kept::of(&model, |tensor| tensor.name != "b").unwrap();
+    let mut zero = |tensor: TensorMut<'_>| -> Result<()> {
+        tensor.values.fill(0.0);
+        Ok(())
+    };
+    model.visit_mut(&mut zero).unwrap();
+    kept.put_back(&mut model).unwrap();
+    let bits: Vec<u32> = values(&model, "a")
+        .unwrap()
+        .iter()
+        .map(|v| v.to_bits())
+        .collect();
+    assert_eq!(bits, [0x7fc0_1234, 0x8000_0000]);
+    assert_eq!(values(&model, "b").unwrap(), [0.0]);
+    assert_eq!(values(&model, "c").unwrap(), [2.0]);
+
+    let mut other = array![1.0, 1.0];
+    let mut fewer = Lent::new().weight("a", other.view_mut()).unwrap();
+    let error = kept.put_back(&mut fewer).unwrap_err().to_string();
+    assert!(error.contains("no tensor named \"c\""), "{error}");
+}
+
 /// A model whose tensor has fewer values than its shape says.
 struct Short(f32);
 

@@ -1,18 +1,17 @@
 //! Gradual pruning: a mask that tightens on a schedule while a model is trained.
 
-use compress_core::Result as CoreResult;
-use compress_core::evidence::{ByTensor, Known, PerValue};
+use compress_core::evidence::{ByTensor, Known, Needs, PerValue};
 use compress_core::gradients::LiveSets;
 use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
 use compress_core::mask::{Criterion, Mask, Structure, score};
 use compress_core::parameters::Parameters;
 use compress_core::structured::{from_all_bytes, to_bytes};
+use compress_core::{Error as CoreError, Result as CoreResult};
 
 use super::behind::{Shadow, restore, stash};
 use super::saved::{check_mask, damaged};
 use crate::error::check_densities;
 use crate::schedule::Schedule;
-use crate::structure::check_no_collapse;
 use crate::tighten::tighten;
 use crate::{Error, Result};
 
@@ -104,9 +103,11 @@ impl GradualOptions {
 /// on it stays: a further run, such as the second fit of a sequential distillation, holds the mask.
 ///
 /// # Errors
-/// The run fails where the criterion, the structure or the model does; where a tensor would lose all
-/// of its weights at a density above 0 ([`Error::Collapse`]); and with
-/// [`Error::NotReached`] where it ends before the final density is reached.
+/// The run fails in its first step where the criterion needs to know what neither
+/// [`GradualPruning::with_known`] nor the run gives. It fails later where the criterion, the structure
+/// or the model does; where a tensor would lose all of its weights at a density above 0
+/// ([`Error::Collapse`]); and with [`Error::NotReached`] where it ends before the final density is
+/// reached.
 ///
 /// # Examples
 /// ```
@@ -140,6 +141,8 @@ pub struct GradualPruning {
     state: State,
     /// Whether the model now has the values behind the mask.
     exposed: bool,
+    /// Whether the criterion has what it needs.
+    is_informed: bool,
 }
 
 /// The state that a checkpoint holds.
@@ -181,6 +184,7 @@ impl GradualPruning {
             known: Known::nothing(),
             state: State::default(),
             exposed: false,
+            is_informed: false,
         })
     }
 
@@ -227,7 +231,8 @@ impl GradualPruning {
         Some(self.state.density.map_or(density, |now| density.min(now)))
     }
 
-    fn prune(&mut self, model: &mut dyn Gradients, density: f64) -> CoreResult<()> {
+    /// Finds out what the criterion needs to know of the run itself.
+    fn learn(&mut self, model: &mut dyn Gradients) -> CoreResult<()> {
         let needs = self.criterion.needs();
         if needs.has(PerValue::SecondMoments) {
             self.known.take_second_moments(model)?;
@@ -240,6 +245,25 @@ impl GradualPruning {
             self.known
                 .set_values(kind, self.state.movement.values(kind));
         }
+        Ok(())
+    }
+
+    /// Fails where the criterion lacks what it needs to know, long before the first pruning.
+    fn check_informed(&mut self, model: &mut dyn Gradients) -> CoreResult<()> {
+        if self.is_informed || self.is_reached() || self.criterion.needs() == Needs::default() {
+            return Ok(());
+        }
+        self.is_informed = true;
+        self.learn(model)?;
+        // What else may fail now, may be well when it is time to prune.
+        match score(model, self.criterion.as_ref(), &self.known) {
+            Err(error @ CoreError::NoEvidence { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn prune(&mut self, model: &mut dyn Gradients, density: f64) -> CoreResult<()> {
+        self.learn(model)?;
         let scores = score(model, self.criterion.as_ref(), &self.known)?;
         let anything = Mask::default();
         let within = match self.options.regrowth {
@@ -247,7 +271,6 @@ impl GradualPruning {
             Regrowth::Allowed => &anything,
         };
         let mask = tighten(scores, within, self.structure.as_ref(), density)?;
-        check_no_collapse(&mask, density)?;
         tracing::debug!(density, kept = mask.kept(), total = mask.total(), "pruned");
         self.state.mask = mask;
         // Wraps, since a damaged checkpoint can hold any number.
@@ -297,8 +320,9 @@ impl TrainHook for GradualPruning {
 
     fn after_step(&mut self, training: &mut Training<'_>) -> CoreResult<()> {
         let (done, total) = (training.step.step + 1, training.step.total_steps);
-        if let Some(density) = self.due(done, total) {
-            self.prune(training.model, density)?;
+        match self.due(done, total) {
+            Some(density) => self.prune(training.model, density)?,
+            None => self.check_informed(training.model)?,
         }
         self.cover(training.model)
     }

@@ -5,7 +5,7 @@ use compress_core::parameters::Parameters;
 use compress_core::{Error as CoreError, Result as CoreResult};
 use serde::{Deserialize, Serialize};
 
-use super::masked::{Measure, Originals, alone, base_error, check, kept};
+use super::masked::{Measure, alone, base_error, check, error_under, kept, originals};
 use crate::Result;
 use crate::error::check_fraction;
 
@@ -41,8 +41,8 @@ pub struct SensitivityPoint {
 
 /// Sensitivity analysis: prunes each scored tensor alone to each of `densities`, measures the error,
 /// and puts the tensor back bit by bit. `structure` is given the scores of that tensor alone, so
-/// [`crate::Global`] and [`crate::PerLayer`] both rank the tensor's own values; `Global` can reach every
-/// density, `PerLayer` refuses to leave a tensor without a weight.
+/// [`crate::Global`] and [`crate::PerLayer`] both rank the tensor's own values, and both refuse a density
+/// above 0 that would leave the tensor without a weight.
 ///
 /// Tensors without scores are left alone: take a tensor out of `scores` to keep it whole. `measure`
 /// is called once for the model as it is, and once for each tensor and density at which a value goes.
@@ -102,7 +102,7 @@ pub fn sensitivity<M: Parameters + ?Sized>(
     let base_error = base_error(model, measure)?;
     let mut tensors = Vec::with_capacity(scores.tensors.len());
     for tensor in &scores.tensors {
-        let original = Originals::of(model, std::slice::from_ref(tensor))?;
+        let original = originals(model, std::slice::from_ref(tensor))?;
         let mut points = Vec::with_capacity(densities.len());
         for &density in &densities {
             let mask = alone(structure, tensor, density)?;
@@ -110,7 +110,7 @@ pub fn sensitivity<M: Parameters + ?Sized>(
                 true => Some(base_error),
                 false => {
                     let tensors = vec![mask];
-                    original.measure(model, &Mask { tensors }, measure)?
+                    error_under(&Mask { tensors }, model, &original, measure)?
                 }
             };
             tracing::debug!(tensor = tensor.name, density, error, "pruned one tensor");

@@ -1,7 +1,7 @@
 //! A model under one mask after the other: measured, and put back bit by bit.
 
 use compress_core::mask::{Mask, Scores, Structure, TensorMask, TensorScores};
-use compress_core::parameters::Parameters;
+use compress_core::parameters::{Kept, Parameters};
 use compress_core::{Error as CoreError, Result as CoreResult};
 
 use crate::structure::check_scores;
@@ -11,51 +11,30 @@ use crate::structure::check_scores;
 /// or that fails with [`compress_core::Error::NonFinite`], rules the mask out.
 pub type Measure<'f, M> = dyn FnMut(&M) -> CoreResult<f64> + 'f;
 
-/// Tensors as they were, to be put back.
-pub(super) struct Originals(Vec<(String, Vec<f32>)>);
+/// Copies of the scored tensors.
+pub(super) fn originals(
+    model: &(impl Parameters + ?Sized),
+    tensors: &[TensorScores],
+) -> CoreResult<Kept> {
+    let is_scored = |name: &str| tensors.iter().any(|scored| scored.name == name);
+    Kept::of(model, |tensor| is_scored(tensor.name))
+}
 
-impl Originals {
-    /// Copies the tensors of these names.
-    pub(super) fn of(
-        model: &(impl Parameters + ?Sized),
-        tensors: &[TensorScores],
-    ) -> CoreResult<Self> {
-        let mut originals = Vec::with_capacity(tensors.len());
-        model.visit(&mut |tensor| {
-            if tensors.iter().any(|scored| scored.name == tensor.name) {
-                originals.push((tensor.name.to_owned(), tensor.values.to_vec()));
-            }
-            Ok(())
-        })?;
-        Ok(Originals(originals))
-    }
-
-    /// The error of `model` under `mask`, which covers none but these tensors; `None` where it is not
-    /// finite. The model has its bits back afterwards, also after an error.
-    pub(super) fn measure<M: Parameters + ?Sized>(
-        &self,
-        model: &mut M,
-        mask: &Mask,
-        measure: &mut Measure<'_, M>,
-    ) -> CoreResult<Option<f64>> {
-        let masked = mask.apply(model);
-        let measured = masked.and_then(|()| measure(model));
-        self.put_back(model)?;
-        match measured {
-            Ok(error) => Ok(Some(error).filter(|error| error.is_finite())),
-            Err(CoreError::NonFinite { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn put_back(&self, model: &mut (impl Parameters + ?Sized)) -> CoreResult<()> {
-        model.visit_mut(&mut |tensor| {
-            if let Some((name, values)) = self.0.iter().find(|(name, _)| name == tensor.name) {
-                CoreError::check_shape(name, &[values.len()], &[tensor.values.len()])?;
-                tensor.values.copy_from_slice(values);
-            }
-            Ok(())
-        })
+/// The error of `model` under `mask`, which covers none but the `originals`; `None` where it is not
+/// finite. The model has its bits back afterwards, also after an error.
+pub(super) fn error_under<M: Parameters + ?Sized>(
+    mask: &Mask,
+    model: &mut M,
+    originals: &Kept,
+    measure: &mut Measure<'_, M>,
+) -> CoreResult<Option<f64>> {
+    let masked = mask.apply(model);
+    let measured = masked.and_then(|()| measure(model));
+    originals.put_back(model)?;
+    match measured {
+        Ok(error) => Ok(Some(error).filter(|error| error.is_finite())),
+        Err(CoreError::NonFinite { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -93,6 +72,9 @@ pub(super) fn whole(tensor: &TensorScores) -> TensorMask {
 }
 
 /// The mask of one tensor by its own scores.
+///
+/// # Errors
+/// Those of the structure, and where it keeps the tensor whole at every density.
 pub(super) fn alone(
     structure: &dyn Structure,
     tensor: &TensorScores,
@@ -101,10 +83,24 @@ pub(super) fn alone(
     let scores = Scores {
         tensors: vec![tensor.clone()],
     };
-    let mut mask = structure.mask(&scores, density)?;
-    let what = format!("masks of {}", tensor.name);
-    CoreError::check_shape(&what, &[1], &[mask.tensors.len()])?;
-    Ok(mask.tensors.remove(0))
+    let mask_at = |density| -> CoreResult<TensorMask> {
+        let mut mask = structure.mask(&scores, density)?;
+        let what = format!("masks of {}", tensor.name);
+        CoreError::check_shape(&what, &[1], &[mask.tensors.len()])?;
+        Ok(mask.tensors.remove(0))
+    };
+    let is_whole = |mask: &TensorMask| !mask.keep.is_empty() && !mask.keep.contains(&false);
+    let mask = mask_at(density)?;
+    // Rounding may keep all as well, but not at the density 0.
+    if density < 1.0 && is_whole(&mask) && mask_at(0.0).is_ok_and(|none| is_whole(&none)) {
+        let what = format!("the structure that prunes {} alone", tensor.name);
+        let expected = format!(
+            "one that can prune it to the density {density}; this one keeps it whole at every \
+             density (take a tensor that is to stay whole out of the scores)"
+        );
+        return Err(CoreError::invalid(what, structure.name(), expected));
+    }
+    Ok(mask)
 }
 
 /// How many values of a tensor stay.

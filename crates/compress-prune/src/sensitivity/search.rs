@@ -1,13 +1,13 @@
 //! The highest sparsity whose measured error stays within a budget.
 
 use compress_core::mask::{Mask, Scores, Structure};
-use compress_core::parameters::Parameters;
+use compress_core::parameters::{Kept, Parameters};
 use compress_core::{Error as CoreError, Result as CoreResult};
 use serde::{Deserialize, Serialize};
 
 use super::curves::Sensitivity;
 use super::front::{FrontPoint, sort};
-use super::masked::{Measure, Originals, base_error, check};
+use super::masked::{Measure, base_error, check, error_under, originals};
 use super::options::Options;
 use crate::Result;
 
@@ -154,7 +154,7 @@ pub fn search_densities<M: Parameters + ?Sized>(
     }
     let whole = vec![0; scores.tensors.len()];
     let mut search = Search {
-        originals: Originals::of(model, &scores.tensors)?,
+        originals: originals(model, &scores.tensors)?,
         model,
         measure,
         best: Best {
@@ -173,7 +173,7 @@ pub fn search_densities<M: Parameters + ?Sized>(
 }
 
 struct Search<'a, 'f, M: ?Sized> {
-    originals: Originals,
+    originals: Kept,
     model: &'a mut M,
     measure: &'a mut Measure<'f, M>,
     settings: Options<'a>,
@@ -255,7 +255,7 @@ impl<M: Parameters + ?Sized> Search<'_, '_, M> {
             None => {
                 self.left -= 1;
                 let mask = self.settings.mask(choices)?;
-                let error = self.originals.measure(self.model, &mask, self.measure)?;
+                let error = error_under(&mask, self.model, &self.originals, self.measure)?;
                 tracing::debug!(kept = mask.kept(), error, "measured an allocation");
                 self.measured.push((choices.to_vec(), error));
                 error

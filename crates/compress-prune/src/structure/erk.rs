@@ -12,7 +12,8 @@ use crate::error::check_fraction;
 /// exactly `round(density · n)`.
 ///
 /// Where a tensor's density would exceed 1, it stays whole, and the others share what is left. The
-/// counts are rounded down, and what is missing goes to the tensors with the largest fractions.
+/// counts are whole numbers by the method of Webster and Sainte-Laguë: as the density falls, no count
+/// ever rises, so gradual pruning meets each density exactly.
 ///
 /// # Errors
 /// Where the density is not from 0 to 1, or so low that a tensor would keep no weight. Where a score
@@ -40,6 +41,7 @@ use crate::error::check_fraction;
 /// Mocanu et al. 2018 (1707.04780), equation 1, for Erdős–Rényi graphs of dense
 /// layers; Evci, Gale, Menick, Castro, Elsen 2020 (1911.11134), section 3, "Erdős–Rényi-Kernel", for
 /// kernels. The iteration that caps densities at 1 is that of the code of Evci et al.
+/// Balinski and Young 1982, *Fair Representation*, for methods of rounding by divisors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Erk;
 
@@ -60,16 +62,33 @@ impl Structure for Erk {
     }
 }
 
-/// How many weights of each tensor stay: `kept` together.
+/// How many weights of each tensor stay: `kept` together. One by one they go to the tensor with the
+/// largest quotient of weight and count and a half, of equal ones to the first, so that a larger
+/// `kept` takes none away.
 fn counts(tensors: &[TensorScores], kept: usize) -> Vec<usize> {
     let sizes: Vec<usize> = tensors.iter().map(|t| t.values.len()).collect();
     let weights: Vec<f64> = tensors.iter().map(|t| dimensions(&t.shape)).collect();
+    // One less for each tensor, and rounded down: a start that no tensor falls below.
+    let start = shares(&sizes, &weights, kept.saturating_sub(sizes.len()));
+    let mut counts: Vec<usize> = start.iter().map(|share| share.floor() as usize).collect();
+    let quotient = |i: usize, count: usize| weights[i] / (count as f64 + 0.5);
+    for _ in counts.iter().sum::<usize>()..kept {
+        let open = (0..sizes.len()).filter(|&i| counts[i] < sizes[i]);
+        let leads = |i: usize, j: usize| quotient(i, counts[i]) > quotient(j, counts[j]);
+        let next = open.reduce(|best, i| if leads(i, best) { i } else { best });
+        next.into_iter().for_each(|i| counts[i] += 1);
+    }
+    counts
+}
+
+/// The exact shares of `kept`, in proportion to `weights` but none above its size.
+fn shares(sizes: &[usize], weights: &[f64], kept: usize) -> Vec<f64> {
     // A density of weight / size times the scale keeps weight · scale values.
-    let mut whole = vec![false; tensors.len()];
+    let mut whole = vec![false; sizes.len()];
     let scale = loop {
         let shared = |i: &usize| !whole[*i] && sizes[*i] > 0;
-        let shared: Vec<usize> = (0..tensors.len()).filter(shared).collect();
-        let taken = (0..tensors.len()).filter(|&i| whole[i]);
+        let shared: Vec<usize> = (0..sizes.len()).filter(shared).collect();
+        let taken = (0..sizes.len()).filter(|&i| whole[i]);
         let taken: usize = taken.map(|i| sizes[i]).sum();
         let sum: f64 = shared.iter().map(|&i| weights[i]).sum();
         let scale = kept.saturating_sub(taken) as f64 / sum;
@@ -86,26 +105,10 @@ fn counts(tensors: &[TensorScores], kept: usize) -> Vec<usize> {
         true => sizes[i] as f64,
         false => (weights[i] * scale).min(sizes[i] as f64),
     };
-    let exact: Vec<f64> = (0..tensors.len()).map(exact).collect();
-    rounded(&exact, &sizes, kept)
+    (0..sizes.len()).map(exact).collect()
 }
 
 /// The sum of the dimensions; 1 for a scalar.
 fn dimensions(shape: &[usize]) -> f64 {
     shape.iter().map(|&d| d as f64).sum::<f64>().max(1.0)
-}
-
-/// Whole numbers near `exact`, none above its size, with the sum `total`.
-fn rounded(exact: &[f64], sizes: &[usize], total: usize) -> Vec<usize> {
-    let mut counts: Vec<usize> = exact.iter().map(|x| x.floor() as usize).collect();
-    let mut missing = total.saturating_sub(counts.iter().sum());
-    let mut order: Vec<usize> = (0..exact.len()).collect();
-    order.sort_by(|&i, &j| exact[j].fract().total_cmp(&exact[i].fract()));
-    for i in order {
-        if missing > 0 && counts[i] < sizes[i] {
-            counts[i] += 1;
-            missing -= 1;
-        }
-    }
-    counts
 }

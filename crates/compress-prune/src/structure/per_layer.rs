@@ -3,8 +3,7 @@
 use compress_core::Result;
 use compress_core::mask::{Mask, Scores, Structure};
 
-use super::select::{check_scores, check_some_stay, keep_highest, kept_count, mask_of};
-use crate::error::check_fraction;
+use super::select::keep_in_each;
 
 /// Unstructured pruning: keeps the `round(density · n)` highest scores of each tensor of `n`
 /// weights.
@@ -43,14 +42,6 @@ impl Structure for PerLayer {
     }
 
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
-        check_fraction("the density", density)?;
-        check_scores(scores)?;
-        let mut keep = Vec::with_capacity(scores.tensors.len());
-        for tensor in &scores.tensors {
-            check_some_stay(&tensor.name, "weights", density, tensor.values.len())?;
-            let kept = kept_count(density, tensor.values.len());
-            keep.append(&mut keep_highest(&[&tensor.values], kept)?);
-        }
-        Ok(mask_of(scores, density, keep)?)
+        Ok(keep_in_each(scores, density, |_| density)?)
     }
 }

@@ -4,6 +4,7 @@ use compress_core::kernels::select::{keep_largest, largest_magnitudes};
 use compress_core::mask::{Mask, Scores, TensorMask, TensorScores};
 use compress_core::tensor::volume;
 
+use crate::error::check_fraction;
 use crate::{Error, Result};
 
 /// `round(density · total)`, halves up.
@@ -32,6 +33,29 @@ pub(crate) fn keep_highest(scores: &[&[f32]], kept: usize) -> Result<Vec<Vec<boo
         keep_largest(scores, boundary, &mut keep)?;
     }
     Ok(keep)
+}
+
+/// The mask that keeps the highest scores of each tensor by itself, at the density that `of` gives its
+/// name; `density` is that of the tensors that are pruned.
+///
+/// # Errors
+/// Where the density is not from 0 to 1 or rounding would leave no weight of a tensor; as
+/// [`check_scores`].
+pub(super) fn keep_in_each(
+    scores: &Scores,
+    density: f64,
+    of: impl Fn(&str) -> f64,
+) -> Result<Mask> {
+    check_fraction("the density", density)?;
+    check_scores(scores)?;
+    let mut keep = Vec::with_capacity(scores.tensors.len());
+    for tensor in &scores.tensors {
+        let (density, count) = (of(&tensor.name), tensor.values.len());
+        check_some_stay(&tensor.name, "weights", density, count)?;
+        let kept = kept_count(density, count);
+        keep.append(&mut keep_highest(&[&tensor.values], kept)?);
+    }
+    mask_of(scores, density, keep)
 }
 
 /// Fails unless each tensor has as many scores as its shape says, all of them rankable.

@@ -3,8 +3,7 @@
 use compress_core::mask::{Mask, Scores, Structure};
 use compress_core::{Error, Result};
 
-use super::select::{check_scores, check_some_stay, keep_highest, kept_count, mask_of};
-use crate::error::check_fraction;
+use super::select::keep_in_each;
 
 /// Unstructured pruning: keeps the `round(density · n)` highest scores of each tensor of `n`
 /// weights, and some tensors whole. The first layer has few weights and much effect, so by default
@@ -47,8 +46,6 @@ impl Structure for Uniform {
     }
 
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
-        check_fraction("the density", density)?;
-        check_scores(scores)?;
         let names: Vec<&str> = scores.tensors.iter().map(|t| t.name.as_str()).collect();
         let dense: Vec<&str> = match &self.dense {
             Some(dense) => dense.iter().map(String::as_str).collect(),
@@ -60,16 +57,7 @@ impl Structure for Uniform {
                 known: format!("those that are scored: {}", names.join(", ")),
             });
         }
-        let mut keep = Vec::with_capacity(scores.tensors.len());
-        for tensor in &scores.tensors {
-            let density = match dense.contains(&tensor.name.as_str()) {
-                true => 1.0,
-                false => density,
-            };
-            check_some_stay(&tensor.name, "weights", density, tensor.values.len())?;
-            let kept = kept_count(density, tensor.values.len());
-            keep.append(&mut keep_highest(&[&tensor.values], kept)?);
-        }
-        Ok(mask_of(scores, density, keep)?)
+        let of = |name: &str| if dense.contains(&name) { 1.0 } else { density };
+        Ok(keep_in_each(scores, density, of)?)
     }
 }

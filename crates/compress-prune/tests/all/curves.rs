@@ -5,7 +5,7 @@ use compress_core::observe::OnSamples;
 use compress_core::{Error as CoreError, structured};
 use compress_prune::*;
 use compress_testing::{Chain, blobs};
-use ndarray::{Array1, array};
+use ndarray::{Array1, Array2, array};
 use proptest::prelude::*;
 
 /// The values with all but the `round(density · n)` largest magnitudes set to zero.
@@ -118,7 +118,7 @@ fn what_cannot_be_compared_is_refused() {
     assert_eq!(relative_error(&original, &silent, "layers.1").unwrap(), 1.0);
 }
 
-/// Scores of one tensor `w` of one row.
+/// Scores of one tensor `w` of one axis.
 fn scores_of(values: &[f32]) -> Scores {
     Scores {
         tensors: vec![TensorScores {
@@ -222,6 +222,33 @@ fn a_structure_is_applied_to_each_tensor() {
     let curves = sensitivity(&mut model, &scores, &NOfM::default(), &[0.5], sum).unwrap();
     // Of 1, 2, 3, 4 and of 5, 6, 7, 8 the first two stay.
     assert_eq!(curves.tensors[0].points[0].error, Some(14.0));
+    // One row of eight values, of which half a row rounds to all.
+    let mut row = Array2::from_elem((1, 8), 2.0);
+    let mut model = Lent::new().weight("w", row.view_mut()).unwrap();
+    let mut scores = scores_of(&[1.0; 8]);
+    scores.tensors[0].shape = vec![1, 8];
+    let curves = sensitivity(&mut model, &scores, &Rows, &[0.5], sum).unwrap();
+    assert_eq!(curves.tensors[0].points[0].error, Some(16.0));
+}
+
+#[test]
+fn a_structure_that_keeps_a_tensor_whole_at_every_density_is_refused() {
+    let mut w = Array1::from_elem(8, 1.0);
+    let mut model = Lent::new().weight("w", w.view_mut()).unwrap();
+    let never = &mut |_: &Lent<'_>| panic!("measured");
+    let structure = Uniform::default();
+    let found = sensitivity(
+        &mut model,
+        &scores_of(&[1.0; 8]),
+        &structure,
+        &[0.75],
+        never,
+    );
+    let error = found.unwrap_err().to_string();
+    assert!(
+        error.contains("prunes w alone is uniform") && error.contains("to the density 0.75"),
+        "{error}"
+    );
 }
 
 proptest! {

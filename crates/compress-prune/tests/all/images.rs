@@ -198,12 +198,13 @@ fn outgoing_norms_are_those_of_all_positions_and_kernels() {
 }
 
 #[test]
-fn activity_is_looked_for_behind_a_scale() {
+fn activity_is_looked_for_behind_scales_and_sums() {
+    // Two read `relu0`, so the stem is not followed beyond.
     let outputs = residual().graph().activated_outputs();
     let expected = [
         ("stem", "relu0"),
         ("first", "relu1"),
-        ("second", "norm2"),
+        ("second", "relu2"),
         ("head", "head"),
     ];
     let expected = expected.map(|(w, value)| (format!("{w}.weight"), value.to_owned()));

@@ -184,6 +184,27 @@ proptest! {
 }
 
 #[test]
+fn no_tensor_gains_by_erk_as_the_density_falls() {
+    // With largest remainders the second tensor would keep 1 weight of 25, but 2 of 24.
+    let all = scores(5, &[&[7, 5], &[1, 3], &[9, 2], &[4, 4, 2, 2], &[20, 6]]);
+    let mut before: Option<Vec<usize>> = None;
+    for count in (0..=all.len()).rev() {
+        let Ok(mask) = Erk.mask(&all, count as f64 / all.len() as f64) else {
+            continue;
+        };
+        let now: Vec<usize> = mask.tensors.iter().map(kept).collect();
+        assert_eq!(now.iter().sum::<usize>(), count);
+        if let Some(before) = before {
+            assert!(
+                now.iter().zip(&before).all(|(n, b)| n <= b),
+                "{now:?} {before:?}"
+            );
+        }
+        before = Some(now);
+    }
+}
+
+#[test]
 fn erk_caps_small_tensors_and_gives_the_rest_to_the_others() {
     // By hand, of 460 weights 230 stay. Densities as 40/400, 14/40 and 12/20. A scale of 230/66
     // would keep 12 · 3.48 = 42 of 20: the third is whole. Then (230 − 20)/54 = 3.89, of the second

@@ -115,7 +115,7 @@ fn many_rounds_keep_the_layers_that_one_round_would_empty() {
 }
 
 #[test]
-fn rounds_end_at_any_density_and_refuse_what_is_none() {
+fn rounds_end_at_any_density_above_0_and_refuse_what_is_none() {
     let prune = |density, rounds| {
         let mut model = Chain::random(&[4, 3], 1);
         let structure = Global::default();
@@ -124,9 +124,10 @@ fn rounds_end_at_any_density_and_refuse_what_is_none() {
         );
         pruned.map(|mask| mask.kept()).map_err(|e| e.to_string())
     };
-    assert_eq!(prune(0.0, 3), Ok(0));
     assert_eq!(prune(1.0, 3), Ok(12));
     assert_eq!(prune(0.5, 1), Ok(6));
-    assert!(prune(f64::NAN, 3).unwrap_err().contains("the density"));
-    assert!(prune(0.5, 0).unwrap_err().contains("the rounds of pruning"));
+    for none in [0.0, f64::NAN, 1.5, -0.5] {
+        assert!(prune(none, 3).unwrap_err().contains("the final density"));
+    }
+    assert!(prune(0.5, 0).unwrap_err().contains("rounds of pruning"));
 }
