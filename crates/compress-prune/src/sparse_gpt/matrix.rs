@@ -41,7 +41,7 @@ pub(super) fn prune(
     }
     match upper {
         Some(upper) => {
-            let choice = pattern.among(&live, rows);
+            let choice = pattern.among(&live, weights.view(), &upper.diag().to_vec());
             let block = pattern.block(block);
             for start in (0..columns).step_by(block) {
                 let block = start..columns.min(start.saturating_add(block));
@@ -81,7 +81,7 @@ fn prune_block(
     let pivots = triangle.diag().to_vec();
     // What each pruned weight was, divided by its pivot: the paper's E.
     let mut errors = Array2::zeros(inside.dim());
-    for group in choice.pattern.groups(block.clone()) {
+    for group in choice.pattern().groups(block.clone()) {
         let columns = block.start + group.start..block.start + group.end;
         let candidates = inside.slice_axis(Axis(1), Slice::from(group.clone()));
         let chosen = choice.choose(columns, candidates, &pivots[group.clone()]);

@@ -28,7 +28,7 @@ pub use self::select::Pattern;
 /// In f64 inside. The work for a weight `[out, in]` is about `in³/2 + out·in²/2` multiply-adds. A
 /// column of inputs that was zero throughout is dead: its weights read nothing, so they become zero.
 /// They are among the weights that go, so as many stay as the pattern says, as long as live columns
-/// have so many.
+/// have so many. Unlike the paper, blocks do not all keep the same share ([`Pattern::Density`]).
 ///
 /// # Examples
 /// ```

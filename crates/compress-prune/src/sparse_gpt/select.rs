@@ -13,7 +13,9 @@ use crate::structure::{check_some_stay, kept_count};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pattern {
     /// This fraction of a weight's values stays, `round(fraction · n)` of `n`, halves up; all that
-    /// read anything but zeros where these are fewer. Each block of columns has its own ranking.
+    /// read anything but zeros where these are fewer. Each block of columns has its own ranking. How many of a block stay is decided
+    /// before anything is moved, by one ranking of the whole weight, since blocks may read very
+    /// different inputs, as the border and the middle of an image.
     Density(f64),
     /// Of each M consecutive values of a row N stay; of a shorter group at the end of a row too.
     NOfM {
@@ -44,18 +46,23 @@ impl Pattern {
         }
     }
 
-    /// How it chooses from a weight with so many `rows`, and the `live` ones of its columns.
-    pub(super) fn among(self, live: &[bool], rows: usize) -> Choice<'_> {
-        let count = live.iter().filter(|&&live| live).count();
-        let pattern = match self {
-            // Dead columns give their share to the live ones.
-            Pattern::Density(density) if count < live.len() => {
-                let kept = kept_count(density, rows * live.len()) as f64;
-                Pattern::Density((kept / (rows * count) as f64).min(1.0))
-            }
-            same => same,
+    /// How it chooses from `weights` `[rows, columns]`, given the `live` ones of its columns and
+    /// √[H⁻¹]ⱼⱼ of each column, when its turn comes.
+    pub(super) fn among<'a>(
+        self,
+        live: &'a [bool],
+        weights: ArrayView2<'_, f64>,
+        pivots: &[f64],
+    ) -> Choice<'a> {
+        let mut choice = Choice {
+            pattern: self,
+            live,
+            planned: Vec::new(),
         };
-        Choice { pattern, live }
+        if let Pattern::Density(density) = self {
+            choice.plan(kept_count(density, weights.len()), weights, pivots);
+        }
+        choice
     }
 
     /// Columns that are chosen from together when a block has `block`.
@@ -80,14 +87,54 @@ impl Pattern {
     }
 }
 
-/// A pattern for the columns of a weight that are live; nothing stays of the others.
+/// A pattern for one weight. Nothing stays of columns that are not live.
 pub(super) struct Choice<'a> {
-    /// Its density is one of the live columns.
-    pub(super) pattern: Pattern,
+    pattern: Pattern,
     live: &'a [bool],
+    /// For a density: how many weights stay in the columns before each, and in all.
+    planned: Vec<usize>,
 }
 
 impl Choice<'_> {
+    /// Plans how many of `kept` weights stay in each column, by one ranking of all as they are now.
+    fn plan(&mut self, kept: usize, weights: ArrayView2<'_, f64>, pivots: &[f64]) {
+        let mut counts = vec![0; self.live.len()];
+        let scores = self.scores(0..self.live.len(), weights, pivots);
+        let stays = largest(&scores, kept).into_iter();
+        for ((column, _), _) in (0..counts.len())
+            .zip(self.live)
+            .cycle()
+            .zip(stays)
+            .filter(|((_, live), stays)| **live && *stays)
+        {
+            counts[column] += 1;
+        }
+        self.planned = std::iter::once(0).chain(counts).collect();
+        (1..self.planned.len()).for_each(|j| self.planned[j] += self.planned[j - 1]);
+    }
+
+    /// The square roots of the errors, in the same order. Dead columns come behind all live ones.
+    fn scores(
+        &self,
+        columns: Range<usize>,
+        weights: ArrayView2<'_, f64>,
+        pivots: &[f64],
+    ) -> Vec<f64> {
+        let live = &self.live[columns];
+        let of = |((w, pivot), live): ((&f64, &f64), &bool)| match live {
+            true => w.abs() / pivot,
+            false => -1.0,
+        };
+        let rows = weights.rows().into_iter();
+        rows.flat_map(|row| row.iter().zip(pivots).zip(live).map(of).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// The pattern's blocks and groups of columns.
+    pub(super) fn pattern(&self) -> Pattern {
+        self.pattern
+    }
+
     /// Marks what stays of the columns `columns` of a weight, whose values are `weights`
     /// `[rows, columns]`. `pivots` holds √[H⁻¹]ⱼⱼ of each column, when its turn comes.
     pub(super) fn choose(
@@ -96,31 +143,18 @@ impl Choice<'_> {
         weights: ArrayView2<'_, f64>,
         pivots: &[f64],
     ) -> Vec<bool> {
-        let (rows, width) = weights.dim();
-        let live = &self.live[columns.clone()];
-        // The square root of the error, in the same order. Dead columns come behind all live ones.
-        let score = |row: usize, j: usize| match live[j] {
-            true => weights[(row, j)].abs() / pivots[j],
-            false => -1.0,
-        };
-        let mut keep: Vec<bool> = match self.pattern {
-            Pattern::Density(density) => {
-                // So many before these columns, and with them: exact in sum.
-                let kept = |columns: usize| {
-                    let live = self.live[..columns].iter().filter(|&&live| live);
-                    kept_count(density, rows * live.count())
-                };
-                let count = kept(columns.end) - kept(columns.start);
-                let scores = (0..rows).flat_map(|row| (0..width).map(move |j| score(row, j)));
-                largest(&scores.collect::<Vec<_>>(), count)
+        let scores = self.scores(columns.clone(), weights, pivots);
+        let mut keep = match self.pattern {
+            Pattern::Density(_) => {
+                let count = self.planned[columns.end] - self.planned[columns.start];
+                largest(&scores, count)
             }
-            Pattern::NOfM { n, .. } => (0..rows)
-                .flat_map(|row| {
-                    let scores: Vec<f64> = (0..width).map(|j| score(row, j)).collect();
-                    largest(&scores, n)
-                })
-                .collect(),
+            Pattern::NOfM { n, .. } => {
+                let rows = scores.chunks(columns.len().max(1));
+                rows.flat_map(|scores| largest(scores, n)).collect()
+            }
         };
+        let live = &self.live[columns];
         keep.iter_mut()
             .zip(live.iter().cycle())
             .for_each(|(keep, live)| *keep &= live);

@@ -94,24 +94,28 @@ fn plain(
         steps.push(step);
     }
     let mut keep = Array2::from_elem((rows, columns), false);
+    // How many of each column stay, ranked before anything is moved.
+    let mut planned = vec![0; columns];
+    if let Pattern::Density(density) = pattern {
+        let wanted = (density * (rows * columns) as f64).round() as usize;
+        let all = (0..columns).filter(|&j| live[j]);
+        let all = all.flat_map(|j| (0..rows).map(move |row| (row, j)));
+        let scored = all.map(|(row, j)| (weight[(row, j)].powi(2) / steps[j][j], (row, j)));
+        best(scored.collect(), wanted)
+            .into_iter()
+            .for_each(|(_, j)| planned[j] += 1);
+    }
     for j in 0..columns {
         let score = |row: usize, j: usize| (weight[(row, j)].powi(2) / steps[j][j], (row, j));
         match pattern {
-            Pattern::Density(density) if j % block == 0 => {
+            Pattern::Density(_) if j % block == 0 => {
                 let end = columns.min(j + block);
-                // What stays is spread evenly over the live columns.
-                let wanted = (density * (rows * columns) as f64).round();
-                let share = (wanted / (rows as f64 * count)).min(1.0);
-                let kept = |columns: usize| {
-                    let live = live[..columns].iter().filter(|live| **live).count();
-                    (share * (rows * live) as f64).round() as usize
-                };
                 let columns = (j..end).filter(|&j| live[j]).collect::<Vec<_>>();
                 let scored = columns
                     .iter()
                     .flat_map(|&j| (0..rows).map(move |row| (row, j)));
                 let scored = scored.map(|(row, j)| score(row, j)).collect();
-                let chosen = best(scored, kept(end) - kept(j));
+                let chosen = best(scored, planned[j..end].iter().sum());
                 chosen.into_iter().for_each(|at| keep[at] = true);
             }
             Pattern::NOfM { n, m } if j % m == 0 => {
