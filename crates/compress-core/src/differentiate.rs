@@ -166,7 +166,7 @@ pub fn hessian_product(
 /// has its values again at the end.
 ///
 /// # References
-/// Tanaka, Kunin, Yamins, Ganguli 2020 (2006.05467), section 5, equation 2.
+/// Tanaka, Kunin, Yamins, Ganguli 2020 (2006.05467), section 6, equation 2.
 ///
 /// # Errors
 /// Those of the model; where a path's product leaves f32; where there are weights other than zero, but
