@@ -31,6 +31,14 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
+    /// What belongs to it of these two.
+    pub(crate) fn pick<T>(self, full: T, quick: T) -> T {
+        match self {
+            Profile::Full => full,
+            Profile::Quick => quick,
+        }
+    }
+
     /// Its name in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -41,7 +41,7 @@ impl Scores {
 
 /// A score of either sign as one that is not negative and finite, in the same order: for criteria
 /// whose scores may be negative. Neighbours may become equal. Only the order of such scores counts,
-/// not their size: a structure that averages them does not make sense of them.
+/// not their size; a criterion says so by [`Criterion::only_ranks`].
 ///
 /// # Examples
 /// ```
@@ -73,6 +73,12 @@ pub trait Criterion {
     /// What it needs to know beside the values.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// Whether only the order of its scores counts, as of those that [`ranked`] gives. Then a
+    /// structure that averages scores makes no sense of them ([`check_fit`]).
+    fn only_ranks(&self) -> bool {
+        false
     }
 
     /// The score of each value of `weight`, of any rank; finite and not negative.
@@ -120,6 +126,11 @@ pub trait Structure {
     /// Its name in registries and reports.
     fn name(&self) -> &'static str;
 
+    /// Whether it averages the scores of values that are pruned together.
+    fn averages(&self) -> bool {
+        false
+    }
+
     /// Fails where this structure cannot reach `density`, whatever the scores: so that a run that
     /// is to end there fails before it begins.
     ///
@@ -135,6 +146,21 @@ pub trait Structure {
     /// # Errors
     /// Where the density is not from 0 to 1, or a score cannot be ranked.
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask>;
+}
+
+/// Fails where `structure` averages scores of which only the order counts.
+///
+/// # Errors
+/// Names both.
+pub fn check_fit(criterion: &dyn Criterion, structure: &dyn Structure) -> Result<()> {
+    match criterion.only_ranks() && structure.averages() {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            format!("the criterion for the structure {}", structure.name()),
+            criterion.name(),
+            "one whose scores can be averaged; this one only ranks single weights",
+        )),
+    }
 }
 
 /// Which values of one tensor stay.

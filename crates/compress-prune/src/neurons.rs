@@ -2,12 +2,12 @@
 
 use compress_core::evidence::Known;
 use compress_core::graph::Group;
-use compress_core::mask::{Criterion, score};
+use compress_core::mask::{Criterion, check_fit, score};
 use compress_core::network::Edit;
 use compress_core::parameters;
 
 use crate::error::check_fraction;
-use crate::structure::{check_scores, group_scores, keep_best, kept_count, prunable};
+use crate::structure::{Neurons, check_scores, group_scores, keep_best, kept_count, prunable};
 use crate::{Error, Result};
 
 /// How many neurons stay.
@@ -64,6 +64,7 @@ pub fn prune_neurons(
     kept: &NeuronsKept,
 ) -> Result<NeuronPruning> {
     let graph = model.graph();
+    check_fit(criterion, &Neurons::of(&graph))?;
     let groups = prunable(&graph);
     let counts = counts(&groups, kept)?;
     if criterion.needs().readers {

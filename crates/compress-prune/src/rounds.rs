@@ -2,7 +2,7 @@
 
 use compress_core::Result as CoreResult;
 use compress_core::evidence::Known;
-use compress_core::mask::{Criterion, Mask, Structure, score};
+use compress_core::mask::{Criterion, Mask, Structure, check_fit, score};
 use compress_core::parameters::Parameters;
 
 use crate::tighten::tighten;
@@ -46,6 +46,7 @@ pub fn prune_in_rounds<M: Parameters + ?Sized>(
     know: &mut dyn FnMut(&mut M) -> CoreResult<Known>,
 ) -> Result<Mask> {
     let densities = Iterative { rounds }.densities(1.0, density)?;
+    check_fit(criterion, structure)?;
     structure.check_density(density)?;
     let mut mask = Mask::default();
     for density in densities {

@@ -12,6 +12,7 @@ mod record;
 mod sparsity;
 
 use crate::run::RunError;
+use crate::sweep::SweepArgs;
 
 /// Run an experiment from end to end and write its report
 ///
@@ -28,13 +29,18 @@ pub(crate) struct ExperimentArgs {
 /// All experiments. Each has flags of its own.
 #[derive(clap::Subcommand)]
 enum Experiment {
-    Hinton(hinton::Args),
-    Losses(losses::Args),
-    Lottery(lottery::Args),
-    Neurons(neurons::Args),
+    /// Hinton's MNIST table: students from labels and from a teacher, with classes left out
+    Hinton(SweepArgs),
+    /// The losses of distillation at an equal budget
+    Losses(SweepArgs),
+    /// Lottery tickets: rewound networks of ever fewer weights, against others of the same masks
+    Lottery(SweepArgs),
+    /// Neurons and layers removed: bytes, time and errors, repaired with and without training
+    Neurons(SweepArgs),
     Pipeline(pipeline::Args),
     Record(record::Args),
-    Sparsity(sparsity::Args),
+    /// Density against error: criteria and schedules of pruning, with and without a teacher
+    Sparsity(SweepArgs),
 }
 
 impl ExperimentArgs {

@@ -2,10 +2,11 @@
 
 use compress_core::network::Activation;
 use compress_core::train::{EpochReport, Fit, Loss, Samples, TrainHook};
-use compress_nn::data::ImageSet;
-use compress_nn::{Init, Mlp, Optimizer, Schedule, Trainer};
+use compress_nn::data::{Augmentation, Augmented, ImageSet};
+use compress_nn::{CrossEntropy, Init, Mlp, Optimizer, Schedule, Trainer};
+use serde::Serialize;
 
-use super::StageError;
+use super::outcome::{Outcome, StageError};
 use crate::data::Shape;
 use crate::experiments::rate::Rate;
 use crate::progress::Progress;
@@ -18,7 +19,38 @@ pub(crate) struct Lab {
     pub(crate) is_mnist: bool,
     pub(crate) training: ImageSet,
     pub(crate) validation: ImageSet,
+    /// Of all runs.
+    pub(crate) seeds: Vec<u64>,
     progress: Progress,
+}
+
+/// A wide network on augmented images, with dropout by batches, that others learn from.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Teaching {
+    /// Widths of its hidden layers.
+    pub(crate) hidden: [usize; 2],
+    pub(crate) epochs: usize,
+    pub(crate) batch: usize,
+    /// The share of its hidden neurons that a batch drops.
+    pub(crate) dropout: f32,
+    pub(crate) rate: Rate,
+}
+
+impl Teaching {
+    /// In a line, for the report.
+    pub(crate) fn describe(&self) -> String {
+        let Teaching {
+            hidden: [first, second],
+            epochs,
+            batch,
+            dropout,
+            rate,
+        } = self;
+        format!(
+            "{first}-{second} hidden neurons, {epochs} epochs on augmented images, batches of {batch}, dropout {dropout} by batches, learning rate {}",
+            rate.describe()
+        )
+    }
 }
 
 /// How a network is trained.
@@ -30,7 +62,6 @@ pub(crate) struct Lesson {
     pub(crate) stream: &'static str,
     pub(crate) seed: u64,
     pub(crate) epochs: usize,
-    pub(crate) first_epoch: u64,
     pub(crate) batch: usize,
     pub(crate) rate: Rate,
     /// Of AdamW; Adam where it is 0.
@@ -56,7 +87,6 @@ impl Lesson {
             stream,
             seed,
             epochs,
-            first_epoch: 0,
             batch: 128,
             rate,
             weight_decay: 0.0,
@@ -83,7 +113,6 @@ impl Lesson {
             dropout_hidden: self.dropout[1],
             batchwise_dropout: self.batchwise,
             max_norm: self.max_norm,
-            first_epoch: self.first_epoch,
             seed: self.seed,
             stream: self.stream.to_owned(),
             ..compress_nn::Settings::default()
@@ -92,7 +121,7 @@ impl Lesson {
 }
 
 impl Lab {
-    pub(super) fn new(run: &Run) -> Result<Self, RunError> {
+    pub(super) fn new(run: &Run, seeds: Vec<u64>) -> Result<Self, RunError> {
         let (training, validation) = run.split_images()?;
         Ok(Lab {
             profile: run.profile,
@@ -100,6 +129,7 @@ impl Lab {
             is_mnist: run.is_mnist(),
             training,
             validation,
+            seeds,
             progress: run.progress.clone(),
         })
     }
@@ -119,6 +149,27 @@ impl Lab {
         let widths = [&[self.shape.features()], hidden, &[self.shape.classes]].concat();
         let (activation, init) = (Activation::Relu, Init::HeUniform);
         Ok(Mlp::new(&widths, activation, init, seed, stream)?)
+    }
+
+    /// Trains a teacher. Its random numbers follow from seed and stream.
+    pub(crate) fn teacher(
+        &self,
+        name: &str,
+        stream: &'static str,
+        seed: u64,
+        teaching: &Teaching,
+    ) -> Result<Outcome, StageError> {
+        let network = self.untrained(&teaching.hidden, stream, seed)?;
+        let lesson = Lesson {
+            batch: teaching.batch,
+            dropout: [0.0, teaching.dropout],
+            batchwise: true,
+            ..Lesson::plain(stream, name, seed, teaching.epochs, teaching.rate)
+        };
+        let (augmentation, stream) = (Augmentation::default(), format!("{stream}.augment"));
+        let images = Augmented::new(&self.training, augmentation, seed, &stream)?;
+        let (network, _) = self.train(network, &lesson, &images, &CrossEntropy, &mut [])?;
+        Outcome::of(&network)
     }
 
     /// Trains `network` on `data`.

@@ -16,10 +16,10 @@ use serde_json::json;
 
 use crate::run::{Common, Input, Run, RunError, Spec, folder_flag};
 
-pub(crate) use images::{Lab, Lesson};
+pub(crate) use images::{Lab, Lesson, Teaching};
 pub(crate) use measured::Measured;
 pub(crate) use outcome::{Model, Outcome, StageError};
-pub(crate) use page::{Page, cells, counted, mean, mean_validation, percents, points};
+pub(crate) use page::{Page, cells, counted, mean, mean_validation, named, percents, points};
 pub(crate) use shard::Shard;
 
 /// The flags of an experiment of many runs.
@@ -106,17 +106,13 @@ pub(crate) struct About {
     pub(crate) recipe: u32,
     /// All that it is set to.
     pub(crate) settings: serde_json::Value,
-    /// Its own flags as they were given, each with a space before it.
-    pub(crate) flags: String,
-    /// Test images used; all of them where `None`.
-    pub(crate) test_limit: Option<usize>,
 }
 
 /// Does the runs that were asked for and, unless they are a part, the report.
 pub(crate) fn run<S: Sweep>(
     args: &SweepArgs,
     about: About,
-    make: impl FnOnce(Lab, &[u64]) -> Result<S, RunError>,
+    make: impl FnOnce(Lab) -> Result<S, RunError>,
 ) -> Result<(), RunError> {
     let input = Input::read(&args.common)?;
     let seeds = args.seeds();
@@ -131,24 +127,24 @@ pub(crate) fn run<S: Sweep>(
                 "seeds": seeds.len(),
                 "all others": about.settings,
             }),
-            flags: format!("{}{}", about.flags, args.flags()),
+            flags: args.flags(),
             folder: args.shard.map(|shard| shard.folder()),
             writes: |_| false,
             shut: args.shard.is_some(),
             part: args.part(),
         },
     )?;
-    let sweep = make(Lab::new(run)?, &seeds)?;
+    let sweep = make(Lab::new(run, seeds)?)?;
     match (args.shard, args.merge.as_slice()) {
         (Some(shard), _) => parts::run_shard(run, &sweep, shard),
         (None, []) => {
             parts::run_all(run, &sweep)?;
-            parts::report(run, &sweep, &[&run.store], about.test_limit)
+            parts::report(run, &sweep, &[&run.store])
         }
         (None, folders) => {
             let stores = parts::stores(run, folders)?;
             let stores: Vec<_> = stores.iter().collect();
-            parts::report(run, &sweep, &stores, about.test_limit)
+            parts::report(run, &sweep, &stores)
         }
     }
 }

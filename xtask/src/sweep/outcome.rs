@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use compress_core::train::EpochReport;
 use compress_nn::Mlp;
 use serde::{Deserialize, Serialize};
 
@@ -24,16 +23,14 @@ pub(crate) struct Model {
     pub(crate) label: String,
     /// The bytes of its `.cmp` file, in full precision.
     pub(crate) file: Vec<u8>,
-    /// The curve of its training.
-    pub(crate) epochs: Vec<EpochReport>,
     /// Numbers that were found on the way, by name.
     pub(crate) numbers: Vec<(String, f64)>,
 }
 
 impl Outcome {
     /// One model.
-    pub(crate) fn of(network: &Mlp, epochs: Vec<EpochReport>) -> Result<Self, StageError> {
-        let models = vec![Model::of("", network, epochs)?];
+    pub(crate) fn of(network: &Mlp) -> Result<Self, StageError> {
+        let models = vec![Model::of("", network)?];
         Ok(Outcome { models })
     }
 
@@ -46,16 +43,11 @@ impl Outcome {
 
 impl Model {
     /// Of a network, which goes into its file as it is.
-    pub(crate) fn of(
-        label: &str,
-        network: &Mlp,
-        epochs: Vec<EpochReport>,
-    ) -> Result<Self, StageError> {
+    pub(crate) fn of(label: &str, network: &Mlp) -> Result<Self, StageError> {
         let (file, _) = float_artifact(network)?.to_bytes()?;
         Ok(Model {
             label: label.to_owned(),
             file,
-            epochs,
             numbers: Vec::new(),
         })
     }

@@ -40,6 +40,11 @@ pub(crate) fn mean_validation<'a>(models: impl IntoIterator<Item = &'a Measured>
     mean(&errors.collect::<Vec<_>>())
 }
 
+/// Names and values as a page takes its settings.
+pub(crate) fn named<const N: usize>(rows: [(&str, String); N]) -> Vec<(String, String)> {
+    rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
 /// The mean of some numbers.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64

@@ -122,12 +122,7 @@ pub(super) fn stores(run: &Run, folders: &[PathBuf]) -> Result<Vec<Store>, RunEr
 
 /// Measures the models of all runs, which must be in one of the stores, and writes the report. This
 /// is where the test set is opened.
-pub(super) fn report<S: Sweep>(
-    run: &Run,
-    sweep: &S,
-    stores: &[&Store],
-    test_limit: Option<usize>,
-) -> Result<(), RunError> {
+pub(super) fn report<S: Sweep>(run: &Run, sweep: &S, stores: &[&Store]) -> Result<(), RunError> {
     let cases = sweep.cases();
     let names: Vec<String> = cases.iter().map(|case| sweep.name(case)).collect();
     check_unique(&names)?;
@@ -145,7 +140,7 @@ pub(super) fn report<S: Sweep>(
         });
     }
     let (_, validation) = run.split_images()?;
-    let test = run.test_images(test_limit)?;
+    let test = run.test_images(run.profile.pick(None, Some(1_000)))?;
     if test.is_some() {
         let count = stores.iter().map(|store| store.opened()).max();
         run.progress.line(format_args!(

@@ -31,6 +31,10 @@ impl Criterion for Grasp {
         Needs::of(&[PerValue::HessianGradient])
     }
 
+    fn only_ranks(&self) -> bool {
+        true
+    }
+
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
         let kind = PerValue::HessianGradient;
         scores(self, kind, weight, evidence, |w, product| {

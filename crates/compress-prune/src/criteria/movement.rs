@@ -30,6 +30,10 @@ impl Criterion for Movement {
         Needs::of(&[PerValue::Movement])
     }
 
+    fn only_ranks(&self) -> bool {
+        true
+    }
+
     fn score(&self, weight: TensorRef<'_>, evidence: &Evidence<'_>) -> Result<Vec<f32>> {
         let kind = PerValue::Movement;
         scores(self, kind, weight, evidence, |_, movement| signed(movement))

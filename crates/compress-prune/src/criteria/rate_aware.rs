@@ -134,6 +134,11 @@ impl Criterion for RateAware {
         if self.least <= 0.0 {
             return Err(Error::invalid("least bits", self.least, "positive"));
         }
+        if self.inner.only_ranks() {
+            let expected = "one whose scores can be divided; this one only ranks weights";
+            let what = "the criterion that is divided by bits";
+            return Err(Error::invalid(what, self.inner.name(), expected));
+        }
         let mut scores = self.inner.score(weight, evidence)?;
         let what = format!("scores of {}", weight.name);
         Error::check_shape(&what, &[weight.values.len()], &[scores.len()])?;

@@ -3,7 +3,7 @@
 use compress_core::evidence::{ByTensor, Known, Needs, PerValue};
 use compress_core::gradients::LiveSets;
 use compress_core::hook::{Gradients, Pruned, TrainHook, Training};
-use compress_core::mask::{Criterion, Mask, Structure, score};
+use compress_core::mask::{Criterion, Mask, Structure, check_fit, score};
 use compress_core::parameters::Parameters;
 use compress_core::structured::{from_all_bytes, to_bytes};
 use compress_core::{Error as CoreError, Result as CoreResult};
@@ -176,6 +176,7 @@ impl GradualPruning {
         options.validate()?;
         schedule.check(options.initial, options.target)?;
         structure.check_density(options.target)?;
+        check_fit(&*criterion, &*structure)?;
         Ok(GradualPruning {
             criterion,
             structure,

@@ -58,6 +58,10 @@ impl Structure for Blocks {
         "blocks"
     }
 
+    fn averages(&self) -> bool {
+        true
+    }
+
     fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
         for (what, size) in [

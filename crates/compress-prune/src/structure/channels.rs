@@ -38,6 +38,10 @@ impl Structure for Channels {
         "channels"
     }
 
+    fn averages(&self) -> bool {
+        true
+    }
+
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
         keep_slices(self, scores, density, |name, shape| match shape {
             [_, length, kernel @ ..] => Ok(Slices {

@@ -38,6 +38,10 @@ impl Structure for Columns {
         "columns"
     }
 
+    fn averages(&self) -> bool {
+        true
+    }
+
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
         keep_slices(self, scores, density, |_, shape| {
             let (_, length) = matrix_shape(shape);

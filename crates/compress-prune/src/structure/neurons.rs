@@ -71,6 +71,10 @@ impl Structure for Neurons {
         "neurons"
     }
 
+    fn averages(&self) -> bool {
+        true
+    }
+
     fn check_density(&self, density: f64) -> Result<()> {
         check_fraction("the density", density)?;
         if density < 1.0 && self.groups.is_empty() {

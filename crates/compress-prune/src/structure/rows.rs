@@ -38,6 +38,10 @@ impl Structure for Rows {
         "rows"
     }
 
+    fn averages(&self) -> bool {
+        true
+    }
+
     fn mask(&self, scores: &Scores, density: f64) -> Result<Mask> {
         keep_slices(self, scores, density, |_, shape| {
             let (length, inner) = matrix_shape(shape);

@@ -302,3 +302,42 @@ fn scores_of(values: [f32; 2]) -> Scores {
         tensors: tensors.to_vec(),
     }
 }
+
+#[test]
+fn what_averages_refuses_criteria_that_only_rank() {
+    let graph = compress_testing::Chain::random(&[4, 8, 3], 1).graph();
+    let settings = StructureSettings {
+        graph: Some(graph),
+        ..StructureSettings::default()
+    };
+    for criterion_entry in CRITERIA {
+        for structure_entry in STRUCTURES {
+            let by = (criterion_entry.make)(&CriterionSettings::default());
+            let structure = (structure_entry.make)(&settings).unwrap();
+            let ranks = ["grasp", "movement"].contains(&criterion_entry.name);
+            let averages = ["rows", "columns", "channels", "blocks", "neurons"];
+            let fits = !(ranks && averages.contains(&structure_entry.name));
+            let options = GradualOptions {
+                target: 0.5,
+                ..GradualOptions::default()
+            };
+            let made = GradualPruning::new(by, structure, Box::new(Cubic), options);
+            let error = made.err().map(|error| error.to_string());
+            assert_eq!(error.is_none(), fits, "{}: {error:?}", structure_entry.name);
+            if let Some(error) = error {
+                assert!(error.contains(criterion_entry.name), "{error}");
+                assert!(error.contains(structure_entry.name), "{error}");
+            }
+        }
+    }
+    let mut network = compress_testing::Chain::random(&[4, 8, 3], 1);
+    let kept = NeuronsKept::Fraction(0.5);
+    let refused = prune_neurons(&mut network, &Movement, Known::nothing(), &kept);
+    assert!(refused.unwrap_err().to_string().contains("movement"));
+    let mut known = Known::nothing();
+    let zeros = vec![("w".to_owned(), vec![0.0; 2])];
+    known.set_values(PerValue::Movement, zeros);
+    let weight = TensorRef::weight("w", &[1, 2], &[1.0, 2.0]).unwrap();
+    let divided = RateAware::new(Box::new(Movement)).score(weight, &known.of("w"));
+    assert!(divided.unwrap_err().to_string().contains("movement"));
+}

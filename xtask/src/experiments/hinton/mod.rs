@@ -21,40 +21,26 @@ use crate::sweep::{
 use rows::{ROWS, Row};
 use settings::Settings;
 
-/// Hinton's MNIST table: students from labels and from a teacher, with classes left out
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    sweep: SweepArgs,
-}
-
 /// Runs it.
-pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let settings = Settings::of(args.sweep.common.profile());
+pub(super) fn run(args: &SweepArgs) -> Result<(), RunError> {
+    let settings = Settings::of(args.common.profile());
     let about = About {
         name: "hinton",
         recipe: 1,
         settings: json!({"all others": as_json(&settings)?, "rows": as_json(&ROWS)?}),
-        flags: String::new(),
-        test_limit: settings.test_limit,
     };
-    sweep::run(&args.sweep, about, |lab, seeds| {
+    sweep::run(args, about, |lab| {
         if lab.shape.classes < 10 {
             let what = "hinton leaves out digits, so the data must have ten classes";
             return Err(RunError::measure(what.into()));
         }
-        Ok(Hinton {
-            lab,
-            settings,
-            seeds: seeds.to_vec(),
-        })
+        Ok(Hinton { lab, settings })
     })
 }
 
 struct Hinton {
     lab: Lab,
     settings: Settings,
-    seeds: Vec<u64>,
 }
 
 /// What a run is made of.
@@ -70,9 +56,9 @@ impl Sweep for Hinton {
     type Case = Case;
 
     fn cases(&self) -> Vec<Case> {
-        let teachers = self.seeds.iter().map(|&seed| Case::Teacher { seed });
+        let teachers = self.lab.seeds.iter().map(|&seed| Case::Teacher { seed });
         let students = ROWS.iter().flat_map(|row| {
-            let seeds = self.seeds.iter();
+            let seeds = self.lab.seeds.iter();
             seeds.map(move |&seed| Case::Student { row, seed })
         });
         teachers.chain(students).collect()
@@ -139,8 +125,8 @@ impl Hinton {
         let trained = self
             .lab
             .train(network, &lesson, &images, &CrossEntropy, &mut [])?;
-        let (network, epochs) = trained;
-        Outcome::of(&network, epochs)
+        let (network, _) = trained;
+        Outcome::of(&network)
     }
 
     fn student(
@@ -168,11 +154,11 @@ impl Hinton {
             }
             _ => &CrossEntropy,
         };
-        let (network, epochs) = self.lab.train(network, &lesson, &images, loss, &mut [])?;
-        let mut models = vec![Model::of("", &network, epochs)?];
+        let (network, _) = self.lab.train(network, &lesson, &images, loss, &mut [])?;
+        let mut models = vec![Model::of("", &network)?];
         if let Some(classes) = row.mended {
             let (mended, shift) = self.mended(&network, classes)?;
-            models.push(Model::of("mended", &mended, Vec::new())?.with(SHIFT, shift.into()));
+            models.push(Model::of("mended", &mended)?.with(SHIFT, shift.into()));
         }
         Ok(Outcome { models })
     }

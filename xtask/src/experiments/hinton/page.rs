@@ -64,7 +64,7 @@ fn is_published(hinton: &Hinton) -> bool {
 }
 
 fn main_table(hinton: &Hinton, results: &Results) -> Table {
-    let seeds = hinton.seeds.iter();
+    let seeds = hinton.lab.seeds.iter();
     let mut columns = vec![
         Column::text("network"),
         Column::text("learns from"),

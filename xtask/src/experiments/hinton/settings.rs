@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::experiments::rate::Rate;
 use crate::run::Profile;
+use crate::sweep::named;
 
 /// Everything beside the rows and the seeds.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -22,7 +23,6 @@ pub(super) struct Settings {
     pub(super) rate: Rate,
     /// Weight of the teacher's answers; the labels have the rest.
     pub(super) soft_weight: f32,
-    pub(super) test_limit: Option<usize>,
 }
 
 const FULL: Settings = Settings {
@@ -37,7 +37,6 @@ const FULL: Settings = Settings {
     batch: 256,
     rate: Rate::new(2e-3, 0.01, 200),
     soft_weight: 1.0,
-    test_limit: None,
 };
 
 const QUICK: Settings = Settings {
@@ -46,24 +45,20 @@ const QUICK: Settings = Settings {
     teacher_batch: 64,
     epochs: 2,
     batch: 64,
-    test_limit: Some(1_000),
     ..FULL
 };
 
 impl Settings {
     /// Those of a profile.
     pub(super) fn of(profile: Profile) -> Self {
-        match profile {
-            Profile::Full => FULL,
-            Profile::Quick => QUICK,
-        }
+        profile.pick(FULL, QUICK)
     }
 
     /// Name and value of each, for the report.
     pub(super) fn describe(&self) -> Vec<(String, String)> {
         let [a, b] = self.teacher;
         let [inputs, hidden] = self.dropout;
-        let rows = [
+        named([
             ("teacher: hidden neurons", format!("{a}-{b}")),
             (
                 "teacher: epochs, images of a batch",
@@ -92,7 +87,6 @@ impl Settings {
                 self.soft_weight.to_string(),
             ),
             ("mended biases", "moved together by tenths up to 20".into()),
-        ];
-        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+        ])
     }
 }

@@ -5,9 +5,7 @@ mod page;
 mod rows;
 mod settings;
 
-use compress_core::train::{Samples, TrainHook};
-use compress_nn::CrossEntropy;
-use compress_nn::data::{Augmentation, Augmented};
+use compress_core::train::TrainHook;
 use serde_json::json;
 
 use crate::run::{RunError, as_json};
@@ -17,36 +15,20 @@ use crate::sweep::{
 use rows::{Lecture, ROWS, Row};
 use settings::Settings;
 
-/// The losses of distillation at an equal budget
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    sweep: SweepArgs,
-}
-
 /// Runs it.
-pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let settings = Settings::of(args.sweep.common.profile());
+pub(super) fn run(args: &SweepArgs) -> Result<(), RunError> {
+    let settings = Settings::of(args.common.profile());
     let about = About {
         name: "losses",
         recipe: 1,
         settings: json!({"all others": as_json(&settings)?, "losses": as_json(&ROWS)?}),
-        flags: String::new(),
-        test_limit: settings.test_limit,
     };
-    sweep::run(&args.sweep, about, |lab, seeds| {
-        Ok(Losses {
-            lab,
-            settings,
-            seeds: seeds.to_vec(),
-        })
-    })
+    sweep::run(args, about, |lab| Ok(Losses { lab, settings }))
 }
 
 struct Losses {
     lab: Lab,
     settings: Settings,
-    seeds: Vec<u64>,
 }
 
 /// What a run is made of.
@@ -59,9 +41,9 @@ impl Sweep for Losses {
     type Case = Case;
 
     fn cases(&self) -> Vec<Case> {
-        let teachers = self.seeds.iter().map(|&seed| Case::Teacher { seed });
+        let teachers = self.lab.seeds.iter().map(|&seed| Case::Teacher { seed });
         let students = ROWS.iter().flat_map(|row| {
-            let seeds = self.seeds.iter();
+            let seeds = self.lab.seeds.iter();
             seeds.map(move |&seed| Case::Student { row, seed })
         });
         teachers.chain(students).collect()
@@ -83,7 +65,10 @@ impl Sweep for Losses {
 
     fn run(&self, case: &Case, needed: Option<Outcome>) -> Result<Outcome, StageError> {
         let (row, seed) = match *case {
-            Case::Teacher { seed } => return self.teacher(&self.name(case), seed),
+            Case::Teacher { seed } => {
+                let (name, teaching) = (self.name(case), &self.settings.teacher);
+                return self.lab.teacher(&name, "losses.teacher", seed, teaching);
+            }
             Case::Student { row, seed } => (row, seed),
         };
         let settings = &self.settings;
@@ -104,45 +89,13 @@ impl Sweep for Losses {
         let hook = regressor.as_mut().map(|hook| hook as &mut dyn TrainHook);
         let mut hooks: Vec<&mut dyn TrainHook> = hook.into_iter().collect();
         let images = &self.lab.training;
-        let (network, epochs) = self
+        let (network, _) = self
             .lab
             .train(network, &lesson, images, &*loss, &mut hooks)?;
-        Outcome::of(&network, epochs)
+        Outcome::of(&network)
     }
 
     fn page(&self, results: &[(Case, Vec<Measured>)]) -> Result<Page, RunError> {
         page::page(self, results)
-    }
-}
-
-impl Losses {
-    /// A wide network on augmented images.
-    fn teacher(&self, name: &str, seed: u64) -> Result<Outcome, StageError> {
-        let settings = &self.settings;
-        let network = self
-            .lab
-            .untrained(&settings.teacher, "losses.teacher", seed)?;
-        let lesson = Lesson {
-            batch: 2 * settings.batch,
-            dropout: [0.0, settings.teacher_dropout],
-            batchwise: true,
-            ..Lesson::plain(
-                "losses.teacher",
-                name,
-                seed,
-                settings.teacher_epochs,
-                settings.teacher_rate,
-            )
-        };
-        let images: &dyn Samples = &Augmented::new(
-            &self.lab.training,
-            Augmentation::default(),
-            seed,
-            "losses.teacher.augment",
-        )?;
-        let (network, epochs) = self
-            .lab
-            .train(network, &lesson, images, &CrossEntropy, &mut [])?;
-        Outcome::of(&network, epochs)
     }
 }

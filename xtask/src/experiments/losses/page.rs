@@ -40,6 +40,7 @@ fn table(losses: &Losses, results: &Results) -> Table {
     ];
     columns.extend(
         losses
+            .lab
             .seeds
             .iter()
             .map(|seed| Column::number(format!("seed {seed}"))),

@@ -21,36 +21,20 @@ use crate::sweep::{
 };
 use settings::Settings;
 
-/// Lottery tickets: rewound networks of ever fewer weights, against others of the same masks
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    sweep: SweepArgs,
-}
-
 /// Runs it.
-pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let settings = Settings::of(args.sweep.common.profile());
+pub(super) fn run(args: &SweepArgs) -> Result<(), RunError> {
+    let settings = Settings::of(args.common.profile());
     let about = About {
         name: "lottery",
         recipe: 1,
         settings: as_json(&settings)?,
-        flags: String::new(),
-        test_limit: settings.test_limit,
     };
-    sweep::run(&args.sweep, about, |lab, seeds| {
-        Ok(Lottery {
-            lab,
-            settings,
-            seeds: seeds.to_vec(),
-        })
-    })
+    sweep::run(args, about, |lab| Ok(Lottery { lab, settings }))
 }
 
 struct Lottery {
     lab: Lab,
     settings: Settings,
-    seeds: Vec<u64>,
 }
 
 /// What the weights that stay are, as a round begins.
@@ -89,7 +73,7 @@ impl Sweep for Lottery {
     type Case = Case;
 
     fn cases(&self) -> Vec<Case> {
-        let of = |arm| self.seeds.iter().map(move |&seed| Case { arm, seed });
+        let of = |arm| self.lab.seeds.iter().map(move |&seed| Case { arm, seed });
         Arm::ALL.into_iter().flat_map(of).collect()
     }
 
@@ -173,7 +157,7 @@ impl Lottery {
             .lab
             .train(network, &lesson, images, &CrossEntropy, hooks)?;
         let fastest = fastest(&epochs);
-        Ok(Model::of(&format!("round {round}"), &network, epochs)?.with(FASTEST, fastest))
+        Ok(Model::of(&format!("round {round}"), &network)?.with(FASTEST, fastest))
     }
 
     /// The mask after so many rounds: of each layer the largest weights of a trained network.

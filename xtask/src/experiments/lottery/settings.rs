@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::experiments::rate::Rate;
 use crate::run::Profile;
+use crate::sweep::named;
 
 /// Everything beside the seeds.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -18,7 +19,6 @@ pub(super) struct Settings {
     pub(super) epochs: usize,
     pub(super) batch: usize,
     pub(super) rate: Rate,
-    pub(super) test_limit: Option<usize>,
 }
 
 const FULL: Settings = Settings {
@@ -29,7 +29,6 @@ const FULL: Settings = Settings {
     epochs: 10,
     batch: 60,
     rate: Rate::new(1.2e-3, 1.0, 0),
-    test_limit: None,
 };
 
 const QUICK: Settings = Settings {
@@ -38,17 +37,13 @@ const QUICK: Settings = Settings {
     share: 0.5,
     last_share: 0.7,
     epochs: 2,
-    test_limit: Some(1_000),
     ..FULL
 };
 
 impl Settings {
     /// Those of a profile.
     pub(super) fn of(profile: Profile) -> Self {
-        match profile {
-            Profile::Full => FULL,
-            Profile::Quick => QUICK,
-        }
+        profile.pick(FULL, QUICK)
     }
 
     /// The share of a layer's weights that is left after so many rounds.
@@ -60,7 +55,7 @@ impl Settings {
     /// Name and value of each, for the report.
     pub(super) fn describe(&self) -> Vec<(String, String)> {
         let [a, b] = self.hidden;
-        let rows = [
+        named([
             ("hidden neurons", format!("{a}-{b}")),
             ("trainings, one after another", self.rounds.to_string()),
             (
@@ -72,7 +67,6 @@ impl Settings {
                 format!("{}, {}", self.epochs, self.batch),
             ),
             ("learning rate (Adam)", self.rate.peak.to_string()),
-        ];
-        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+        ])
     }
 }

@@ -12,7 +12,7 @@ use compress_core::linalg::Damping;
 use compress_core::network::Edit;
 use compress_core::observe::{OnSamples, WithSamples};
 use compress_core::train::predict;
-use compress_nn::data::{Augmentation, Augmented, ImageSet};
+use compress_nn::data::ImageSet;
 use compress_nn::{CrossEntropy, Mlp};
 use compress_prune::{
     Criterion, CriterionSettings, Known, LayerLoss, Neurons, Structure, compact, correct_biases,
@@ -27,16 +27,9 @@ use crate::sweep::{
 };
 use settings::{NETWORKS, Network, Settings};
 
-/// Neurons and layers removed: bytes, time and errors, repaired with and without training
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    sweep: SweepArgs,
-}
-
 /// Runs it.
-pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let settings = Settings::of(args.sweep.common.profile());
+pub(super) fn run(args: &SweepArgs) -> Result<(), RunError> {
+    let settings = Settings::of(args.common.profile());
     let about = About {
         name: "neurons",
         recipe: 1,
@@ -45,22 +38,13 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
             "networks": as_json(&NETWORKS)?,
             "criteria": CRITERIA,
         }),
-        flags: String::new(),
-        test_limit: settings.test_limit,
     };
-    sweep::run(&args.sweep, about, |lab, seeds| {
-        Ok(NeuronsGone {
-            lab,
-            settings,
-            seeds: seeds.to_vec(),
-        })
-    })
+    sweep::run(args, about, |lab| Ok(NeuronsGone { lab, settings }))
 }
 
 struct NeuronsGone {
     lab: Lab,
     settings: Settings,
-    seeds: Vec<u64>,
 }
 
 /// The criteria of neurons, by their names in the registry and in the report.
@@ -114,7 +98,7 @@ impl Sweep for NeuronsGone {
         for network in NETWORKS {
             for &cut in &cuts {
                 let of = |&seed: &u64| Case { network, cut, seed };
-                cases.extend(self.seeds.iter().map(of));
+                cases.extend(self.lab.seeds.iter().map(of));
             }
         }
         cases
@@ -162,30 +146,21 @@ impl NeuronsGone {
     /// Trains a network of all its neurons.
     fn whole(&self, case: &Case) -> Result<Outcome, StageError> {
         let (settings, network) = (&self.settings, case.network);
+        let (name, stream, seed) = (self.name(case), network.stream, case.seed);
+        if let Some(teaching) = network.teaching(settings, self.lab.profile) {
+            return self.lab.teacher(&name, stream, seed, &teaching);
+        }
         let hidden = network.hidden(self.lab.profile);
-        let stream = network.stream;
-        let untrained = self.lab.untrained(&hidden, stream, case.seed)?;
+        let untrained = self.lab.untrained(&hidden, stream, seed)?;
         let lesson = Lesson {
             batch: settings.batch,
-            dropout: [0.0, network.dropout],
-            batchwise: network.dropout > 0.0,
-            ..Lesson::plain(
-                stream,
-                &self.name(case),
-                case.seed,
-                settings.epochs,
-                settings.rate,
-            )
+            ..Lesson::plain(stream, &name, seed, settings.epochs, settings.rate)
         };
-        let (images, loss) = (&self.lab.training, &CrossEntropy);
-        let (network, epochs) = match network.augmented {
-            false => self.lab.train(untrained, &lesson, images, loss, &mut [])?,
-            true => {
-                let images = Augmented::new(images, Augmentation::default(), case.seed, stream)?;
-                self.lab.train(untrained, &lesson, &images, loss, &mut [])?
-            }
-        };
-        Outcome::of(&network, epochs)
+        let images = &self.lab.training;
+        let trained = self
+            .lab
+            .train(untrained, &lesson, images, &CrossEntropy, &mut [])?;
+        Outcome::of(&trained.0)
     }
 
     /// Removes neurons and repairs what is left in several ways.
@@ -222,7 +197,7 @@ impl NeuronsGone {
             let before = predict(&network, &self.lab.validation, 0)?;
             compact(&mut network)?;
             let after = predict(&network, &self.lab.validation, 0)?;
-            let model = Model::of(label, &network, Vec::new())?
+            let model = Model::of(label, &network)?
                 .with(OUTPUT_ERROR, relative_error(&wanted, &after))
                 .with(DIFFERING, differing(&before, &after));
             models.push(model);
@@ -245,7 +220,7 @@ impl NeuronsGone {
         )?;
         let found = predict(&network, &self.lab.validation, 0)?;
         let error = relative_error(&wanted, &found);
-        let removed = Model::of(REMOVED, &network, Vec::new())?.with(OUTPUT_ERROR, error);
+        let removed = Model::of(REMOVED, &network)?.with(OUTPUT_ERROR, error);
         let tuned = self.tuned(case, network)?;
         Ok(Outcome {
             models: vec![removed, tuned],
@@ -268,8 +243,7 @@ impl NeuronsGone {
         let trained = self
             .lab
             .train(network, &lesson, images, &CrossEntropy, &mut [])?;
-        let (network, epochs) = trained;
-        Model::of(TUNED, &network, epochs)
+        Model::of(TUNED, &trained.0)
     }
 }
 

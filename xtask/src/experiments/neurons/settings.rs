@@ -1,9 +1,10 @@
-//! The settings, full and quick. They were chosen on validation images and seeds from 101 on.
+//! The settings, full and quick.
 
 use serde::Serialize;
 
 use crate::experiments::rate::Rate;
 use crate::run::Profile;
+use crate::sweep::{Teaching, named};
 
 /// A network that neurons are removed from.
 #[derive(Debug, Serialize)]
@@ -13,9 +14,8 @@ pub(super) struct Network {
     pub(super) stream: &'static str,
     hidden: [usize; 2],
     quick: [usize; 2],
-    /// Whether it learns from augmented images, with dropout.
-    pub(super) augmented: bool,
-    pub(super) dropout: f32,
+    /// The share of its neurons that a batch drops, where it learns from augmented images.
+    dropout: Option<f32>,
 }
 
 pub(super) static NETWORKS: &[Network] = &[
@@ -24,26 +24,32 @@ pub(super) static NETWORKS: &[Network] = &[
         stream: "neurons.student",
         hidden: [300, 100],
         quick: [40, 20],
-        augmented: false,
-        dropout: 0.0,
+        dropout: None,
     },
     Network {
         name: "teacher",
         stream: "neurons.teacher",
         hidden: [1000, 600],
         quick: [60, 40],
-        augmented: true,
-        dropout: 0.25,
+        dropout: Some(0.25),
     },
 ];
 
 impl Network {
     /// Widths of its hidden layers.
     pub(super) fn hidden(&self, profile: Profile) -> [usize; 2] {
-        match profile {
-            Profile::Full => self.hidden,
-            Profile::Quick => self.quick,
-        }
+        profile.pick(self.hidden, self.quick)
+    }
+
+    /// How it is trained, where it learns from augmented images.
+    pub(super) fn teaching(&self, settings: &Settings, profile: Profile) -> Option<Teaching> {
+        Some(Teaching {
+            hidden: self.hidden(profile),
+            epochs: settings.epochs,
+            batch: settings.batch,
+            dropout: self.dropout?,
+            rate: settings.rate,
+        })
     }
 }
 
@@ -59,7 +65,6 @@ pub(super) struct Settings {
     pub(super) rate: Rate,
     pub(super) tune_epochs: usize,
     pub(super) tune_rate: Rate,
-    pub(super) test_limit: Option<usize>,
 }
 
 const FULL: Settings = Settings {
@@ -70,7 +75,6 @@ const FULL: Settings = Settings {
     rate: Rate::new(1e-3, 0.05, 200),
     tune_epochs: 2,
     tune_rate: Rate::new(5e-4, 0.05, 50),
-    test_limit: None,
 };
 
 const QUICK: Settings = Settings {
@@ -79,17 +83,13 @@ const QUICK: Settings = Settings {
     epochs: 3,
     batch: 64,
     tune_epochs: 1,
-    test_limit: Some(1_000),
     ..FULL
 };
 
 impl Settings {
     /// Those of a profile.
     pub(super) fn of(profile: Profile) -> Self {
-        match profile {
-            Profile::Full => FULL,
-            Profile::Quick => QUICK,
-        }
+        profile.pick(FULL, QUICK)
     }
 
     /// Name and value of each, for the report.
@@ -98,9 +98,9 @@ impl Settings {
             .iter()
             .map(|network| {
                 let [a, b] = network.hidden(profile);
-                let images = match network.augmented {
-                    true => format!("augmented images, dropout {}", network.dropout),
-                    false => "plain images".into(),
+                let images = match network.dropout {
+                    Some(dropout) => format!("augmented images, dropout {dropout} by batches"),
+                    None => "plain images".into(),
                 };
                 (
                     format!("{}: hidden neurons, images", network.name),
@@ -108,7 +108,7 @@ impl Settings {
                 )
             })
             .collect();
-        let others = [
+        rows.extend(named([
             (
                 "epochs, images of a batch",
                 format!("{}, {}", self.epochs, self.batch),
@@ -120,8 +120,7 @@ impl Settings {
             ),
             ("fine-tuning: epochs", self.tune_epochs.to_string()),
             ("fine-tuning: learning rate", self.tune_rate.describe()),
-        ];
-        rows.extend(others.map(|(name, value)| (name.to_owned(), value)));
+        ]));
         rows
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn pruned(
     }
     let mut models = Vec::new();
     for (label, network) in METHODS.into_iter().zip([by_magnitude, by_wanda, by_obs]) {
-        let mut model = Model::of(label, &network, Vec::new())?;
+        let mut model = Model::of(label, &network)?;
         let pairs = whole.parameters().into_iter().zip(network.parameters());
         for (before, after) in pairs.filter(|(before, _)| before.role() == Role::Weight) {
             let gram = gram_of(&measured, before.name(), before.shape()[1])?;

@@ -11,10 +11,9 @@ mod page;
 mod published;
 mod settings;
 
-use compress_core::train::{Loss, Samples, TrainHook};
+use compress_core::train::{Loss, TrainHook};
 use compress_distill::{SoftTargets, Teacher, teacher_logits};
 use compress_nn::CrossEntropy;
-use compress_nn::data::{Augmentation, Augmented};
 use serde_json::json;
 
 use crate::run::{RunError, as_json};
@@ -25,36 +24,20 @@ use at_once::Kept;
 use methods::{METHODS, Method};
 use settings::Settings;
 
-/// Density against error: criteria and schedules of pruning, with and without a teacher
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    sweep: SweepArgs,
-}
-
 /// Runs it.
-pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let settings = Settings::of(args.sweep.common.profile());
+pub(super) fn run(args: &SweepArgs) -> Result<(), RunError> {
+    let settings = Settings::of(args.common.profile());
     let about = About {
         name: "sparsity",
         recipe: 1,
         settings: json!({"all others": as_json(&settings)?, "pruning": methods::settings()}),
-        flags: String::new(),
-        test_limit: settings.test_limit,
     };
-    sweep::run(&args.sweep, about, |lab, seeds| {
-        Ok(Sparsity {
-            lab,
-            settings,
-            seeds: seeds.to_vec(),
-        })
-    })
+    sweep::run(args, about, |lab| Ok(Sparsity { lab, settings }))
 }
 
 struct Sparsity {
     lab: Lab,
     settings: Settings,
-    seeds: Vec<u64>,
 }
 
 /// What a run is made of.
@@ -83,7 +66,12 @@ impl Sweep for Sparsity {
     fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for taught in [false, true] {
-            cases.extend(self.seeds.iter().map(|&seed| Case::Dense { taught, seed }));
+            cases.extend(
+                self.lab
+                    .seeds
+                    .iter()
+                    .map(|&seed| Case::Dense { taught, seed }),
+            );
         }
         for teacher in [false, true] {
             for kept in Kept::ALL {
@@ -92,7 +80,7 @@ impl Sweep for Sparsity {
                     kept,
                     seed,
                 };
-                cases.extend(self.seeds.iter().map(of));
+                cases.extend(self.lab.seeds.iter().map(of));
             }
         }
         for method in METHODS {
@@ -102,7 +90,7 @@ impl Sweep for Sparsity {
                     level,
                     seed,
                 };
-                cases.extend(self.seeds.iter().map(of));
+                cases.extend(self.lab.seeds.iter().map(of));
             }
         }
         cases
@@ -157,7 +145,10 @@ impl Sweep for Sparsity {
     fn run(&self, case: &Case, needed: Option<Outcome>) -> Result<Outcome, StageError> {
         let name = self.name(case);
         let (method, level, seed) = match *case {
-            Case::Teacher { seed } => return self.teacher(&name, seed),
+            Case::Teacher { seed } => {
+                let teaching = &self.settings.teacher;
+                return self.lab.teacher(&name, "sparsity.teacher", seed, teaching);
+            }
             Case::Dense { seed, .. } => (None, 0, seed),
             Case::Pruned {
                 method,
@@ -192,10 +183,10 @@ impl Sweep for Sparsity {
         };
         let hook = start.hook.as_deref_mut();
         let mut hooks: Vec<&mut dyn TrainHook> = hook.into_iter().map(|h| h as _).collect();
-        let (network, epochs) = self
+        let (network, _) = self
             .lab
             .train(start.network, &lesson, images, loss, &mut hooks)?;
-        Outcome::of(&network, epochs)
+        Outcome::of(&network)
     }
 
     fn page(&self, results: &[(Case, Vec<Measured>)]) -> Result<Page, RunError> {
@@ -211,34 +202,5 @@ impl Sparsity {
             weight_decay: settings.levels[0].weight_decay,
             ..Lesson::plain("sparsity", name, seed, settings.epochs, settings.rate)
         }
-    }
-
-    fn teacher(&self, name: &str, seed: u64) -> Result<Outcome, StageError> {
-        let settings = &self.settings;
-        let network = self
-            .lab
-            .untrained(&settings.teacher, "sparsity.teacher", seed)?;
-        let lesson = Lesson {
-            batch: 2 * settings.batch,
-            dropout: [0.0, settings.teacher_dropout],
-            batchwise: true,
-            ..Lesson::plain(
-                "sparsity.teacher",
-                name,
-                seed,
-                settings.teacher_epochs,
-                settings.teacher_rate,
-            )
-        };
-        let images: &dyn Samples = &Augmented::new(
-            &self.lab.training,
-            Augmentation::default(),
-            seed,
-            "sparsity.teacher.augment",
-        )?;
-        let (network, epochs) = self
-            .lab
-            .train(network, &lesson, images, &CrossEntropy, &mut [])?;
-        Outcome::of(&network, epochs)
     }
 }

@@ -105,6 +105,7 @@ fn seeds_table(sparsity: &Sparsity, results: &Results) -> Table {
     let mut columns = vec![Column::text("method"), Column::number("weights left")];
     columns.extend(
         sparsity
+            .lab
             .seeds
             .iter()
             .map(|seed| Column::number(format!("seed {seed}"))),

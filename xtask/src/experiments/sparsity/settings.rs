@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::experiments::rate::Rate;
 use crate::run::Profile;
+use crate::sweep::{Teaching, named};
 
 /// A density, and what fits it.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -28,16 +29,12 @@ impl Level {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Settings {
     pub(super) student: [usize; 2],
-    pub(super) teacher: [usize; 2],
+    pub(super) teacher: Teaching,
     pub(super) levels: &'static [Level],
     pub(super) epochs: usize,
     pub(super) batch: usize,
     pub(super) rate: Rate,
-    pub(super) teacher_epochs: usize,
-    pub(super) teacher_dropout: f32,
-    pub(super) teacher_rate: Rate,
     pub(super) temperature: f32,
-    pub(super) test_limit: Option<usize>,
 }
 
 const fn level(density: f64, weight_decay: f32) -> Level {
@@ -49,7 +46,13 @@ const fn level(density: f64, weight_decay: f32) -> Level {
 
 const FULL: Settings = Settings {
     student: [300, 100],
-    teacher: [1000, 600],
+    teacher: Teaching {
+        hidden: [1000, 600],
+        epochs: 15,
+        batch: 256,
+        dropout: 0.25,
+        rate: Rate::new(1.2e-3, 0.02, 300),
+    },
     levels: &[
         level(0.1, 0.4),
         level(0.05, 0.4),
@@ -59,31 +62,27 @@ const FULL: Settings = Settings {
     epochs: 60,
     batch: 128,
     rate: Rate::new(3e-3, 0.02, 200),
-    teacher_epochs: 15,
-    teacher_dropout: 0.25,
-    teacher_rate: Rate::new(1.2e-3, 0.02, 300),
     temperature: 2.0,
-    test_limit: None,
 };
 
 const QUICK: Settings = Settings {
     student: [40, 20],
-    teacher: [60, 40],
+    teacher: Teaching {
+        hidden: [60, 40],
+        epochs: 6,
+        batch: 128,
+        ..FULL.teacher
+    },
     levels: &[level(0.2, 0.1), level(0.1, 0.1)],
     epochs: 3,
     batch: 64,
-    teacher_epochs: 6,
-    test_limit: Some(1_000),
     ..FULL
 };
 
 impl Settings {
     /// Those of a profile.
     pub(super) fn of(profile: Profile) -> Self {
-        match profile {
-            Profile::Full => FULL,
-            Profile::Quick => QUICK,
-        }
+        profile.pick(FULL, QUICK)
     }
 
     /// Name and value of each, for the report.
@@ -91,7 +90,7 @@ impl Settings {
         let widths = |[a, b]: [usize; 2]| format!("{a}-{b}");
         let levels = self.levels.iter();
         let decays = levels.map(|l| format!("{} at {} %", l.weight_decay, l.percent()));
-        let rows = [
+        named([
             ("student: hidden neurons", widths(self.student)),
             (
                 "epochs, images of a batch",
@@ -104,19 +103,21 @@ impl Settings {
             ),
             (
                 "gradual pruning",
-                "from 20 to 75 % of the run, every 100 steps".into(),
+                "from 20 to 75 % of the run, every 100 steps; 0.2 % of each layer stays".into(),
             ),
-            ("teacher: hidden neurons", widths(self.teacher)),
             (
-                "teacher: epochs on augmented images, dropout",
-                format!("{}, {}", self.teacher_epochs, self.teacher_dropout),
+                "pruning at the start",
+                "by the first 5,000 training images".into(),
             ),
-            ("teacher: learning rate", self.teacher_rate.describe()),
+            (
+                "RigL and SET",
+                "30 % of a layer move at first, every 100 steps until 75 % of the run".into(),
+            ),
+            ("teacher", self.teacher.describe()),
             (
                 "temperature of the teacher's answers",
                 self.temperature.to_string(),
             ),
-        ];
-        rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+        ])
     }
 }
