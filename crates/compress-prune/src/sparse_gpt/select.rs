@@ -13,9 +13,9 @@ use crate::structure::{check_some_stay, kept_count};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pattern {
     /// This fraction of a weight's values stays, `round(fraction · n)` of `n`, halves up; all that
-    /// read anything but zeros where these are fewer. Each block of columns has its own ranking. How many of a block stay is decided
-    /// before anything is moved, by one ranking of the whole weight, since blocks may read very
-    /// different inputs, as the border and the middle of an image.
+    /// read anything but zeros where these are fewer. Each block of columns has its own ranking. How
+    /// many of a block stay is decided before anything is moved, by one ranking of the whole weight,
+    /// since blocks may read very different inputs, as the border and the middle of an image.
     Density(f64),
     /// Of each M consecutive values of a row N stay; of a shorter group at the end of a row too.
     NOfM {

@@ -3,6 +3,7 @@
 
 use compress_core::calibrate::InputGram;
 use compress_core::evidence::Evidence;
+use compress_core::linalg::subtract_product;
 use compress_core::network::Parameter;
 use compress_core::observe::OnSamples;
 use compress_core::tensor::Role;
@@ -12,7 +13,7 @@ use compress_prune::{
     Known, Magnitude, Mask, NOfM, Needs, Pattern, PerLayer, PerRow, SparseGpt, Structure, Wanda,
     score,
 };
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use serde::Serialize;
 
 use crate::sweep::{Model, Outcome, StageError};
@@ -100,7 +101,7 @@ pub(super) fn pruned(
         let pairs = whole.parameters().into_iter().zip(network.parameters());
         for (before, after) in pairs.filter(|(before, _)| before.role() == Role::Weight) {
             let gram = gram_of(&measured, before.name(), before.shape()[1])?;
-            let error = output_error(before, after, gram);
+            let error = output_error(before, after, gram)?;
             model = model.with(&error_of(before.name()), error);
         }
         models.push(model);
@@ -118,24 +119,22 @@ fn gram_of<'a>(
 }
 
 /// ‖X·(W′ − W)ᵀ‖² / ‖X·Wᵀ‖², from XᵀX.
-fn output_error(before: &Parameter, after: &Parameter, gram: &InputGram) -> f64 {
+fn output_error(
+    before: &Parameter,
+    after: &Parameter,
+    gram: &InputGram,
+) -> compress_core::Result<f64> {
+    let gram = gram.matrix.mapv(f64::from);
     let whole = before.matrix().mapv(f64::from);
     let change = after.matrix().mapv(f64::from) - &whole;
-    energy(&change, gram.matrix.view()) / energy(&whole, gram.matrix.view())
+    Ok(energy(&change, &gram)? / energy(&whole, &gram)?)
 }
 
 /// The trace of W·G·Wᵀ.
-fn energy(weight: &Array2<f64>, gram: ArrayView2<'_, f32>) -> f64 {
-    let mut sum = 0.0;
-    for row in weight.rows() {
-        for (&w, column) in row.iter().zip(gram.rows()) {
-            if w != 0.0 {
-                let products = row.iter().zip(column);
-                sum += w * products.map(|(v, &g)| v * f64::from(g)).sum::<f64>();
-            }
-        }
-    }
-    sum
+fn energy(weight: &Array2<f64>, gram: &Array2<f64>) -> compress_core::Result<f64> {
+    let mut less = Array2::zeros(weight.dim());
+    subtract_product(less.view_mut(), weight.view(), gram.view())?;
+    Ok(-less.iter().zip(weight).map(|(g, w)| g * w).sum::<f64>())
 }
 
 #[cfg(test)]
@@ -148,7 +147,7 @@ mod tests {
     fn the_energy_is_that_of_the_outputs() {
         let x = array![[1.0_f32, 2.0], [3.0, -1.0], [0.5, 0.0]];
         let w = array![[2.0, -1.0], [0.0, 3.0]];
-        let gram = array![[10.25_f32, -1.0], [-1.0, 5.0]];
+        let gram = array![[10.25, -1.0], [-1.0, 5.0]];
         let outputs = |w: &ndarray::ArrayView1<'_, f64>, x: &ndarray::ArrayView1<'_, f32>| {
             w.iter().zip(x).map(|(w, x)| w * f64::from(*x)).sum::<f64>()
         };
@@ -160,6 +159,6 @@ mod tests {
                 .map(|x| outputs(&row, &x).powi(2))
                 .sum::<f64>();
         }
-        assert!((energy(&w, gram.view()) - expected).abs() < 1e-9);
+        assert!((energy(&w, &gram).unwrap() - expected).abs() < 1e-9);
     }
 }
