@@ -1,0 +1,133 @@
+//! The formats by name and ending: one line each.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use compress_core::{Error, Result};
+
+use crate::source::{Plan, Sink, Source};
+use crate::{gguf, safetensors};
+
+/// A format of files.
+#[derive(Debug)]
+pub struct Format {
+    /// Its name, as `--to` takes it.
+    pub name: &'static str,
+    /// How names of its files end; the first is the usual one.
+    pub endings: &'static [&'static str],
+    detect: fn(&[u8]) -> bool,
+    open: fn(&Path) -> Result<Box<dyn Source>>,
+    arrange: fn(&mut Plan),
+    create: fn(&Path, &Plan) -> Result<Box<dyn Sink>>,
+}
+
+/// The size of a shard unless another is asked for, in bytes: that of Hugging Face's libraries.
+const SHARD: u64 = 5_000_000_000;
+
+/// All formats. Of two that fit, the first is taken.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "gguf",
+        endings: &[".gguf"],
+        detect: gguf::detect,
+        open: |path| Ok(Box::new(gguf::Gguf::open(path)?)),
+        arrange: |_| {},
+        create: gguf::create,
+    },
+    Format {
+        name: "safetensors-sharded",
+        endings: &[".safetensors.index.json"],
+        detect: |_| false,
+        open: |path| Ok(Box::new(safetensors::Shards::open(path)?)),
+        arrange: safetensors::arrange,
+        create: |path, plan| safetensors::create_shards(path, plan, SHARD),
+    },
+    Format {
+        name: "safetensors",
+        endings: &[".safetensors"],
+        detect: safetensors::detect,
+        open: |path| Ok(Box::new(safetensors::Safetensors::open(path)?)),
+        arrange: safetensors::arrange,
+        create: safetensors::create,
+    },
+];
+
+impl Format {
+    /// The format of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`], which names all.
+    pub fn by_name(name: &str) -> Result<&'static Format> {
+        let found = FORMATS.iter().find(|format| format.name == name);
+        found.ok_or_else(|| Error::UnknownName {
+            what: "format",
+            name: name.to_owned(),
+            known: names(),
+        })
+    }
+
+    /// The format that a file will have by the ending of its name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`], which names all endings.
+    pub fn by_ending(path: &Path) -> Result<&'static Format> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ends = |format: &&Format| format.endings.iter().any(|ending| name.ends_with(ending));
+        FORMATS.iter().find(ends).ok_or_else(|| Error::UnknownName {
+            what: "ending of a file",
+            name: name.clone().into_owned(),
+            known: endings(),
+        })
+    }
+
+    /// The format that a file has: by its first bytes, else by its ending.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is of no known format.
+    pub fn of(path: &Path) -> Result<&'static Format> {
+        let io = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let mut start = Vec::new();
+        let file = File::open(path).map_err(io)?;
+        file.take(64).read_to_end(&mut start).map_err(io)?;
+        match FORMATS.iter().find(|format| (format.detect)(&start)) {
+            Some(format) => Ok(format),
+            None => Self::by_ending(path),
+        }
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// Where it cannot be read or breaks a rule of the format.
+    pub fn open(&self, path: &Path) -> Result<Box<dyn Source>> {
+        (self.open)(path)
+    }
+
+    /// Puts the tensors of a plan in an order that suits the format.
+    pub fn arrange(&self, plan: &mut Plan) {
+        (self.arrange)(plan);
+    }
+
+    /// Begins a file. What is there is replaced: see [`Draft`](crate::Draft).
+    ///
+    /// # Errors
+    /// Where the format cannot hold what the plan says, which is named, or the file cannot be
+    /// written.
+    pub fn create(&self, path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
+        (self.create)(path, plan)
+    }
+}
+
+fn names() -> String {
+    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    names.join(", ")
+}
+
+fn endings() -> String {
+    let endings: Vec<&str> = FORMATS.iter().flat_map(|f| f.endings).copied().collect();
+    endings.join(", ")
+}

@@ -1,0 +1,53 @@
+//! Checkpoints of neural networks in the files that others use: safetensors and GGUF. They are read
+//! tensor by tensor and written as streams, so that a model of any size takes little memory.
+//!
+//! - [`Checkpoint`] opens a file of any format, and lends its tensors to the algorithms.
+//! - [`stream()`] writes tensors into another file, each copied or encoded anew.
+//! - [`Draft`] gives files their names when they are complete.
+//!
+//! Files are mapped into memory. While one is open, nobody may change or shorten it.
+//!
+//! ```
+//! use compress_io::{Dtype, Format, Plan, TensorInfo};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let path = dir.path().join("model.safetensors");
+//! let plan = Plan {
+//!     tensors: vec![TensorInfo::new("layers.0.weight", Dtype::F32, [2, 2])],
+//!     metadata: vec![],
+//! };
+//! let mut file = Format::by_ending(&path)?.create(&path, &plan)?;
+//! for value in [1.0_f32, -2.0, 0.0, 0.5] {
+//!     file.write(&value.to_le_bytes())?;
+//! }
+//! file.finish()?;
+//!
+//! // Any algorithm of the workspace takes it, since it has `Parameters`.
+//! let checkpoint = compress_io::Checkpoint::open(&path)?;
+//! let weight = compress_core::parameters::values(&checkpoint, "layers.0.weight")?;
+//! assert_eq!(weight, [1.0, -2.0, 0.0, 0.5]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![deny(unsafe_code)]
+
+mod checkpoint;
+mod draft;
+mod dtype;
+mod edits;
+mod formats;
+pub mod gguf;
+mod map;
+pub mod metadata;
+pub mod safetensors;
+mod source;
+pub mod stream;
+mod stream_file;
+pub mod values;
+
+pub use checkpoint::{Checkpoint, role};
+pub use draft::Draft;
+pub use dtype::{Dtype, TensorInfo};
+pub use formats::{FORMATS, Format};
+pub use source::{Plan, Sink, Source};
+pub use stream::stream;

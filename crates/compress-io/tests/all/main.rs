@@ -1,0 +1,8 @@
+//! The tests of this crate as one program.
+
+mod bad_files;
+mod edits;
+mod gguf;
+mod made;
+mod safetensors;
+mod streams;
