@@ -19,9 +19,14 @@ pub struct Step<'a> {
     pub from: usize,
     /// The tensor that is written. It has as many values.
     pub to: TensorInfo,
+    /// The order in which its rows are read; as they are stored where it is `None`.
+    pub order: Option<RowOrder<'a>>,
     /// How it is written.
     pub how: How<'a>,
 }
+
+/// Which row of a tensor is read for a row that is written.
+pub type RowOrder<'a> = Box<dyn Fn(usize) -> usize + Send + Sync + 'a>;
 
 /// How a tensor is written.
 pub enum How<'a> {
@@ -29,8 +34,6 @@ pub enum How<'a> {
     Copy,
     /// By its values.
     Encode(Box<dyn Encode + 'a>),
-    /// As it is, but with its rows in another order: row `r` is row `order(r)` of what is read.
-    Permute(fn(usize, &TensorInfo) -> usize),
 }
 
 /// Makes stored bytes of values.
@@ -166,7 +169,7 @@ fn pieces(source: &dyn Source, steps: &[Step<'_>], values: usize) -> Result<Vec<
         Error::check_shape(&step.to.name, &[from.values()], &[step.to.values()])?;
         let (rows, columns) = matrix_shape(&step.to.shape);
         let whole_rows = values / columns.max(1);
-        let is_split = whole_rows == 0 && !matches!(step.how, How::Permute(_));
+        let is_split = whole_rows == 0 && step.order.is_none();
         let length = match is_split {
             true => values / PART * PART,
             false => whole_rows.max(1) * columns,
@@ -217,8 +220,13 @@ fn compute(
             let step = &steps[*step];
             let info = &source.tensors()[step.from];
             let made = make(info, step, piece, bytes);
-            if !matches!(step.how, How::Permute(_)) {
-                source.release(step.from, place(info, &piece.values));
+            // Rows in another order lie elsewhere, and are given back with the last piece.
+            match step.order {
+                None => source.release(step.from, place(info, &piece.values)),
+                Some(_) if piece.values.end == info.values() => {
+                    source.release(step.from, 0..bytes.len());
+                }
+                Some(_) => {}
             }
             made
         })
@@ -238,29 +246,31 @@ fn place(info: &TensorInfo, values: &Range<usize>) -> Range<usize> {
 }
 
 fn make(info: &TensorInfo, step: &Step<'_>, piece: &Piece, stored: &[u8]) -> Result<Vec<u8>> {
-    let range = place(info, &piece.values);
-    let here = stored.get(range.clone()).ok_or_else(|| {
-        let what = format!("the number of bytes of {}", info.name);
-        Error::invalid(what, stored.len(), format!("at least {}", range.end))
-    })?;
+    let bytes = |range: Range<usize>| {
+        stored.get(range.clone()).ok_or_else(|| {
+            let what = format!("the number of bytes of {}", info.name);
+            Error::invalid(what, stored.len(), format!("at least {}", range.end))
+        })
+    };
+    let here = match &step.order {
+        None => Cow::Borrowed(bytes(place(info, &piece.values))?),
+        Some(order) => {
+            let columns = piece.columns.max(1);
+            let mut rows = Vec::new();
+            for row in piece.values.start / columns..piece.values.end / columns {
+                let from = order(row);
+                rows.extend(bytes(place(info, &(from * columns..(from + 1) * columns)))?);
+            }
+            Cow::Owned(rows)
+        }
+    };
     match &step.how {
-        How::Copy => Ok(here.to_vec()),
+        How::Copy => Ok(here.into_owned()),
         How::Encode(encoder) => {
             let mut values = vec![0.0; piece.values.len()];
-            values::widen_into(info.dtype, &info.name, here, &mut values)?;
+            values::widen_into(info.dtype, &info.name, &here, &mut values)?;
             let mut bytes = Vec::new();
             encoder.encode(piece, &mut values, &mut bytes)?;
-            Ok(bytes)
-        }
-        How::Permute(order) => {
-            let columns = piece.columns.max(1);
-            let rows = piece.values.start / columns..piece.values.end / columns;
-            let mut bytes = Vec::with_capacity(here.len());
-            for row in rows {
-                let from = order(row, &step.to);
-                let row = place(info, &(from * columns..(from + 1) * columns));
-                bytes.extend(stored.get(row).unwrap_or_default());
-            }
             Ok(bytes)
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use compress_core::{Error, Result};
-use compress_io::stream::{Encode, How, Options, Piece, Step};
+use compress_io::stream::{Encode, How, Options, Piece, RowOrder, Step};
 use compress_io::{Checkpoint, Dtype, FORMATS, Format, Source, TensorInfo, stream, values};
 
 use crate::made;
@@ -53,10 +53,8 @@ fn streamed(source: &dyn Source, to: &Path, memory: usize, threads: usize) -> Ve
     let steps = plan.tensors.iter().enumerate().map(|(from, to)| Step {
         from,
         to: to.clone(),
+        order: (to.name == "turned").then(|| -> RowOrder<'_> { Box::new(|row| 699 - row) }),
         how: match to.dtype {
-            Dtype::F32 if to.name == "permuted" => {
-                How::Permute(|row, info| info.shape[0] - 1 - row)
-            }
             Dtype::F32 => How::Encode(Box::new(Negate(to.clone()))),
             _ => How::Copy,
         },
@@ -90,7 +88,7 @@ fn pieces_and_threads_do_not_change_a_byte() {
     let plan = compress_io::Plan {
         tensors: vec![
             TensorInfo::new("long.weight", Dtype::F16, [3, 5000]),
-            TensorInfo::new("permuted", Dtype::F32, [700, 3]),
+            TensorInfo::new("turned", Dtype::F32, [700, 3]),
             TensorInfo::new("wide.weight", Dtype::BF16, [900, 4]),
             TensorInfo::new("vector", Dtype::F32, [4097]),
             TensorInfo::new("nibbles", Dtype::F4E2M1, [3, 6]),
@@ -152,7 +150,12 @@ fn an_encoder_that_fails_ends_the_stream() {
         memory: 0,
         ..Options::default()
     };
-    let steps = [Step { from: 0, to, how }];
+    let steps = [Step {
+        from: 0,
+        to,
+        order: None,
+        how,
+    }];
     let error = stream(&source, &steps, &mut *sink, &options).unwrap_err();
     assert!(error.to_string().contains("a value is 2000"), "{error}");
     let error = sink.finish().unwrap_err().to_string();
