@@ -53,11 +53,13 @@ impl Draft {
         self.folder.path().join(name)
     }
 
-    /// Gives all files their names: the target last, since it may refer to the others.
+    /// Gives all files their names: the target last, since it may refer to the others. Returns how
+    /// many bytes they have together.
     ///
     /// # Errors
     /// [`Error::Io`] with the path at fault. Files before it have been replaced then.
-    pub fn publish(self) -> Result<()> {
+    pub fn publish(self) -> Result<u64> {
+        let mut bytes = 0;
         let draft = self.path();
         let mut names = Vec::new();
         let entries = fs::read_dir(self.folder.path()).and_then(Iterator::collect);
@@ -66,12 +68,15 @@ impl Draft {
         names.sort_by_key(|path| (*path == draft, path.clone()));
         for from in names {
             let to = parent(&self.target).join(from.file_name().unwrap_or_default());
-            let synced = File::open(&from).and_then(|file| file.sync_all());
-            synced
-                .and_then(|()| fs::rename(&from, &to))
-                .map_err(|e| self.io(&to, e))?;
+            let mut publish = || {
+                let file = File::open(&from)?;
+                file.sync_all()?;
+                bytes += file.metadata()?.len();
+                fs::rename(&from, &to)
+            };
+            publish().map_err(|e| self.io(&to, e))?;
         }
-        Ok(())
+        Ok(bytes)
     }
 
     fn io(&self, path: &Path, source: std::io::Error) -> Error {
@@ -110,7 +115,7 @@ mod tests {
             1,
             "nothing is left"
         );
-        write().publish().unwrap();
+        assert_eq!(write().publish().unwrap(), 7);
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert_eq!(fs::read(dir.path().join("part.bin")).unwrap(), b"part");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);

@@ -19,6 +19,8 @@ pub struct Format {
     detect: fn(&[u8]) -> bool,
     open: fn(&Path) -> Result<Box<dyn Source>>,
     arrange: fn(&mut Plan),
+    header: fn(&Plan) -> Result<u64>,
+    alignment: u64,
     create: fn(&Path, &Plan) -> Result<Box<dyn Sink>>,
 }
 
@@ -33,6 +35,8 @@ pub static FORMATS: &[Format] = &[
         detect: gguf::detect,
         open: |path| Ok(Box::new(gguf::Gguf::open(path)?)),
         arrange: |_| {},
+        header: gguf::header_bytes,
+        alignment: 32,
         create: gguf::create,
     },
     Format {
@@ -41,6 +45,8 @@ pub static FORMATS: &[Format] = &[
         detect: |_| false,
         open: |path| Ok(Box::new(safetensors::Shards::open(path)?)),
         arrange: safetensors::arrange,
+        header: safetensors::header_bytes,
+        alignment: 1,
         create: |path, plan| safetensors::create_shards(path, plan, SHARD),
     },
     Format {
@@ -49,6 +55,8 @@ pub static FORMATS: &[Format] = &[
         detect: safetensors::detect,
         open: |path| Ok(Box::new(safetensors::Safetensors::open(path)?)),
         arrange: safetensors::arrange,
+        header: safetensors::header_bytes,
+        alignment: 1,
         create: safetensors::create,
     },
 ];
@@ -110,6 +118,25 @@ impl Format {
     /// Puts the tensors of a plan in an order that suits the format.
     pub fn arrange(&self, plan: &mut Plan) {
         (self.arrange)(plan);
+    }
+
+    /// The bytes of the file of a plan; for several files, about so many.
+    ///
+    /// # Errors
+    /// Where the format cannot hold what the plan says, which is named.
+    pub fn size(&self, plan: &Plan) -> Result<u64> {
+        let mut bytes = (self.header)(plan)?;
+        for info in &plan.tensors {
+            bytes = bytes.saturating_add(self.padded(info.bytes()?));
+        }
+        Ok(bytes)
+    }
+
+    /// What a tensor of `bytes` bytes takes in a file, with the padding behind it.
+    pub fn padded(&self, bytes: u64) -> u64 {
+        bytes
+            .checked_next_multiple_of(self.alignment)
+            .unwrap_or(u64::MAX)
     }
 
     /// Begins a file. What is there is replaced: see [`Draft`](crate::Draft).

@@ -50,4 +50,4 @@ pub use draft::Draft;
 pub use dtype::{Dtype, TensorInfo};
 pub use formats::{FORMATS, Format};
 pub use source::{Plan, Sink, Source};
-pub use stream::stream;
+pub use stream::{checksum, stream};

@@ -84,6 +84,11 @@ impl Default for Options<'_> {
     }
 }
 
+/// The CRC-32 of a tensor's bytes, as [`stream()`] returns it.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
 /// Batches that exist at a time: one is computed, one waits, one is written.
 const BATCHES: usize = 3;
 /// Pieces of a batch for each thread, so that none waits long for the others.

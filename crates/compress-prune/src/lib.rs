@@ -16,6 +16,7 @@
 //! | … at initialization | [`Snip`], [`Grasp`]; [`SynFlow`] with [`prune_in_rounds`] |
 //! | neuron scores | [`score`] by [`NeuronNorm`], [`NeuronL1`], [`NeuronTaylor`], [`ActivationRate`], [`GeometricMedian`] |
 //! | unstructured pruning to an exact density | scores, then [`Global`], [`PerLayer`] or [`PerRow`] |
+//! | magnitude pruning of a model larger than memory | [`MagnitudeCut`] |
 //! | densities of layers by rule | scores, then [`Uniform`] or [`Erk`] |
 //! | parts of tensors | scores, then [`Blocks`], [`Rows`], [`Columns`] or [`Channels`] |
 //! | N:M sparsity, such as 2:4 | scores, then [`NOfM`] |
@@ -68,6 +69,7 @@ mod hooks;
 mod inverse_hessian;
 mod layer_criterion;
 mod layers;
+mod magnitude_cut;
 mod neurons;
 mod order;
 mod repair;
@@ -107,6 +109,7 @@ pub use hooks::{
 };
 pub use layer_criterion::LayerCriterion;
 pub use layers::{LayerScore, prune_layer, score_layers};
+pub use magnitude_cut::MagnitudeCut;
 pub use neurons::{NeuronPruning, NeuronsKept, prune_neurons};
 pub use order::{improve_order, order_neurons};
 pub use repair::{

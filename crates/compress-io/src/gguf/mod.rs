@@ -72,6 +72,24 @@ pub(crate) fn detect(start: &[u8]) -> bool {
 /// Where `general.architecture` is missing, a tensor has a type, a name or a shape that ggml does not
 /// take, or the file cannot be written.
 pub fn create(path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
+    let (header, alignment) = header_of(plan)?;
+    let sizes: Result<Vec<_>> = plan
+        .tensors
+        .iter()
+        .map(|info| Ok((info.name.clone(), info.bytes()?)))
+        .collect();
+    Ok(Box::new(StreamFile::create(
+        path, &header, sizes?, alignment,
+    )?))
+}
+
+/// How many bytes stand before the first tensor.
+pub(crate) fn header_bytes(plan: &Plan) -> Result<u64> {
+    Ok(header_of(plan)?.0.len() as u64)
+}
+
+/// The header of a plan, and what tensors are aligned to.
+fn header_of(plan: &Plan) -> Result<(Vec<u8>, u64)> {
     /// The version of the block formats.
     const QUANTIZATION: (&str, Value) = ("general.quantization_version", Value::U32(2));
     let mut metadata = plan.metadata.clone();
@@ -84,13 +102,5 @@ pub fn create(path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
         let (key, version) = QUANTIZATION;
         metadata::set(&mut metadata, key, version);
     }
-    let (header, alignment) = header::write(&plan.tensors, &metadata)?;
-    let sizes: Result<Vec<_>> = plan
-        .tensors
-        .iter()
-        .map(|info| Ok((info.name.clone(), info.bytes()?)))
-        .collect();
-    Ok(Box::new(StreamFile::create(
-        path, &header, sizes?, alignment,
-    )?))
+    header::write(&plan.tensors, &metadata)
 }

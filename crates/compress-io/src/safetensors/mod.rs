@@ -20,6 +20,7 @@ use crate::metadata::Metadata;
 use crate::source::Source;
 
 pub use shards::{Shards, create_shards};
+pub(crate) use write::header_bytes;
 pub use write::{arrange, create};
 
 /// One file.

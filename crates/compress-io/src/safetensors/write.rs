@@ -31,6 +31,11 @@ pub fn create(path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
     Ok(Box::new(StreamFile::create(path, &header, sizes?, 1)?))
 }
 
+/// How many bytes stand before the first tensor.
+pub(crate) fn header_bytes(plan: &Plan) -> Result<u64> {
+    Ok(header::write(&plan.tensors, &texts(&plan.metadata))?.len() as u64)
+}
+
 /// Metadata as texts: what else there is as it is shown, but for long lists, which are left out.
 pub(super) fn texts(metadata: &Metadata) -> Vec<(String, String)> {
     let mut texts: Vec<(String, String)> = metadata

@@ -1,0 +1,70 @@
+//! `mcompress convert`: the same tensors in another file.
+
+use std::path::PathBuf;
+
+use compress_io::Dtype;
+use serde::Serialize;
+
+use crate::console::Console;
+use crate::encoders::encoder;
+use crate::failure::{Done, usage};
+use crate::input::Input;
+use crate::size::show;
+use crate::write::Target;
+
+/// Writes the same tensors into a file of another format, or as f16, bf16 or f32
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mcompress convert model.safetensors -o half.safetensors --type bf16
+  mcompress convert model.gguf -o model.safetensors
+
+Metadata goes along, as far as the other format has a place for it. For fewer bits, see quantize.")]
+pub(crate) struct Convert {
+    /// The file, or a Hugging Face folder
+    input: PathBuf,
+    #[command(flatten)]
+    target: Target,
+    /// The type of tensors of real numbers: f32, f16, bf16, f64 [default: as they are]
+    #[arg(long = "type", value_name = "T")]
+    dtype: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    tensors: usize,
+    bytes: u64,
+}
+
+impl Convert {
+    pub(super) fn run(self, console: &Console) -> Done {
+        let dtype = self
+            .dtype
+            .as_deref()
+            .map(Dtype::by_name)
+            .transpose()
+            .map_err(usage)?;
+        if let Some(Dtype::Block(format)) = dtype {
+            let text = format!("{} is made by quantize, not by convert", format.name());
+            return Err(usage(text));
+        }
+        let input = Input::open(&self.input)?;
+        let mut types = input.tensors();
+        let before = types.clone();
+        for info in types.iter_mut().filter(|info| info.dtype.is_float()) {
+            info.dtype = dtype.unwrap_or(info.dtype);
+        }
+        let tensors = types.len();
+        let bytes = self
+            .target
+            .write(console, input, types, |i, to| encoder(&before[i], to, None))?;
+        let file = self.target.path.display().to_string();
+        let text = format!("{file}: {tensors} tensors, {}", show(bytes));
+        let report = Report {
+            file,
+            tensors,
+            bytes,
+        };
+        console.result(&report, &text)
+    }
+}

@@ -1,0 +1,238 @@
+//! `mcompress quantize`: weights with fewer bits.
+
+mod budget;
+mod plan;
+
+use std::path::PathBuf;
+
+use clap::ArgGroup;
+use compress_core::tensor::Role;
+use compress_io::{Checkpoint, Source, role};
+use serde::Serialize;
+
+use crate::console::Console;
+use crate::encoders::encoder;
+use crate::errors::{Side, Sums, compare};
+use crate::failure::{Done, usage};
+use crate::input::Input;
+use crate::size::{self, show, thousands};
+use crate::table::{self, table};
+use crate::write::Target;
+use plan::{Choice, Rules};
+
+/// Writes weights with fewer bits: of one type, or of types chosen for a size
+#[derive(Debug, clap::Args)]
+#[command(
+    group(ArgGroup::new("goal").required(true).args(["dtype", "target_size", "bits_per_weight"])),
+    after_help = "Examples:
+  mcompress quantize model.gguf -o small.gguf --type q4_k --set 'output.weight=q6_k'
+  mcompress quantize model.gguf -o small.gguf --target-size 80MB --dry-run
+
+Tensors with one axis and those that fit --keep stay as they are. Where the blocks of a type do not
+divide the rows of a tensor, the next type with smaller blocks is taken, as llama.cpp does it.
+
+With --target-size or --bits-per-weight the type of each tensor is chosen such that the sum of the
+relative squared errors is the least. The errors are measured on up to a million values of each
+tensor, in rows at equal distances, or on all with --exact."
+)]
+pub(crate) struct Quantize {
+    /// The file, or a Hugging Face folder
+    input: PathBuf,
+    #[command(flatten)]
+    target: Target,
+    /// The type of all weights, such as q4_k, q8_0, f16
+    #[arg(long = "type", value_name = "T")]
+    dtype: Option<String>,
+    /// Choose types such that the file has at most this size
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    target_size: Option<u64>,
+    /// Choose types such that weights have at most so many bits on average
+    #[arg(long, value_name = "BITS")]
+    bits_per_weight: Option<f64>,
+    /// The type of tensors that fit a pattern; of several that fit the last counts
+    #[arg(long = "set", value_name = "PATTERN=TYPE")]
+    sets: Vec<String>,
+    /// Tensors that stay as they are
+    #[arg(long = "keep", value_name = "PATTERN")]
+    keeps: Vec<String>,
+    /// Measure errors on all values when types are chosen
+    #[arg(long)]
+    exact: bool,
+    /// Show the plan with sizes and errors, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    file: Option<String>,
+    bytes: u64,
+    bytes_before: u64,
+    bits_per_weight: f64,
+    /// The sum over the quantized weights of squared error relative to energy.
+    error: f64,
+    tensors: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    from: &'static str,
+    to: &'static str,
+    bytes: u64,
+    values: usize,
+    relative_error: f64,
+    note: Option<String>,
+}
+
+impl Quantize {
+    pub(super) fn run(self, console: &Console) -> Done {
+        let format = self.target.format()?;
+        let input = Input::open(&self.input)?;
+        let before = input.tensors();
+        let rules = Rules::new(&self.sets, &self.keeps, &before)?;
+        let choices = match (&self.dtype, self.target_size, self.bits_per_weight) {
+            (Some(name), ..) => rules.uniform(&before, name)?,
+            (None, Some(bytes), _) => {
+                let goal = budget::Goal::File { bytes, format };
+                budget::choose(console, &input, &rules, goal, self.exact)?
+            }
+            (None, None, bits) => {
+                let bits = bits.unwrap_or_default();
+                budget::choose(
+                    console,
+                    &input,
+                    &rules,
+                    budget::Goal::Bits(bits),
+                    self.exact,
+                )?
+            }
+        };
+        let types: Vec<_> = choices.iter().map(|choice| choice.info.clone()).collect();
+        let size = format.size(&input.plan(types.clone())).map_err(usage)?;
+        if self.dry_run {
+            let errors = budget::errors_of(console, &input, &choices, self.exact)?;
+            let report = report(None, size, &before, &choices, &errors)?;
+            return console.result(&report, &text(&report));
+        }
+        let make = |i: usize, to: &_| encoder(&before[i], to, None);
+        let names: Vec<String> = types.iter().map(|info| info.name.clone()).collect();
+        let bytes = self.target.write(console, input, types, make)?;
+        let errors = measured(console, &self.input, &self.target.path, &names)?;
+        let file = Some(self.target.path.display().to_string());
+        let report = report(file, bytes, &before, &choices, &errors)?;
+        console.result(&report, &text(&report))
+    }
+}
+
+/// The errors of the written tensors, by decoding them.
+fn measured(
+    console: &Console,
+    from: &std::path::Path,
+    to: &std::path::Path,
+    names: &[String],
+) -> Done<Vec<f64>> {
+    let (input, written) = (Input::open(from)?, Checkpoint::open(to)?);
+    let mut errors = Vec::new();
+    for (number, (read, name)) in input.reads.iter().zip(names).enumerate() {
+        let index = written.position(name)?;
+        let same = read.info.dtype == written.tensors()[index].dtype;
+        let sums = match same || !read.info.dtype.is_float() {
+            true => Sums::default(),
+            false => {
+                let (order, checkpoint) = (read.order.as_ref(), &input.checkpoint);
+                let before = Side {
+                    checkpoint,
+                    index: read.from,
+                    order,
+                };
+                let after = Side {
+                    checkpoint: &written,
+                    index,
+                    order: None,
+                };
+                compare(before, after)?
+            }
+        };
+        errors.push(sums.relative());
+        console.progress("measuring", name, number as u64, names.len() as u64);
+    }
+    console.clear();
+    Ok(errors)
+}
+
+fn report(
+    file: Option<String>,
+    bytes: u64,
+    before: &[compress_io::TensorInfo],
+    choices: &[Choice],
+    errors: &[f64],
+) -> Done<Report> {
+    let mut tensors = Vec::new();
+    let (mut bits, mut weights, mut error, mut bytes_before) = (0.0, 0.0, 0.0, 0);
+    for ((before, choice), relative) in before.iter().zip(choices).zip(errors) {
+        let size = choice.info.bytes()?;
+        bytes_before += before.bytes()?;
+        if role(before) == Role::Weight && before.dtype.is_float() {
+            bits += 8.0 * size as f64;
+            weights += before.values() as f64;
+            error += relative;
+        }
+        tensors.push(Line {
+            name: choice.info.name.clone(),
+            from: before.dtype.name(),
+            to: choice.info.dtype.name(),
+            bytes: size,
+            values: before.values(),
+            relative_error: *relative,
+            note: choice.note.clone(),
+        });
+    }
+    Ok(Report {
+        file,
+        bytes,
+        bytes_before,
+        bits_per_weight: bits / f64::max(weights, 1.0),
+        error,
+        tensors,
+    })
+}
+
+fn text(report: &Report) -> String {
+    use table::Side::{Left, Right};
+    let heads = [
+        ("tensor", Left),
+        ("from", Left),
+        ("to", Left),
+        ("bytes", Right),
+        ("error", Right),
+        ("", Left),
+    ];
+    let rows: Vec<Vec<String>> = report
+        .tensors
+        .iter()
+        .map(|line| {
+            let error = match line.from == line.to {
+                true => String::new(),
+                false => format!("{:.6}", line.relative_error),
+            };
+            vec![
+                line.name.clone(),
+                line.from.to_owned(),
+                line.to.to_owned(),
+                thousands(line.bytes),
+                error,
+                line.note.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let file = report.file.as_deref().unwrap_or("the file would have");
+    format!(
+        "{}\n{file}: {} (tensors before: {}), {:.3} bits per weight, sum of relative errors {:.6}\n",
+        table(&heads, &rows),
+        show(report.bytes),
+        show(report.bytes_before),
+        report.bits_per_weight,
+        report.error,
+    )
+}

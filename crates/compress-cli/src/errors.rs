@@ -1,0 +1,178 @@
+//! How far the values of one tensor are from those of another.
+
+use std::ops::Range;
+
+use compress_core::{Error, Result};
+use compress_io::stream::RowOrder;
+use compress_io::{Checkpoint, Source, values};
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// Values that are compared at a time: whole blocks of every type. Sums do not depend on threads.
+const PIECE: usize = 1 << 18;
+
+/// Sums over the values `a` of a tensor and those `b` of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Sums {
+    /// Σ a²
+    pub(crate) energy: f64,
+    /// Σ b²
+    other_energy: f64,
+    /// Σ a·b
+    product: f64,
+    /// Σ (a − b)²
+    pub(crate) squared_error: f64,
+    /// max |a − b|; NaN where one of them is NaN and the other is not.
+    pub(crate) largest_error: f64,
+}
+
+impl Sums {
+    pub(crate) fn of(a: &[f32], b: &[f32]) -> Self {
+        let mut sums = Sums::default();
+        for (&a, &b) in a.iter().zip(b) {
+            if a.to_bits() == b.to_bits() && !a.is_finite() {
+                continue;
+            }
+            let (a, b) = (f64::from(a), f64::from(b));
+            let error = (a - b).abs();
+            sums.energy += a * a;
+            sums.other_energy += b * b;
+            sums.product += a * b;
+            sums.squared_error += error * error;
+            if error.is_nan() || error > sums.largest_error {
+                sums.largest_error = error;
+            }
+        }
+        sums
+    }
+
+    pub(crate) fn plus(self, other: Sums) -> Sums {
+        let largest = match self.largest_error.is_nan() {
+            true => self.largest_error,
+            false if other.largest_error.is_nan() => other.largest_error,
+            false => self.largest_error.max(other.largest_error),
+        };
+        Sums {
+            energy: self.energy + other.energy,
+            other_energy: self.other_energy + other.other_energy,
+            product: self.product + other.product,
+            squared_error: self.squared_error + other.squared_error,
+            largest_error: largest,
+        }
+    }
+
+    /// The squared error relative to the energy of `a`; 0 where both are 0.
+    pub(crate) fn relative(&self) -> f64 {
+        match self.squared_error == 0.0 {
+            true => 0.0,
+            false => self.squared_error / self.energy,
+        }
+    }
+
+    /// 10·log₁₀ of energy over squared error, in decibels; infinite where they are equal.
+    pub(crate) fn sqnr(&self) -> f64 {
+        match self.squared_error == 0.0 {
+            true => f64::INFINITY,
+            false => 10.0 * (self.energy / self.squared_error).log10(),
+        }
+    }
+
+    /// The cosine of the angle between them; 1 where they are equal.
+    pub(crate) fn cosine(&self) -> f64 {
+        match self.squared_error == 0.0 {
+            true => 1.0,
+            false => self.product / (self.energy.sqrt() * self.other_energy.sqrt()),
+        }
+    }
+}
+
+/// A tensor of a checkpoint, and the order of its rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) index: usize,
+    pub(crate) order: Option<&'a RowOrder<'static>>,
+}
+
+impl Side<'_> {
+    /// The values of some whole rows, or of a range where rows are in their order.
+    fn read(&self, bytes: &[u8], columns: usize, range: Range<usize>) -> Result<Vec<f32>> {
+        let info = &self.checkpoint.tensors()[self.index];
+        let mut values = vec![0.0; range.len()];
+        let widen = |from: Range<usize>, to: &mut [f32]| {
+            let at = |values: usize| info.dtype.bytes(values).unwrap_or(u64::MAX) as usize;
+            let bytes = bytes.get(at(from.start)..at(from.end)).unwrap_or_default();
+            values::widen_into(info.dtype, &info.name, bytes, to)
+        };
+        match self.order {
+            None => widen(range, &mut values)?,
+            Some(order) => {
+                for (row, to) in (range.start / columns..).zip(values.chunks_mut(columns)) {
+                    let from = order(row);
+                    widen(from * columns..(from + 1) * columns, to)?;
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Compares two tensors of as many values.
+///
+/// # Errors
+/// Where shapes differ, or a tensor stands for no real numbers.
+pub(crate) fn compare(a: Side<'_>, b: Side<'_>) -> Result<Sums> {
+    let (first, second) = (
+        &a.checkpoint.tensors()[a.index],
+        &b.checkpoint.tensors()[b.index],
+    );
+    Error::check_shape(&second.name, &[first.values()], &[second.values()])?;
+    let (_, columns) = compress_core::tensor::matrix_shape(&first.shape);
+    let columns = columns.max(1);
+    let piece = match a.order.is_some() || b.order.is_some() {
+        true => (PIECE / columns).max(1) * columns,
+        false => PIECE,
+    };
+    let count = first.values();
+    let (left, right) = (a.checkpoint.bytes(a.index)?, b.checkpoint.bytes(b.index)?);
+    let parts: Result<Vec<Sums>> = (0..count.div_ceil(piece))
+        .into_par_iter()
+        .map(|part| {
+            let range = part * piece..count.min((part + 1) * piece);
+            let left = a.read(&left, columns, range.clone())?;
+            let right = b.read(&right, columns, range)?;
+            Ok(Sums::of(&left, &right))
+        })
+        .collect();
+    let sums = parts?.into_iter().fold(Sums::default(), Sums::plus);
+    let lengths = (left.len(), right.len());
+    drop((left, right));
+    a.checkpoint.release(a.index, 0..lengths.0);
+    b.checkpoint.release(b.index, 0..lengths.1);
+    Ok(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sums_are_those_of_the_definition() {
+        let sums = Sums::of(&[3.0, 4.0], &[3.0, 3.0]);
+        assert_eq!(
+            (sums.energy, sums.squared_error, sums.largest_error),
+            (25.0, 1.0, 1.0)
+        );
+        assert_eq!(sums.relative(), 0.04);
+        assert!((sums.sqnr() - 13.979_400_086_720_376).abs() < 1e-12);
+        assert!((sums.cosine() - 21.0 / (5.0 * 18f64.sqrt())).abs() < 1e-15);
+        let same = Sums::of(&[0.0, f32::NAN], &[0.0, f32::NAN]);
+        assert_eq!(
+            (same.relative(), same.sqnr(), same.cosine()),
+            (0.0, f64::INFINITY, 1.0)
+        );
+        let broken = Sums::of(&[1.0, 1.0], &[f32::NAN, 1.0]);
+        assert!(broken.largest_error.is_nan() && broken.plus(sums).largest_error.is_nan());
+        assert!(broken.relative().is_nan());
+    }
+}

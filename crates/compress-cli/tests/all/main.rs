@@ -1,0 +1,5 @@
+//! The tool as users run it: what it writes, prints and returns.
+
+mod commands;
+mod refusals;
+mod run;
