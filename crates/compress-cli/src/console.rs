@@ -89,4 +89,10 @@ impl Console {
             *work = Work::default();
         }
     }
+
+    /// A line beside the results.
+    pub(crate) fn note(&self, text: &str) {
+        self.clear();
+        eprintln!("{text}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use compress_io::Dtype;
+use compress_io::{Dtype, TensorInfo};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -37,27 +37,32 @@ struct Report {
 }
 
 impl Convert {
-    pub(super) fn run(self, console: &Console) -> Done {
-        let dtype = self
-            .dtype
-            .as_deref()
-            .map(Dtype::by_name)
-            .transpose()
-            .map_err(usage)?;
+    /// The checkpoint, and its tensors as they will be.
+    fn plan(&self) -> Done<(Input, Vec<TensorInfo>)> {
+        self.target.format()?;
+        let dtype = self.dtype.as_deref().map(Dtype::by_name).transpose();
+        let dtype = dtype.map_err(usage)?;
         if let Some(Dtype::Block(format)) = dtype {
             let text = format!("{} is made by quantize, not by convert", format.name());
             return Err(usage(text));
         }
         let input = Input::open(&self.input)?;
         let mut types = input.tensors();
-        let before = types.clone();
         for info in types.iter_mut().filter(|info| info.dtype.is_float()) {
             info.dtype = dtype.unwrap_or(info.dtype);
         }
-        let tensors = types.len();
-        let bytes = self
-            .target
-            .write(console, input, types, |i, to| encoder(&before[i], to, None))?;
+        Ok((input, types))
+    }
+
+    pub(super) fn check(&self) -> Done {
+        self.plan().map(|_| ())
+    }
+
+    pub(super) fn run(self, console: &Console) -> Done {
+        let (input, types) = self.plan()?;
+        let (before, tensors) = (input.tensors(), types.len());
+        let make = |i: usize, to: &TensorInfo| encoder(&before[i], to, None);
+        let bytes = self.target.write(console, input, types, make)?;
         let file = self.target.path.display().to_string();
         let text = format!("{file}: {tensors} tensors, {}", show(bytes));
         let report = Report {

@@ -5,6 +5,7 @@ mod diff;
 mod inspect;
 mod prune;
 mod quantize;
+mod run;
 mod verify;
 
 use clap::Subcommand;
@@ -20,6 +21,7 @@ pub(crate) enum Command {
     Prune(prune::Prune),
     Verify(verify::Verify),
     Diff(diff::Diff),
+    Run(run::Run),
 }
 
 impl Command {
@@ -31,6 +33,18 @@ impl Command {
             Command::Prune(command) => command.run(console),
             Command::Verify(command) => command.run(console),
             Command::Diff(command) => command.run(console),
+            Command::Run(command) => command.run(console),
+        }
+    }
+
+    /// Fails where the command cannot be carried out, as far as that is known before any value is
+    /// read.
+    fn check(&self) -> Done {
+        match self {
+            Command::Convert(command) => command.check(),
+            Command::Quantize(command) => command.check(),
+            Command::Prune(command) => command.check(),
+            Command::Inspect(_) | Command::Verify(_) | Command::Diff(_) | Command::Run(_) => Ok(()),
         }
     }
 }

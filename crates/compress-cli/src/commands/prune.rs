@@ -75,9 +75,19 @@ enum Zeroes {
     NOfM(NOfM),
 }
 
+/// What is done to which tensors.
+struct Plan {
+    input: Input,
+    /// The tensors as they will be.
+    types: Vec<TensorInfo>,
+    /// Which of them are pruned.
+    chosen: Vec<bool>,
+}
+
 impl Prune {
-    pub(super) fn run(self, console: &Console) -> Done {
+    fn plan(&self) -> Done<Plan> {
         self.target.format()?;
+        self.n_m.as_deref().map(pattern).transpose()?;
         let input = Input::open(&self.input)?;
         let before = input.tensors();
         let all = self.includes.iter().chain(&self.excludes);
@@ -86,21 +96,36 @@ impl Prune {
         if !chosen.contains(&true) {
             return Err(usage("no weight is left to prune"));
         }
-        let dtype = self
-            .dtype
-            .as_deref()
-            .map(Dtype::by_name)
-            .transpose()
-            .map_err(usage)?;
-        let mut types = before.clone();
-        for (info, _) in types.iter_mut().zip(&chosen).filter(|(_, chosen)| **chosen) {
-            info.dtype = dtype.unwrap_or(info.dtype);
-            check_zero(info)?;
-        }
         if input.reads.iter().any(|read| read.order.is_some()) {
             let text = "the other format orders rows in another way; prune first, and convert then";
             return Err(usage(text));
         }
+        let dtype = self.dtype.as_deref().map(Dtype::by_name).transpose();
+        let dtype = dtype.map_err(usage)?;
+        let mut types = before;
+        for (info, _) in types.iter_mut().zip(&chosen).filter(|(_, chosen)| **chosen) {
+            info.dtype = dtype.unwrap_or(info.dtype);
+            info.bytes().map_err(usage)?;
+            check_zero(info)?;
+        }
+        Ok(Plan {
+            input,
+            types,
+            chosen,
+        })
+    }
+
+    pub(super) fn check(&self) -> Done {
+        self.plan().map(|_| ())
+    }
+
+    pub(super) fn run(self, console: &Console) -> Done {
+        let Plan {
+            input,
+            types,
+            chosen,
+        } = self.plan()?;
+        let before = input.tensors();
         let zeroes = self.zeroes(console, &input)?;
         let names: Vec<String> = input
             .reads

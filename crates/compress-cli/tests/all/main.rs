@@ -1,5 +1,6 @@
 //! The tool as users run it: what it writes, prints and returns.
 
 mod commands;
+mod recipes;
 mod refusals;
 mod run;

@@ -18,6 +18,7 @@ use crate::input::Input;
 use crate::size::{self, show, thousands};
 use crate::table::{self, table};
 use crate::write::Target;
+use budget::Goal;
 use plan::{Choice, Rules};
 
 /// Writes weights with fewer bits: of one type, or of types chosen for a size
@@ -86,27 +87,28 @@ struct Line {
 }
 
 impl Quantize {
+    pub(super) fn check(&self) -> Done {
+        self.target.format()?;
+        let before = Input::open(&self.input)?.tensors();
+        let rules = Rules::new(&self.sets, &self.keeps, &before)?;
+        match &self.dtype {
+            Some(name) => rules.uniform(&before, name).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn run(self, console: &Console) -> Done {
         let format = self.target.format()?;
         let input = Input::open(&self.input)?;
         let before = input.tensors();
         let rules = Rules::new(&self.sets, &self.keeps, &before)?;
-        let choices = match (&self.dtype, self.target_size, self.bits_per_weight) {
-            (Some(name), ..) => rules.uniform(&before, name)?,
-            (None, Some(bytes), _) => {
-                let goal = budget::Goal::File { bytes, format };
-                budget::choose(console, &input, &rules, goal, self.exact)?
-            }
-            (None, None, bits) => {
-                let bits = bits.unwrap_or_default();
-                budget::choose(
-                    console,
-                    &input,
-                    &rules,
-                    budget::Goal::Bits(bits),
-                    self.exact,
-                )?
-            }
+        let goal = match (self.target_size, self.bits_per_weight) {
+            (Some(bytes), _) => Goal::File { bytes, format },
+            (None, bits) => Goal::Bits(bits.unwrap_or_default()),
+        };
+        let choices = match &self.dtype {
+            Some(name) => rules.uniform(&before, name)?,
+            None => budget::choose(console, &input, &rules, goal, self.exact)?,
         };
         let types: Vec<_> = choices.iter().map(|choice| choice.info.clone()).collect();
         let size = format.size(&input.plan(types.clone())).map_err(usage)?;
