@@ -7,11 +7,22 @@
 
 mod bytes;
 mod dispatch;
+mod fp4;
+mod iq;
+mod iq4;
 mod lanes;
+mod q2_k;
+mod q3_k;
 mod q4_0;
+mod q4_1;
 mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
 mod q6_k;
 mod q8_0;
+mod reading;
+mod ternary;
 #[cfg(test)]
 mod tests;
 
@@ -59,6 +70,7 @@ pub fn quantize_into_at(
         BlockFormat::Q4_0 => q4_0_quantize_at,
         BlockFormat::Q4_K => dispatch::q4_k_quantize_at,
         BlockFormat::Q6_K => q6_k_quantize_at,
+        _ => return Err(not_written(format, what)),
     };
     let leaf_bytes = LEAF / format.block_len() * format.block_bytes();
     let leaves = bytes
@@ -118,12 +130,7 @@ pub fn dequantize_into_at(
     values: &mut [f32],
 ) -> Result<()> {
     check(format, what, values.len(), bytes.len())?;
-    let read: fn(Isa, &[u8], &mut [f32]) = match format {
-        BlockFormat::Q8_0 => q8_0_dequantize_at,
-        BlockFormat::Q4_0 => q4_0_dequantize_at,
-        BlockFormat::Q4_K => q4_k_dequantize_at,
-        BlockFormat::Q6_K => q6_k_dequantize_at,
-    };
+    let read = reading::reader(format);
     let leaf_bytes = LEAF / format.block_len() * format.block_bytes();
     let leaves = values
         .par_chunks_mut(LEAF)
@@ -147,10 +154,6 @@ by_level! {
     fn q8_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q8_0::quantize;
     fn q4_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q4_0::quantize;
     fn q6_k_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q6_k::quantize;
-    fn q8_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q8_0::dequantize;
-    fn q4_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_0::dequantize;
-    fn q4_k_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_k::dequantize;
-    fn q6_k_dequantize_at(bytes: &[u8], values: &mut [f32]) = q6_k::dequantize;
 }
 
 fn check(format: BlockFormat, what: &str, values: usize, bytes: usize) -> Result<()> {
@@ -193,13 +196,27 @@ pub fn are_finite(format: BlockFormat, bytes: &[u8]) -> bool {
     blocks.all(|block| scales_are_finite(format, block))
 }
 
-/// Whether the scales of a block are finite.
+/// Whether the scales of a block are finite, and so its values.
 fn scales_are_finite(format: BlockFormat, block: &[u8]) -> bool {
     let scales = match format {
-        BlockFormat::Q8_0 | BlockFormat::Q4_0 => 0..2,
-        BlockFormat::Q4_K => 0..4,
+        BlockFormat::Q4_1 | BlockFormat::Q5_1 | BlockFormat::Q4_K | BlockFormat::Q5_K => 0..4,
+        BlockFormat::Q2_K => 80..84,
+        BlockFormat::Q3_K => 108..110,
         BlockFormat::Q6_K => 208..210,
+        BlockFormat::TQ1_0 => 52..54,
+        BlockFormat::TQ2_0 => 64..66,
+        BlockFormat::IQ1_M => return half::is_finite(iq::iq1::scale_of_m(block)),
+        BlockFormat::MXFP4 => return fp4::is_finite_mx(block),
+        BlockFormat::NVFP4 => return true,
+        _ => 0..2,
     };
     let mut halves = block[scales].as_chunks::<2>().0.iter();
     halves.all(|&bytes| half::is_finite(u16::from_le_bytes(bytes)))
+}
+
+/// The error for a format that can be read alone.
+fn not_written(format: BlockFormat, what: &str) -> Error {
+    let names = BlockFormat::ENCODED.map(BlockFormat::name).join(", ");
+    let expected = format!("one that can be written: {names}");
+    Error::invalid(format!("block format of {what}"), format.name(), expected)
 }

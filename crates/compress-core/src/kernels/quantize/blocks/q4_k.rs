@@ -100,7 +100,7 @@ pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
 
 /// Six bits each of scale and minimum of group `j`.
 #[inline(always)]
-fn scale_and_min(s: &[u8], j: usize) -> (f32, f32) {
+pub(super) fn scale_and_min(s: &[u8], j: usize) -> (f32, f32) {
     let (scale, min) = if j < 4 {
         (s[j] & 63, s[j + 4] & 63)
     } else {

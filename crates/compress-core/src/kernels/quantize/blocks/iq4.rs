@@ -1,0 +1,43 @@
+//! `IQ4_NL` and `IQ4_XS`: 16 levels that lie denser near zero.
+//!
+//! # References
+//! ggml, `dequantize_row_iq4_nl`, `dequantize_row_iq4_xs` and `kvalues_iq4nl`.
+
+use super::bytes::{nibbles, read};
+use crate::kernels::half;
+
+/// The levels.
+const LEVELS: [f32; 16] = [
+    -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0,
+    89.0, 113.0,
+];
+
+/// Blocks of `IQ4_NL`.
+#[inline(always)]
+pub(super) fn dequantize_nl(bytes: &[u8], values: &mut [f32]) {
+    for ([d0, d1, q @ ..], x) in read::<32, 18>(bytes, values) {
+        look_up(half::read(*d0, *d1), q, x);
+    }
+}
+
+/// Blocks of `IQ4_XS`.
+#[inline(always)]
+pub(super) fn dequantize_xs(bytes: &[u8], values: &mut [f32]) {
+    for ([d0, d1, h0, h1, l0, l1, l2, l3, q @ ..], x) in read::<256, 136>(bytes, values) {
+        let d = half::read(*d0, *d1);
+        let high = u16::from_le_bytes([*h0, *h1]);
+        let low = u32::from_le_bytes([*l0, *l1, *l2, *l3]);
+        let groups = x.as_chunks_mut::<32>().0.iter_mut();
+        for (i, (x, q)) in groups.zip(q.as_chunks().0).enumerate() {
+            let scale = (low >> (4 * i) & 15) as i32 | i32::from(high >> (2 * i) & 3) << 4;
+            look_up(d * (scale - 32) as f32, q, x);
+        }
+    }
+}
+
+#[inline(always)]
+fn look_up(d: f32, q: &[u8; 16], x: &mut [f32; 32]) {
+    for (x, q) in x.iter_mut().zip(nibbles(q)) {
+        *x = d * LEVELS[usize::from(q & 15)];
+    }
+}
