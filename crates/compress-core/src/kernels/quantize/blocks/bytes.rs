@@ -1,5 +1,7 @@
 //! Blocks beside their values, codes of few bits in bytes, and what scales are divided by.
 
+use crate::kernels::quantize::steps::MAGIC;
+
 /// The values of each block that is written, and its bytes.
 #[inline(always)]
 pub(super) fn written<'a, const LEN: usize, const BYTES: usize>(
@@ -78,4 +80,54 @@ pub(super) fn four_bits(q: &[u8], i: usize) -> [u8; 32] {
         *code = q >> (i % 2 * 4) & 15;
     }
     codes
+}
+
+/// The low four bits of codes of five as [`of_nibbles`], and the fifth ones in a word.
+#[inline(always)]
+pub(super) fn of_five_bits(codes: &[u8; 32]) -> ([u8; 16], u32) {
+    let mut low = [0; 32];
+    let mut high = 0;
+    for (i, (low, code)) in low.iter_mut().zip(codes).enumerate() {
+        *low = code & 15;
+        high |= u32::from(code >> 4) << i;
+    }
+    (of_nibbles(&low), high)
+}
+
+/// 256 codes of two bits as [`two_bits`] reads them; bits above are left out.
+#[inline(always)]
+pub(super) fn of_two_bits(codes: &[u8], q: &mut [u8]) {
+    for (q, codes) in q.chunks_exact_mut(32).zip(codes.chunks_exact(128)) {
+        for (l, q) in q.iter_mut().enumerate() {
+            let code = |run: usize| (codes[32 * run + l] & 3) << (2 * run);
+            *q = code(0) | code(1) | code(2) | code(3);
+        }
+    }
+}
+
+/// 256 codes of four bits as [`four_bits`] reads them; bits above are left out.
+#[inline(always)]
+pub(super) fn of_four_bits(codes: &[u8], q: &mut [u8]) {
+    for (q, codes) in q.chunks_exact_mut(32).zip(codes.chunks_exact(64)) {
+        for (l, q) in q.iter_mut().enumerate() {
+            *q = codes[l] & 15 | (codes[32 + l] & 15) << 4;
+        }
+    }
+}
+
+/// Bit `bit` of 256 codes: that of code `32·i + j` is bit `i` of byte `j`.
+#[inline(always)]
+pub(super) fn of_high_bits(codes: &[u8], bit: u32, q: &mut [u8]) {
+    q.fill(0);
+    for (i, codes) in codes.chunks_exact(32).enumerate() {
+        for (q, code) in q.iter_mut().zip(codes) {
+            *q |= (code >> bit & 1) << i;
+        }
+    }
+}
+
+/// The low byte of a whole number from −2²² to 2²².
+#[inline(always)]
+pub(super) fn byte(x: f32) -> u8 {
+    (x + MAGIC).to_bits() as u8
 }

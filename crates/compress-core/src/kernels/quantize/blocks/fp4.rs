@@ -1,21 +1,83 @@
 //! `MXFP4` and `NVFP4`: floats of four bits (E2M1) with a scale of eight bits.
 //!
 //! # References
-//! OCP Microscaling Formats (MX) v1.0; ggml, `dequantize_row_mxfp4` and `dequantize_row_nvfp4`.
+//! OCP Microscaling Formats (MX) v1.0; ggml,
+//! `quantize_row_mxfp4_ref`, `dequantize_row_mxfp4` and `dequantize_row_nvfp4`.
 
-use super::bytes::{nibbles, read};
+use super::bytes::{nibbles, of_nibbles, read};
+use super::groups::{codes, transpose};
+use super::importance::Importance;
+use super::lanes::{Codebook, LANES, Lanes};
+use super::scaled;
+use crate::kernels::reduce::{INFINITE, absmax_bits};
 
 /// Twice the values of E2M1. ggml has no negative zero.
 const LEVELS: [f32; 16] = [
     0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0, -12.0,
 ];
 
+/// The levels in ascending order.
+static CODEBOOK: Codebook = Codebook::new(
+    [
+        -12.0, -8.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0,
+    ],
+    [15, 14, 13, 12, 11, 10, 9, 0, 0, 1, 2, 3, 4, 5, 6, 7],
+);
+
+/// Writes blocks of `MXFP4`, 16 at once; whether all values are finite.
+///
+/// ggml takes the power of two that the largest magnitude is 4 to 8 times of. Here the next larger
+/// and smaller one are tried too, and the one with the least error wins.
+#[inline(always)]
+pub(super) fn quantize_mx<L: Lanes>(
+    values: &[f32],
+    importance: Importance<'_>,
+    bytes: &mut [u8],
+) -> bool {
+    const LEN: usize = LANES * 32;
+    let mut fine = true;
+    let blocks = bytes.chunks_mut(LANES * 17);
+    for (i, (values, bytes)) in values.chunks(LEN).zip(blocks).enumerate() {
+        fine &= absmax_bits(values) < INFINITE;
+        let x = transpose::<L, 32>(values);
+        let w = importance.from(i * LEN).weights();
+        let mut exponents = [0u8; LANES];
+        for (e, values) in exponents.iter_mut().zip(values.as_chunks::<32>().0) {
+            *e = ((absmax_bits(values) >> 23) as u8).saturating_sub(2).clamp(3, 252);
+        }
+        let power = |step: i8| {
+            L::load(&std::array::from_fn(|lane| {
+                half_of_power(exponents[lane].wrapping_add_signed(step))
+            }))
+        };
+        let (mut scale, mut steps) = (power(0), L::all(0.0));
+        let mut least = scaled::error(&x, &w, &CODEBOOK, scale);
+        for step in [1, -1] {
+            let other = power(step);
+            let now = scaled::error(&x, &w, &CODEBOOK, other);
+            let better = least.minus(now);
+            scale = better.if_positive(other, scale);
+            steps = better.if_positive(L::all(step.into()), steps);
+            least = better.if_positive(now, least);
+        }
+        let levels = scaled::nearest(&x, &CODEBOOK, scale);
+        let codes = codes(&levels, |level| CODEBOOK.code(level));
+        let steps = steps.to_array();
+        for (lane, block) in bytes.as_chunks_mut::<17>().0.iter_mut().enumerate() {
+            let [e, q @ ..] = block;
+            *e = exponents[lane].wrapping_add_signed(steps[lane] as i8);
+            *q = of_nibbles(&codes[lane]);
+        }
+    }
+    fine
+}
+
 /// Blocks of `MXFP4`.
 #[inline(always)]
 pub(super) fn dequantize_mx(bytes: &[u8], values: &mut [f32]) {
     for ([e, q @ ..], x) in read::<32, 17>(bytes, values) {
         let d = half_of_power(*e);
-        for (x, q) in x.iter_mut().zip(nibbles(q)) {
+        for (x, &q) in x.iter_mut().zip(&nibbles(q)) {
             *x = d * LEVELS[usize::from(q & 15)];
         }
     }

@@ -7,11 +7,58 @@
 //! # References
 //! ggml, `dequantize_row_q3_K`.
 
-use super::bytes::{read, two_bits};
+use super::bytes::{byte, of_high_bits, of_two_bits, read, two_bits};
+use super::importance::Importance;
+use super::lanes::Lanes;
+use super::scaled::{self, Ends, Whole};
 use crate::kernels::half;
 
 const LEN: usize = 256;
 const BYTES: usize = 110;
+
+const LEVELS: Whole = Whole {
+    low: -4.0,
+    high: 3.0,
+};
+const RANGE: Whole = Whole {
+    low: -32.0,
+    high: 31.0,
+};
+const ENDS: Ends = Ends {
+    firsts: [-3.1, 2.1],
+    step: 0.3,
+    trials: 6,
+};
+
+/// Writes the blocks; whether all scales are finite.
+#[inline(always)]
+pub(super) fn quantize<L: Lanes>(
+    values: &[f32],
+    importance: Importance<'_>,
+    bytes: &mut [u8],
+) -> bool {
+    scaled::write_groups::<L, _, 16, 1, BYTES>(
+        (values, importance, bytes),
+        (LEVELS, ENDS, RANGE),
+        |level| byte(level - LEVELS.low),
+        |bytes, d, multiples, codes| {
+            of_high_bits(codes, 2, &mut bytes[..32]);
+            of_two_bits(codes, &mut bytes[32..96]);
+            write_scales(multiples, &mut bytes[96..108]);
+            bytes[108..].copy_from_slice(&d.to_le_bytes());
+        },
+    )
+}
+
+#[inline(always)]
+fn write_scales(multiples: &[f32], s: &mut [u8]) {
+    s.fill(0);
+    for (j, multiple) in multiples.iter().enumerate() {
+        let multiple = byte(multiple - RANGE.low);
+        s[j % 8] |= (multiple & 15) << (j / 8 * 4);
+        s[8 + j % 4] |= (multiple >> 4) << (j / 4 * 2);
+    }
+}
 
 #[inline(always)]
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
