@@ -398,7 +398,7 @@ fn blocks_are_checked_before_anything_else() {
 #[test]
 fn blocks_are_validated_and_come_back() {
     let values: Vec<f32> = (0..512).map(|i| (i % 37) as f32 * 0.1 - 1.5).collect();
-    for format in BlockFormat::ALL {
+    for format in BlockFormat::ENCODED {
         let tensor = BlockTensor::quantize(format, "w", &values, &[2, 4, 64]).unwrap();
         tensor.validate().unwrap();
         let found = tensor.dequantize().unwrap();

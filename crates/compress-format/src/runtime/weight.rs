@@ -94,7 +94,9 @@ impl Weight {
                         return Ok(weight);
                     }
                 }
-                Tensor::Blocks(tensor) if !values.is_empty() => {
+                Tensor::Blocks(tensor)
+                    if !values.is_empty() && PackedBlocks::FORMATS.contains(&tensor.format) =>
+                {
                     let weight = PackedBlocks::pack(tensor.format, &tensor.bytes, n, k)?;
                     return Ok(Weight::PackedBlocks(weight));
                 }

@@ -70,7 +70,7 @@ pub(crate) fn write(tensor: &Tensor, coding: Coding, arrangements: &Arrangements
         Tensor::Float { values, .. } => write_float(values, coding, arrangements),
         Tensor::Quantized(tensor) => write_quantized(tensor, coding, arrangements),
         Tensor::Blocks(tensor) => {
-            let mut bytes = vec![ggml_number(tensor.format)];
+            let mut bytes = vec![tensor.format.ggml_type()];
             bytes.extend_from_slice(&tensor.bytes);
             bytes
         }
@@ -212,9 +212,7 @@ fn read_blocks(
     }
     let start = reader.clone();
     let number = reader.byte("the type of blocks")?;
-    let known = BlockFormat::ALL.into_iter();
-    let format = known.into_iter().find(|&f| ggml_number(f) == number);
-    let format = format
+    let format = BlockFormat::of_ggml_type(number.into())
         .ok_or_else(|| start.error(format!("{name} has blocks of type {number}, not known")))?;
     check_rows(format, &name, &shape)?;
     let length = format.row_bytes(shape.iter().product());
@@ -225,14 +223,4 @@ fn read_blocks(
         format,
         bytes: bytes.to_vec(),
     })
-}
-
-/// The number of a format among ggml's types.
-fn ggml_number(format: BlockFormat) -> u8 {
-    match format {
-        BlockFormat::Q4_0 => 2,
-        BlockFormat::Q8_0 => 8,
-        BlockFormat::Q4_K => 12,
-        BlockFormat::Q6_K => 14,
-    }
 }

@@ -263,13 +263,24 @@ impl Deref for PackedI4 {
 #[derive(Clone, Debug)]
 pub struct PackedBlocks(Panels);
 
+/// Puts a block of a row into panels.
+type Pack = fn(&mut Panels, row: usize, unit: usize, block: &[u8]);
+
 impl PackedBlocks {
+    /// The formats that products read.
+    pub const FORMATS: [BlockFormat; 4] = [
+        BlockFormat::Q8_0,
+        BlockFormat::Q4_0,
+        BlockFormat::Q4_K,
+        BlockFormat::Q6_K,
+    ];
+
     /// Packs `n` rows of `k` weights, row after row, as a GGUF file has them. Takes as many bytes
     /// as the blocks, with the rows rounded up to a multiple of 16.
     ///
     /// # Errors
-    /// Where `k` is not a multiple of the format's block length, or `bytes` has another length
-    /// than the shape says.
+    /// Where the format is none of [`PackedBlocks::FORMATS`], `k` is not a multiple of its block
+    /// length, or `bytes` has another length than the shape says.
     pub fn pack(format: BlockFormat, bytes: &[u8], n: usize, k: usize) -> Result<Self> {
         let Some(row_bytes) = format.row_bytes(k) else {
             return Err(Error::invalid(
@@ -279,22 +290,22 @@ impl PackedBlocks {
             ));
         };
         check_length("blocks of packed weights", n, row_bytes, bytes.len())?;
-        let (kind, group) = match format {
-            BlockFormat::Q8_0 => (Kind::Q8, 32),
-            BlockFormat::Q4_0 => (Kind::Symmetric, 32),
-            BlockFormat::Q4_K => (Kind::K4, 32),
-            BlockFormat::Q6_K => (Kind::K6, 16),
+        let (kind, group, pack): (Kind, usize, Pack) = match format {
+            BlockFormat::Q8_0 => (Kind::Q8, 32, pack_q8_0),
+            BlockFormat::Q4_0 => (Kind::Symmetric, 32, pack_q4_0),
+            BlockFormat::Q4_K => (Kind::K4, 32, pack_q4_k),
+            BlockFormat::Q6_K => (Kind::K6, 16, pack_q6_k),
+            _ => {
+                let names = Self::FORMATS.map(BlockFormat::name).join(", ");
+                let what = "block format of packed weights";
+                let expected = format!("one of {names}");
+                return Err(Error::invalid(what, format.name(), expected));
+            }
         };
         let mut panels = Panels::zeros(n, k, kind, group, false)?;
         let blocks = k / format.block_len();
         for (i, block) in bytes.chunks_exact(format.block_bytes()).enumerate() {
-            let (row, unit) = (i / blocks, i % blocks);
-            match format {
-                BlockFormat::Q8_0 => pack_q8_0(&mut panels, row, unit, block),
-                BlockFormat::Q4_0 => pack_q4_0(&mut panels, row, unit, block),
-                BlockFormat::Q4_K => pack_q4_k(&mut panels, row, unit, block),
-                BlockFormat::Q6_K => pack_q6_k(&mut panels, row, unit, block),
-            }
+            pack(&mut panels, i / blocks, i % blocks, block);
         }
         Ok(PackedBlocks(panels))
     }

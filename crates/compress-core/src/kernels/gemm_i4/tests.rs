@@ -52,7 +52,7 @@ const KINDS: [&str; 9] = [
 
 /// The `k` at or below `k` that a kind can have.
 fn allowed(kind: &str, k: usize) -> usize {
-    match BlockFormat::ALL.iter().find(|f| f.name() == kind) {
+    match PackedBlocks::FORMATS.iter().find(|f| f.name() == kind) {
         Some(format) => k.next_multiple_of(format.block_len()),
         None => k,
     }
@@ -77,7 +77,7 @@ impl std::ops::Deref for Weights {
 }
 
 fn weights(kind: &str, n: usize, k: usize, group: usize, numbers: &mut Numbers) -> Weights {
-    if let Some(format) = BlockFormat::ALL.into_iter().find(|f| f.name() == kind) {
+    if let Some(format) = PackedBlocks::FORMATS.into_iter().find(|f| f.name() == kind) {
         let bytes = blocks(format, n * k / format.block_len(), numbers);
         return Weights::Blocks(PackedBlocks::pack(format, &bytes, n, k).unwrap());
     }
@@ -303,7 +303,7 @@ fn levels_agree_on_extremes() {
 /// The largest sums that the integers can get.
 #[test]
 fn levels_agree_where_integers_are_largest() {
-    for format in BlockFormat::ALL {
+    for format in PackedBlocks::FORMATS {
         for fill in [0x00, 0x7f, 0x80, 0xff] {
             let mut bytes = vec![fill; 17 * format.row_bytes(512).unwrap()];
             for block in bytes.chunks_exact_mut(format.block_bytes()) {
@@ -327,7 +327,7 @@ fn levels_agree_where_integers_are_largest() {
 fn levels_agree_on_any_scale() {
     let mut numbers = Numbers(6);
     let x = numbers.matrix(3, 512);
-    for format in BlockFormat::ALL {
+    for format in PackedBlocks::FORMATS {
         for bits in [
             0x0001u16, 0x8001, 0x03ff, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00,
         ] {

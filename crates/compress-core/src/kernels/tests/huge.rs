@@ -54,7 +54,7 @@ fn packing_refuses() {
             PackedI4::symmetric(&[], &[], n, k, usize::MAX - 31),
             "packed weights",
         );
-        for format in BlockFormat::ALL {
+        for format in PackedBlocks::FORMATS {
             assert!(PackedBlocks::pack(format, &[], n, k).is_err());
         }
     }

@@ -103,7 +103,7 @@ fn weights_of_few_bits() {
         for weights in [symmetric, affine, codebook] {
             few_bits(isa, m, &weights.unwrap());
         }
-        for format in BlockFormat::ALL {
+        for format in PackedBlocks::FORMATS {
             let k = k.next_multiple_of(format.block_len());
             let bytes = vec![0; n * format.row_bytes(k).unwrap()];
             few_bits(isa, m, &PackedBlocks::pack(format, &bytes, n, k).unwrap());

@@ -45,7 +45,7 @@ fn blocks_are_what_ggml_says() {
 
 #[test]
 fn packed_bytes_are_those_of_the_blocks() {
-    for format in BlockFormat::ALL {
+    for format in PackedBlocks::FORMATS {
         let bytes = vec![0; 32 * format.row_bytes(512).unwrap()];
         let packed = PackedBlocks::pack(format, &bytes, 32, 512).unwrap();
         assert_eq!(packed.packed_bytes(), bytes.len());
@@ -120,7 +120,7 @@ fn what_does_not_fit_is_refused() {
     assert!(PackedI4::with_zero_points(&codes, &scales, &[0], 2, 32, 32).is_err());
     let book = [f32::NAN; 16];
     assert!(PackedI4::codebook(&codes, &scales, &book, 2, 32, 32).is_err());
-    for format in BlockFormat::ALL {
+    for format in PackedBlocks::FORMATS {
         let bytes = vec![0; 3 * format.block_bytes()];
         let k = format.block_len();
         assert!(PackedBlocks::pack(format, &bytes, 3, k).is_ok());

@@ -1,4 +1,6 @@
-//! Blocks beside their values, and what their scales are divided by.
+//! Blocks beside their values, codes of few bits in bytes, and what scales are divided by.
+
+use crate::kernels::quantize::steps::MAGIC;
 
 /// The values of each block that is written, and its bytes.
 #[inline(always)]
@@ -25,4 +27,107 @@ pub(super) fn read<'a, const LEN: usize, const BYTES: usize>(
 pub(super) fn inverse(d: f32) -> f32 {
     let inverse = 1.0 / d;
     if inverse.is_finite() { inverse } else { 0.0 }
+}
+
+/// The low halves of 16 bytes, and then the high ones.
+#[inline(always)]
+pub(super) fn nibbles(q: &[u8; 16]) -> [u8; 32] {
+    const LOW: u128 = u128::from_le_bytes([15; 16]);
+    let q = u128::from_le_bytes(*q);
+    let mut codes = [0; 32];
+    codes[..16].copy_from_slice(&(q & LOW).to_le_bytes());
+    codes[16..].copy_from_slice(&((q >> 4) & LOW).to_le_bytes());
+    codes
+}
+
+/// The first 16 of codes from 0 to 15 in the low halves of bytes, the others in the high ones.
+#[inline(always)]
+pub(super) fn of_nibbles(codes: &[u8; 32]) -> [u8; 16] {
+    // A loop of 16 bytes would be unrolled, byte by byte, and `array::from_fn` be a call.
+    let (halves, _) = codes.as_chunks::<16>();
+    let (low, high) = (
+        u128::from_le_bytes(halves[0]),
+        u128::from_le_bytes(halves[1]),
+    );
+    (low | high << 4).to_le_bytes()
+}
+
+/// Codes of which four bits lie as [`nibbles`] and the fifth ones in a word.
+#[inline(always)]
+pub(super) fn five_bits(low: &[u8; 16], high: u32) -> [u8; 32] {
+    let mut codes = nibbles(low);
+    for (i, code) in codes.iter_mut().enumerate() {
+        *code |= ((high >> i & 1) << 4) as u8;
+    }
+    codes
+}
+
+/// Run `i` of 32 codes of two bits, four runs to each 32 bytes.
+#[inline(always)]
+pub(super) fn two_bits(q: &[u8], i: usize) -> [u8; 32] {
+    let mut codes = [0; 32];
+    for (code, q) in codes.iter_mut().zip(&q[i / 4 * 32..][..32]) {
+        *code = q >> (i % 4 * 2) & 3;
+    }
+    codes
+}
+
+/// Run `i` of 32 codes of four bits, two runs to each 32 bytes.
+#[inline(always)]
+pub(super) fn four_bits(q: &[u8], i: usize) -> [u8; 32] {
+    let mut codes = [0; 32];
+    for (code, q) in codes.iter_mut().zip(&q[i / 2 * 32..][..32]) {
+        *code = q >> (i % 2 * 4) & 15;
+    }
+    codes
+}
+
+/// The low four bits of codes of five as [`of_nibbles`], and the fifth ones in a word.
+#[inline(always)]
+pub(super) fn of_five_bits(codes: &[u8; 32]) -> ([u8; 16], u32) {
+    let mut low = [0; 32];
+    let mut high = 0;
+    for (i, (low, code)) in low.iter_mut().zip(codes).enumerate() {
+        *low = code & 15;
+        high |= u32::from(code >> 4) << i;
+    }
+    (of_nibbles(&low), high)
+}
+
+/// 256 codes of two bits as [`two_bits`] reads them; bits above are left out.
+#[inline(always)]
+pub(super) fn of_two_bits(codes: &[u8], q: &mut [u8]) {
+    for (q, codes) in q.chunks_exact_mut(32).zip(codes.chunks_exact(128)) {
+        for (l, q) in q.iter_mut().enumerate() {
+            let code = |run: usize| (codes[32 * run + l] & 3) << (2 * run);
+            *q = code(0) | code(1) | code(2) | code(3);
+        }
+    }
+}
+
+/// 256 codes of four bits as [`four_bits`] reads them; bits above are left out.
+#[inline(always)]
+pub(super) fn of_four_bits(codes: &[u8], q: &mut [u8]) {
+    for (q, codes) in q.chunks_exact_mut(32).zip(codes.chunks_exact(64)) {
+        for (l, q) in q.iter_mut().enumerate() {
+            *q = codes[l] & 15 | (codes[32 + l] & 15) << 4;
+        }
+    }
+}
+
+/// Bit `bit` of 256 codes: that of code `32·i + j` is bit `i` of byte `j`.
+#[inline(always)]
+pub(super) fn of_high_bits(codes: &[u8], bit: u32, q: &mut [u8]) {
+    q.fill(0);
+    for (i, codes) in codes.chunks_exact(32).enumerate() {
+        for (q, code) in q.iter_mut().zip(codes) {
+            *q |= (code >> bit & 1) << i;
+        }
+    }
+}
+
+/// The low byte of a whole number from −2²² to 2²².
+#[inline(always)]
+pub(super) fn byte(x: f32) -> u8 {
+    (x + MAGIC).to_bits() as u8
 }

@@ -5,22 +5,38 @@
 //! scales are normal halves. `Q4_K` is a search; our result is compatible, and in the tests its
 //! squared error over a tensor is no larger than ggml's.
 
+mod affine;
 mod bytes;
 mod dispatch;
+mod fp4;
+mod groups;
+mod importance;
+mod iq;
+mod iq4;
 mod lanes;
+mod q2_k;
+mod q3_k;
 mod q4_0;
+mod q4_1;
 mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
 mod q6_k;
 mod q8_0;
+mod reading;
+mod scaled;
+mod ternary;
 #[cfg(test)]
 mod tests;
 
 use rayon::prelude::*;
 
+use importance::Importance;
+
 use crate::isa::Isa;
 use crate::kernels::block_format::BlockFormat;
 use crate::kernels::half;
-use crate::kernels::levels::by_level;
 use crate::{Error, Result};
 
 /// Values that a thread takes at once: whole blocks of each format, and a whole number of the
@@ -30,41 +46,84 @@ const LEAF: usize = 1 << 14;
 /// Writes the blocks of `values`.
 ///
 /// # Errors
-/// Where `values` are not whole blocks, `bytes` are not as many as those take, a value is NaN or
-/// infinite (the error names `what` and gives the position), or
-/// is so large that a block's scale is beyond half precision.
+/// Where the format cannot be written, `values` are not whole blocks, `bytes` are not as many as
+/// those take, a value is NaN or infinite (the error names `what` and gives the position), or is so
+/// large that a block's scale is beyond half precision.
 pub fn quantize_into(
     format: BlockFormat,
     what: &str,
     values: &[f32],
     bytes: &mut [u8],
 ) -> Result<()> {
-    quantize_into_at(Isa::active()?, format, what, values, bytes)
+    quantize_into_at(Isa::active()?, format, what, values, None, bytes)
 }
 
-/// As [`quantize_into`], at a given level.
+/// As [`quantize_into`], where the squared error of a value in column j counts `importance[j]`. A
+/// row has as many values as there are weights.
 ///
 /// # Errors
-/// As [`quantize_into`].
+/// As [`quantize_into`]; where `importance` is negative or not finite somewhere, is not whole
+/// blocks, or is not the length of whole rows.
+///
+/// ```
+/// use compress_core::kernels::block_format::BlockFormat;
+/// use compress_core::kernels::quantize::blocks::{dequantize, quantize_weighted_into};
+/// let values: Vec<f32> = (0..64).map(|i| (i * 7 % 31) as f32 - 13.0).collect();
+/// // Two rows of 32 columns, of which the first counts the most.
+/// let importance: Vec<f32> = (0..32).map(|j| if j == 0 { 1e3 } else { 1.0 }).collect();
+/// let mut bytes = [0; 2 * 18];
+/// quantize_weighted_into(BlockFormat::Q4_0, "w", &values, &importance, &mut bytes)?;
+/// let found = dequantize(BlockFormat::Q4_0, "w", &bytes)?;
+/// assert!((found[0] - values[0]).abs() < 0.02 && (found[32] - values[32]).abs() < 0.02);
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+pub fn quantize_weighted_into(
+    format: BlockFormat,
+    what: &str,
+    values: &[f32],
+    importance: &[f32],
+    bytes: &mut [u8],
+) -> Result<()> {
+    quantize_into_at(
+        Isa::active()?,
+        format,
+        what,
+        values,
+        Some(importance),
+        bytes,
+    )
+}
+
+/// As [`quantize_weighted_into`], at a given level; without importance as [`quantize_into`].
+///
+/// # Errors
+/// As [`quantize_weighted_into`].
 pub fn quantize_into_at(
     isa: Isa,
     format: BlockFormat,
     what: &str,
     values: &[f32],
+    importance: Option<&[f32]>,
     bytes: &mut [u8],
 ) -> Result<()> {
     check(format, what, values.len(), bytes.len())?;
-    let write: fn(Isa, &[f32], &mut [u8]) -> bool = match format {
-        BlockFormat::Q8_0 => q8_0_quantize_at,
-        BlockFormat::Q4_0 => q4_0_quantize_at,
-        BlockFormat::Q4_K => dispatch::q4_k_quantize_at,
-        BlockFormat::Q6_K => q6_k_quantize_at,
+    let columns = match importance {
+        Some(importance) => Importance::scaled(format, what, values.len(), importance)?,
+        None => None,
+    };
+    let importance = Importance::new(columns.as_deref());
+    let Some(writer) = dispatch::writer(format, importance) else {
+        return Err(not_written(format, what));
     };
     let leaf_bytes = LEAF / format.block_len() * format.block_bytes();
     let leaves = bytes
         .par_chunks_mut(leaf_bytes)
-        .zip(values.par_chunks(LEAF));
-    let fine = leaves.map(|(bytes, values)| write(isa, values, bytes));
+        .zip(values.par_chunks(LEAF))
+        .enumerate();
+    let fine =
+        leaves.map(|(i, (bytes, values))| {
+        writer.write(isa, values, importance.from(i * LEAF), bytes)
+    });
     if fine.reduce(|| true, |a, b| a && b) {
         return Ok(());
     }
@@ -118,12 +177,7 @@ pub fn dequantize_into_at(
     values: &mut [f32],
 ) -> Result<()> {
     check(format, what, values.len(), bytes.len())?;
-    let read: fn(Isa, &[u8], &mut [f32]) = match format {
-        BlockFormat::Q8_0 => q8_0_dequantize_at,
-        BlockFormat::Q4_0 => q4_0_dequantize_at,
-        BlockFormat::Q4_K => q4_k_dequantize_at,
-        BlockFormat::Q6_K => q6_k_dequantize_at,
-    };
+    let read = reading::reader(format);
     let leaf_bytes = LEAF / format.block_len() * format.block_bytes();
     let leaves = values
         .par_chunks_mut(LEAF)
@@ -140,17 +194,6 @@ pub fn dequantize(format: BlockFormat, what: &str, bytes: &[u8]) -> Result<Vec<f
     let mut values = vec![0.0; bytes.len() / format.block_bytes() * format.block_len()];
     dequantize_into(format, what, bytes, &mut values)?;
     Ok(values)
-}
-
-by_level! {
-    /// Whether all scales are finite.
-    fn q8_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q8_0::quantize;
-    fn q4_0_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q4_0::quantize;
-    fn q6_k_quantize_at(values: &[f32], bytes: &mut [u8]) -> bool = q6_k::quantize;
-    fn q8_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q8_0::dequantize;
-    fn q4_0_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_0::dequantize;
-    fn q4_k_dequantize_at(bytes: &[u8], values: &mut [f32]) = q4_k::dequantize;
-    fn q6_k_dequantize_at(bytes: &[u8], values: &mut [f32]) = q6_k::dequantize;
 }
 
 fn check(format: BlockFormat, what: &str, values: usize, bytes: usize) -> Result<()> {
@@ -193,13 +236,27 @@ pub fn are_finite(format: BlockFormat, bytes: &[u8]) -> bool {
     blocks.all(|block| scales_are_finite(format, block))
 }
 
-/// Whether the scales of a block are finite.
+/// Whether the scales of a block are finite, and so its values.
 fn scales_are_finite(format: BlockFormat, block: &[u8]) -> bool {
     let scales = match format {
-        BlockFormat::Q8_0 | BlockFormat::Q4_0 => 0..2,
-        BlockFormat::Q4_K => 0..4,
+        BlockFormat::Q4_1 | BlockFormat::Q5_1 | BlockFormat::Q4_K | BlockFormat::Q5_K => 0..4,
+        BlockFormat::Q2_K => 80..84,
+        BlockFormat::Q3_K => 108..110,
         BlockFormat::Q6_K => 208..210,
+        BlockFormat::TQ1_0 => 52..54,
+        BlockFormat::TQ2_0 => 64..66,
+        BlockFormat::IQ1_M => return half::is_finite(iq::iq1::scale_of_m(block)),
+        BlockFormat::MXFP4 => return fp4::is_finite_mx(block),
+        BlockFormat::NVFP4 => return true,
+        _ => 0..2,
     };
     let mut halves = block[scales].as_chunks::<2>().0.iter();
     halves.all(|&bytes| half::is_finite(u16::from_le_bytes(bytes)))
+}
+
+/// The error for a format that can be read alone.
+fn not_written(format: BlockFormat, what: &str) -> Error {
+    let names = BlockFormat::ENCODED.map(BlockFormat::name).join(", ");
+    let expected = format!("one that can be written: {names}");
+    Error::invalid(format!("block format of {what}"), format.name(), expected)
 }

@@ -3,7 +3,10 @@
 //! # References
 //! ggml, `quantize_row_q4_0_ref`.
 
-use super::bytes::{inverse, read, written};
+use super::bytes::{byte, inverse, of_nibbles, read, written};
+use super::importance::Importance;
+use super::lanes::Lanes;
+use super::scaled::{self, Ends, Whole};
 use crate::kernels::half;
 use crate::kernels::quantize::steps::MAGIC;
 use crate::kernels::reduce::{min_max_keys, of_key};
@@ -24,17 +27,38 @@ pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
         [*s0, *s1] = scale.to_le_bytes();
         let mut codes = [0; LEN];
         for (code, &x) in codes.iter_mut().zip(x) {
-            *code = truncate(x * inverse + 8.5);
+            *code = truncate::<15>(x * inverse + 8.5);
         }
-        // A loop of 16 bytes would be unrolled, byte by byte, and `array::from_fn` be a call.
-        let (halves, _) = codes.as_chunks::<{ LEN / 2 }>();
-        let (low, high) = (
-            u128::from_le_bytes(halves[0]),
-            u128::from_le_bytes(halves[1]),
-        );
-        *q = (low | high << 4).to_le_bytes();
+        *q = of_nibbles(&codes);
     }
     fine
+}
+
+/// Writes the blocks whose errors have the least sum by importance; whether all scales are finite.
+#[inline(always)]
+pub(super) fn quantize_weighted<L: Lanes>(
+    values: &[f32],
+    importance: Importance<'_>,
+    bytes: &mut [u8],
+) -> bool {
+    const LEVELS: Whole = Whole {
+        low: -8.0,
+        high: 7.0,
+    };
+    const ENDS: Ends = Ends {
+        firsts: [-7.1, 6.1],
+        step: 0.2,
+        trials: 10,
+    };
+    scaled::write_single::<L, _, BYTES>(
+        (values, importance, bytes),
+        (LEVELS, ENDS),
+        |level| byte(level - LEVELS.low),
+        |[d0, d1, q @ ..], d, codes| {
+            [*d0, *d1] = d.to_le_bytes();
+            *q = of_nibbles(codes);
+        },
+    )
 }
 
 #[inline(always)]
@@ -62,18 +86,18 @@ const SHIFTS: [i32; LEN] = {
     shifts
 };
 
-/// The whole part of a number from 0 to 17, but at most 15.
+/// The whole part of a number from 0 on, but at most `MOST`.
 #[inline(always)]
-fn truncate(x: f32) -> u8 {
+pub(super) fn truncate<const MOST: u8>(x: f32) -> u8 {
+    let most = f32::from(MOST);
     let near = (x + MAGIC) - MAGIC;
     let below = if near > x { near - 1.0 } else { near };
-    let code = if below < 15.0 { below } else { 15.0 };
-    (code + MAGIC).to_bits() as u8
+    byte(if below < most { below } else { most })
 }
 
 /// The value of largest magnitude; of several the first.
 #[inline(always)]
-fn farthest(x: &[f32; LEN]) -> f32 {
+pub(super) fn farthest(x: &[f32; LEN]) -> f32 {
     let (low, high) = min_max_keys(x);
     let (low, high) = (of_key(low), of_key(high));
     if high > -low {

@@ -11,9 +11,14 @@
 //! # References
 //! ggml, `quantize_row_q6_K_ref`, `make_qx_quants` and `dequantize_row_q6_K`.
 
-use super::bytes::{read, written};
+use super::bytes::{byte, read, written};
+use super::groups::{Values, transpose};
+use super::importance::Importance;
+use super::lanes::{LANES, Lanes};
+use super::scaled::{self, Ends, Levels, Whole};
 use crate::kernels::half;
 use crate::kernels::quantize::steps::MAGIC;
+use crate::kernels::reduce::absmax_bits;
 
 const LEN: usize = 256;
 const BYTES: usize = 210;
@@ -23,37 +28,75 @@ const GROUP: usize = 16;
 const ZERO: f32 = 32.0;
 /// A group whose largest magnitude is below this is zero, in ggml's search.
 const SMALLEST: f32 = 1e-15;
+/// No scale in half precision reaches this; and squares of what is below are far from overflow.
+const LARGEST: f32 = 1e10;
+
+const LEVELS: Whole = Whole {
+    low: -ZERO,
+    high: ZERO - 1.0,
+};
 
 /// Whether all scales are finite.
 #[inline(always)]
-pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
+pub(super) fn quantize<L: Lanes>(
+    values: &[f32],
+    _even: Importance<'_>,
+    bytes: &mut [u8],
+) -> bool {
     let mut fine = true;
     for (x, block) in written::<LEN, BYTES>(values, bytes) {
-        fine &= quantize_block(x, block);
+        fine &= quantize_block::<L>(x, block);
     }
     fine
 }
 
+/// Writes the blocks whose errors have the least sum by importance; whether all scales are finite.
 #[inline(always)]
-fn quantize_block(x: &[f32; LEN], block: &mut [u8; BYTES]) -> bool {
-    let mut codes = [ZERO as u8; LEN];
-    let mut scales = [0.0_f32; LEN / GROUP];
-    let (mut farthest, mut finite) = (0.0_f32, true);
-    let groups = x.as_chunks::<GROUP>().0.iter();
-    for ((x, codes), scale) in groups.zip(codes.as_chunks_mut().0).zip(&mut scales) {
-        finite &= x.iter().fold(true, |all, x| all & x.is_finite());
-        *scale = search(x, codes);
-        finite &= scale.is_finite();
+pub(super) fn quantize_weighted<L: Lanes>(
+    values: &[f32],
+    importance: Importance<'_>,
+    bytes: &mut [u8],
+) -> bool {
+    const RANGE: Whole = Whole {
+        low: -128.0,
+        high: 127.0,
+    };
+    const ENDS: Ends = Ends {
+        firsts: [-31.1, 30.1],
+        step: 0.2,
+        trials: 10,
+    };
+    scaled::write_groups::<L, _, GROUP, 1, BYTES>(
+        (values, importance, bytes),
+        (LEVELS, ENDS, RANGE),
+        |level| byte(level + ZERO),
+        |bytes, d, multiples, codes| {
+            if let Some(codes) = codes.first_chunk() {
+                pack(codes, bytes);
+            }
+            for (to, &multiple) in bytes[192..208].iter_mut().zip(multiples) {
+                *to = byte(multiple);
+            }
+            bytes[208..].copy_from_slice(&d.to_le_bytes());
+        },
+    )
+}
+
+#[inline(always)]
+fn quantize_block<L: Lanes>(x: &[f32; LEN], block: &mut [u8; BYTES]) -> bool {
+    // Halves beyond the largest are for the caller to refuse.
+    block[208..].copy_from_slice(&0x7c00_u16.to_le_bytes());
+    if absmax_bits(x) >= LARGEST.to_bits() {
+        return false;
+    }
+    let (scales, inverses) = search(&transpose::<L, GROUP>(x));
+    let mut farthest = 0.0_f32;
+    for scale in scales {
         farthest = if scale.abs() > farthest.abs() {
-            *scale
+            scale
         } else {
             farthest
         };
-    }
-    // Halves beyond the largest are for the caller to refuse.
-    block[208..].copy_from_slice(&0x7c00_u16.to_le_bytes());
-    if !finite {
-        return false;
     }
     if farthest.abs() < SMALLEST {
         block.fill(0);
@@ -72,23 +115,24 @@ fn quantize_block(x: &[f32; LEN], block: &mut [u8; BYTES]) -> bool {
     if !half::is_finite(stored) {
         return false;
     }
-    let (mut error, mut energy) = (0.0_f32, 0.0_f32);
+    let mut codes = [0; LEN];
+    let mut steps = [0.0; LEN / GROUP];
     let groups = x.as_chunks::<GROUP>().0.iter();
-    let each = groups.zip(codes.as_chunks_mut::<GROUP>().0).zip(&scales);
-    for (((x, codes), scale), byte) in each.zip(&mut block[192..208]) {
-        let multiple = nearest(inverse_stored * scale).clamp(-128.0, 127.0);
-        *byte = multiple as i8 as u8;
-        let d = half::to_f32(stored) * multiple;
-        for (&x, code) in x.iter().zip(codes) {
-            if d != 0.0 {
-                *code = (code_of(x / d) + ZERO) as u8;
+    for (j, (x, codes)) in groups.zip(codes.as_chunks_mut::<GROUP>().0).enumerate() {
+        let multiple = nearest(inverse_stored * scales[j]).clamp(-128.0, 127.0);
+        block[192 + j] = multiple as i8 as u8;
+        steps[j] = half::to_f32(stored) * multiple;
+        if steps[j] != 0.0 {
+            for (&x, code) in x.iter().zip(codes) {
+                *code = (code_of(x / steps[j]) + ZERO) as u8;
             }
-            let off = x - d * (f32::from(*code) - ZERO);
-            error += off * off;
-            energy += x * x;
+        } else if scales[j] != 0.0 {
+            for (&x, code) in x.iter().zip(codes) {
+                *code = (code_of(inverses[j] * x) + ZERO) as u8;
+            }
         }
     }
-    if coarse && error > energy {
+    if coarse && zero_is_nearer(x, &codes, &steps) {
         block.fill(0);
         return true;
     }
@@ -96,52 +140,57 @@ fn quantize_block(x: &[f32; LEN], block: &mut [u8; BYTES]) -> bool {
     true
 }
 
-/// The scale of a group, and its codes.
+/// Whether the values are nearer to zero than to what the codes stand for.
+#[cold]
+fn zero_is_nearer(x: &[f32; LEN], codes: &[u8; LEN], steps: &[f32; LEN / GROUP]) -> bool {
+    let (mut error, mut energy) = (0.0_f32, 0.0_f32);
+    for (i, (x, &code)) in x.iter().zip(codes).enumerate() {
+        let off = x - steps[i / GROUP] * (f32::from(code) - ZERO);
+        error += off * off;
+        energy += x * x;
+    }
+    error > energy
+}
+
+/// The scale of each group, and the inverse that its codes are found with.
 #[inline(always)]
-fn search(x: &[f32; GROUP], codes: &mut [u8; GROUP]) -> f32 {
-    let mut farthest = 0.0_f32;
+fn search<L: Lanes>(x: &Values<L, GROUP>) -> ([f32; LANES], [f32; LANES]) {
+    let zero = L::all(0.0);
+    let magnitude = |x: L| x.at_least(zero.minus(x));
+    let mut farthest = zero;
     for &x in x {
-        farthest = if x.abs() > farthest.abs() {
-            x
-        } else {
-            farthest
-        };
+        let more = magnitude(x).minus(magnitude(farthest));
+        farthest = more.if_positive(x, farthest);
     }
-    if farthest.abs() < SMALLEST {
-        codes.fill(0);
-        return 0.0;
-    }
-    // Of the codes at an inverse scale: Σ w·x·code and Σ w·code², with w = x².
-    let sums = |inverse: f32| {
-        let (mut products, mut squares) = (0.0, 0.0);
-        for &x in x {
-            let code = code_of(inverse * x);
-            let weight = x * x;
-            products += weight * x * code;
-            squares += weight * code * code;
-        }
-        (products, squares)
-    };
-    let mut inverse = -ZERO / farthest;
-    let (products, squares) = sums(inverse);
-    let mut scale = if squares == 0.0 {
-        0.0
-    } else {
-        products / squares
-    };
-    let mut best = scale * products;
+    let mut inverse = L::all(-ZERO).over(farthest);
+    let (products, squares) = sums(x, inverse);
+    let mut scale = squares.if_positive(products.over(squares), zero);
+    let mut best = scale.times(products);
     for trial in (-9..10).filter(|&trial| trial != 0) {
-        let candidate = -(ZERO + 0.1 * trial as f32) / farthest;
-        let (products, squares) = sums(candidate);
-        if squares > 0.0 && products * products > best * squares {
-            (inverse, scale) = (candidate, products / squares);
-            best = scale * products;
-        }
+        let candidate = L::all(-(ZERO + 0.1 * trial as f32)).over(farthest);
+        let (products, squares) = sums(x, candidate);
+        let more = products.times(products).minus(best.times(squares));
+        let better = squares.if_positive(more, zero);
+        let this = products.over(squares);
+        inverse = better.if_positive(candidate, inverse);
+        scale = better.if_positive(this, scale);
+        best = better.if_positive(this.times(products), best);
     }
-    for (code, &x) in codes.iter_mut().zip(x) {
-        *code = (code_of(inverse * x) + ZERO) as u8;
+    let small = L::all(SMALLEST).minus(magnitude(farthest));
+    (small.if_positive(zero, scale).to_array(), inverse.to_array())
+}
+
+/// Of the codes at an inverse scale: Σ w·x·code and Σ w·code², with w = x².
+#[inline(always)]
+fn sums<L: Lanes>(x: &Values<L, GROUP>, inverse: L) -> (L, L) {
+    let (mut products, mut squares) = (L::all(0.0), L::all(0.0));
+    for &x in x {
+        let code = LEVELS.nearest(inverse.times(x));
+        let weight = x.times(x);
+        products = products.plus(weight.times(x).times(code));
+        squares = squares.plus(weight.times(code).times(code));
     }
-    scale
+    (products, squares)
 }
 
 /// Half to even, of at most 2²² in magnitude.

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Lanes};
+use super::{Codebook, LANES, Lanes};
 
 /// Made only by functions that are compiled for AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -110,5 +110,42 @@ impl Lanes for Avx2 {
             _mm256_blendv_ps(no, yes, positive)
         };
         Avx2(half(self.0, yes.0, no.0), half(self.1, yes.1, no.1))
+    }
+    #[inline(always)]
+    fn nearest_of(self, book: &Codebook) -> Self {
+        Avx2(nearest_of(self.0, book), nearest_of(self.1, book))
+    }
+}
+
+#[inline(always)]
+fn nearest_of(x: __m256, book: &Codebook) -> __m256 {
+    // SAFETY: as for the blocks above.
+    unsafe {
+        let quarters = _mm256_castps128_ps256(_mm_loadu_ps(book.quarters.as_ptr()));
+        let eighths = _mm256_castps128_ps256(_mm_loadu_ps(book.eighths.as_ptr()));
+        let sixteenths = _mm256_loadu_ps(book.sixteenths.as_ptr());
+        let upper = _mm256_cmp_ps::<_CMP_GE_OQ>(x, _mm256_set1_ps(book.half));
+        let at = _mm256_srli_epi32::<31>(_mm256_castps_si256(upper));
+        let at = half_further(x, at, quarters);
+        let at = half_further(x, at, eighths);
+        let at = half_further(x, at, sixteenths);
+        // A lookup takes the low three bits of a place alone.
+        let low = _mm256_loadu_ps(book.levels.as_ptr());
+        let high = _mm256_loadu_ps(book.levels.as_ptr().add(LANES / 2));
+        let low = _mm256_permutevar8x32_ps(low, at);
+        let high = _mm256_permutevar8x32_ps(high, at);
+        _mm256_blendv_ps(low, high, upper)
+    }
+}
+
+/// One step of a search by halves.
+#[inline(always)]
+fn half_further(x: __m256, at: __m256i, middles: __m256) -> __m256i {
+    // SAFETY: as for the blocks above.
+    unsafe {
+        let middle = _mm256_permutevar8x32_ps(middles, at);
+        // All bits of a lane are one, which is −1, where the middle is reached.
+        let up = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_GE_OQ>(x, middle));
+        _mm256_sub_epi32(_mm256_add_epi32(at, at), up)
     }
 }

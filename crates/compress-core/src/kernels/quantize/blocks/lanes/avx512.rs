@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Lanes};
+use super::{Codebook, LANES, Lanes};
 
 /// Made only by functions that are compiled for AVX-512 F.
 #[derive(Clone, Copy)]
@@ -65,5 +65,34 @@ impl Lanes for Avx512 {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_ps());
             _mm512_mask_blend_ps(positive, no.0, yes.0)
         })
+    }
+    #[inline(always)]
+    fn nearest_of(self, book: &Codebook) -> Self {
+        unsafe {
+            let quarters = _mm512_castps128_ps512(_mm_loadu_ps(book.quarters.as_ptr()));
+            let eighths = _mm512_castps128_ps512(_mm_loadu_ps(book.eighths.as_ptr()));
+            let sixteenths = _mm512_castps256_ps512(_mm256_loadu_ps(book.sixteenths.as_ptr()));
+            let up = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(self.0, _mm512_set1_ps(book.half));
+            let at = _mm512_maskz_set1_epi32(up, 1);
+            let at = half_further(self.0, at, quarters);
+            let at = half_further(self.0, at, eighths);
+            let at = half_further(self.0, at, sixteenths);
+            Avx512(_mm512_permutexvar_ps(
+                at,
+                _mm512_loadu_ps(book.levels.as_ptr()),
+            ))
+        }
+    }
+}
+
+/// One step of a search by halves.
+#[inline(always)]
+fn half_further(x: __m512, at: __m512i, middles: __m512) -> __m512i {
+    // SAFETY: as for the blocks above.
+    unsafe {
+        let middle = _mm512_permutexvar_ps(at, middles);
+        let up = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(x, middle);
+        let twice = _mm512_add_epi32(at, at);
+        _mm512_mask_add_epi32(twice, up, twice, _mm512_set1_epi32(1))
     }
 }
