@@ -28,17 +28,24 @@ pub(crate) struct Sums {
 
 impl Sums {
     pub(crate) fn of(a: &[f32], b: &[f32]) -> Self {
+        Self::weighted(a, b, &[1.0], 0)
+    }
+
+    /// The same, with each product times the weight of its column. The first value is in the column
+    /// `start`.
+    pub(crate) fn weighted(a: &[f32], b: &[f32], weights: &[f32], start: usize) -> Self {
         let mut sums = Sums::default();
-        for (&a, &b) in a.iter().zip(b) {
+        let weights = weights.iter().cycle().skip(start % weights.len().max(1));
+        for ((&a, &b), &weight) in a.iter().zip(b).zip(weights) {
             if a.to_bits() == b.to_bits() && !a.is_finite() {
                 continue;
             }
-            let (a, b) = (f64::from(a), f64::from(b));
+            let (a, b, weight) = (f64::from(a), f64::from(b), f64::from(weight));
             let error = (a - b).abs();
-            sums.energy += a * a;
-            sums.other_energy += b * b;
-            sums.product += a * b;
-            sums.squared_error += error * error;
+            sums.energy += weight * a * a;
+            sums.other_energy += weight * b * b;
+            sums.product += weight * a * b;
+            sums.squared_error += weight * error * error;
             if error.is_nan() || error > sums.largest_error {
                 sums.largest_error = error;
             }
@@ -117,11 +124,11 @@ impl Side<'_> {
     }
 }
 
-/// Compares two tensors of as many values.
+/// Compares two tensors of as many values. `importance` has a weight for each column.
 ///
 /// # Errors
 /// Where shapes differ, or a tensor stands for no real numbers.
-pub(crate) fn compare(a: Side<'_>, b: Side<'_>) -> Result<Sums> {
+pub(crate) fn compare(a: Side<'_>, b: Side<'_>, importance: Option<&[f32]>) -> Result<Sums> {
     let (first, second) = (
         &a.checkpoint.tensors()[a.index],
         &b.checkpoint.tensors()[b.index],
@@ -140,8 +147,11 @@ pub(crate) fn compare(a: Side<'_>, b: Side<'_>) -> Result<Sums> {
         .map(|part| {
             let range = part * piece..count.min((part + 1) * piece);
             let left = a.read(&left, columns, range.clone())?;
-            let right = b.read(&right, columns, range)?;
-            Ok(Sums::of(&left, &right))
+            let right = b.read(&right, columns, range.clone())?;
+            Ok(match importance {
+                None => Sums::of(&left, &right),
+                Some(weights) => Sums::weighted(&left, &right, weights, range.start),
+            })
         })
         .collect();
     let sums = parts?.into_iter().fold(Sums::default(), Sums::plus);
@@ -166,6 +176,8 @@ mod tests {
         assert_eq!(sums.relative(), 0.04);
         assert!((sums.sqnr() - 13.979_400_086_720_376).abs() < 1e-12);
         assert!((sums.cosine() - 21.0 / (5.0 * 18f64.sqrt())).abs() < 1e-15);
+        let weighted = Sums::weighted(&[1.0, 2.0, 3.0], &[0.0; 3], &[1.0, 10.0], 1);
+        assert_eq!(weighted.squared_error, 10.0 + 4.0 + 90.0);
         let same = Sums::of(&[0.0, f32::NAN], &[0.0, f32::NAN]);
         assert_eq!(
             (same.relative(), same.sqnr(), same.cosine()),

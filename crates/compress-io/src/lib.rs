@@ -3,6 +3,7 @@
 //!
 //! - [`Checkpoint`] opens a file of any format, and lends its tensors to the algorithms.
 //! - [`stream()`] writes tensors into another file, each copied or encoded anew.
+//! - [`Importance`] says how much the columns of weights matter: llama.cpp's `imatrix`.
 //! - [`Draft`] gives files their names when they are complete.
 //!
 //! Files are mapped into memory. While one is open, nobody may change or shorten it.
@@ -32,11 +33,13 @@
 #![deny(unsafe_code)]
 
 mod checkpoint;
+mod cursor;
 mod draft;
 mod dtype;
 mod edits;
 mod formats;
 pub mod gguf;
+mod importance;
 mod map;
 pub mod metadata;
 pub mod safetensors;
@@ -49,5 +52,6 @@ pub use checkpoint::{Checkpoint, role};
 pub use draft::Draft;
 pub use dtype::{Dtype, TensorInfo};
 pub use formats::{FORMATS, Format};
+pub use importance::Importance;
 pub use source::{Plan, Sink, Source};
 pub use stream::{checksum, stream};

@@ -61,7 +61,7 @@ impl Convert {
     pub(super) fn run(self, console: &Console) -> Done {
         let (input, types) = self.plan()?;
         let (before, tensors) = (input.tensors(), types.len());
-        let make = |i: usize, to: &TensorInfo| encoder(&before[i], to, None);
+        let make = |i: usize, to: &TensorInfo| encoder(&before[i], to, None, None);
         let bytes = self.target.write(console, input, types, make)?;
         let file = self.target.path.display().to_string();
         let text = format!("{file}: {tensors} tensors, {}", show(bytes));

@@ -134,7 +134,7 @@ impl Prune {
             .collect();
         let make = |i: usize, to: &TensorInfo| {
             let change = chosen[i].then(|| change(&zeroes, &names[i]));
-            encoder(&before[i], to, change.flatten())
+            encoder(&before[i], to, change.flatten(), None)
         };
         let (tensors, pruned_tensors) = (before.len(), chosen.iter().filter(|c| **c).count());
         let of_chosen = before.iter().zip(&chosen).filter(|(_, chosen)| **chosen);
@@ -210,7 +210,7 @@ fn check_zero(info: &TensorInfo) -> Done {
     let to = TensorInfo::new(&info.name, info.dtype, [256]);
     let mut bytes = Vec::new();
     let mut again = [0.5; 256];
-    let stored = crate::encoders::store(&to, &values, &mut bytes)
+    let stored = crate::encoders::store(&to, &values, None, &mut bytes)
         .and_then(|()| compress_io::values::widen_into(info.dtype, &info.name, &bytes, &mut again));
     stored.map_err(usage)?;
     match again[1] == 0.0 {

@@ -107,6 +107,7 @@ impl Verify {
                         index: right.from,
                         order: right.order.as_ref(),
                     },
+                    None,
                 )?;
                 line.sqnr = Some(sums.sqnr()).filter(|sqnr| *sqnr != f64::INFINITY);
                 line.cosine = sums.cosine();

@@ -69,6 +69,47 @@ fn quantize_falls_back_where_blocks_do_not_divide() {
 }
 
 #[test]
+fn importance_weighs_columns() {
+    use compress_io::{Dtype, Format, Plan, TensorInfo};
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path(), "m.gguf");
+    let path = dir.path().join("i.safetensors");
+    let tensors = vec![TensorInfo::new("layers.0.weight", Dtype::F32, [512])];
+    let plan = Plan {
+        tensors,
+        metadata: vec![],
+    };
+    let mut file = Format::by_ending(&path)
+        .unwrap()
+        .create(&path, &plan)
+        .unwrap();
+    for column in 0..512 {
+        let weight: f32 = if column % 32 < 4 { 100.0 } else { 0.01 };
+        file.write(&weight.to_le_bytes()).unwrap();
+    }
+    file.finish().unwrap();
+    json(dir.path(), "quantize m.gguf -o a.gguf --type q3_k");
+    json(
+        dir.path(),
+        "quantize m.gguf -o b.gguf --type q3_k --importance i.safetensors",
+    );
+    let read = |name: &str| {
+        let file = Checkpoint::open(dir.path().join(name)).unwrap();
+        file.values(file.position("layers.0.weight").unwrap())
+            .unwrap()
+    };
+    let (exact, plain, weighted) = (read("m.gguf"), read("a.gguf"), read("b.gguf"));
+    let error = |found: &[f32]| -> f32 {
+        let columns = (0..exact.len()).filter(|i| i % 32 < 4);
+        columns.map(|i| (found[i] - exact[i]).powi(2)).sum()
+    };
+    assert!(
+        error(&weighted) < 0.7 * error(&plain),
+        "where columns matter"
+    );
+}
+
+#[test]
 fn a_target_is_met_and_beats_uniform_types() {
     let dir = tempfile::tempdir().unwrap();
     model(dir.path(), "m.gguf");

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use compress_core::{Error, Result};
 
-use super::cursor::Cursor;
 use super::types;
 use super::value;
+use crate::cursor::Cursor;
 use crate::dtype::TensorInfo;
 use crate::metadata::{self, Metadata};
 

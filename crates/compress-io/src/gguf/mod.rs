@@ -3,8 +3,8 @@
 //! # References
 //! `docs/gguf.md` in the repository `ggml-org/ggml`.
 
-mod cursor;
 mod header;
+mod mixtures;
 mod types;
 mod value;
 
@@ -19,6 +19,8 @@ use crate::map::Map;
 use crate::metadata::{self, Metadata, Value};
 use crate::source::{Plan, Sink, Source};
 use crate::stream_file::StreamFile;
+
+pub use mixtures::{MIXTURES, Mixture, fallback, file_type, is_quantized};
 
 /// A file.
 #[derive(Debug)]

@@ -19,7 +19,10 @@ const PLAIN: [(Dtype, u32); 8] = [
 /// The type of a number; none where it is unknown.
 pub(super) fn dtype(number: u32) -> Option<Dtype> {
     let plain = PLAIN.iter().find(|(_, known)| *known == number);
-    let block = || BlockFormat::ALL.into_iter().find(|f| block(*f) == number);
+    let block = || {
+        let mut all = BlockFormat::ALL.into_iter();
+        all.find(|format| u32::from(format.ggml_type()) == number)
+    };
     plain
         .map(|(dtype, _)| *dtype)
         .or_else(|| block().map(Dtype::Block))
@@ -28,20 +31,11 @@ pub(super) fn dtype(number: u32) -> Option<Dtype> {
 /// The number of a type; none where ggml lacks it.
 pub(super) fn number(dtype: Dtype) -> Option<u32> {
     match dtype {
-        Dtype::Block(format) => Some(block(format)),
+        Dtype::Block(format) => Some(format.ggml_type().into()),
         _ => PLAIN
             .iter()
             .find(|(known, _)| *known == dtype)
             .map(|(_, number)| *number),
-    }
-}
-
-fn block(format: BlockFormat) -> u32 {
-    match format {
-        BlockFormat::Q4_0 => 2,
-        BlockFormat::Q8_0 => 8,
-        BlockFormat::Q4_K => 12,
-        BlockFormat::Q6_K => 14,
     }
 }
 

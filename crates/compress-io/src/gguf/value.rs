@@ -2,7 +2,7 @@
 
 use compress_core::{Error, Result};
 
-use super::cursor::Cursor;
+use crate::cursor::Cursor;
 use crate::metadata::{List, Value};
 
 /// Lists within lists that are read.

@@ -3,6 +3,7 @@
 mod bad_files;
 mod edits;
 mod gguf;
+mod importance;
 mod made;
 mod safetensors;
 mod streams;

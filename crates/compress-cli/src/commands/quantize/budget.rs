@@ -3,7 +3,7 @@
 use compress_core::allocate::{Choice as Cost, allocate};
 use compress_core::kernels::block_format::BlockFormat;
 use compress_core::tensor::matrix_shape;
-use compress_io::{Dtype, Format, Source, TensorInfo, values};
+use compress_io::{Dtype, Format, Importance, Source, TensorInfo, values};
 use rayon::prelude::*;
 
 use super::plan::{Choice, Rule, Rules, divides, with};
@@ -17,6 +17,26 @@ use crate::input::{Input, Read};
 const SAMPLE: usize = 1 << 20;
 /// Values that are quantized at a time, about.
 const PIECE: usize = 1 << 16;
+
+/// How errors are measured.
+#[derive(Debug, Default)]
+pub(super) struct Measure {
+    /// On all values, not on a sample.
+    pub(super) exact: bool,
+    /// What weighs the columns.
+    pub(super) importance: Option<Importance>,
+}
+
+impl Measure {
+    /// The weights of a tensor's columns.
+    pub(super) fn importance_of(&self, info: &TensorInfo) -> compress_core::Result<Option<&[f32]>> {
+        let (_, columns) = matrix_shape(&info.shape);
+        match &self.importance {
+            Some(importance) if info.shape.len() > 1 => importance.of(&info.name, columns),
+            _ => Ok(None),
+        }
+    }
+}
 
 /// What limits the choice.
 #[derive(Clone, Copy)]
@@ -40,7 +60,7 @@ pub(super) fn choose(
     input: &Input,
     rules: &Rules,
     goal: Goal,
-    exact: bool,
+    measure: &Measure,
 ) -> Done<Vec<Choice>> {
     let tensors = input.tensors();
     let ruled = tensors.iter().map(|info| match rules.of(info) {
@@ -57,7 +77,7 @@ pub(super) fn choose(
     for (done, &i) in free.iter().enumerate() {
         let read = &input.reads[i];
         console.progress("measuring", &read.info.name, done as u64, free.len() as u64);
-        offers.push(offers_of(input, read, exact)?);
+        offers.push(offers_of(input, read, measure)?);
     }
     console.clear();
     match goal {
@@ -163,10 +183,11 @@ fn solve(
 }
 
 /// The types that a tensor can have.
-fn offers_of(input: &Input, read: &Read, exact: bool) -> Done<Vec<Offer>> {
+fn offers_of(input: &Input, read: &Read, measure: &Measure) -> Done<Vec<Offer>> {
     let info = &read.info;
-    let sample = sample(input, read, exact)?;
-    let blocks = BlockFormat::ALL.into_iter().map(Dtype::Block);
+    let sample = sample(input, read, measure.exact)?;
+    let importance = measure.importance_of(info)?;
+    let blocks = BlockFormat::ENCODED.into_iter().map(Dtype::Block);
     let mut types: Vec<Dtype> = blocks.filter(|&dtype| divides(info, dtype)).collect();
     types.push(Dtype::F16);
     types.retain(|dtype| *dtype != info.dtype);
@@ -175,7 +196,7 @@ fn offers_of(input: &Input, read: &Read, exact: bool) -> Done<Vec<Offer>> {
     for dtype in types {
         let to = with(info, dtype, None).info;
         // A type that cannot hold the values is none.
-        if let Ok(error) = error_of(&sample, info, &to) {
+        if let Ok(error) = error_of(&sample, importance, info, &to) {
             let bytes = to.bytes()?;
             offers.push(Offer {
                 dtype,
@@ -192,7 +213,7 @@ pub(super) fn errors_of(
     console: &Console,
     input: &Input,
     choices: &[Choice],
-    exact: bool,
+    measure: &Measure,
 ) -> Done<Vec<f64>> {
     let mut errors = Vec::new();
     for (done, (read, choice)) in input.reads.iter().zip(choices).enumerate() {
@@ -204,7 +225,11 @@ pub(super) fn errors_of(
         );
         errors.push(match read.info.dtype == choice.info.dtype {
             true => 0.0,
-            false => error_of(&sample(input, read, exact)?, &read.info, &choice.info)?,
+            false => {
+                let sample = sample(input, read, measure.exact)?;
+                let importance = measure.importance_of(&read.info)?;
+                error_of(&sample, importance, &read.info, &choice.info)?
+            }
         });
     }
     console.clear();
@@ -233,7 +258,12 @@ fn sample(input: &Input, read: &Read, exact: bool) -> compress_core::Result<Vec<
 }
 
 /// The squared error of values stored as another type, relative to their energy.
-fn error_of(sample: &[f32], from: &TensorInfo, to: &TensorInfo) -> compress_core::Result<f64> {
+fn error_of(
+    sample: &[f32],
+    importance: Option<&[f32]>,
+    from: &TensorInfo,
+    to: &TensorInfo,
+) -> compress_core::Result<f64> {
     if from.dtype == to.dtype {
         return Ok(0.0);
     }
@@ -243,10 +273,13 @@ fn error_of(sample: &[f32], from: &TensorInfo, to: &TensorInfo) -> compress_core
         .par_chunks(piece)
         .map(|values| {
             let mut bytes = Vec::new();
-            store(to, values, &mut bytes)?;
+            store(to, values, importance, &mut bytes)?;
             let mut again = vec![0.0; values.len()];
             values::widen_into(to.dtype, &to.name, &bytes, &mut again)?;
-            Ok(Sums::of(values, &again))
+            Ok(match importance {
+                None => Sums::of(values, &again),
+                Some(weights) => Sums::weighted(values, &again, weights, 0),
+            })
         })
         .collect();
     let sums = parts?.into_iter().fold(Sums::default(), Sums::plus);

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::ArgGroup;
 use compress_core::tensor::Role;
-use compress_io::{Checkpoint, Source, role};
+use compress_io::gguf::{Mixture, file_type};
+use compress_io::metadata::{self, Value};
+use compress_io::{Checkpoint, Dtype, Importance, Source, TensorInfo, role};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -18,7 +20,7 @@ use crate::input::Input;
 use crate::size::{self, show, thousands};
 use crate::table::{self, table};
 use crate::write::Target;
-use budget::Goal;
+use budget::{Goal, Measure};
 use plan::{Choice, Rules};
 
 /// Writes weights with fewer bits: of one type, or of types chosen for a size
@@ -28,6 +30,7 @@ use plan::{Choice, Rules};
     after_help = "Examples:
   mcompress quantize model.gguf -o small.gguf --type q4_k --set 'output.weight=q6_k'
   mcompress quantize model.gguf -o small.gguf --target-size 80MB --dry-run
+  mcompress quantize folder -o small.gguf --type Q4_K_M --importance imatrix.gguf
 
 Tensors with one axis and those that fit --keep stay as they are. Where the blocks of a type do not
 divide the rows of a tensor, the next type with smaller blocks is taken, as llama.cpp does it.
@@ -41,7 +44,7 @@ pub(crate) struct Quantize {
     input: PathBuf,
     #[command(flatten)]
     target: Target,
-    /// The type of all weights, such as q4_k, q8_0, f16
+    /// The type of all weights, such as q4_k, q8_0, f16, or a mixture of llama.cpp's, such as Q4_K_M
     #[arg(long = "type", value_name = "T")]
     dtype: Option<String>,
     /// Choose types such that the file has at most this size
@@ -56,6 +59,10 @@ pub(crate) struct Quantize {
     /// Tensors that stay as they are
     #[arg(long = "keep", value_name = "PATTERN")]
     keeps: Vec<String>,
+    /// How much columns matter: llama.cpp's imatrix, or a file with a tensor of as many values for
+    /// each weight
+    #[arg(long, value_name = "FILE")]
+    importance: Option<PathBuf>,
     /// Measure errors on all values when types are chosen
     #[arg(long)]
     exact: bool,
@@ -88,43 +95,70 @@ struct Line {
 
 impl Quantize {
     pub(super) fn check(&self) -> Done {
-        self.target.format()?;
-        let before = Input::open(&self.input)?.tensors();
-        let rules = Rules::new(&self.sets, &self.keeps, &before)?;
+        let input = Input::open(&self.input)?;
+        let format = self.target.format()?;
+        let rules = Rules::new(&self.sets, &self.keeps, &input.tensors(), format)?;
         match &self.dtype {
-            Some(name) => rules.uniform(&before, name).map(|_| ()),
+            Some(name) => rules.uniform(&input, name).map(|_| ()),
             None => Ok(()),
         }
     }
 
     pub(super) fn run(self, console: &Console) -> Done {
         let format = self.target.format()?;
-        let input = Input::open(&self.input)?;
+        let mut input = Input::open(&self.input)?;
         let before = input.tensors();
-        let rules = Rules::new(&self.sets, &self.keeps, &before)?;
+        let rules = Rules::new(&self.sets, &self.keeps, &before, format)?;
+        let measure = self.measure(&before)?;
         let goal = match (self.target_size, self.bits_per_weight) {
             (Some(bytes), _) => Goal::File { bytes, format },
             (None, bits) => Goal::Bits(bits.unwrap_or_default()),
         };
         let choices = match &self.dtype {
-            Some(name) => rules.uniform(&before, name)?,
-            None => budget::choose(console, &input, &rules, goal, self.exact)?,
+            Some(name) => rules.uniform(&input, name)?,
+            None => budget::choose(console, &input, &rules, goal, &measure)?,
         };
         let types: Vec<_> = choices.iter().map(|choice| choice.info.clone()).collect();
+        if format.name == "gguf" {
+            let mixture = self.dtype.as_deref().and_then(Mixture::by_name);
+            let number = match mixture {
+                Some(mixture) => mixture.number,
+                None => file_type(most(&types)).map_err(usage)?,
+            };
+            metadata::set(&mut input.metadata, "general.file_type", Value::U32(number));
+        }
         let size = format.size(&input.plan(types.clone())).map_err(usage)?;
         if self.dry_run {
-            let errors = budget::errors_of(console, &input, &choices, self.exact)?;
+            let errors = budget::errors_of(console, &input, &choices, &measure)?;
             let report = report(None, size, &before, &choices, &errors)?;
             return console.result(&report, &text(&report));
         }
-        let make = |i: usize, to: &_| encoder(&before[i], to, None);
+        let weights: compress_core::Result<Vec<_>> = before
+            .iter()
+            .map(|info| measure.importance_of(info))
+            .collect();
+        let weights = weights?;
+        let make = |i: usize, to: &_| encoder(&before[i], to, None, weights[i]);
         let names: Vec<String> = types.iter().map(|info| info.name.clone()).collect();
         let bytes = self.target.write(console, input, types, make)?;
-        let errors = measured(console, &self.input, &self.target.path, &names)?;
+        let errors = measured(console, &self.input, &self.target.path, &names, &measure)?;
         let file = Some(self.target.path.display().to_string());
         let report = report(file, bytes, &before, &choices, &errors)?;
         console.result(&report, &text(&report))
     }
+}
+
+/// The type that most values have.
+fn most(types: &[TensorInfo]) -> Dtype {
+    let count = |dtype: Dtype| -> usize {
+        let same = types.iter().filter(|info| info.dtype == dtype);
+        same.map(TensorInfo::values).sum()
+    };
+    let all = types
+        .iter()
+        .map(|info| info.dtype)
+        .filter(|dtype| dtype.is_float());
+    all.max_by_key(|dtype| count(*dtype)).unwrap_or(Dtype::F32)
 }
 
 /// The errors of the written tensors, by decoding them.
@@ -133,6 +167,7 @@ fn measured(
     from: &std::path::Path,
     to: &std::path::Path,
     names: &[String],
+    measure: &Measure,
 ) -> Done<Vec<f64>> {
     let (input, written) = (Input::open(from)?, Checkpoint::open(to)?);
     let mut errors = Vec::new();
@@ -153,7 +188,7 @@ fn measured(
                     index,
                     order: None,
                 };
-                compare(before, after)?
+                compare(before, after, measure.importance_of(&read.info)?)?
             }
         };
         errors.push(sums.relative());
@@ -163,10 +198,36 @@ fn measured(
     Ok(errors)
 }
 
+impl Quantize {
+    /// How errors are measured. Fails where a file of importance is given that knows no tensor.
+    fn measure(&self, tensors: &[TensorInfo]) -> Done<Measure> {
+        let importance = self
+            .importance
+            .as_deref()
+            .map(Importance::open)
+            .transpose()?;
+        let known = |importance: &Importance| {
+            tensors
+                .iter()
+                .any(|info| importance.names().any(|name| name == info.name))
+        };
+        if let (Some(importance), Some(path)) = (&importance, &self.importance)
+            && !known(importance)
+        {
+            let name = importance.names().next().unwrap_or("none");
+            let path = path.display();
+            let text = format!("{path} knows none of the tensors; its first name is {name}");
+            return Err(usage(text));
+        }
+        let exact = self.exact;
+        Ok(Measure { exact, importance })
+    }
+}
+
 fn report(
     file: Option<String>,
     bytes: u64,
-    before: &[compress_io::TensorInfo],
+    before: &[TensorInfo],
     choices: &[Choice],
     errors: &[f64],
 ) -> Done<Report> {

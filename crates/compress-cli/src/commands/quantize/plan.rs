@@ -2,9 +2,11 @@
 
 use compress_core::kernels::block_format::BlockFormat;
 use compress_core::tensor::{Role, matrix_shape};
-use compress_io::{Dtype, TensorInfo, role};
+use compress_io::gguf::{MIXTURES, Mixture, fallback, is_quantized};
+use compress_io::{Dtype, Format, TensorInfo, role};
 
 use crate::failure::{Done, usage};
+use crate::input::Input;
 use crate::patterns;
 
 /// The type of a tensor.
@@ -20,6 +22,8 @@ pub(super) struct Choice {
 pub(super) struct Rules {
     sets: Vec<(String, Dtype)>,
     keeps: Vec<String>,
+    /// Whether tensors are those of a language model, of which llama.cpp keeps some as they are.
+    language_model: bool,
 }
 
 /// What the rules say of a tensor.
@@ -35,18 +39,24 @@ pub(super) enum Rule {
 
 impl Rules {
     /// Reads `PATTERN=TYPE` and patterns.
-    pub(super) fn new(sets: &[String], keeps: &[String], tensors: &[TensorInfo]) -> Done<Self> {
+    pub(super) fn new(
+        sets: &[String],
+        keeps: &[String],
+        tensors: &[TensorInfo],
+        to: &Format,
+    ) -> Done<Self> {
         let read = sets.iter().map(|set| {
             let Some((pattern, name)) = set.rsplit_once('=') else {
                 return Err(usage(format!(
                     "--set {set:?} is not of the form PATTERN=TYPE"
                 )));
             };
-            Ok((pattern.to_owned(), Dtype::by_name(name).map_err(usage)?))
+            Ok((pattern.to_owned(), named(name)?))
         });
         let rules = Rules {
             sets: read.collect::<Done<_>>()?,
             keeps: keeps.to_vec(),
+            language_model: to.name == "gguf",
         };
         let patterns = rules.sets.iter().map(|(pattern, _)| pattern);
         patterns::check(patterns.chain(keeps).map(String::as_str), tensors)?;
@@ -73,32 +83,61 @@ impl Rules {
         match set.into_iter().next() {
             Some(dtype) => Rule::Set(dtype),
             None if keeps || role(info) != Role::Weight => Rule::Keep,
+            None if self.language_model && !is_quantized(info) => Rule::Keep,
             None => Rule::Free,
         }
     }
 
-    /// All free tensors as the type of this name.
-    pub(super) fn uniform(&self, tensors: &[TensorInfo], name: &str) -> Done<Vec<Choice>> {
-        let wanted = Dtype::by_name(name).map_err(usage)?;
-        tensors
+    /// All free tensors as the type, or the mixture, of this name.
+    pub(super) fn uniform(&self, input: &Input, name: &str) -> Done<Vec<Choice>> {
+        let tensors = input.tensors();
+        let wanted = match Mixture::by_name(name) {
+            Some(mixture) => mixture.types(&tensors, &input.metadata),
+            None => {
+                let dtype = named(name)?;
+                tensors.iter().map(|_| dtype).collect()
+            }
+        };
+        let choices = tensors
             .iter()
-            .map(|info| {
-                Ok(match self.of(info) {
-                    Rule::Keep => with(info, info.dtype, None),
-                    Rule::Set(dtype) => with(info, dtype, None),
-                    Rule::Free => {
-                        let found = fallback(info, wanted);
-                        let note = (found != wanted).then(|| {
-                            let (_, columns) = matrix_shape(&info.shape);
-                            let block = wanted.block_len();
-                            format!("{columns} columns are no multiple of {block}")
-                        });
-                        with(info, found, note)
-                    }
-                })
-            })
-            .collect()
+            .zip(wanted)
+            .map(|(info, wanted)| match self.of(info) {
+                Rule::Keep => with(info, info.dtype, None),
+                Rule::Set(dtype) => with(info, dtype, None),
+                Rule::Free => {
+                    let (_, columns) = matrix_shape(&info.shape);
+                    let found = fallback(wanted, columns);
+                    let note = (found != wanted).then(|| {
+                        let block = wanted.block_len();
+                        format!("{columns} columns are no multiple of the {block} of {wanted}")
+                    });
+                    with(info, found, note)
+                }
+            });
+        Ok(choices.collect())
     }
+}
+
+/// A type that can be written.
+fn named(name: &str) -> Done<Dtype> {
+    let known = || {
+        let plain = [Dtype::F32, Dtype::F16, Dtype::BF16].map(Dtype::name);
+        let blocks = BlockFormat::ENCODED.map(|format| format.name());
+        let mixtures = MIXTURES.iter().map(|mixture| mixture.name);
+        let all = plain.into_iter().chain(blocks).chain(mixtures);
+        all.collect::<Vec<_>>().join(", ")
+    };
+    let found = Dtype::by_name(name).ok();
+    let can = |dtype: &Dtype| match dtype {
+        Dtype::Block(format) => BlockFormat::ENCODED.contains(format),
+        _ => matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64),
+    };
+    found.filter(can).ok_or_else(|| {
+        usage(format!(
+            "weights cannot be written as {name:?}; the types are {}",
+            known()
+        ))
+    })
 }
 
 pub(super) fn with(info: &TensorInfo, dtype: Dtype, note: Option<String>) -> Choice {
@@ -122,28 +161,11 @@ fn check(info: &TensorInfo, dtype: Dtype) -> Done {
         return Ok(());
     }
     let (_, columns) = matrix_shape(&info.shape);
-    let would = fallback(info, dtype);
+    let would = fallback(dtype, columns);
     let name = &info.name;
     let block = dtype.block_len();
     let text = format!(
         "{name} cannot be {dtype}: blocks of {block} do not divide its rows of {columns}; {would} would do"
     );
     Err(usage(text))
-}
-
-/// The type that llama.cpp takes where blocks of 256 do not divide the rows: one with as many bits or
-/// more in blocks of 32, and f16 where those do not divide them either.
-pub(super) fn fallback(info: &TensorInfo, wanted: Dtype) -> Dtype {
-    if divides(info, wanted) {
-        return wanted;
-    }
-    let smaller = match wanted {
-        Dtype::Block(BlockFormat::Q4_K) => Dtype::Block(BlockFormat::Q4_0),
-        Dtype::Block(BlockFormat::Q6_K) => Dtype::Block(BlockFormat::Q8_0),
-        _ => Dtype::F16,
-    };
-    match divides(info, smaller) {
-        true => smaller,
-        false => Dtype::F16,
-    }
 }

@@ -341,11 +341,7 @@ impl<L: Lanes, const GROUP: usize, const BLOCKS: usize> Fit<L, GROUP, BLOCKS> {
 
     /// The factors that fit the codes best, by least squares.
     #[inline(always)]
-    fn refit(
-        &self,
-        x: &Values<L, GROUP>,
-        w: &Values<L, GROUP>,
-    ) -> ([u16; BLOCKS], [u16; BLOCKS]) {
+    fn refit(&self, x: &Values<L, GROUP>, w: &Values<L, GROUP>) -> ([u16; BLOCKS], [u16; BLOCKS]) {
         let zero = L::all(0.0);
         let (mut aa, mut ab, mut bb, mut ax, mut bx) = (zero, zero, zero, zero, zero);
         for ((&x, &w), &l) in x.iter().zip(w).zip(&self.codes) {
@@ -398,10 +394,7 @@ const NEIGHBOURS: [(f32, f32); 9] = [
 fn multiples<L: Lanes, const BLOCKS: usize>(x: L, top: f32) -> ([u16; BLOCKS], L) {
     let mut factors = [0; BLOCKS];
     let mut inverses = x.to_array();
-    for (factor, block) in factors
-        .iter_mut()
-        .zip(inverses.chunks_mut(LANES / BLOCKS))
-    {
+    for (factor, block) in factors.iter_mut().zip(inverses.chunks_mut(LANES / BLOCKS)) {
         let most = block
             .iter()
             .fold(0.0, |most: f32, &x| if x > most { x } else { most });

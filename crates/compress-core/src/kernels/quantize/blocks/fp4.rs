@@ -43,7 +43,9 @@ pub(super) fn quantize_mx<L: Lanes>(
         let w = importance.from(i * LEN).weights();
         let mut exponents = [0u8; LANES];
         for (e, values) in exponents.iter_mut().zip(values.as_chunks::<32>().0) {
-            *e = ((absmax_bits(values) >> 23) as u8).saturating_sub(2).clamp(3, 252);
+            *e = ((absmax_bits(values) >> 23) as u8)
+                .saturating_sub(2)
+                .clamp(3, 252);
         }
         let power = |step: i8| {
             L::load(&std::array::from_fn(|lane| {

@@ -15,8 +15,10 @@ const LEVELS: [f32; 16] = [
     89.0, 113.0,
 ];
 
-static CODEBOOK: Codebook =
-    Codebook::new(LEVELS, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+static CODEBOOK: Codebook = Codebook::new(
+    LEVELS,
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+);
 const ENDS: Ends = Ends {
     firsts: [-120.0, 106.0],
     step: 2.0,

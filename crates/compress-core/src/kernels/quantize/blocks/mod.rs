@@ -120,10 +120,8 @@ pub fn quantize_into_at(
         .par_chunks_mut(leaf_bytes)
         .zip(values.par_chunks(LEAF))
         .enumerate();
-    let fine =
-        leaves.map(|(i, (bytes, values))| {
-        writer.write(isa, values, importance.from(i * LEAF), bytes)
-    });
+    let fine = leaves
+        .map(|(i, (bytes, values))| writer.write(isa, values, importance.from(i * LEAF), bytes));
     if fine.reduce(|| true, |a, b| a && b) {
         return Ok(());
     }

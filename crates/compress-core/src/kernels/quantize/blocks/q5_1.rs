@@ -4,7 +4,7 @@
 //! ggml, `quantize_row_q5_1_ref` and `dequantize_row_q5_1`.
 
 use super::affine::{self, Search};
-use super::bytes::{inverse, five_bits, of_five_bits, read, written};
+use super::bytes::{five_bits, inverse, of_five_bits, read, written};
 use super::importance::Importance;
 use super::lanes::Lanes;
 use super::q4_0::truncate;

@@ -38,11 +38,7 @@ const LEVELS: Whole = Whole {
 
 /// Whether all scales are finite.
 #[inline(always)]
-pub(super) fn quantize<L: Lanes>(
-    values: &[f32],
-    _even: Importance<'_>,
-    bytes: &mut [u8],
-) -> bool {
+pub(super) fn quantize<L: Lanes>(values: &[f32], _even: Importance<'_>, bytes: &mut [u8]) -> bool {
     let mut fine = true;
     for (x, block) in written::<LEN, BYTES>(values, bytes) {
         fine &= quantize_block::<L>(x, block);
@@ -177,7 +173,10 @@ fn search<L: Lanes>(x: &Values<L, GROUP>) -> ([f32; LANES], [f32; LANES]) {
         best = better.if_positive(this.times(products), best);
     }
     let small = L::all(SMALLEST).minus(magnitude(farthest));
-    (small.if_positive(zero, scale).to_array(), inverse.to_array())
+    (
+        small.if_positive(zero, scale).to_array(),
+        inverse.to_array(),
+    )
 }
 
 /// Of the codes at an inverse scale: Σ w·x·code and Σ w·code², with w = x².

@@ -34,7 +34,9 @@ pub(super) struct Whole {
 impl<L: Lanes> Levels<L> for Whole {
     #[inline(always)]
     fn nearest(self, quotient: L) -> L {
-        let inside = quotient.at_least(L::all(self.low)).at_most(L::all(self.high));
+        let inside = quotient
+            .at_least(L::all(self.low))
+            .at_most(L::all(self.high));
         inside.plus(L::all(MAGIC)).minus(L::all(MAGIC))
     }
 }
@@ -66,7 +68,9 @@ pub(super) fn search<L: Lanes, V: Levels<L>, const GROUP: usize>(
     let zero = L::all(0.0);
     let mut farthest = x[0];
     for &x in &x[1..] {
-        farthest = magnitude(x).minus(magnitude(farthest)).if_positive(x, farthest);
+        farthest = magnitude(x)
+            .minus(magnitude(farthest))
+            .if_positive(x, farthest);
     }
     let reciprocal = inverse(farthest);
     let mut scale = farthest.over(L::all(ends.firsts[0]));
@@ -147,7 +151,7 @@ pub(super) fn nearest<L: Lanes, V: Levels<L>, const GROUP: usize>(
     nearest
 }
 
-/// Blocks as they are written. 
+/// Blocks as they are written.
 #[derive(Clone, Copy)]
 pub(super) struct Fit<L, const BLOCKS: usize> {
     /// Half precision.

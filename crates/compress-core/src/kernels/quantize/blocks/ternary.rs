@@ -26,7 +26,7 @@ fn digits(d: f32, bytes: &[u8], x: &mut [f32]) {
     let mut power = 1u8;
     for x in x.chunks_exact_mut(bytes.len()) {
         for (x, &byte) in x.iter_mut().zip(bytes) {
-            let code = u16::from(byte.wrapping_mul(power)) * 3 >> 8;
+            let code = (u16::from(byte.wrapping_mul(power)) * 3) >> 8;
             *x = d * (i32::from(code) - 1) as f32;
         }
         power = power.wrapping_mul(3);

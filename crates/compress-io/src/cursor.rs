@@ -4,26 +4,26 @@ use compress_core::{Error, Result};
 
 /// A place in bytes.
 #[derive(Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Cursor { bytes, at: 0 }
     }
 
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn error(&self, reason: impl Into<String>) -> Error {
+    pub(crate) fn error(&self, reason: impl Into<String>) -> Error {
         let (offset, reason) = (self.at, reason.into());
         Error::Format { offset, reason }
     }
 
-    pub(super) fn take(&mut self, length: usize, what: &str) -> Result<&'a [u8]> {
+    pub(crate) fn take(&mut self, length: usize, what: &str) -> Result<&'a [u8]> {
         let end = self.at.checked_add(length);
         let taken = end.and_then(|end| self.bytes.get(self.at..end));
         let Some(taken) = taken else {
@@ -35,22 +35,22 @@ impl<'a> Cursor<'a> {
     }
 
     /// `N` bytes, as a number has them.
-    pub(super) fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
         let taken = self.take(N, what)?;
         taken.try_into().map_err(Error::other)
     }
 
-    pub(super) fn u32(&mut self, what: &str) -> Result<u32> {
+    pub(crate) fn u32(&mut self, what: &str) -> Result<u32> {
         Ok(u32::from_le_bytes(self.array(what)?))
     }
 
-    pub(super) fn u64(&mut self, what: &str) -> Result<u64> {
+    pub(crate) fn u64(&mut self, what: &str) -> Result<u64> {
         Ok(u64::from_le_bytes(self.array(what)?))
     }
 
     /// A count of things that take at least `least` bytes each, so that no file can claim more than
     /// it has.
-    pub(super) fn count(&mut self, least: usize, what: &str) -> Result<usize> {
+    pub(crate) fn count(&mut self, least: usize, what: &str) -> Result<usize> {
         let count = self.u64(what)?;
         let left = (self.bytes.len() - self.at) as u64;
         match count.checked_mul(least as u64) {
@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(super) fn text(&mut self, what: &str) -> Result<String> {
+    pub(crate) fn text(&mut self, what: &str) -> Result<String> {
         let length = self.count(1, &format!("the length of {what}"))?;
         let bytes = self.take(length, what)?;
         let text = std::str::from_utf8(bytes);
