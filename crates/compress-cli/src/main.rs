@@ -9,6 +9,7 @@ mod errors;
 mod failure;
 mod input;
 mod patterns;
+mod receiver;
 mod size;
 mod table;
 mod write;

@@ -35,6 +35,11 @@ fn exit_codes_say_whose_fault_it_is() {
             2,
             "q4_0",
         ),
+        (
+            "quantize m.gguf -o x.gguf --type mxfp4 --receiver candle",
+            2,
+            "candle does not read",
+        ),
         ("prune m.gguf -o x.gguf --n-m 2-4", 2, "N:M"),
         ("prune m.gguf -o x.gguf --density 2", 2, "density"),
         (

@@ -12,6 +12,7 @@ use crate::encoders::store;
 use crate::errors::Sums;
 use crate::failure::{Done, Failure, usage};
 use crate::input::{Input, Read};
+use crate::receiver::Receiver;
 
 /// Values on which the error of a tensor is measured, unless all are asked for.
 const SAMPLE: usize = 1 << 20;
@@ -25,6 +26,8 @@ pub(super) struct Measure {
     pub(super) exact: bool,
     /// What weighs the columns.
     pub(super) importance: Option<Importance>,
+    /// What is to read the types.
+    pub(super) receiver: Option<Receiver>,
 }
 
 impl Measure {
@@ -189,6 +192,11 @@ fn offers_of(input: &Input, read: &Read, measure: &Measure) -> Done<Vec<Offer>> 
     let importance = measure.importance_of(info)?;
     let blocks = BlockFormat::ENCODED.into_iter().map(Dtype::Block);
     let mut types: Vec<Dtype> = blocks.filter(|&dtype| divides(info, dtype)).collect();
+    types.retain(|dtype| {
+        measure
+            .receiver
+            .is_none_or(|receiver| receiver.reads(*dtype))
+    });
     types.push(Dtype::F16);
     types.retain(|dtype| *dtype != info.dtype);
     types.push(info.dtype);

@@ -17,6 +17,7 @@ use crate::encoders::encoder;
 use crate::errors::{Side, Sums, compare};
 use crate::failure::{Done, usage};
 use crate::input::Input;
+use crate::receiver::Receiver;
 use crate::size::{self, show, thousands};
 use crate::table::{self, table};
 use crate::write::Target;
@@ -59,6 +60,9 @@ pub(crate) struct Quantize {
     /// Tensors that stay as they are
     #[arg(long = "keep", value_name = "PATTERN")]
     keeps: Vec<String>,
+    /// The program that will load the file: only types that it reads are written
+    #[arg(long, value_enum)]
+    receiver: Option<Receiver>,
     /// How much columns matter: llama.cpp's imatrix, or a file with a tensor of as many values for
     /// each weight
     #[arg(long, value_name = "FILE")]
@@ -99,7 +103,7 @@ impl Quantize {
         let format = self.target.format()?;
         let rules = Rules::new(&self.sets, &self.keeps, &input.tensors(), format)?;
         match &self.dtype {
-            Some(name) => rules.uniform(&input, name).map(|_| ()),
+            Some(name) => self.check_receiver(&rules.uniform(&input, name)?),
             None => Ok(()),
         }
     }
@@ -118,6 +122,7 @@ impl Quantize {
             Some(name) => rules.uniform(&input, name)?,
             None => budget::choose(console, &input, &rules, goal, &measure)?,
         };
+        self.check_receiver(&choices)?;
         let types: Vec<_> = choices.iter().map(|choice| choice.info.clone()).collect();
         if format.name == "gguf" {
             let mixture = self.dtype.as_deref().and_then(Mixture::by_name);
@@ -199,6 +204,13 @@ fn measured(
 }
 
 impl Quantize {
+    fn check_receiver(&self, choices: &[Choice]) -> Done {
+        match self.receiver {
+            Some(receiver) => receiver.check(choices.iter().map(|choice| &choice.info)),
+            None => Ok(()),
+        }
+    }
+
     /// How errors are measured. Fails where a file of importance is given that knows no tensor.
     fn measure(&self, tensors: &[TensorInfo]) -> Done<Measure> {
         let importance = self
@@ -220,7 +232,12 @@ impl Quantize {
             return Err(usage(text));
         }
         let exact = self.exact;
-        Ok(Measure { exact, importance })
+        let receiver = self.receiver;
+        Ok(Measure {
+            exact,
+            importance,
+            receiver,
+        })
     }
 }
 

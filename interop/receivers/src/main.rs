@@ -1,0 +1,81 @@
+//! Reads files that `mcompress` wrote with the libraries that Rust programs use, and compares the
+//! values: `receivers CASES.json`, with the cases of `../read.py`.
+
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs::File;
+use std::process::ExitCode;
+
+use candle_core::quantized::gguf_file::Content;
+use candle_core::{DType, Device, Tensor, safetensors};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    reader: String,
+    file: String,
+    /// A safetensors file with the same tensors as f32.
+    expected: String,
+}
+
+type Tensors = HashMap<String, Tensor>;
+
+fn main() -> ExitCode {
+    let path = std::env::args().nth(1).unwrap_or_else(|| "cases.json".into());
+    match run(&path) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(path: &str) -> Result<(), Box<dyn Error>> {
+    let cases: Vec<Case> = serde_json::from_reader(File::open(path)?)?;
+    for case in cases {
+        let found = match case.reader.as_str() {
+            "gguf" => gguf(&case.file)?,
+            "safetensors" => safetensors::load(&case.file, &Device::Cpu)?,
+            _ => continue,
+        };
+        let expected = safetensors::load(&case.expected, &Device::Cpu)?;
+        let count = compare(&found, &expected)?;
+        println!("candle: {count} tensors of {} have our values", case.file);
+    }
+    Ok(())
+}
+
+fn gguf(path: &str) -> Result<Tensors, Box<dyn Error>> {
+    let mut file = File::open(path)?;
+    let content = Content::read(&mut file)?;
+    let mut tensors = Tensors::new();
+    for name in content.tensor_infos.keys() {
+        let tensor = content.tensor(&mut file, name, &Device::Cpu)?;
+        tensors.insert(name.clone(), tensor.dequantize(&Device::Cpu)?);
+    }
+    Ok(tensors)
+}
+
+/// Fails unless both have the same tensors, bit for bit.
+fn compare(found: &Tensors, expected: &Tensors) -> Result<usize, Box<dyn Error>> {
+    if found.len() != expected.len() {
+        return Err(format!("{} tensors, expected {}", found.len(), expected.len()).into());
+    }
+    for (name, want) in expected {
+        let got = found.get(name).ok_or_else(|| format!("{name} is missing"))?;
+        if got.dims() != want.dims() {
+            return Err(format!("{name}: {:?} and {:?}", got.dims(), want.dims()).into());
+        }
+        let values = |tensor: &Tensor| -> Result<Vec<u32>, candle_core::Error> {
+            let flat = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            Ok(flat.into_iter().map(f32::to_bits).collect())
+        };
+        if values(got)? != values(want)? {
+            return Err(format!("{name} has other values").into());
+        }
+    }
+    Ok(expected.len())
+}
