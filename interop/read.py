@@ -2,8 +2,9 @@
 
 python read.py CASES.json
 
-A case is {"reader": "safetensors" | "gguf", "file": ..., "expected": ...}, where `expected` is a
-safetensors file with the same tensors as f32, as mcompress itself decodes them.
+A case is {"reader": "safetensors" | "gguf", "candle": bool, "file": ..., "expected": ...}. `expected`
+is a safetensors file with the same tensors as f32, as mcompress itself decodes them. `candle` says
+whether the readers in Rust read the file too.
 """
 
 import json

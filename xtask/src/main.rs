@@ -10,6 +10,7 @@ mod bench;
 mod data;
 mod evaluate;
 mod experiments;
+mod interop;
 mod interrupt;
 mod output;
 mod progress;
@@ -42,6 +43,7 @@ enum Command {
     Experiment(experiments::ExperimentArgs),
     Bench(bench::BenchArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Interop(interop::InteropArgs),
     /// Check the rules of the workspace: crate graph, unsafe code, registries, snapshots
     Tidy,
 }
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Experiment(args) => Ok(args.run()?),
         Command::Bench(args) => Ok(bench::run(args)?),
         Command::Evaluate(args) => Ok(evaluate::run(args)?),
+        Command::Interop(args) => Ok(interop::run(&args)?),
         Command::Tidy => run_tidy(),
     });
     match result {

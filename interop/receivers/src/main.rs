@@ -15,6 +15,8 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Case {
     reader: String,
+    /// Whether candle knows all of its types.
+    candle: bool,
     file: String,
     /// A safetensors file with the same tensors as f32.
     expected: String,
@@ -35,11 +37,11 @@ fn main() -> ExitCode {
 
 fn run(path: &str) -> Result<(), Box<dyn Error>> {
     let cases: Vec<Case> = serde_json::from_reader(File::open(path)?)?;
-    for case in cases {
+    for case in cases.into_iter().filter(|case| case.candle) {
         let found = match case.reader.as_str() {
             "gguf" => gguf(&case.file)?,
             "safetensors" => safetensors::load(&case.file, &Device::Cpu)?,
-            _ => continue,
+            other => return Err(format!("candle reads no {other}").into()),
         };
         let expected = safetensors::load(&case.expected, &Device::Cpu)?;
         let count = compare(&found, &expected)?;
