@@ -42,6 +42,7 @@ pub mod gguf;
 mod importance;
 mod map;
 pub mod metadata;
+pub mod npz;
 pub mod safetensors;
 mod source;
 pub mod stream;

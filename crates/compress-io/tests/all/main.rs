@@ -5,5 +5,6 @@ mod edits;
 mod gguf;
 mod importance;
 mod made;
+mod npz;
 mod safetensors;
 mod streams;
