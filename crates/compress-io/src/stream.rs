@@ -47,9 +47,17 @@ pub trait Encode: Send + Sync {
     fn encode(&self, piece: &Piece, values: &mut [f32], bytes: &mut Vec<u8>) -> Result<()>;
 }
 
-/// Rounds the values of a tensor to its type, which is one of f16, bf16, f32 and f64.
-#[derive(Clone, Debug)]
-pub struct Round(pub TensorInfo);
+/// How the tensor `to` is made of `from` by rounding: a copy where they have one type, else `to` must
+/// be of f16, bf16, f32 or f64.
+pub(crate) fn rounded(from: &TensorInfo, to: &TensorInfo) -> How<'static> {
+    match from.dtype == to.dtype {
+        true => How::Copy,
+        false => How::Encode(Box::new(Round(to.clone()))),
+    }
+}
+
+/// Rounds values to the type of a tensor.
+struct Round(TensorInfo);
 
 impl Encode for Round {
     fn encode(&self, _: &Piece, values: &mut [f32], bytes: &mut Vec<u8>) -> Result<()> {

@@ -22,8 +22,8 @@ use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::source::Source;
 
-pub use write::{create, create_array};
 pub(crate) use write::{array_header_bytes, header_bytes};
+pub use write::{create, create_array};
 
 /// An archive of arrays. Stored ones are lent as they lie in the file, deflated ones are inflated
 /// one by one.

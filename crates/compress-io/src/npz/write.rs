@@ -81,7 +81,10 @@ pub(crate) fn header_bytes(plan: &Plan) -> Result<u64> {
     const LOCAL: usize = 30;
     const CENTRAL: usize = 46;
     const END: u64 = 22;
-    let names = plan.tensors.iter().map(|info| info.name.len() + archive::ENDING.len());
+    let names = plan
+        .tensors
+        .iter()
+        .map(|info| info.name.len() + archive::ENDING.len());
     let names: usize = names.map(|name| LOCAL + CENTRAL + 2 * name).sum();
     Ok(array_header_bytes(plan)? + names as u64 + END)
 }

@@ -290,6 +290,8 @@ fn a_changed_byte_never_changes_a_value_unseen() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.npz");
     for at in 0..whole.len() {
+        std::fs::write(&path, &whole[..at]).unwrap();
+        assert!(Checkpoint::open(&path).is_err(), "cut at {at}");
         let mut bytes = whole.clone();
         bytes[at] ^= 0x55;
         std::fs::write(&path, &bytes).unwrap();
