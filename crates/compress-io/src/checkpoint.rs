@@ -11,6 +11,7 @@ use compress_core::{Error, Result};
 use crate::dtype::{Dtype, TensorInfo};
 use crate::edits::Edits;
 use crate::formats::Format;
+use crate::hugging_face;
 use crate::metadata::Metadata;
 use crate::source::Source;
 use crate::values;
@@ -32,14 +33,19 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Opens a file of any format in [`FORMATS`](crate::FORMATS). A folder is the checkpoint that
-    /// Hugging Face's libraries would find in it.
+    /// Hugging Face's libraries would find in it: `model.safetensors`, else
+    /// `model.safetensors.index.json`, else the only `*.safetensors`.
     ///
     /// # Errors
     /// Where it cannot be read, is of no known format or breaks a rule of its own.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let format = Format::of(path)?;
-        let source = format.open(path)?;
+        let path = match path.is_dir() {
+            true => Cow::Owned(hugging_face::weights(path)?),
+            false => Cow::Borrowed(path),
+        };
+        let format = Format::of(&path)?;
+        let source = format.open(&path)?;
         let tensors = source.tensors().to_vec();
         Ok(Checkpoint {
             format,
@@ -52,6 +58,14 @@ impl Checkpoint {
     /// The format of the file.
     pub fn format(&self) -> &'static Format {
         self.format
+    }
+
+    /// Adds a tensor that the file lacks. Returns its position.
+    pub(crate) fn add(&mut self, info: TensorInfo, bytes: &[u8]) -> Result<usize> {
+        let index = self.tensors.len();
+        self.tensors.push(info);
+        self.edits.add(bytes)?;
+        Ok(index)
     }
 
     /// The position of a tensor.

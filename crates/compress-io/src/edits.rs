@@ -42,6 +42,12 @@ impl Edits {
         Ok(Some(bytes))
     }
 
+    /// One tensor more.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        self.places.push(None);
+        self.write(self.places.len() - 1, bytes)
+    }
+
     /// Where a tensor is written again with as many bytes, it takes the place that it had.
     pub(crate) fn write(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
         let file = self.file.get_mut().map_err(poisoned)?;

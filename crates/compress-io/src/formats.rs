@@ -7,7 +7,7 @@ use std::path::Path;
 use compress_core::{Error, Result};
 
 use crate::source::{Plan, Sink, Source};
-use crate::{gguf, safetensors};
+use crate::{gguf, npz, safetensors};
 
 /// A format of files.
 #[derive(Debug)]
@@ -58,6 +58,26 @@ pub static FORMATS: &[Format] = &[
         header: safetensors::header_bytes,
         alignment: 1,
         create: safetensors::create,
+    },
+    Format {
+        name: "npz",
+        endings: &[".npz"],
+        detect: |_| false,
+        open: |path| Ok(Box::new(npz::Npz::open(path)?)),
+        arrange: |_| {},
+        header: npz::header_bytes,
+        alignment: 1,
+        create: npz::create,
+    },
+    Format {
+        name: "npy",
+        endings: &[".npy"],
+        detect: npz::detect_array,
+        open: |path| Ok(Box::new(npz::Npy::open(path)?)),
+        arrange: |_| {},
+        header: npz::array_header_bytes,
+        alignment: 1,
+        create: npz::create_array,
     },
 ];
 

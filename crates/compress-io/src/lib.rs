@@ -1,9 +1,11 @@
-//! Checkpoints of neural networks in the files that others use: safetensors and GGUF. They are read
-//! tensor by tensor and written as streams, so that a model of any size takes little memory.
+//! Checkpoints of neural networks in the files that others use: safetensors, GGUF and numpy's npz.
+//! They are read tensor by tensor and written as streams, so that a model of any size takes little
+//! memory.
 //!
 //! - [`Checkpoint`] opens a file of any format, and lends its tensors to the algorithms.
 //! - [`stream()`] writes tensors into another file, each copied or encoded anew.
 //! - [`Importance`] says how much the columns of weights matter: llama.cpp's `imatrix`.
+//! - [`hugging_face`] makes a GGUF file of a model's folder, and gives its tensors their names back.
 //! - [`Draft`] gives files their names when they are complete.
 //!
 //! Files are mapped into memory. While one is open, nobody may change or shorten it.
@@ -39,9 +41,11 @@ mod dtype;
 mod edits;
 mod formats;
 pub mod gguf;
+pub mod hugging_face;
 mod importance;
 mod map;
 pub mod metadata;
+pub mod npz;
 pub mod safetensors;
 mod source;
 pub mod stream;

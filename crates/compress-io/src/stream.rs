@@ -25,7 +25,8 @@ pub struct Step<'a> {
     pub how: How<'a>,
 }
 
-/// Which row of a tensor is read for a row that is written.
+/// Which row of a tensor is read for a row that is written. The values of a tensor with one axis are
+/// rows here.
 pub type RowOrder<'a> = Box<dyn Fn(usize) -> usize + Send + Sync + 'a>;
 
 /// How a tensor is written.
@@ -44,6 +45,24 @@ pub trait Encode: Send + Sync {
     /// # Errors
     /// Those of the encoder. Name the tensor.
     fn encode(&self, piece: &Piece, values: &mut [f32], bytes: &mut Vec<u8>) -> Result<()>;
+}
+
+/// How the tensor `to` is made of `from` by rounding: a copy where they have one type, else `to` must
+/// be of f16, bf16, f32 or f64.
+pub(crate) fn rounded(from: &TensorInfo, to: &TensorInfo) -> How<'static> {
+    match from.dtype == to.dtype {
+        true => How::Copy,
+        false => How::Encode(Box::new(Round(to.clone()))),
+    }
+}
+
+/// Rounds values to the type of a tensor.
+struct Round(TensorInfo);
+
+impl Encode for Round {
+    fn encode(&self, _: &Piece, values: &mut [f32], bytes: &mut Vec<u8>) -> Result<()> {
+        values::narrow_into(self.0.dtype, &self.0.name, values, bytes)
+    }
 }
 
 /// Consecutive values of a tensor: whole rows, or a part of one row that begins and ends where a
@@ -143,9 +162,10 @@ pub fn stream(
             Ok(sums.into_iter().map(crc32fast::Hasher::finalize).collect())
         });
         let mut failed = None;
+        let mut stored = Vec::new();
         for first in (0..pieces.len()).step_by(batch) {
             let now = &pieces[first..pieces.len().min(first + batch)];
-            match compute(source, steps, now) {
+            match compute(source, steps, now, &mut stored) {
                 // Where the writer is gone, it says why.
                 Ok(bytes) => {
                     if send.send((first, bytes)).is_err() {
@@ -172,7 +192,10 @@ fn pieces(source: &dyn Source, steps: &[Step<'_>], values: usize) -> Result<Vec<
     for (number, step) in steps.iter().enumerate() {
         let from = &source.tensors()[step.from];
         Error::check_shape(&step.to.name, &[from.values()], &[step.to.values()])?;
-        let (rows, columns) = matrix_shape(&step.to.shape);
+        let (rows, columns) = match (&step.order, step.to.shape.as_slice()) {
+            (Some(_), [rows]) => (*rows, 1),
+            (_, shape) => matrix_shape(shape),
+        };
         let whole_rows = values / columns.max(1);
         let is_split = whole_rows == 0 && step.order.is_none();
         let length = match is_split {
@@ -200,13 +223,16 @@ fn pieces(source: &dyn Source, steps: &[Step<'_>], values: usize) -> Result<Vec<
     Ok(pieces)
 }
 
-/// The bytes of each piece.
-fn compute(
-    source: &dyn Source,
+/// The bytes of each piece. `stored` has the tensors of the batch before, and then those of this one:
+/// each is asked for once.
+fn compute<'a>(
+    source: &'a dyn Source,
     steps: &[Step<'_>],
     pieces: &[(usize, Piece)],
+    stored: &mut Vec<(usize, Cow<'a, [u8]>)>,
 ) -> Result<Vec<Vec<u8>>> {
-    let mut stored: Vec<(usize, Cow<'_, [u8]>)> = Vec::new();
+    let first = pieces.first().map_or(0, |(step, _)| *step);
+    stored.retain(|(step, _)| *step >= first);
     for (step, _) in pieces {
         if stored.last().is_none_or(|(last, _)| last != step) {
             stored.push((*step, source.bytes(steps[*step].from)?));

@@ -12,7 +12,7 @@ fn changed_tensors_are_read_again_as_they_were_left() {
     for (format, path) in made::files(dir.path()) {
         let before = std::fs::read(&path).unwrap();
         let mut model = Checkpoint::open(&path).unwrap();
-        let plan = made::plan(format);
+        let plan = made::plan(format, "model");
         let floats: Vec<&str> = plan
             .tensors
             .iter()

@@ -19,8 +19,8 @@ pub(crate) fn bytes_of(info: &TensorInfo) -> Vec<u8> {
         .collect()
 }
 
-/// A plan that the format can hold.
-pub(crate) fn plan(format: &Format) -> Plan {
+/// A plan that the format can hold, in a file of this name without its ending.
+pub(crate) fn plan(format: &Format, stem: &str) -> Plan {
     let mut plan = Plan {
         tensors: vec![
             TensorInfo::new("layers.0.weight", Dtype::F32, [3, 4]),
@@ -31,7 +31,14 @@ pub(crate) fn plan(format: &Format) -> Plan {
         ],
         metadata: vec![("made by".into(), "a test".into())],
     };
-    if format.name == "gguf" {
+    if format.name == "npy" {
+        plan.tensors = vec![TensorInfo::new(stem, Dtype::F32, [3, 4])];
+        plan.metadata.clear();
+    } else if format.name == "npz" {
+        plan.tensors.pop();
+        plan.tensors.push(TensorInfo::new("mask", Dtype::Bool, [7]));
+        plan.metadata.clear();
+    } else if format.name == "gguf" {
         plan.metadata = metadata();
         let q8_0 = Dtype::by_name("q8_0").unwrap();
         plan.tensors
@@ -92,7 +99,7 @@ pub(crate) fn files(dir: &Path) -> Vec<(&'static Format, std::path::PathBuf)> {
     let files = FORMATS.iter().map(|format| {
         let path = dir.join(format!("model{}", format.endings[0]));
         let draft = Draft::new(&path).unwrap();
-        write(format, &draft.path(), &plan(format)).unwrap();
+        write(format, &draft.path(), &plan(format, "model")).unwrap();
         draft.publish().unwrap();
         (format, path)
     });

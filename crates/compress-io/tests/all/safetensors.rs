@@ -13,7 +13,7 @@ fn the_formats_own_crate_reads_what_we_write() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.safetensors");
     let format = Format::by_ending(&path).unwrap();
-    let plan = made::plan(format);
+    let plan = made::plan(format, "m");
     made::write(format, &path, &plan).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
