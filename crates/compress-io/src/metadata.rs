@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use compress_core::Error;
+
 /// Keys and values, in the order of the file.
 pub type Metadata = Vec<(String, Value)>;
 
@@ -47,6 +49,11 @@ pub enum List {
 pub fn get<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a Value> {
     let found = metadata.iter().find(|(name, _)| name == key);
     found.map(|(_, value)| value)
+}
+
+/// That a key is needed but not there.
+pub(crate) fn missing(key: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("the metadata's {key}"), "missing", "there")
 }
 
 /// Sets the value of a key: where it stands, or behind all others.

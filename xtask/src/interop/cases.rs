@@ -72,9 +72,24 @@ const fn gguf(arguments: &'static str, file: &'static str, candle: bool) -> Case
 
 pub(super) static CASES: &[Case] = &[
     safetensors("silero.safetensors", "convert", "", "copy.safetensors"),
-    safetensors("silero.safetensors", "convert", "--type f16", "f16.safetensors"),
-    safetensors("silero.safetensors", "quantize", "--type bf16", "bf16.safetensors"),
-    safetensors("silero.safetensors", "prune", "--n-m 2:4", "pruned.safetensors"),
+    safetensors(
+        "silero.safetensors",
+        "convert",
+        "--type f16",
+        "f16.safetensors",
+    ),
+    safetensors(
+        "silero.safetensors",
+        "quantize",
+        "--type bf16",
+        "bf16.safetensors",
+    ),
+    safetensors(
+        "silero.safetensors",
+        "prune",
+        "--n-m 2:4",
+        "pruned.safetensors",
+    ),
     gguf("--type Q4_K_M --receiver candle", "q4_k_m.gguf", true),
     gguf("--type Q3_K_L --receiver candle", "q3_k_l.gguf", true),
     gguf("--type q5_1", "q5_1.gguf", true),

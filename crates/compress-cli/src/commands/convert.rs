@@ -17,8 +17,11 @@ use crate::write::Target;
 #[command(after_help = "Examples:
   mcompress convert model.safetensors -o half.safetensors --type bf16
   mcompress convert model.gguf -o model.safetensors
+  mcompress convert folder -o model.gguf
 
-Metadata goes along, as far as the other format has a place for it. For fewer bits, see quantize.")]
+A Hugging Face folder becomes a GGUF file with its configuration and tokenizer, for the architectures
+llama, qwen2 and bert; GGUF becomes safetensors with Hugging Face's names. Metadata goes along, as far
+as the other format has a place for it. For fewer bits, see quantize.")]
 pub(crate) struct Convert {
     /// The file, or a Hugging Face folder
     input: PathBuf,
@@ -27,6 +30,9 @@ pub(crate) struct Convert {
     /// The type of tensors of real numbers: f32, f16, bf16, f64 [default: as they are]
     #[arg(long = "type", value_name = "T")]
     dtype: Option<String>,
+    /// Keep names and rows as they are, though the other format has others for language models
+    #[arg(long)]
+    keep_names: bool,
 }
 
 #[derive(Serialize)]
@@ -39,16 +45,24 @@ struct Report {
 impl Convert {
     /// The checkpoint, and its tensors as they will be.
     fn plan(&self) -> Done<(Input, Vec<TensorInfo>)> {
-        self.target.format()?;
+        let format = self.target.format()?;
         let dtype = self.dtype.as_deref().map(Dtype::by_name).transpose();
         let dtype = dtype.map_err(usage)?;
         if let Some(Dtype::Block(format)) = dtype {
             let text = format!("{} is made by quantize, not by convert", format.name());
             return Err(usage(text));
         }
-        let input = Input::open(&self.input)?;
-        let mut types = input.tensors();
-        for info in types.iter_mut().filter(|info| info.dtype.is_float()) {
+        let input = match self.keep_names {
+            true => Input::open(&self.input)?,
+            false => Input::open_for(&self.input, format)?,
+        };
+        let mut types = input.usual();
+        // llama.cpp wants vectors in f32.
+        let fixed = |info: &TensorInfo| format.name == "gguf" && info.shape.len() < 2;
+        for info in types
+            .iter_mut()
+            .filter(|info| info.dtype.is_float() && !fixed(info))
+        {
             info.dtype = dtype.unwrap_or(info.dtype);
         }
         Ok((input, types))

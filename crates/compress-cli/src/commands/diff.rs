@@ -37,7 +37,7 @@ struct Difference {
 
 impl Diff {
     pub(super) fn run(self, console: &Console) -> Done {
-        let (a, b) = (Input::open(&self.a)?, Input::open(&self.b)?);
+        let [a, b] = Input::open_both(&self.a, &self.b)?;
         let mut differences = tensors(console, &a, &b)?;
         differences.extend(of_metadata(&a, &b));
         let lines: Vec<String> = differences

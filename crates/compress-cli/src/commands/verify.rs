@@ -20,7 +20,7 @@ use crate::table::{self, table};
 
 The SQNR is 10·log10 of the energy of A's values over that of the differences, in decibels. Tensors
 that stand for no real numbers must be equal. The exit code is 1 where a gate fails, or a tensor is
-in one file alone.")]
+in one file alone. Where one file alone is GGUF, its tensors are compared under Hugging Face's names.")]
 pub(crate) struct Verify {
     /// The file that is right
     a: PathBuf,
@@ -59,7 +59,7 @@ struct Line {
 
 impl Verify {
     pub(super) fn run(self, console: &Console) -> Done {
-        let (a, b) = (Input::open(&self.a)?, Input::open(&self.b)?);
+        let [a, b] = Input::open_both(&self.a, &self.b)?;
         let io = |source| {
             let path = self.b.clone();
             Failure::Input(compress_core::Error::Io { path, source })

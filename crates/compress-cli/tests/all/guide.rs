@@ -36,7 +36,7 @@ fn small_model(dir: &Path) {
     let mut tensors = vec![TensorInfo::new("token_embd.weight", Dtype::F32, [40, 576])];
     for layer in 0..2 {
         for (part, rows, columns) in [
-            ("attn_q", 64, 576),
+            ("attn_q", 576, 576),
             ("ffn_up", 64, 576),
             ("ffn_down", 48, 512),
         ] {
@@ -48,6 +48,7 @@ fn small_model(dir: &Path) {
     let metadata = vec![
         ("general.architecture".into(), "llama".into()),
         ("llama.block_count".into(), Value::U32(2)),
+        ("llama.embedding_length".into(), Value::U32(576)),
         ("llama.attention.head_count".into(), Value::U32(8)),
         ("llama.attention.head_count_kv".into(), Value::U32(8)),
     ];
@@ -77,7 +78,7 @@ fn every_command_of_the_tour_works() {
     assert!(commands.len() > 10, "the page is read");
     for command in commands {
         // The sizes of the page are those of the real model.
-        let command = command.replace("80MB", "120KB").replace('\'', "");
+        let command = command.replace("80MB", "460KB").replace('\'', "");
         let ran = run(dir.path(), &command);
         let expected = if command.starts_with("diff") { 1 } else { 0 };
         assert_eq!(ran.code, expected, "{command}: {}", ran.error);

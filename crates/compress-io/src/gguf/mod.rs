@@ -96,8 +96,7 @@ fn header_of(plan: &Plan) -> Result<(Vec<u8>, u64)> {
     const QUANTIZATION: (&str, Value) = ("general.quantization_version", Value::U32(2));
     let mut metadata = plan.metadata.clone();
     if metadata::get(&metadata, "general.architecture").is_none() {
-        let what = "general.architecture".to_owned();
-        return Err(compress_core::Error::Empty { what });
+        return Err(metadata::missing("general.architecture"));
     }
     let blocks = |info: &TensorInfo| matches!(info.dtype, Dtype::Block(_));
     if plan.tensors.iter().any(blocks) {

@@ -23,9 +23,7 @@ use crate::stream::{self, RowOrder, Step};
 pub fn from_gguf(checkpoint: &Checkpoint) -> Result<(Plan, Vec<Step<'static>>)> {
     let metadata = checkpoint.metadata();
     let name = metadata::get(metadata, "general.architecture").and_then(|value| value.as_text());
-    let name = name.ok_or_else(|| Error::Empty {
-        what: "general.architecture".into(),
-    })?;
+    let name = name.ok_or_else(|| metadata::missing("general.architecture"))?;
     let architecture = architectures::by_name(name);
     let mut steps = Vec::new();
     for (from, info) in checkpoint.tensors().iter().enumerate() {
@@ -72,8 +70,8 @@ fn order(metadata: &Metadata, architecture: &str, info: &TensorInfo) -> Result<R
             .ok_or_else(|| Error::invalid(key, value, "a count"))
     };
     let needed = |key: &str| {
-        let what = format!("{architecture}.{key}");
-        count(key)?.ok_or(Error::Empty { what })
+        let missing = || metadata::missing(format!("{architecture}.{key}"));
+        count(key)?.ok_or_else(missing)
     };
     let length = match count("attention.key_length")? {
         Some(length) => length,

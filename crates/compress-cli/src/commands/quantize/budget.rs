@@ -66,9 +66,9 @@ pub(super) fn choose(
     measure: &Measure,
 ) -> Done<Vec<Choice>> {
     let tensors = input.tensors();
-    let ruled = tensors.iter().map(|info| match rules.of(info) {
-        Rule::Set(dtype) => with(info, dtype, None),
-        Rule::Keep | Rule::Free => with(info, info.dtype, None),
+    let ruled = input.reads.iter().map(|read| match rules.of(&read.info) {
+        Rule::Set(dtype) => with(&read.info, dtype, None),
+        Rule::Keep | Rule::Free => with(&read.info, read.usual, None),
     });
     let mut choices: Vec<Choice> = ruled.collect();
     let is_free = |i: &usize| rules.of(&tensors[*i]) == Rule::Free;

@@ -9,7 +9,7 @@ use clap::ArgGroup;
 use compress_core::tensor::Role;
 use compress_io::gguf::{Mixture, file_type};
 use compress_io::metadata::{self, Value};
-use compress_io::{Checkpoint, Dtype, Importance, Source, TensorInfo, role};
+use compress_io::{Checkpoint, Dtype, Format, Importance, Source, TensorInfo, role};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -99,8 +99,8 @@ struct Line {
 
 impl Quantize {
     pub(super) fn check(&self) -> Done {
-        let input = Input::open(&self.input)?;
         let format = self.target.format()?;
+        let input = Input::open_for(&self.input, format)?;
         let rules = Rules::new(&self.sets, &self.keeps, &input.tensors(), format)?;
         match &self.dtype {
             Some(name) => self.check_receiver(&rules.uniform(&input, name)?),
@@ -110,7 +110,7 @@ impl Quantize {
 
     pub(super) fn run(self, console: &Console) -> Done {
         let format = self.target.format()?;
-        let mut input = Input::open(&self.input)?;
+        let mut input = Input::open_for(&self.input, format)?;
         let before = input.tensors();
         let rules = Rules::new(&self.sets, &self.keeps, &before, format)?;
         let measure = self.measure(&before)?;
@@ -146,7 +146,13 @@ impl Quantize {
         let make = |i: usize, to: &_| encoder(&before[i], to, None, weights[i]);
         let names: Vec<String> = types.iter().map(|info| info.name.clone()).collect();
         let bytes = self.target.write(console, input, types, make)?;
-        let errors = measured(console, &self.input, &self.target.path, &names, &measure)?;
+        let errors = measured(
+            console,
+            &self.input,
+            (&self.target.path, format),
+            &names,
+            &measure,
+        )?;
         let file = Some(self.target.path.display().to_string());
         let report = report(file, bytes, &before, &choices, &errors)?;
         console.result(&report, &text(&report))
@@ -170,11 +176,11 @@ fn most(types: &[TensorInfo]) -> Dtype {
 fn measured(
     console: &Console,
     from: &std::path::Path,
-    to: &std::path::Path,
+    (to, format): (&std::path::Path, &Format),
     names: &[String],
     measure: &Measure,
 ) -> Done<Vec<f64>> {
-    let (input, written) = (Input::open(from)?, Checkpoint::open(to)?);
+    let (input, written) = (Input::open_for(from, format)?, Checkpoint::open(to)?);
     let mut errors = Vec::new();
     for (number, (read, name)) in input.reads.iter().zip(names).enumerate() {
         let index = written.position(name)?;
