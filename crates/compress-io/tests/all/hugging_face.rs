@@ -210,6 +210,32 @@ fn what_gguf_cannot_say_is_refused_by_name() {
 }
 
 #[test]
+fn changed_and_cut_off_files_are_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in [folders::llama(), folders::qwen2(), folders::bert()] {
+        folder.write(dir.path());
+        for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+            let path = dir.path().join(name);
+            let whole = fs::read(&path).unwrap();
+            for at in (0..whole.len()).step_by(3) {
+                fs::write(&path, &whole[..at]).unwrap();
+                assert!(
+                    hugging_face::gguf_plan(dir.path()).is_err(),
+                    "{name} cut at {at}"
+                );
+                let mut bytes = whole.clone();
+                // Digits become other digits, and letters other letters.
+                bytes[at] ^= 1;
+                fs::write(&path, &bytes).unwrap();
+                let _ = hugging_face::gguf_plan(dir.path());
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+        hugging_face::gguf_plan(dir.path()).unwrap();
+    }
+}
+
+#[test]
 fn a_folder_is_opened_as_hugging_faces_libraries_do() {
     let dir = tempfile::tempdir().unwrap();
     let error = Checkpoint::open(dir.path()).unwrap_err().to_string();
