@@ -7,7 +7,7 @@ use std::path::Path;
 use compress_core::{Error, Result};
 
 use crate::source::{Plan, Sink, Source};
-use crate::{gguf, npz, safetensors};
+use crate::{gguf, npz, onnx, safetensors};
 
 /// A format of files.
 #[derive(Debug)]
@@ -78,6 +78,16 @@ pub static FORMATS: &[Format] = &[
         header: npz::array_header_bytes,
         alignment: 1,
         create: npz::create_array,
+    },
+    Format {
+        name: "onnx",
+        endings: &[".onnx"],
+        detect: onnx::detect,
+        open: |path| Ok(Box::new(onnx::Onnx::open(path)?)),
+        arrange: |_| {},
+        header: onnx::header_bytes,
+        alignment: 1,
+        create: onnx::create,
     },
 ];
 

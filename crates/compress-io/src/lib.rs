@@ -46,6 +46,7 @@ mod importance;
 mod map;
 pub mod metadata;
 pub mod npz;
+pub mod onnx;
 pub mod safetensors;
 mod source;
 pub mod stream;

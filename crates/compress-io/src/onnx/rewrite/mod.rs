@@ -1,0 +1,164 @@
+//! A model written again, with other values or with weights in fewer bits.
+
+mod build;
+mod emit;
+mod pack;
+mod plan;
+
+use std::path::Path;
+
+use compress_core::{Result, file};
+
+use super::Onnx;
+use super::names::Names;
+use super::quantize::{Quantizer, RoundToNearest};
+use crate::source::Source;
+use plan::Plan;
+
+/// What becomes of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Other values, in the type that it has.
+    Values,
+    /// Half precision, and a `Cast` to f32 behind it. The graph computes as before.
+    F16,
+    /// Codes of 8 bits with a scale for each output, and `DequantizeLinear` behind them.
+    Int8,
+    /// Codes of 4 bits with a scale for each `block` values that are summed over. A matrix product
+    /// becomes `com.microsoft.MatMulNBits`, where the receiver has it and blocks are a power of two of
+    /// at least 16; else `DequantizeLinear` of opset 21 is behind them.
+    Int4 {
+        /// Values that share a scale.
+        block: usize,
+    },
+}
+
+/// What is to run the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// Runs all forms.
+    OnnxRuntime,
+    /// Runs 4 bits in matrix products alone, where blocks divide the inputs.
+    Rten,
+    /// Runs 4 bits in matrix products alone. Its `DequantizeLinear` has one scale for all, so that
+    /// codes of 8 bits are followed by `Cast` and `Mul`.
+    Tract,
+}
+
+/// A tensor and what becomes of it.
+#[derive(Clone, Copy)]
+pub struct Change<'a> {
+    tensor: usize,
+    form: Form,
+    quantizer: &'a dyn Quantizer,
+}
+
+impl<'a> Change<'a> {
+    /// What becomes of tensor number `tensor`, whose codes are rounded to the nearest.
+    pub fn new(tensor: usize, form: Form) -> Self {
+        const NEAREST: RoundToNearest = RoundToNearest { scales: None };
+        Change {
+            tensor,
+            form,
+            quantizer: &NEAREST,
+        }
+    }
+
+    /// The same with codes that `quantizer` makes.
+    pub fn by(self, quantizer: &'a dyn Quantizer) -> Self {
+        Change { quantizer, ..self }
+    }
+}
+
+/// A model that is to be written again. All that can be refused before values are read has been
+/// accepted.
+///
+/// What is not touched is written byte for byte. Weights in fewer bits keep the name that nodes know
+/// them by: it becomes the output of a node in front of them. Where it was an input of the graph too,
+/// it is one no longer.
+///
+/// ```no_run
+/// use compress_io::onnx::{Change, Form, Onnx, Receiver, Rewrite};
+/// use compress_io::{Checkpoint, Draft, Source};
+///
+/// let model = Onnx::open("model.onnx")?;
+/// // The same tensors, as an algorithm may have changed them.
+/// let values = Checkpoint::open("model.onnx")?;
+/// let mut changes = Vec::new();
+/// for (tensor, uses) in model.uses()?.iter().enumerate() {
+///     if uses.axes().is_some() {
+///         changes.push(Change::new(tensor, Form::Int8));
+///     }
+/// }
+/// let draft = Draft::new("small.onnx")?;
+/// Rewrite::new(&model, &changes, Receiver::OnnxRuntime)?.write(&values, draft.path())?;
+/// draft.publish()?;
+/// # Ok::<(), compress_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Rewrite<'a> {
+    model: &'a Onnx,
+    plan: Plan<'a>,
+    inline: u64,
+}
+
+/// What protobuf's libraries read of a file.
+const INLINE: u64 = i32::MAX as u64;
+
+impl<'a> Rewrite<'a> {
+    /// Checks what is to become of some tensors of a model; all others stay as they are.
+    ///
+    /// # Errors
+    /// Names the tensor or the node, and the reason: where the type of a tensor has no such form,
+    /// no node says which axis is the outputs, the receiver does not run the form, or a node means
+    /// something else in the version of the operators that the form needs.
+    pub fn new(model: &'a Onnx, changes: &[Change<'a>], receiver: Receiver) -> Result<Self> {
+        let plan = Plan::of(model, changes, receiver);
+        Ok(Rewrite {
+            model,
+            plan: plan.map_err(|error| file::at(&model.path, error))?,
+            inline: INLINE,
+        })
+    }
+
+    /// The same, with values in a file beside the model where it has more bytes than this. As it is,
+    /// that is what protobuf's libraries can read, 2 GiB.
+    pub fn inline(self, inline: u64) -> Self {
+        Rewrite { inline, ..self }
+    }
+
+    /// Writes the model, and beside it the file of its external data where it has some, whose name is
+    /// `NAME.onnx.data`; where nothing changes they keep their names. What is there is replaced: see
+    /// [`Draft`](crate::Draft). One tensor is in memory at a time.
+    ///
+    /// `values` has the tensors of the model, with the values that they are to have: the model
+    /// itself, or a [`Checkpoint`](crate::Checkpoint) of the same file that was changed.
+    ///
+    /// # Errors
+    /// Where a tensor of `values` is another than the model's, a value has no such form, codes are
+    /// not as they should be, a target is a file that is being read, or it cannot be written.
+    pub fn write(&self, values: &dyn Source, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        self.plan.check_values(self.model, values)?;
+        let names = Names::of(&self.model.graph()?)?;
+        let build = |file: Option<&str>| build::model(self.model, &self.plan, names.clone(), file);
+        let has_files = self.model.index.files.names().next().is_some();
+        let is_same = self.plan.changes.is_empty();
+        if is_same && has_files {
+            emit::copy_files(self.model, path)?;
+        }
+        let mut built = build(None)?;
+        if built.message.length() > self.inline || has_files && !is_same {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(".data");
+            built = build(Some(&name.to_string_lossy()))?;
+        }
+        emit::write(self.model, &self.plan, values, &built, path)
+    }
+}
+
+impl std::fmt::Debug for Change<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "tensor {} as {:?}", self.tensor, self.form)
+    }
+}
