@@ -15,12 +15,21 @@ use crate::dtype::TensorInfo;
 /// How deep graphs may lie in one another.
 pub(super) const DEPTH: usize = 32;
 
+/// A file has at most one tensor for so many bytes, and so many more. Otherwise a file of empty ones
+/// would take many times its own memory.
+const BYTES: usize = 48;
+const MOST: usize = 100_000;
+/// A path is at most so long, since each name of a tensor below it repeats it.
+const LONGEST_PATH: usize = 128;
+
 /// The tensors, in the order of the file.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) tensors: Vec<TensorInfo>,
     pub(super) entries: Vec<Entry>,
     pub(super) files: Files,
+    /// How many tensors a file of this size may have.
+    most: usize,
 }
 
 /// A tensor in the file.
@@ -45,7 +54,10 @@ pub(super) enum Place {
 impl Index {
     /// The tensors of a model, whose file is at `path`.
     pub(super) fn of(model: &Message<'_>, path: &Path) -> Result<Self> {
-        let mut index = Index::default();
+        let mut index = Index {
+            most: model.length() as usize / BYTES + MOST,
+            ..Index::default()
+        };
         index.graph(&super::graph(model)?, "", path, DEPTH)?;
         let mut both: Vec<_> = index
             .tensors
@@ -88,12 +100,11 @@ impl Index {
             for (name, graph) in graphs(&node)? {
                 let output = node.outputs().find(|name| !name.is_empty());
                 let output = output.unwrap_or(node.op);
-                self.graph(
-                    &graph,
-                    &format!("{within}{output}/{name}/"),
-                    path,
-                    depth - 1,
-                )?;
+                let mut below = format!("{within}{output}/{name}/");
+                if below.len() > LONGEST_PATH {
+                    below = format!("@{}/", graph.at());
+                }
+                self.graph(&graph, &below, path, depth - 1)?;
             }
         }
         Ok(())
@@ -127,6 +138,13 @@ impl Index {
                 Place::File(number, range)
             }
         };
+        if self.tensors.len() >= self.most {
+            let reason = format!(
+                "there are more than {} tensors in so short a file",
+                self.most
+            );
+            return Err(message.error(reason));
+        }
         self.tensors.push(info);
         self.entries.push(Entry {
             message: message.at()..message.at() + message.length() as usize,
@@ -138,10 +156,21 @@ impl Index {
     /// Paths are joined by a slash, which names have too, so that two tensors of different graphs
     /// may come to the same: the later one then gets the byte of its message.
     fn rename_doubles(&mut self) {
+        let mut doubles = Vec::new();
         let mut seen = HashSet::new();
-        for (info, entry) in self.tensors.iter_mut().zip(&self.entries) {
-            while !seen.insert(info.name.clone()) {
-                info.name = format!("{}@{}", info.name, entry.message.start);
+        for (number, info) in self.tensors.iter().enumerate() {
+            if !seen.insert(info.name.as_str()) {
+                doubles.push(number);
+            }
+        }
+        let mut seen: HashSet<String> = match doubles.is_empty() {
+            true => return,
+            false => seen.into_iter().map(str::to_owned).collect(),
+        };
+        for number in doubles {
+            let name = &mut self.tensors[number].name;
+            while !seen.insert(name.clone()) {
+                *name = format!("{name}@{}", self.entries[number].message.start);
             }
         }
     }

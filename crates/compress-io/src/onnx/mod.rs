@@ -44,7 +44,7 @@ pub use uses::{Axes, Use, Uses};
 /// A file, with those that hold values of its tensors.
 ///
 /// A tensor within a graph of a node is named by the path to it: the first output of the node, its
-/// attribute, the name; as in `y/then_branch/weight`. That of a `Constant` node has the name of the
+/// attribute, the name; as in `y/then_branch/weight`. A long path is the byte at which the graph begins. That of a `Constant` node has the name of the
 /// node's output.
 #[derive(Debug)]
 pub struct Onnx {

@@ -10,18 +10,19 @@ use super::wire::Message;
 
 /// All names of values and of nodes of a model, those of graphs within others as well.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    taken: HashSet<String>,
+pub(super) struct Names<'a> {
+    taken: HashSet<&'a str>,
+    made: HashSet<String>,
 }
 
-impl Names {
-    pub(super) fn of(graph: &Message<'_>) -> Result<Self> {
+impl<'a> Names<'a> {
+    pub(super) fn of(graph: &Message<'a>) -> Result<Self> {
         let mut names = Names::default();
         names.graph(graph, DEPTH)?;
         Ok(names)
     }
 
-    fn graph(&mut self, graph: &Message<'_>, depth: usize) -> Result<()> {
+    fn graph(&mut self, graph: &Message<'a>, depth: usize) -> Result<()> {
         if depth == 0 {
             return Err(graph.error("graphs lie too deep in one another"));
         }
@@ -52,17 +53,15 @@ impl Names {
         Ok(())
     }
 
-    fn take(&mut self, name: &str) {
-        if !self.taken.contains(name) {
-            self.taken.insert(name.to_owned());
-        }
+    fn take(&mut self, name: &'a str) {
+        self.taken.insert(name);
     }
 
     /// A new name that begins with `base`.
     pub(super) fn fresh(&mut self, base: &str) -> String {
         let mut name = base.to_owned();
         let mut number = 1_u64;
-        while !self.taken.insert(name.clone()) {
+        while self.taken.contains(name.as_str()) || !self.made.insert(name.clone()) {
             name = format!("{base}_{number}");
             number += 1;
         }

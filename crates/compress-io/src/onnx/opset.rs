@@ -125,7 +125,7 @@ pub(super) fn raise<'a>(
     node: &Node<'a>,
     from: u64,
     to: u64,
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Result<Option<Vec<Message<'a>>>> {
     let refuse = |why: String| Error::Refused {
         layer: format!("{} {}", node.op, node.called()),
@@ -169,7 +169,7 @@ fn has_lengths(node: &Node<'_>) -> Result<bool> {
 fn to_input<'a>(
     node: &Node<'a>,
     name: &str,
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Result<Option<Vec<Message<'a>>>> {
     let Some(values) = node.ints(name)? else {
         return Ok(None);
@@ -187,7 +187,7 @@ fn to_input<'a>(
 }
 
 /// A softmax over the joined axes: the values as a matrix, its rows, and the shape as it was.
-fn one_axis<'a>(node: &Node<'a>, names: &mut Names) -> Result<Option<Vec<Message<'a>>>> {
+fn one_axis<'a>(node: &Node<'a>, names: &mut Names<'_>) -> Result<Option<Vec<Message<'a>>>> {
     let axis = node.int("axis")?.unwrap_or(1);
     if axis == -1 {
         return Ok(None);

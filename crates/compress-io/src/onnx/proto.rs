@@ -226,17 +226,24 @@ pub(super) fn is_standard(domain: &str) -> bool {
 
 /// A repeated field of whole numbers, packed or not.
 pub(super) fn numbers(message: &Message<'_>, number: u32) -> Result<Vec<i64>> {
-    let mut numbers = Vec::new();
+    let mut count = 0;
+    each_number(message, number, &mut |_| count += 1)?;
+    let mut numbers = Vec::with_capacity(count);
+    each_number(message, number, &mut |value| numbers.push(value))?;
+    Ok(numbers)
+}
+
+fn each_number(message: &Message<'_>, number: u32, see: &mut dyn FnMut(i64)) -> Result<()> {
     for value in message.all(number) {
         match value {
-            Value::Varint(value) => numbers.push(value as i64),
+            Value::Varint(value) => see(value as i64),
             Value::Bytes(packed) => {
                 for value in super::wire::varints(packed, message.place(packed)) {
-                    numbers.push(value? as i64);
+                    see(value? as i64);
                 }
             }
             _ => {}
         }
     }
-    Ok(numbers)
+    Ok(())
 }

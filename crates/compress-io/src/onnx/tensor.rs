@@ -6,6 +6,9 @@ use super::proto::{self, entry, tensor};
 use super::wire::{self, Message, Value};
 use crate::dtype::{Dtype, TensorInfo};
 
+/// The most axes of a tensor: as many as NumPy has.
+const MOST_AXES: usize = 64;
+
 /// Where the values of a tensor are.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Data {
@@ -35,8 +38,15 @@ pub(super) fn read(message: &Message<'_>, name: String) -> Result<Option<(Tensor
         return Ok(None);
     };
     let refuse = |reason: String| message.error(format!("tensor {name} {reason}"));
+    let dims = proto::numbers(message, tensor::DIMS)?;
+    if dims.len() > MOST_AXES {
+        return Err(refuse(format!(
+            "has {} axes, more than {MOST_AXES}",
+            dims.len()
+        )));
+    }
     let mut shape = Vec::new();
-    for dim in proto::numbers(message, tensor::DIMS)? {
+    for dim in dims {
         let dim = usize::try_from(dim).map_err(|_| refuse(format!("has dimension {dim}")))?;
         shape.push(dim);
     }
@@ -60,6 +70,9 @@ pub(super) fn read(message: &Message<'_>, name: String) -> Result<Option<(Tensor
             // Counted, not converted.
             let mut typed = 0;
             each(message, dtype, &mut |value| typed += value.len() as u64)?;
+            if is_six_bits(dtype) {
+                typed = (typed * 6).div_ceil(8);
+            }
             if typed != bytes {
                 return Err(refuse(format!(
                     "has {typed} bytes of values, its shape {bytes}"
@@ -76,8 +89,27 @@ pub(super) fn read(message: &Message<'_>, name: String) -> Result<Option<(Tensor
 pub(super) fn typed_bytes(message: &Message<'_>, info: &TensorInfo) -> Result<Vec<u8>> {
     let length = usize::try_from(info.bytes()?).map_err(Error::other)?;
     let mut bytes = Vec::with_capacity(length);
-    each(message, info.dtype, &mut |value| bytes.extend(value))?;
+    if is_six_bits(info.dtype) {
+        let (mut bits, mut count) = (0_u32, 0);
+        each(message, info.dtype, &mut |value| {
+            bits |= u32::from(value[0] & 0x3f) << count;
+            count += 6;
+            if count >= 8 {
+                bytes.push(bits as u8);
+                (bits, count) = (bits >> 8, count - 8);
+            }
+        })?;
+        bytes.extend((count > 0).then_some(bits as u8));
+    } else {
+        each(message, info.dtype, &mut |value| bytes.extend(value))?;
+    }
     Ok(bytes)
+}
+
+/// Whether each value has a field's number to itself, but not a byte among raw ones: four are in
+/// three bytes, the first in the lowest bits.
+fn is_six_bits(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F6E2M3 | Dtype::F6E3M2)
 }
 
 /// Shows the bytes of each value. Types of less than 32 bits stand in the lower bits of an `int32`,

@@ -1,6 +1,7 @@
 //! How a graph uses its tensors.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use compress_core::Result;
 
@@ -14,7 +15,8 @@ const MOST_AXES: usize = 8;
 /// All uses of one tensor: those behind `Identity`, `Cast` and `Transpose` as well.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Uses {
-    /// The nodes that compute with it, in the order of the file.
+    /// The nodes that compute with it, in the order of the file. A node is there once for each operand
+    /// with axes, else once.
     pub by: Vec<Use>,
     /// The nodes that only pass it on, by the bytes at which they begin.
     pub(super) passed_by: Vec<usize>,
@@ -24,10 +26,10 @@ pub struct Uses {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Use {
     /// The name of the node; of its first output where it has none.
-    pub node: String,
+    pub node: Arc<str>,
     /// Its operator, after the domain where that is not ONNX's own: `com.microsoft.Gelu`. Empty
     /// where the tensor is an output of its graph.
-    pub op: String,
+    pub op: Arc<str>,
     /// Which of its inputs the tensor is.
     pub operand: usize,
     /// The axes of the tensor, where the node is known to have some.
@@ -91,6 +93,9 @@ pub(super) fn find(graph: &Message<'_>, index: &Index) -> Result<Vec<Uses>> {
     Ok(walk.uses)
 }
 
+/// The name of a node and its operator.
+type Called = (Arc<str>, Arc<str>);
+
 /// A value that is a tensor.
 #[derive(Clone, Debug)]
 struct Alias {
@@ -130,7 +135,8 @@ impl<'a> Walk<'a, '_> {
         for output in graph.messages(graph::OUTPUT) {
             let output = output?;
             let name = output.text(VALUE_NAME, "the name of an output")?;
-            self.used(name, 0, None, output.at())?;
+            // Of several outputs that are the same tensor, one is enough.
+            self.used(name, 0, None, usize::MAX, &mut || (name.into(), "".into()))?;
         }
         self.scopes.pop();
         Ok(())
@@ -156,8 +162,18 @@ impl<'a> Walk<'a, '_> {
             self.insert(output, Some(alias));
             return Ok(());
         }
+        // Long names are there once, however many inputs the node has.
+        let mut called: Option<Called> = None;
+        let mut called = || {
+            let op = || match node.standard() {
+                Some(op) => op.into(),
+                None => format!("{}.{}", node.domain, node.op).into(),
+            };
+            let made = called.get_or_insert_with(|| (node.called().into(), op()));
+            made.clone()
+        };
         for (operand, name) in node.inputs().enumerate() {
-            self.used(name, operand, Some(node), node.message.at())?;
+            self.used(name, operand, Some(node), node.message.at(), &mut called)?;
         }
         node.outputs().for_each(|name| self.hide(name));
         Ok(())
@@ -169,6 +185,7 @@ impl<'a> Walk<'a, '_> {
         operand: usize,
         node: Option<&Node<'a>>,
         at: usize,
+        called: &mut dyn FnMut() -> Called,
     ) -> Result<()> {
         let Some(Alias {
             tensor,
@@ -184,12 +201,14 @@ impl<'a> Walk<'a, '_> {
             None => None,
         };
         let stored = |axis: usize| order.as_ref().map_or(axis, |order| order[axis]);
-        self.uses[tensor].by.push(Use {
-            node: node.map_or(name, Node::called).to_owned(),
-            op: node.map_or_else(String::new, |node| match node.standard() {
-                Some(op) => op.to_owned(),
-                None => format!("{}.{}", node.domain, node.op),
-            }),
+        let by = &mut self.uses[tensor].by;
+        if axes.is_none() && by.last().is_some_and(|last| last.at == at) {
+            return Ok(());
+        }
+        let (node, op) = called();
+        by.push(Use {
+            node,
+            op,
             operand,
             axes: axes.map(|axes| Axes {
                 outputs: stored(axes.outputs),

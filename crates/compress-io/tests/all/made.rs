@@ -94,9 +94,14 @@ pub(crate) fn write(format: &Format, path: &Path, plan: &Plan) -> Result<()> {
     file.finish()
 }
 
-/// One file of each format in a folder, by name.
+/// The formats that tensors alone can be written in.
+pub(crate) fn formats() -> impl Iterator<Item = &'static Format> {
+    FORMATS.iter().filter(|format| format.name != "onnx")
+}
+
+/// One file of each of those in a folder, by name.
 pub(crate) fn files(dir: &Path) -> Vec<(&'static Format, std::path::PathBuf)> {
-    let files = FORMATS.iter().map(|format| {
+    let files = formats().map(|format| {
         let path = dir.join(format!("model{}", format.endings[0]));
         let draft = Draft::new(&path).unwrap();
         write(format, &draft.path(), &plan(format, "model")).unwrap();

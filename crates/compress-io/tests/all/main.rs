@@ -9,5 +9,6 @@ mod hugging_face;
 mod importance;
 mod made;
 mod npz;
+mod onnx;
 mod safetensors;
 mod streams;

@@ -176,7 +176,7 @@ fn an_encoder_that_fails_ends_the_stream() {
 #[test]
 fn a_sink_takes_no_more_than_its_plan() {
     let dir = tempfile::tempdir().unwrap();
-    for format in FORMATS {
+    for format in made::formats() {
         let plan = made::plan(format, "more");
         let path = dir.path().join(format!("more{}", format.endings[0]));
         let mut file = format.create(&path, &plan).unwrap();

@@ -62,7 +62,7 @@ struct Replaced<'a> {
 struct Builder<'a, 'p> {
     plan: &'p Plan<'p>,
     onnx: &'a Onnx,
-    names: Names,
+    names: Names<'a>,
     named: HashMap<usize, Named>,
     built: Built<'a>,
     /// Where the file beside the model ends.
@@ -73,7 +73,7 @@ struct Builder<'a, 'p> {
 pub(super) fn model<'a>(
     onnx: &'a Onnx,
     plan: &Plan<'_>,
-    mut names: Names,
+    mut names: Names<'a>,
     file: Option<&str>,
 ) -> Result<Built<'a>> {
     // In the order of the tensors, so that the names do not depend on that of a map.
@@ -109,7 +109,8 @@ pub(super) fn model<'a>(
         },
         end: 0,
     };
-    if let Some(graph) = builder.graph(&onnx.graph()?)? {
+    let graph = crate::onnx::graph(&message)?;
+    if let Some(graph) = builder.graph(&graph)? {
         message.set(model::GRAPH, Made::Message(graph));
     }
     builder.imports(&mut message)?;
@@ -152,10 +153,11 @@ impl<'a> Builder<'a, '_> {
     /// A graph anew; none where it stays as it is. How deep graphs lie was checked when the model was
     /// opened.
     fn graph(&mut self, message: &Message<'a>) -> Result<Option<Message<'a>>> {
-        let mut fields = Vec::with_capacity(message.fields().len());
+        // Filled from the first change on, so that what stays takes no memory.
+        let mut fields: Vec<Field<'a>> = Vec::new();
         let (mut front, mut is_same) = (Vec::new(), true);
         let lost = self.lost_inputs(message)?;
-        for field in message.fields() {
+        for (position, field) in message.fields().iter().enumerate() {
             let made = match field.stored() {
                 Some((number, Value::Bytes(bytes))) => {
                     let read = || Message::parse(bytes, message.place(bytes));
@@ -171,9 +173,13 @@ impl<'a> Builder<'a, '_> {
                 _ => None,
             };
             match made {
+                None if is_same => {}
                 None => fields.push(field.clone()),
                 Some(made) => {
-                    is_same = false;
+                    if is_same {
+                        fields.extend_from_slice(&message.fields()[..position]);
+                        is_same = false;
+                    }
                     let number = field.number().unwrap_or_default();
                     fields.extend(
                         made.into_iter()
@@ -257,6 +263,9 @@ impl<'a> Builder<'a, '_> {
 
     /// A node whose graphs may change.
     fn within(&mut self, node: Node<'a>) -> Result<Option<Vec<Message<'a>>>> {
+        if node.message.each(node::ATTRIBUTE).next().is_none() {
+            return Ok(None);
+        }
         let mut made = node.message.clone();
         let mut is_same = true;
         for field in made.fields_mut() {

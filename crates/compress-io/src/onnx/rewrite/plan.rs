@@ -258,7 +258,7 @@ fn no_product(
     receiver: Receiver,
 ) -> Option<String> {
     let is_product = |used: &&Use| {
-        used.op == "MatMul" && used.operand == 1 && !used.is_cast && used.axes == Some(axes)
+        &*used.op == "MatMul" && used.operand == 1 && !used.is_cast && used.axes == Some(axes)
     };
     if let Some(other) = uses.by.iter().find(|used| !is_product(used)) {
         let op = if other.op.is_empty() {
