@@ -402,10 +402,9 @@ fn values_lie_outside_where_they_did_or_where_they_are_many() {
             let bytes = expected(length / 4).into_iter().flat_map(f32::to_le_bytes);
             assert!(data[offset..offset + length].iter().copied().eq(bytes));
         }
-        assert_eq!(
-            Onnx::open(&path).unwrap().tensors().len(),
-            model.tensors().len() + 1
-        );
+        let after = Onnx::open(&path).unwrap();
+        let scale = format!("{}_scale", model.tensors()[1].name);
+        assert!(after.tensors().iter().any(|info| info.name == scale));
     }
 }
 
@@ -452,7 +451,7 @@ fn codes_come_from_whom_the_caller_names() {
     };
     assert!(with(|c| c.scales[2] = f32::NAN).contains("a scale of gemm.weight is NaN"));
     assert!(with(|c| c.scales.push(1.0)).contains("the number of scales of gemm.weight is 6"));
-    assert!(with(|c| drop(c.codes.pop())).contains("the number of codes of gemm.weight is 14"));
+    assert!(with(|c| c.codes.truncate(14)).contains("the number of codes of gemm.weight is 14"));
     // Scales of the caller with the codes that are nearest.
     let scales = Some(vec![0.25; 5]);
     let values = write(&RoundToNearest { scales }).unwrap();
