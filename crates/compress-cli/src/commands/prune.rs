@@ -4,14 +4,17 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, ValueEnum};
 use compress_core::kernels::select::{NOfM, zero_n_of_m};
-use compress_core::tensor::{Role, TensorRef};
-use compress_io::{Dtype, TensorInfo, role};
+use compress_core::parameters::Parameters;
+use compress_core::tensor::{Role, TensorRef, matrix_shape};
+use compress_io::onnx::{Change as Rewritten, Form, Onnx, Receiver, Rewrite};
+use compress_io::stream::Piece;
+use compress_io::{Checkpoint, Draft, Dtype, Source, TensorInfo, role};
 use compress_prune::MagnitudeCut;
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::encoders::{Change, encoder};
-use crate::failure::{Done, usage};
+use crate::failure::{Done, Failure, usage};
 use crate::input::Input;
 use crate::patterns;
 use crate::size::show;
@@ -67,6 +70,22 @@ struct Report {
     pruned_tensors: usize,
     /// Of the weights of the pruned tensors.
     values: u64,
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let Report {
+            file,
+            bytes,
+            tensors,
+            pruned_tensors,
+            ..
+        } = self;
+        format!(
+            "{file}: {pruned_tensors} of {tensors} tensors pruned, {}",
+            show(*bytes)
+        )
+    }
 }
 
 /// What zeroes the values of a tensor.
@@ -127,6 +146,9 @@ impl Prune {
         } = self.plan()?;
         let before = input.tensors();
         let zeroes = self.zeroes(console, &input)?;
+        if self.target.format()?.name == "onnx" {
+            return self.run_onnx(console, &zeroes, &chosen);
+        }
         let names: Vec<String> = input
             .reads
             .iter()
@@ -141,10 +163,6 @@ impl Prune {
         let values = of_chosen.map(|(info, _)| info.values() as u64).sum();
         let bytes = self.target.write(console, input, types, make)?;
         let file = self.target.path.display().to_string();
-        let text = format!(
-            "{file}: {pruned_tensors} of {tensors} tensors pruned, {}",
-            show(bytes)
-        );
         let report = Report {
             file,
             bytes,
@@ -152,7 +170,58 @@ impl Prune {
             pruned_tensors,
             values,
         };
-        console.result(&report, &text)
+        console.result(&report, &report.text())
+    }
+
+    /// The same graph with other values.
+    fn run_onnx(&self, console: &Console, zeroes: &Zeroes, chosen: &[bool]) -> Done {
+        if self.dtype.is_some() {
+            return Err(usage(
+                "ONNX is pruned in the types that it has; quantize it then",
+            ));
+        }
+        let model = Onnx::open(&self.input)?;
+        let mut values = Checkpoint::open(&self.input)?;
+        let (mut number, mut changes) = (0, Vec::new());
+        let names: Vec<String> = model
+            .tensors()
+            .iter()
+            .map(|info| info.name.clone())
+            .collect();
+        values.visit_mut(&mut |tensor| {
+            while names.get(number).is_some_and(|name| name != tensor.name) {
+                number += 1;
+            }
+            if chosen.get(number).copied().unwrap_or(false)
+                && let Some(change) = change(zeroes, tensor.name)
+            {
+                let (_, columns) = matrix_shape(tensor.shape);
+                let values = 0..tensor.values.len();
+                change(&Piece { values, columns }, tensor.values)?;
+                changes.push(Rewritten::new(number, Form::Values));
+            }
+            Ok(())
+        })?;
+        let rewrite = Rewrite::new(&model, &changes, Receiver::OnnxRuntime).map_err(usage)?;
+        let draft = Draft::new(&self.target.path).map_err(Failure::Output)?;
+        let path = draft.path();
+        let written = rewrite.write(&values, &path);
+        written.map_err(|error| Failure::while_writing(error, &path))?;
+        Checkpoint::open(&path).map_err(Failure::Output)?;
+        let bytes = draft.publish().map_err(Failure::Output)?;
+        let of_chosen = model
+            .tensors()
+            .iter()
+            .zip(chosen)
+            .filter(|(_, chosen)| **chosen);
+        let report = Report {
+            file: self.target.path.display().to_string(),
+            bytes,
+            tensors: names.len(),
+            pruned_tensors: changes.len(),
+            values: of_chosen.map(|(info, _)| info.values() as u64).sum(),
+        };
+        console.result(&report, &report.text())
     }
 
     fn is_chosen(&self, info: &TensorInfo) -> bool {

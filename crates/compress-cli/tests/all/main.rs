@@ -2,6 +2,7 @@
 
 mod commands;
 mod guide;
+mod onnx;
 mod recipes;
 mod refusals;
 mod run;

@@ -1,6 +1,7 @@
 //! `mcompress quantize`: weights with fewer bits.
 
 mod budget;
+mod onnx;
 mod plan;
 
 use std::path::PathBuf;
@@ -31,10 +32,14 @@ use plan::{Choice, Rules};
     after_help = "Examples:
   mcompress quantize model.gguf -o small.gguf --type q4_k --set 'output.weight=q6_k'
   mcompress quantize model.gguf -o small.gguf --target-size 80MB --dry-run
+  mcompress quantize model.onnx -o small.onnx --type int8 --receiver rten
   mcompress quantize folder -o small.gguf --type Q4_K_M --importance imatrix.gguf
 
 Tensors with one axis and those that fit --keep stay as they are. Where the blocks of a type do not
 divide the rows of a tensor, the next type with smaller blocks is taken, as llama.cpp does it.
+
+Of ONNX the weights of convolutions, matrix products and recurrent layers become f16, int8 with a scale
+for each output, or int4 in blocks, in the form that the receiver runs [default: onnxruntime].
 
 With --target-size or --bits-per-weight the type of each tensor is chosen such that the sum of the
 relative squared errors is the least. The errors are measured on up to a million values of each
@@ -60,7 +65,10 @@ pub(crate) struct Quantize {
     /// Tensors that stay as they are
     #[arg(long = "keep", value_name = "PATTERN")]
     keeps: Vec<String>,
-    /// The program that will load the file: only types that it reads are written
+    /// Values that share a scale in int4 of ONNX
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    block: usize,
+    /// The program that will load the file: only types and forms that it reads are written
     #[arg(long, value_enum)]
     receiver: Option<Receiver>,
     /// How much columns matter: llama.cpp's imatrix, or a file with a tensor of as many values for
@@ -100,6 +108,9 @@ struct Line {
 impl Quantize {
     pub(super) fn check(&self) -> Done {
         let format = self.target.format()?;
+        if format.name == "onnx" {
+            return self.check_onnx();
+        }
         let input = Input::open_for(&self.input, format)?;
         let rules = Rules::new(&self.sets, &self.keeps, &input.tensors(), format)?;
         match &self.dtype {
@@ -110,6 +121,9 @@ impl Quantize {
 
     pub(super) fn run(self, console: &Console) -> Done {
         let format = self.target.format()?;
+        if format.name == "onnx" {
+            return self.run_onnx(console);
+        }
         let mut input = Input::open_for(&self.input, format)?;
         let before = input.tensors();
         let rules = Rules::new(&self.sets, &self.keeps, &before, format)?;
