@@ -6,6 +6,7 @@
 //! - [`stream()`] writes tensors into another file, each copied or encoded anew.
 //! - [`Importance`] says how much the columns of weights matter: llama.cpp's `imatrix`.
 //! - [`hugging_face`] makes a GGUF file of a model's folder, and gives its tensors their names back.
+//! - [`onnx`] reads the tensors of a graph, and writes it again with weights in fewer bits.
 //! - [`Draft`] gives files their names when they are complete.
 //!
 //! Files are mapped into memory. While one is open, nobody may change or shorten it.

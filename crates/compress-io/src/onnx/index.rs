@@ -7,7 +7,7 @@ use std::path::Path;
 use compress_core::Result;
 
 use super::external::Files;
-use super::proto::{Node, attribute, graph, tensor};
+use super::proto::{Node, attribute, graph, graph_of, tensor};
 use super::tensor::{Data, read};
 use super::wire::Message;
 use crate::dtype::TensorInfo;
@@ -58,7 +58,7 @@ impl Index {
             most: model.length() as usize / BYTES + MOST,
             ..Index::default()
         };
-        index.graph(&super::graph(model)?, "", path, DEPTH)?;
+        index.graph(&graph_of(model)?, "", path, DEPTH)?;
         let mut both: Vec<_> = index
             .tensors
             .drain(..)

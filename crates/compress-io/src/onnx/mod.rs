@@ -14,6 +14,7 @@
 mod external;
 mod index;
 mod make;
+mod model;
 mod names;
 mod opset;
 mod proto;
@@ -23,146 +24,16 @@ mod tensor;
 mod uses;
 mod wire;
 
-use std::borrow::Cow;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use compress_core::{Error, Result, file};
 
-use crate::dtype::TensorInfo;
-use crate::map::Map;
-use crate::metadata::{Metadata, Value};
-use crate::source::{Plan, Sink, Source};
-use index::{Index, Place};
-use proto::model;
-use wire::Message;
+use crate::source::{Plan, Sink};
 
+pub use model::Onnx;
 pub use quantize::{Codes, Layout, Quantizer, RoundToNearest, Weight};
 pub use rewrite::{Change, Form, Receiver, Rewrite};
 pub use uses::{Axes, Use, Uses};
-
-/// A file, with those that hold values of its tensors.
-///
-/// A tensor within a graph of a node is named by the path to it: the first output of the node, its
-/// attribute, the name; as in `y/then_branch/weight`. A long path is the byte at which the graph begins. That of a `Constant` node has the name of the
-/// node's output.
-#[derive(Debug)]
-pub struct Onnx {
-    path: PathBuf,
-    map: Map,
-    index: Index,
-    metadata: Metadata,
-}
-
-impl Onnx {
-    /// Opens a file, and those of its external data, which must lie in its folder.
-    ///
-    /// # Errors
-    /// Where a file cannot be read or breaks a rule of the format; names the file, and the byte or
-    /// the tensor.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let map = Map::open(path)?;
-        let read = || {
-            let message = Message::parse(map.bytes(), 0)?;
-            Ok((Index::of(&message, path)?, metadata(&message)?))
-        };
-        let (index, metadata) = read().map_err(|error| file::at(path, error))?;
-        let path = path.to_owned();
-        Ok(Onnx {
-            path,
-            map,
-            index,
-            metadata,
-        })
-    }
-
-    /// How the graph uses each tensor, in their order.
-    ///
-    /// # Errors
-    /// Where a node is none. Names the byte.
-    pub fn uses(&self) -> Result<Vec<Uses>> {
-        let read = || uses::find(&self.graph()?, &self.index);
-        read().map_err(|error| file::at(&self.path, error))
-    }
-
-    fn message(&self) -> Result<Message<'_>> {
-        Message::parse(self.map.bytes(), 0)
-    }
-
-    fn graph(&self) -> Result<Message<'_>> {
-        graph(&self.message()?)
-    }
-}
-
-/// The graph of a model.
-fn graph<'a>(message: &Message<'a>) -> Result<Message<'a>> {
-    let graph = message.message(model::GRAPH, "the graph")?;
-    graph.ok_or_else(|| message.error("there is no graph, so that it is no ONNX file"))
-}
-
-/// What a model says of itself.
-fn metadata(message: &Message<'_>) -> Result<Metadata> {
-    let mut metadata = Metadata::new();
-    if let Some(version) = message.varint(model::IR_VERSION) {
-        metadata.push(("ir_version".into(), Value::U64(version)));
-    }
-    let producer = message.text(model::PRODUCER, "the producer")?;
-    if !producer.is_empty() {
-        metadata.push(("producer_name".into(), producer.into()));
-    }
-    for import in message.messages(model::OPSET) {
-        let import = import?;
-        let domain = match import.text(proto::opset::DOMAIN, "a domain")? {
-            "" => "ai.onnx",
-            domain => domain,
-        };
-        let version = import.varint(proto::opset::VERSION).unwrap_or(0);
-        metadata.push((format!("opset.{domain}"), Value::U64(version)));
-    }
-    for pair in message.messages(model::METADATA) {
-        let pair = pair?;
-        let key = pair.text(proto::entry::KEY, "a key")?.to_owned();
-        metadata.push((key, pair.text(proto::entry::VALUE, "a value")?.into()));
-    }
-    Ok(metadata)
-}
-
-impl Source for Onnx {
-    fn tensors(&self) -> &[TensorInfo] {
-        &self.index.tensors
-    }
-
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>> {
-        let info = &self.index.tensors[index];
-        let entry = &self.index.entries[index];
-        match &entry.place {
-            Place::Here(range) => Ok(Cow::Borrowed(&self.map.bytes()[range.clone()])),
-            Place::File(number, range) => {
-                let file = self.index.files.get(*number);
-                Ok(Cow::Borrowed(&file.bytes()[range.clone()]))
-            }
-            Place::Typed => {
-                let stored = &self.map.bytes()[entry.message.clone()];
-                let message = Message::parse(stored, entry.message.start)?;
-                tensor::typed_bytes(&message, info).map(Cow::Owned)
-            }
-        }
-    }
-
-    fn release(&self, index: usize, bytes: Range<usize>) {
-        let within = |range: &Range<usize>| range.start + bytes.start..range.start + bytes.end;
-        match &self.index.entries[index].place {
-            Place::Here(range) => self.map.release(within(range)),
-            Place::File(number, range) => self.index.files.get(*number).release(within(range)),
-            Place::Typed => {}
-        }
-    }
-}
 
 /// Whether a file that begins so is likely one: it has no magic, but writers put the version first,
 /// and one of the model's fields behind it.

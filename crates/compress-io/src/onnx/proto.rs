@@ -128,6 +128,15 @@ pub(super) fn dtype_number(dtype: Dtype) -> Option<u64> {
     found.map(|(number, _)| *number)
 }
 
+/// The graph of a model.
+///
+/// # Errors
+/// Where there is none, or two.
+pub(super) fn graph_of<'a>(message: &Message<'a>) -> Result<Message<'a>> {
+    let graph = message.message(model::GRAPH, "the graph")?;
+    graph.ok_or_else(|| message.error("there is no graph, so that it is no ONNX file"))
+}
+
 /// A node.
 #[derive(Debug)]
 pub(super) struct Node<'a> {

@@ -8,10 +8,11 @@ use compress_core::{Error, Result};
 use super::plan::{Kind, Plan, Planned};
 use crate::dtype::Dtype;
 use crate::onnx::index::{self, Place};
+use crate::onnx::model::Onnx;
 use crate::onnx::names::Names;
 use crate::onnx::proto::{self, Node, VALUE_NAME, attribute, graph, model, node, opset, tensor};
 use crate::onnx::wire::{Field, Made, Message, Value};
-use crate::onnx::{Onnx, make, opset as operators};
+use crate::onnx::{make, opset as operators};
 
 /// Values of fewer bytes stay in the model's file.
 const LEAST_OUTSIDE: u64 = 1024;
@@ -109,7 +110,7 @@ pub(super) fn model<'a>(
         },
         end: 0,
     };
-    let graph = crate::onnx::graph(&message)?;
+    let graph = proto::graph_of(&message)?;
     if let Some(graph) = builder.graph(&graph)? {
         message.set(model::GRAPH, Made::Message(graph));
     }

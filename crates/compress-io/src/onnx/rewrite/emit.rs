@@ -10,7 +10,7 @@ use super::build::{Built, Part};
 use super::pack;
 use super::plan::{Kind, Plan, Planned};
 use crate::dtype::Dtype;
-use crate::onnx::Onnx;
+use crate::onnx::model::Onnx;
 use crate::onnx::quantize::{Codes, Layout, Weight};
 use crate::onnx::wire::Piece;
 use crate::source::Source;

@@ -1,6 +1,7 @@
 //! A model written again, with other values or with weights in fewer bits.
 
 mod build;
+mod change;
 mod emit;
 mod pack;
 mod plan;
@@ -9,66 +10,12 @@ use std::path::Path;
 
 use compress_core::{Result, file};
 
-use super::Onnx;
+use super::model::Onnx;
 use super::names::Names;
-use super::quantize::{Quantizer, RoundToNearest};
 use crate::source::Source;
 use plan::Plan;
 
-/// What becomes of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Other values, in the type that it has.
-    Values,
-    /// Half precision, and a `Cast` to f32 behind it. The graph computes as before.
-    F16,
-    /// Codes of 8 bits with a scale for each output, and `DequantizeLinear` behind them.
-    Int8,
-    /// Codes of 4 bits with a scale for each `block` values that are summed over. A matrix product
-    /// becomes `com.microsoft.MatMulNBits`, where the receiver has it and blocks are a power of two of
-    /// at least 16; else `DequantizeLinear` of opset 21 is behind them.
-    Int4 {
-        /// Values that share a scale.
-        block: usize,
-    },
-}
-
-/// What is to run the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receiver {
-    /// Runs all forms.
-    OnnxRuntime,
-    /// Runs 4 bits in matrix products alone, where blocks divide the inputs.
-    Rten,
-    /// Runs 4 bits in matrix products alone. Its `DequantizeLinear` has one scale for all, so that
-    /// codes of 8 bits are followed by `Cast` and `Mul`.
-    Tract,
-}
-
-/// A tensor and what becomes of it.
-#[derive(Clone, Copy)]
-pub struct Change<'a> {
-    tensor: usize,
-    form: Form,
-    quantizer: &'a dyn Quantizer,
-}
-
-impl<'a> Change<'a> {
-    /// What becomes of tensor number `tensor`, whose codes are rounded to the nearest.
-    pub fn new(tensor: usize, form: Form) -> Self {
-        const NEAREST: RoundToNearest = RoundToNearest { scales: None };
-        Change {
-            tensor,
-            form,
-            quantizer: &NEAREST,
-        }
-    }
-
-    /// The same with codes that `quantizer` makes.
-    pub fn by(self, quantizer: &'a dyn Quantizer) -> Self {
-        Change { quantizer, ..self }
-    }
-}
+pub use change::{Change, Form, Receiver};
 
 /// A model that is to be written again. All that can be refused before values are read has been
 /// accepted.
@@ -154,11 +101,5 @@ impl<'a> Rewrite<'a> {
             built = build(Some(&name.to_string_lossy()))?;
         }
         emit::write(self.model, &self.plan, values, &built, path)
-    }
-}
-
-impl std::fmt::Debug for Change<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "tensor {} as {:?}", self.tensor, self.form)
     }
 }

@@ -4,15 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use compress_core::{Error, Result};
 
-use super::{Change, Form, Receiver};
+use super::change::{Change, Form, Receiver};
 use crate::dtype::{Dtype, TensorInfo};
 use crate::onnx::index::{self, DEPTH};
+use crate::onnx::model::Onnx;
 use crate::onnx::names::Names;
+use crate::onnx::opset as operators;
 use crate::onnx::proto::{self, Node, graph, model, opset};
 use crate::onnx::quantize::{Layout, Quantizer};
 use crate::onnx::uses::{Axes, Use, Uses};
 use crate::onnx::wire::Message;
-use crate::onnx::{Onnx, opset as operators};
 use crate::source::Source;
 
 /// All that is decided.
@@ -116,7 +117,7 @@ impl<'a> Plan<'a> {
         // The format's version that came with each version of the operators.
         self.ir = self.ir.max(if needed > 13 { 10 } else { 7 });
         self.raise = Some((now, needed));
-        check_nodes(&crate::onnx::graph(message)?, now, needed, DEPTH)
+        check_nodes(&proto::graph_of(message)?, now, needed, DEPTH)
     }
 
     /// Checks that another source has the model's tensors, where they change.
