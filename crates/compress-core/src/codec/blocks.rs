@@ -40,7 +40,8 @@ impl BlockTensor {
     ///
     /// # Errors
     /// Where a block does not divide a row (before anything else is looked at), the values do not
-    /// fill the shape, or one is NaN, infinite or too large for a block's scale.
+    /// fill the shape, one is NaN, infinite or too large for a block's scale, or the format cannot
+    /// be written ([`BlockFormat::encodes`]).
     pub fn quantize(
         format: BlockFormat,
         name: &str,
@@ -54,6 +55,34 @@ impl BlockTensor {
             shape: shape.to_vec(),
             format,
             bytes: blocks::quantize(format, name, values)?,
+        })
+    }
+
+    /// As [`BlockTensor::quantize`], where the squared error of a value in column j of a row counts
+    /// `importance[j]`; for instance the mean square of what that weight multiplies.
+    ///
+    /// # Errors
+    /// As [`BlockTensor::quantize`]; where there is not one importance weight for each column, or
+    /// one is negative, NaN or infinite.
+    pub fn quantize_weighted(
+        format: BlockFormat,
+        name: &str,
+        values: &[f32],
+        shape: &[usize],
+        importance: &[f32],
+    ) -> Result<Self> {
+        check_rows(format, name, shape)?;
+        Error::check_shape(name, &[volume(shape)], &[values.len()])?;
+        let (_, columns) = matrix_shape(shape);
+        let what = format!("importance weights of {name}");
+        Error::check_shape(&what, &[columns], &[importance.len()])?;
+        let mut bytes = vec![0; values.len() / format.block_len() * format.block_bytes()];
+        blocks::quantize_weighted_into(format, name, values, importance, &mut bytes)?;
+        Ok(BlockTensor {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            format,
+            bytes,
         })
     }
 

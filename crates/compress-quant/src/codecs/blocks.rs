@@ -1,8 +1,8 @@
 //! The codec of ggml's blocks.
 
-use compress_core::Result;
 use compress_core::codec::{BlockTensor, Grid, Tensor, WeightCodec, check_rows};
 use compress_core::kernels::block_format::BlockFormat;
+use compress_core::{Error, Result};
 
 /// Writes weights in one of ggml's block formats. Each block has scales of its own, which are found
 /// anew whenever weights are encoded: nothing is fitted beforehand.
@@ -16,9 +16,15 @@ impl BlockCodec {
     /// The codec for the tensor `name` of `shape`.
     ///
     /// # Errors
-    /// Where a block does not divide a row, which is everything but the first axis.
+    /// Where a block does not divide a row, which is everything but the first axis, or the format
+    /// can be read alone.
     pub fn new(name: &str, format: BlockFormat, shape: &[usize]) -> Result<Self> {
         check_rows(format, name, shape)?;
+        if !format.encodes() {
+            let names = BlockFormat::ENCODED.map(BlockFormat::name).join(", ");
+            let expected = format!("one that can be written: {names}");
+            return Err(Error::invalid("block format", format.name(), expected));
+        }
         let name = name.to_owned();
         Ok(BlockCodec { name, format })
     }

@@ -9,13 +9,13 @@ use crate::rounding::check_volume;
 use crate::scheme::Scheme;
 
 /// Weights in blocks of 32 or 256 within a row, each with scales of its own, byte for byte as ggml
-/// lays them out: `q8_0`, `q4_0`, `q4_k` and `q6_k`.
+/// lays them out: one of [`BlockFormat::ENCODED`]. Others are refused when a scheme is fitted.
 ///
 /// A row is everything but the first axis. Blocks must divide it.
 ///
 /// # References
-/// ggml, `ggml-common.h` (the layouts) and `ggml-quants.c` (`quantize_row_q8_0_ref`,
-/// `quantize_row_q4_0_ref`, `quantize_row_q4_K_ref`, `quantize_row_q6_K_ref`).
+/// ggml, `ggml-common.h` (the layouts) and `ggml-quants.c` (the functions `quantize_row_…_ref` of
+/// each format). `mxfp4`: OCP Microscaling Formats (MX) v1.0.
 ///
 /// ```
 /// use compress_quant::schemes::{Scheme, Settings, by_name};

@@ -142,14 +142,59 @@ pub const REGISTRY: &[Entry] = &[
         make: |s| blocks(BlockFormat::Q4_0, s),
     },
     Entry {
+        name: "q4_1",
+        about: "ggml's blocks of 32 with a scale and a minimum, 5 bits a weight",
+        make: |s| blocks(BlockFormat::Q4_1, s),
+    },
+    Entry {
+        name: "q5_0",
+        about: "ggml's blocks of 32 with a scale, 5.5 bits a weight",
+        make: |s| blocks(BlockFormat::Q5_0, s),
+    },
+    Entry {
+        name: "q5_1",
+        about: "ggml's blocks of 32 with a scale and a minimum, 6 bits a weight",
+        make: |s| blocks(BlockFormat::Q5_1, s),
+    },
+    Entry {
+        name: "q2_k",
+        about: "ggml's blocks of 16 groups of 16 with a scale and a minimum, 2.625 bits a weight",
+        make: |s| blocks(BlockFormat::Q2_K, s),
+    },
+    Entry {
+        name: "q3_k",
+        about: "ggml's blocks of 16 groups of 16 with a scale, 3.4375 bits a weight",
+        make: |s| blocks(BlockFormat::Q3_K, s),
+    },
+    Entry {
         name: "q4_k",
         about: "ggml's blocks of 8 groups of 32 with a scale and a minimum, 4.5 bits a weight",
         make: |s| blocks(BlockFormat::Q4_K, s),
     },
     Entry {
+        name: "q5_k",
+        about: "ggml's blocks of 8 groups of 32 with a scale and a minimum, 5.5 bits a weight",
+        make: |s| blocks(BlockFormat::Q5_K, s),
+    },
+    Entry {
         name: "q6_k",
         about: "ggml's blocks of 16 groups of 16 with a scale, 6.5625 bits a weight",
         make: |s| blocks(BlockFormat::Q6_K, s),
+    },
+    Entry {
+        name: "iq4_nl",
+        about: "ggml's blocks of 32 with a scale, 16 levels denser near zero, 4.5 bits a weight",
+        make: |s| blocks(BlockFormat::IQ4_NL, s),
+    },
+    Entry {
+        name: "iq4_xs",
+        about: "ggml's blocks of 8 groups of 32 with a scale, levels of iq4_nl, 4.25 bits a weight",
+        make: |s| blocks(BlockFormat::IQ4_XS, s),
+    },
+    Entry {
+        name: "mxfp4",
+        about: "floats of 4 bits, a power of two for each 32, 4.25 bits a weight",
+        make: |s| blocks(BlockFormat::MXFP4, s),
     },
 ];
 

@@ -2,16 +2,25 @@
 
 use compress_core::codec::{QuantizedTensor, Tensor};
 use compress_core::kernels::block_format::BlockFormat;
-use compress_quant::schemes::{Nf4, Scheme, Settings, by_name};
+use compress_quant::schemes::{Blocks, Nf4, Scheme, Settings, by_name};
 use compress_quant::{Granularity, Grid, quantize_array};
 use compress_testing::normal;
 use ndarray::ArrayView4;
 
-const NAMES: [(&str, BlockFormat); 4] = [
+const NAMES: [(&str, BlockFormat); 13] = [
     ("q8_0", BlockFormat::Q8_0),
     ("q4_0", BlockFormat::Q4_0),
+    ("q4_1", BlockFormat::Q4_1),
+    ("q5_0", BlockFormat::Q5_0),
+    ("q5_1", BlockFormat::Q5_1),
+    ("q2_k", BlockFormat::Q2_K),
+    ("q3_k", BlockFormat::Q3_K),
     ("q4_k", BlockFormat::Q4_K),
+    ("q5_k", BlockFormat::Q5_K),
     ("q6_k", BlockFormat::Q6_K),
+    ("iq4_nl", BlockFormat::IQ4_NL),
+    ("iq4_xs", BlockFormat::IQ4_XS),
+    ("mxfp4", BlockFormat::MXFP4),
 ];
 
 #[test]
@@ -43,8 +52,13 @@ fn blocks_are_a_scheme_like_any_other() {
         let expected = match format {
             BlockFormat::Q8_0 => 42.0..48.0,
             BlockFormat::Q6_K => 31.0..37.0,
-            BlockFormat::Q4_K => 20.0..24.0,
-            BlockFormat::Q4_0 => 18.0..22.0,
+            BlockFormat::Q5_0 | BlockFormat::Q5_1 => 24.0..30.0,
+            BlockFormat::Q5_K => 26.0..30.0,
+            BlockFormat::Q4_K | BlockFormat::Q4_1 => 20.0..24.0,
+            BlockFormat::IQ4_NL | BlockFormat::IQ4_XS => 20.0..24.0,
+            BlockFormat::Q4_0 | BlockFormat::MXFP4 => 18.0..22.0,
+            BlockFormat::Q3_K => 14.0..18.0,
+            _ => 8.0..12.0,
         };
         assert!(expected.contains(&decibels), "{name}: {decibels}");
     }
@@ -71,6 +85,16 @@ fn rows_that_a_block_does_not_divide_are_refused_first() {
         let mut weights = weights.to_vec();
         assert!(codec.fake_quantize(&mut weights, &[1, 256]).is_err());
         assert_eq!(weights, [f32::INFINITY; 256]);
+    }
+}
+
+#[test]
+fn formats_that_are_read_alone_are_no_schemes() {
+    for format in BlockFormat::ALL.into_iter().filter(|f| !f.encodes()) {
+        assert!(by_name(format.name(), &Settings::default()).is_err());
+        let refused = Blocks::new(format).fit("w", &[1.0; 256], &[1, 256]);
+        let error = refused.err().unwrap().to_string();
+        assert!(error.contains(format.name()), "{error}");
     }
 }
 

@@ -17,8 +17,7 @@ pub(super) fn rows() -> Vec<Row> {
     };
     let channel = (Granularity::Channel, CodeType::I8);
     let group = (Granularity::Group(128), CodeType::I4);
-    let block = |format| Box::new(move |bench: &Bench| to_blocks(bench, format));
-    vec![
+    let mut rows = vec![
         row(
             "quantize/int8_channel",
             Box::new(move |b| to_codes(b, channel)),
@@ -28,10 +27,20 @@ pub(super) fn rows() -> Vec<Row> {
             Box::new(move |b| from_codes(b, channel)),
         ),
         row("quantize/int4_g128", Box::new(move |b| to_codes(b, group))),
-        row("quantize/q8_0", block(BlockFormat::Q8_0)),
-        row("quantize/q4_0", block(BlockFormat::Q4_0)),
-        row("quantize/q4_k", block(BlockFormat::Q4_K)),
-    ]
+    ];
+    for format in BlockFormat::ENCODED {
+        let name = format.name();
+        let measure = move |bench: &Bench| to_blocks(bench, format);
+        rows.push(row(&format!("quantize/{name}"), Box::new(measure)));
+    }
+    for format in BlockFormat::ALL {
+        let name = format.name();
+        let measure = move |bench: &Bench| from_blocks(bench, format);
+        rows.push(row(&format!("dequantize/{name}"), Box::new(measure)));
+    }
+    let measure = |bench: &Bench| to_weighted_blocks(bench, BlockFormat::Q4_K);
+    rows.push(row("quantize/q4_k_weighted", Box::new(measure)));
+    rows
 }
 
 /// Scales from the largest magnitudes, and codes: the weights are read and the codes written.
@@ -61,6 +70,27 @@ fn to_blocks(bench: &Bench, format: BlockFormat) -> Outcome {
     let floor = Floor::reading(size_of_val(&weights[..])).moving(0, bytes.len());
     bench.time(floor, || {
         blocks::quantize_into(format, "weights", &weights, &mut bytes)
+    })
+}
+
+/// Each column counts differently.
+fn to_weighted_blocks(bench: &Bench, format: BlockFormat) -> Outcome {
+    let weights = weights(SIDE * SIDE);
+    let importance: Vec<f32> = (0..SIDE).map(|j| (j % 37 + 1) as f32).collect();
+    let mut bytes = blocks::quantize(format, "weights", &weights)?;
+    let floor = Floor::reading(size_of_val(&weights[..])).moving(0, bytes.len());
+    bench.time(floor, || {
+        blocks::quantize_weighted_into(format, "weights", &weights, &importance, &mut bytes)
+    })
+}
+
+fn from_blocks(bench: &Bench, format: BlockFormat) -> Outcome {
+    let mut weights = vec![0.0; SIDE * SIDE];
+    // Bits of any kind take the same time.
+    let bytes = vec![0x35; SIDE * SIDE / format.block_len() * format.block_bytes()];
+    let floor = Floor::reading(bytes.len()).moving(0, size_of_val(&weights[..]));
+    bench.time(floor, || {
+        blocks::dequantize_into(format, "weights", &bytes, &mut weights)
     })
 }
 

@@ -4,7 +4,6 @@ use ndarray::{Array2, ArrayView2, arr0};
 
 use crate::Result;
 use crate::isa::Isa;
-use crate::kernels::block_format::BlockFormat;
 use crate::kernels::gemm_f32::{Init, PackedB, gemm_at};
 use crate::kernels::gemm_i4::{PackedBlocks, PackedI4, Scratch};
 use crate::kernels::gemm_i8::{PackedI8, QuantizedRows, gemm_i8_at};

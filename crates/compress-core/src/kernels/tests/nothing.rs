@@ -3,7 +3,6 @@
 use ndarray::{Array2, ArrayView2};
 
 use crate::isa::Isa;
-use crate::kernels::block_format::BlockFormat;
 use crate::kernels::code_rows::{CodeRows, Form};
 use crate::kernels::gemm_f32::{Init, PackedB, gemm_at, gemm_packed_at};
 use crate::kernels::gemm_i4::{Activations, NF4, PackedBlocks, PackedI4, Panels, Scratch};

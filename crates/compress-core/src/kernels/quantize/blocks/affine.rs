@@ -2,7 +2,8 @@
 //! the factors of a block that hold them in few bits.
 //!
 //! The search is ggml's: it tries some scales. Each gives codes, and then the scale and the minimum
-//! that fit those codes best; the best of all wins.
+//! that fit those codes best; the best of all wins. Where a few values are far from the others, a
+//! search that moves on from the best minimum so far ends several percent lower.
 //!
 //! ggml then rounds the scales and is done. Here the factors `d` and `dmin` are also refitted to
 //! the codes by least squares and the codes rounded again, as long as that lowers the weighted
@@ -39,6 +40,8 @@ pub(super) struct Search {
     pub(super) trials: usize,
     /// Times that the codes are rounded again at the best scale and minimum, and these fitted anew.
     pub(super) descents: usize,
+    /// Whether a trial starts from the best minimum so far, and not from the smallest value.
+    pub(super) moving: bool,
     /// Whether the minimum may be above zero.
     pub(super) any_minimum: bool,
 }
@@ -73,6 +76,8 @@ pub(super) fn search<L: Lanes, const GROUP: usize>(
     };
     for trial in 0..how.trials {
         let steps = L::all(how.first + how.step * trial as f32);
+        let low = if how.moving { best.min } else { low };
+        let range = high.minus(low);
         let inverse = range.if_positive(steps.over(range), zero);
         best.try_codes(x, w, (sum_w, sum_x), (low, inverse), how);
     }
@@ -253,13 +258,12 @@ impl<L: Lanes, const GROUP: usize, const BLOCKS: usize> Fit<L, GROUP, BLOCKS> {
             if better == [false; BLOCKS] {
                 break;
             }
-            for (b, better) in better.into_iter().enumerate() {
-                if !better {
-                    (fit.d[b], fit.dmin[b]) = (best.d[b], best.dmin[b]);
-                }
-            }
             if how.neighbours {
                 fit.try_neighbours(x, w, how);
+            }
+            // A block must not depend on those beside it, so it stays once it is not better.
+            for (b, _) in better.iter().enumerate().filter(|(_, better)| !**better) {
+                fit.take(&best, b);
             }
             least = fit.round_again(x, w, how.top);
             best = fit;
@@ -271,6 +275,20 @@ impl<L: Lanes, const GROUP: usize, const BLOCKS: usize> Fit<L, GROUP, BLOCKS> {
         best
     }
 
+    /// Takes a block of another.
+    #[inline(always)]
+    fn take(&mut self, other: &Self, b: usize) {
+        (self.d[b], self.dmin[b]) = (other.d[b], other.dmin[b]);
+        let groups = b * (LANES / BLOCKS)..(b + 1) * (LANES / BLOCKS);
+        let take = |to: L, from: L| {
+            let (mut to, from) = (to.to_array(), from.to_array());
+            to[groups.clone()].copy_from_slice(&from[groups.clone()]);
+            L::load(&to)
+        };
+        self.scales = take(self.scales, other.scales);
+        self.minima = take(self.minima, other.minima);
+    }
+
     /// Whether all factors are finite.
     pub(super) fn is_finite(&self) -> bool {
         let mut factors = self.d.into_iter().chain(self.dmin);
@@ -278,7 +296,7 @@ impl<L: Lanes, const GROUP: usize, const BLOCKS: usize> Fit<L, GROUP, BLOCKS> {
     }
 
     /// A block whose factors are too coarse for its values becomes zero where zero is nearer.
-    #[cold]
+    #[inline(always)]
     fn zero_where_nearer(&mut self, x: &Values<L, GROUP>, top: f32) {
         let (zero, ones) = (L::all(0.0), [L::all(1.0); GROUP]);
         let errors = self.round_again(x, &ones, top);

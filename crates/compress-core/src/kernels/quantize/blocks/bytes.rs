@@ -29,37 +29,50 @@ pub(super) fn inverse(d: f32) -> f32 {
     if inverse.is_finite() { inverse } else { 0.0 }
 }
 
-/// The low halves of 16 bytes, and then the high ones.
+/// The byte of each code of four bits: the low halves of 16 bytes, and then the high ones. One loop
+/// over all 32 and [`SHIFTS`] becomes vectors; two of 16 would be unrolled, byte by byte, and so
+/// would one that writes codes alone.
 #[inline(always)]
-pub(super) fn nibbles(q: &[u8; 16]) -> [u8; 32] {
-    const LOW: u128 = u128::from_le_bytes([15; 16]);
-    let q = u128::from_le_bytes(*q);
-    let mut codes = [0; 32];
-    codes[..16].copy_from_slice(&(q & LOW).to_le_bytes());
-    codes[16..].copy_from_slice(&((q >> 4) & LOW).to_le_bytes());
-    codes
+pub(super) fn twice(q: &[u8; 16]) -> [u8; 32] {
+    let mut twice = [0; 32];
+    twice[..16].copy_from_slice(q);
+    twice[16..].copy_from_slice(q);
+    twice
 }
 
-/// The first 16 of codes from 0 to 15 in the low halves of bytes, the others in the high ones.
+/// Where the code of a value is in its byte.
+pub(super) const SHIFTS: [i32; 32] = {
+    let mut shifts = [0; 32];
+    let mut i = 16;
+    while i < 32 {
+        shifts[i] = 4;
+        i += 1;
+    }
+    shifts
+};
+
+/// Where the fifth bit of a value's code is in its word.
+pub(super) const PLACES: [u32; 32] = {
+    let mut places = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        places[i] = i as u32;
+        i += 1;
+    }
+    places
+};
+
+/// The low four bits of 32 codes as [`twice`] reads them; bits above are left out.
 #[inline(always)]
 pub(super) fn of_nibbles(codes: &[u8; 32]) -> [u8; 16] {
+    const LOW: u128 = u128::from_le_bytes([15; 16]);
     // A loop of 16 bytes would be unrolled, byte by byte, and `array::from_fn` be a call.
     let (halves, _) = codes.as_chunks::<16>();
     let (low, high) = (
         u128::from_le_bytes(halves[0]),
         u128::from_le_bytes(halves[1]),
     );
-    (low | high << 4).to_le_bytes()
-}
-
-/// Codes of which four bits lie as [`nibbles`] and the fifth ones in a word.
-#[inline(always)]
-pub(super) fn five_bits(low: &[u8; 16], high: u32) -> [u8; 32] {
-    let mut codes = nibbles(low);
-    for (i, code) in codes.iter_mut().enumerate() {
-        *code |= ((high >> i & 1) << 4) as u8;
-    }
-    codes
+    (low & LOW | (high & LOW) << 4).to_le_bytes()
 }
 
 /// Run `i` of 32 codes of two bits, four runs to each 32 bytes.
@@ -85,13 +98,14 @@ pub(super) fn four_bits(q: &[u8], i: usize) -> [u8; 32] {
 /// The low four bits of codes of five as [`of_nibbles`], and the fifth ones in a word.
 #[inline(always)]
 pub(super) fn of_five_bits(codes: &[u8; 32]) -> ([u8; 16], u32) {
-    let mut low = [0; 32];
     let mut high = 0;
-    for (i, (low, code)) in low.iter_mut().zip(codes).enumerate() {
-        *low = code & 15;
-        high |= u32::from(code >> 4) << i;
+    for (i, codes) in codes.as_chunks::<8>().0.iter().enumerate() {
+        // Bit 4 of each byte, and then all eight side by side in the top byte.
+        let bits = u64::from_le_bytes(*codes) >> 4 & 0x0101_0101_0101_0101;
+        let byte = bits.wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        high |= (byte as u32) << (8 * i);
     }
-    (of_nibbles(&low), high)
+    (of_nibbles(codes), high)
 }
 
 /// 256 codes of two bits as [`two_bits`] reads them; bits above are left out.

@@ -4,11 +4,10 @@
 //! OCP Microscaling Formats (MX) v1.0; ggml,
 //! `quantize_row_mxfp4_ref`, `dequantize_row_mxfp4` and `dequantize_row_nvfp4`.
 
-use super::bytes::{nibbles, of_nibbles, read};
-use super::groups::{codes, transpose};
+use super::bytes::{SHIFTS, of_nibbles, read, twice};
+use super::groups::{Values, codes, transpose};
 use super::importance::Importance;
 use super::lanes::{Codebook, LANES, Lanes};
-use super::scaled;
 use crate::kernels::reduce::{INFINITE, absmax_bits};
 
 /// Twice the values of E2M1. ggml has no negative zero.
@@ -27,7 +26,7 @@ static CODEBOOK: Codebook = Codebook::new(
 /// Writes blocks of `MXFP4`, 16 at once; whether all values are finite.
 ///
 /// ggml takes the power of two that the largest magnitude is 4 to 8 times of. Here the next larger
-/// and smaller one are tried too, and the one with the least error wins.
+/// one is tried too, and where values are weighted the next smaller; the least error wins.
 #[inline(always)]
 pub(super) fn quantize_mx<L: Lanes>(
     values: &[f32],
@@ -47,31 +46,55 @@ pub(super) fn quantize_mx<L: Lanes>(
                 .saturating_sub(2)
                 .clamp(3, 252);
         }
-        let power = |step: i8| {
-            L::load(&std::array::from_fn(|lane| {
-                half_of_power(exponents[lane].wrapping_add_signed(step))
-            }))
+        let (mut best, mut least) = at_power(&x, &w, &exponents, 0);
+        let mut chosen = L::all(0.0);
+        // Without weights the smaller one is hardly ever better.
+        let steps = if importance.is_even() {
+            &[1][..]
+        } else {
+            &[1, -1]
         };
-        let (mut scale, mut steps) = (power(0), L::all(0.0));
-        let mut least = scaled::error(&x, &w, &CODEBOOK, scale);
-        for step in [1, -1] {
-            let other = power(step);
-            let now = scaled::error(&x, &w, &CODEBOOK, other);
-            let better = least.minus(now);
-            scale = better.if_positive(other, scale);
-            steps = better.if_positive(L::all(step.into()), steps);
-            least = better.if_positive(now, least);
+        for &step in steps {
+            let (levels, error) = at_power(&x, &w, &exponents, step);
+            let better = least.minus(error);
+            for (best, level) in best.iter_mut().zip(levels) {
+                *best = better.if_positive(level, *best);
+            }
+            chosen = better.if_positive(L::all(step.into()), chosen);
+            least = better.if_positive(error, least);
         }
-        let levels = scaled::nearest(&x, &CODEBOOK, scale);
-        let codes = codes(&levels, |level| CODEBOOK.code(level));
-        let steps = steps.to_array();
+        let codes = codes(&best, |level| CODEBOOK.code(level));
+        let chosen = chosen.to_array();
         for (lane, block) in bytes.as_chunks_mut::<17>().0.iter_mut().enumerate() {
             let [e, q @ ..] = block;
-            *e = exponents[lane].wrapping_add_signed(steps[lane] as i8);
+            *e = exponents[lane].wrapping_add_signed(chosen[lane] as i8);
             *q = of_nibbles(&codes[lane]);
         }
     }
     fine
+}
+
+/// The levels of each block at a power of two so many steps from its own, and their errors.
+#[inline(always)]
+fn at_power<L: Lanes>(
+    x: &Values<L, 32>,
+    w: &Values<L, 32>,
+    exponents: &[u8; LANES],
+    step: i8,
+) -> (Values<L, 32>, L) {
+    let mut powers = [0.0; LANES];
+    for (power, e) in powers.iter_mut().zip(exponents) {
+        *power = half_of_power(e.wrapping_add_signed(step));
+    }
+    let scale = L::load(&powers);
+    let inverse = L::all(1.0).over(scale);
+    let (mut levels, mut error) = ([L::all(0.0); 32], L::all(0.0));
+    for (i, level) in levels.iter_mut().enumerate() {
+        *level = x[i].times(inverse).nearest_of(&CODEBOOK);
+        let difference = scale.times(*level).minus(x[i]);
+        error = w[i].times(difference).mul_add(difference, error);
+    }
+    (levels, error)
 }
 
 /// Blocks of `MXFP4`.
@@ -79,8 +102,8 @@ pub(super) fn quantize_mx<L: Lanes>(
 pub(super) fn dequantize_mx(bytes: &[u8], values: &mut [f32]) {
     for ([e, q @ ..], x) in read::<32, 17>(bytes, values) {
         let d = half_of_power(*e);
-        for (x, &q) in x.iter_mut().zip(&nibbles(q)) {
-            *x = d * LEVELS[usize::from(q & 15)];
+        for ((x, &q), shift) in x.iter_mut().zip(&twice(q)).zip(&SHIFTS) {
+            *x = d * LEVELS[(i32::from(q) >> shift & 15) as usize];
         }
     }
 }

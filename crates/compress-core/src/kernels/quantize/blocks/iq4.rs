@@ -3,7 +3,7 @@
 //! # References
 //! ggml, `quantize_row_iq4_nl_impl`, `dequantize_row_iq4_nl`, `dequantize_row_iq4_xs` and `kvalues_iq4nl`.
 
-use super::bytes::{byte, nibbles, of_nibbles, read};
+use super::bytes::{SHIFTS, byte, of_nibbles, read, twice};
 use super::importance::Importance;
 use super::lanes::{Codebook, Lanes};
 use super::scaled::{self, Ends, Whole};
@@ -102,7 +102,7 @@ pub(super) fn dequantize_xs(bytes: &[u8], values: &mut [f32]) {
 
 #[inline(always)]
 fn look_up(d: f32, q: &[u8; 16], x: &mut [f32; 32]) {
-    for (x, &q) in x.iter_mut().zip(&nibbles(q)) {
-        *x = d * LEVELS[usize::from(q & 15)];
+    for ((x, &q), shift) in x.iter_mut().zip(&twice(q)).zip(&SHIFTS) {
+        *x = d * LEVELS[(i32::from(q) >> shift & 15) as usize];
     }
 }

@@ -1,9 +1,14 @@
 //! Blocks in ggml's formats, and back.
 //!
-//! A tensor whose rows hold whole blocks is one stream of them, so its shape does not matter here.
-//! `Q8_0` and `Q4_0` are, byte for byte, what ggml's reference gives, and so is `Q6_K` where the
-//! scales are normal halves. `Q4_K` is a search; our result is compatible, and in the tests its
-//! squared error over a tensor is no larger than ggml's.
+//! A tensor whose rows hold whole blocks is one stream of them, so its shape does not matter here,
+//! unless columns count differently.
+//!
+//! All formats are read as ggml reads them, bit for bit. `Q8_0`, `Q4_0`, `Q4_1`, `Q5_0` and `Q5_1`
+//! are written, byte for byte, as ggml's reference writes them, except where ggml divides by a scale
+//! so small that the quotient overflows; and so is `Q6_K` where the scales are normal halves. The
+//! other formats, and all but `Q8_0` where columns have weights, are searches of their own: for the
+//! least sum of squared errors, each times the importance of its column. `Q4_K` without importance
+//! weights errors as ggml does, by magnitude.
 
 mod affine;
 mod bytes;

@@ -20,6 +20,7 @@ const SEARCH: Search = Search {
     step: 0.1,
     trials: 19,
     descents: 2,
+    moving: true,
     any_minimum: false,
 };
 const HOLDING: Holding = Holding {

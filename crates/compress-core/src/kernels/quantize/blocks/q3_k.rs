@@ -29,6 +29,11 @@ const ENDS: Ends = Ends {
     step: 0.3,
     trials: 6,
 };
+const WEIGHTED_ENDS: Ends = Ends {
+    step: 0.1,
+    trials: 19,
+    ..ENDS
+};
 
 /// Writes the blocks; whether all scales are finite.
 #[inline(always)]
@@ -37,9 +42,13 @@ pub(super) fn quantize<L: Lanes>(
     importance: Importance<'_>,
     bytes: &mut [u8],
 ) -> bool {
+    let ends = match importance.is_even() {
+        true => ENDS,
+        false => WEIGHTED_ENDS,
+    };
     scaled::write_groups::<L, _, 16, 1, BYTES>(
         (values, importance, bytes),
-        (LEVELS, ENDS, RANGE),
+        (LEVELS, ends, RANGE),
         |level| byte(level - LEVELS.low),
         |bytes, d, multiples, codes| {
             of_high_bits(codes, 2, &mut bytes[..32]);

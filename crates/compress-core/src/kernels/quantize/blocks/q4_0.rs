@@ -3,7 +3,7 @@
 //! # References
 //! ggml, `quantize_row_q4_0_ref`.
 
-use super::bytes::{byte, inverse, of_nibbles, read, written};
+use super::bytes::{SHIFTS, byte, inverse, of_nibbles, read, twice, written};
 use super::importance::Importance;
 use super::lanes::Lanes;
 use super::scaled::{self, Ends, Whole};
@@ -65,26 +65,11 @@ pub(super) fn quantize_weighted<L: Lanes>(
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
     for ([s0, s1, q @ ..], x) in read::<LEN, BYTES>(bytes, values) {
         let d = half::read(*s0, *s1);
-        // One loop of 32 becomes vectors; two of 16 would be unrolled, byte by byte.
-        let mut twice = [0u8; LEN];
-        twice[..LEN / 2].copy_from_slice(q);
-        twice[LEN / 2..].copy_from_slice(q);
-        for ((x, &q), shift) in x.iter_mut().zip(&twice).zip(&SHIFTS) {
+        for ((x, &q), shift) in x.iter_mut().zip(&twice(q)).zip(&SHIFTS) {
             *x = d * (((i32::from(q) >> shift) & 15) - 8) as f32;
         }
     }
 }
-
-/// Where the code of a value is in its byte.
-const SHIFTS: [i32; LEN] = {
-    let mut shifts = [0; LEN];
-    let mut i = LEN / 2;
-    while i < LEN {
-        shifts[i] = 4;
-        i += 1;
-    }
-    shifts
-};
 
 /// The whole part of a number from 0 on, but at most `MOST`.
 #[inline(always)]

@@ -4,7 +4,7 @@
 //! ggml, `quantize_row_q4_1_ref` and `dequantize_row_q4_1`.
 
 use super::affine::{self, Search};
-use super::bytes::{inverse, nibbles, of_nibbles, read, written};
+use super::bytes::{SHIFTS, inverse, of_nibbles, read, twice, written};
 use super::importance::Importance;
 use super::lanes::Lanes;
 use super::q4_0::truncate;
@@ -19,9 +19,10 @@ const TOP: f32 = 15.0;
 const SEARCH: Search = Search {
     top: TOP,
     first: TOP - 0.9,
-    step: 0.15,
-    trials: 13,
+    step: 0.05,
+    trials: 37,
     descents: 4,
+    moving: true,
     any_minimum: true,
 };
 
@@ -84,8 +85,8 @@ fn first_zero(x: &[f32; LEN]) -> f32 {
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
     for ([d0, d1, m0, m1, q @ ..], x) in read::<LEN, BYTES>(bytes, values) {
         let (d, m) = (half::read(*d0, *d1), half::read(*m0, *m1));
-        for (x, &q) in x.iter_mut().zip(&nibbles(q)) {
-            *x = d * f32::from(q) + m;
+        for ((x, &q), shift) in x.iter_mut().zip(&twice(q)).zip(&SHIFTS) {
+            *x = d * ((i32::from(q) >> shift) & 15) as f32 + m;
         }
     }
 }

@@ -25,6 +25,7 @@ const SEARCH: Search = Search {
     step: 0.1,
     trials: 21,
     descents: 0,
+    moving: false,
     any_minimum: false,
 };
 const HOLDING: Holding = Holding {
@@ -36,6 +37,7 @@ const HOLDING: Holding = Holding {
 
 const WEIGHTED_SEARCH: Search = Search {
     descents: 2,
+    moving: true,
     ..SEARCH
 };
 const WEIGHTED_HOLDING: Holding = Holding {

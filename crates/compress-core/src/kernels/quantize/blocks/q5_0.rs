@@ -3,7 +3,7 @@
 //! # References
 //! ggml, `quantize_row_q5_0_ref` and `dequantize_row_q5_0`.
 
-use super::bytes::{byte, five_bits, inverse, of_five_bits, read, written};
+use super::bytes::{PLACES, SHIFTS, byte, inverse, of_five_bits, read, twice, written};
 use super::importance::Importance;
 use super::lanes::Lanes;
 use super::q4_0::{farthest, truncate};
@@ -64,9 +64,13 @@ fn write(block: &mut [u8; BYTES], d: u16, codes: &[u8; LEN]) {
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
     for ([d0, d1, h0, h1, h2, h3, q @ ..], x) in read::<LEN, BYTES>(bytes, values) {
         let d = half::read(*d0, *d1);
-        let codes = five_bits(q, u32::from_le_bytes([*h0, *h1, *h2, *h3]));
-        for (x, &q) in x.iter_mut().zip(&codes) {
-            *x = d * f32::from(q as i8 - 16);
+        let word = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
+        let codes = twice(q);
+        let codes = codes.iter().zip(&SHIFTS).zip(&PLACES);
+        for (x, ((&q, shift), place)) in x.iter_mut().zip(codes) {
+            let low = (i32::from(q) >> shift) & 15;
+            let high = (word >> place & 1) as i32 * 16;
+            *x = d * ((low | high) - 16) as f32;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! ggml, `quantize_row_q5_1_ref` and `dequantize_row_q5_1`.
 
 use super::affine::{self, Search};
-use super::bytes::{five_bits, inverse, of_five_bits, read, written};
+use super::bytes::{PLACES, SHIFTS, inverse, of_five_bits, read, twice, written};
 use super::importance::Importance;
 use super::lanes::Lanes;
 use super::q4_0::truncate;
@@ -19,9 +19,10 @@ const TOP: f32 = 31.0;
 const SEARCH: Search = Search {
     top: TOP,
     first: TOP - 0.9,
-    step: 0.15,
-    trials: 13,
+    step: 0.05,
+    trials: 37,
     descents: 4,
+    moving: true,
     any_minimum: true,
 };
 
@@ -69,9 +70,13 @@ fn write(block: &mut [u8; BYTES], d: u16, m: u16, codes: &[u8; LEN]) {
 pub(super) fn dequantize(bytes: &[u8], values: &mut [f32]) {
     for ([d0, d1, m0, m1, h0, h1, h2, h3, q @ ..], x) in read::<LEN, BYTES>(bytes, values) {
         let (d, m) = (half::read(*d0, *d1), half::read(*m0, *m1));
-        let codes = five_bits(q, u32::from_le_bytes([*h0, *h1, *h2, *h3]));
-        for (x, &q) in x.iter_mut().zip(&codes) {
-            *x = d * f32::from(q) + m;
+        let word = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
+        let codes = twice(q);
+        let codes = codes.iter().zip(&SHIFTS).zip(&PLACES);
+        for (x, ((&q, shift), place)) in x.iter_mut().zip(codes) {
+            let low = (i32::from(q) >> shift) & 15;
+            let high = (word >> place & 1) as i32 * 16;
+            *x = d * (low | high) as f32 + m;
         }
     }
 }

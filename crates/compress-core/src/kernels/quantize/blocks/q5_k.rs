@@ -22,13 +22,14 @@ const SEARCH: Search = Search {
     step: 0.2,
     trials: 9,
     descents: 2,
+    moving: true,
     any_minimum: false,
 };
 const HOLDING: Holding = Holding {
     top: TOP,
     scale_top: 63.0,
     refits: 3,
-    neighbours: false,
+    neighbours: true,
 };
 
 /// Writes the blocks; whether all scales are finite.

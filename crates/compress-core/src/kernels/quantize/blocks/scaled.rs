@@ -16,7 +16,7 @@ use crate::kernels::quantize::steps::MAGIC;
 use crate::kernels::reduce::{INFINITE, absmax_bits};
 
 /// Times that factors are refitted at most.
-const REFITS: usize = 3;
+const REFITS: usize = 2;
 
 /// The numbers that scales are multiplied by.
 pub(super) trait Levels<L: Lanes>: Copy {
@@ -73,7 +73,8 @@ pub(super) fn search<L: Lanes, V: Levels<L>, const GROUP: usize>(
             .if_positive(x, farthest);
     }
     let reciprocal = inverse(farthest);
-    let mut scale = farthest.over(L::all(ends.firsts[0]));
+    let lowest = levels.nearest(L::all(f32::NEG_INFINITY));
+    let mut scale = farthest.over(lowest);
     // Below any product, so that the first that is a number wins.
     let mut best = L::all(-1.0);
     for first in ends.firsts {
@@ -120,7 +121,7 @@ fn fit<L: Lanes, V: Levels<L>, const GROUP: usize>(
 
 /// The weighted squared error of each group at a scale.
 #[inline(always)]
-pub(super) fn error<L: Lanes, V: Levels<L>, const GROUP: usize>(
+fn error<L: Lanes, V: Levels<L>, const GROUP: usize>(
     x: &Values<L, GROUP>,
     w: &Values<L, GROUP>,
     levels: V,
@@ -138,7 +139,7 @@ pub(super) fn error<L: Lanes, V: Levels<L>, const GROUP: usize>(
 
 /// The level of each value at a scale.
 #[inline(always)]
-pub(super) fn nearest<L: Lanes, V: Levels<L>, const GROUP: usize>(
+fn nearest<L: Lanes, V: Levels<L>, const GROUP: usize>(
     x: &Values<L, GROUP>,
     levels: V,
     scale: L,
@@ -170,21 +171,16 @@ impl<L: Lanes, const BLOCKS: usize> Fit<L, BLOCKS> {
         range: Whole,
     ) -> Self {
         let mut best = Fit::first(scales, range);
-        let several = range.low < range.high;
-        if several {
-            best.try_neighbours(x, w, levels, range);
-        }
-        let mut least: [f32; BLOCKS] = sums(error(x, w, levels, best.scale()));
+        let mut least: [f32; BLOCKS] = sums(best.try_neighbours(x, w, levels, range));
         for _ in 0..REFITS {
             let mut fit = best.refit(x, w, levels);
             if fit.d == best.d {
                 break;
             }
-            if several {
-                fit.try_neighbours(x, w, levels, range);
-            }
-            let errors: [f32; BLOCKS] = sums(error(x, w, levels, fit.scale()));
-            let better: [bool; BLOCKS] = std::array::from_fn(|b| errors[b] < least[b]);
+            let errors: [f32; BLOCKS] = sums(fit.try_neighbours(x, w, levels, range));
+            // A block must not depend on those beside it, so it stays once its factor does.
+            let better: [bool; BLOCKS] =
+                std::array::from_fn(|b| fit.d[b] != best.d[b] && errors[b] < least[b]);
             if better == [false; BLOCKS] {
                 break;
             }
@@ -235,7 +231,7 @@ impl<L: Lanes, const BLOCKS: usize> Fit<L, BLOCKS> {
         Fit { d, multiples }
     }
 
-    /// Takes the neighbours of a group's multiple where they have the smaller error.
+    /// Takes the neighbours of a group's multiple where they have the smaller error; the errors.
     #[inline(always)]
     fn try_neighbours<V: Levels<L>, const GROUP: usize>(
         &mut self,
@@ -243,9 +239,12 @@ impl<L: Lanes, const BLOCKS: usize> Fit<L, BLOCKS> {
         w: &Values<L, GROUP>,
         levels: V,
         range: Whole,
-    ) {
+    ) -> L {
         let (d, first) = (spread::<L, BLOCKS>(self.d), self.multiples);
         let mut least = error(x, w, levels, d.times(first));
+        if range.low == range.high {
+            return least;
+        }
         for step in [1.0, -1.0] {
             let multiples: L = range.nearest(first.plus(L::all(step)));
             let now = error(x, w, levels, d.times(multiples));
@@ -253,6 +252,7 @@ impl<L: Lanes, const BLOCKS: usize> Fit<L, BLOCKS> {
             self.multiples = better.if_positive(multiples, self.multiples);
             least = better.if_positive(now, least);
         }
+        least
     }
 
     /// With the factors that fit the levels best, by least squares.
@@ -291,7 +291,7 @@ impl<L: Lanes, const BLOCKS: usize> Fit<L, BLOCKS> {
     }
 
     /// A block whose factor is too coarse for its values becomes zero where zero is nearer.
-    #[cold]
+    #[inline(always)]
     fn zero_where_nearer<V: Levels<L>, const GROUP: usize>(
         &mut self,
         x: &Values<L, GROUP>,

@@ -15,8 +15,24 @@ pub(super) fn q8_0(x: &[f32]) -> Vec<u8> {
     out
 }
 
-pub(super) fn q4_0(x: &[f32]) -> Vec<u8> {
-    let mut out = Vec::new();
+/// The inverse of a scale.
+fn inverse(d: f32) -> f32 {
+    if (1.0 / d).is_finite() { 1.0 / d } else { 0.0 }
+}
+
+/// Codes of four bits, after the fifth ones where there are five.
+fn codes(out: &mut Vec<u8>, bits: u32, code: impl Fn(usize) -> u8) {
+    if bits == 5 {
+        for byte in 0..4 {
+            out.push((0..8).map(|i| code(8 * byte + i) >> 4 << i).sum());
+        }
+    }
+    out.extend((0..16).map(|i| code(i) & 15 | code(i + 16) << 4));
+}
+
+/// `Q4_0` and `Q5_0`.
+pub(super) fn whole(x: &[f32], bits: u32) -> Vec<u8> {
+    let (mut out, half) = (Vec::new(), 2.0f32.powi(bits as i32 - 1));
     for x in x.chunks(32) {
         let mut farthest = 0.0f32;
         for &x in x {
@@ -24,11 +40,30 @@ pub(super) fn q4_0(x: &[f32]) -> Vec<u8> {
                 farthest = x;
             }
         }
-        let d = farthest / -8.0;
+        let d = farthest / -half;
         out.extend(f16::from_f32(d).to_le_bytes());
-        let inverse = if (1.0 / d).is_finite() { 1.0 / d } else { 0.0 };
-        let code = |x: f32| ((x * inverse + 8.5) as i32).min(15) as u8;
-        out.extend((0..16).map(|i| code(x[i]) | code(x[i + 16]) << 4));
+        let most = (1 << bits) - 1;
+        let code = |i: usize| ((x[i] * inverse(d) + half + 0.5) as i32).min(most) as u8;
+        codes(&mut out, bits, code);
+    }
+    out
+}
+
+/// `Q4_1` and `Q5_1`.
+pub(super) fn affine(x: &[f32], bits: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    for x in x.chunks(32) {
+        let (mut low, mut high) = (f32::MAX, f32::MIN);
+        for &x in x {
+            low = if x < low { x } else { low };
+            high = if x > high { x } else { high };
+        }
+        let most = (1 << bits) - 1;
+        let d = (high - low) / most as f32;
+        out.extend(f16::from_f32(d).to_le_bytes());
+        out.extend(f16::from_f32(low).to_le_bytes());
+        let code = |i: usize| (((x[i] - low) * inverse(d) + 0.5) as i32).min(most) as u8;
+        codes(&mut out, bits, code);
     }
     out
 }
@@ -223,8 +258,8 @@ fn half_at(block: &[u8], at: usize) -> f32 {
 }
 
 /// The value of element `i` of a block, by the table of [`crate::kernels::block_format`].
-fn value(format: BlockFormat, block: &[u8], i: usize) -> f32 {
-    match format {
+fn value(format: BlockFormat, block: &[u8], i: usize) -> Option<f32> {
+    let value = match format {
         BlockFormat::Q8_0 => half_at(block, 0) * f32::from(block[2 + i] as i8),
         BlockFormat::Q4_0 => {
             let q = block[2 + i % 16] >> (i / 16 * 4) & 15;
@@ -250,10 +285,13 @@ fn value(format: BlockFormat, block: &[u8], i: usize) -> f32 {
             let scale = half_at(block, 208) * f32::from(block[192 + i / 16] as i8);
             scale * (f32::from(low | high << 4) - 32.0)
         }
-    }
+        _ => return None,
+    };
+    Some(value)
 }
 
-pub(super) fn dequantize(format: BlockFormat, bytes: &[u8]) -> Vec<f32> {
+/// None where the format is not written down here.
+pub(super) fn dequantize(format: BlockFormat, bytes: &[u8]) -> Option<Vec<f32>> {
     let blocks = bytes.chunks(format.block_bytes());
     let of_block = |block| (0..format.block_len()).map(move |i| value(format, block, i));
     blocks.flat_map(of_block).collect()
