@@ -137,6 +137,13 @@ impl Source for Checkpoint {
         }
     }
 
+    fn place(&self, index: usize) -> Option<Range<u64>> {
+        match self.edits.has(index) {
+            true => None,
+            false => self.source.place(index),
+        }
+    }
+
     fn release(&self, index: usize, bytes: Range<usize>) {
         if !self.edits.has(index) {
             self.source.release(index, bytes);

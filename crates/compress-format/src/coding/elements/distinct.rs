@@ -5,6 +5,10 @@
 //! | count | of distinct values, a varint, 1 to 65536 |
 //! | values | as whole numbers whose signs are moved as the layout says, ascending: the first one, then how far each is above the one before; a plane for each byte, the lowest first |
 //! | numbers | a plane of the lower bytes, and one of the upper where there are more than 256 values |
+//!
+//! # References
+//! A. Chao (1984), "Nonparametric estimation of the number of classes in a population": the estimate
+//! of how many values there are.
 
 use compress_core::Result;
 
@@ -17,15 +21,15 @@ use crate::coding::varint;
 const SIZES: [usize; 2] = [2, 4];
 /// The most distinct values.
 const MOST: usize = 1 << 16;
-/// How many elements are looked at to see whether values repeat, and one of how many must do so.
-const SAMPLES: [(usize, usize); 2] = [(512, 128), (4096, 8)];
+/// How many elements are looked at to see whether there are few values.
+const SAMPLES: [usize; 2] = [512, 4096];
 
-/// Elements as list and numbers, if they are numbers of 2 or 4 bytes and values repeat.
+/// Elements as list and numbers, if they are numbers of 2 or 4 bytes and there are few.
 pub(super) fn write(layout: &Layout, bytes: &[u8]) -> Option<Vec<u8>> {
     let size = layout.word().filter(|size| SIZES.contains(size))?;
     let count = bytes.len() / size;
     let word = |i: usize| to_word(layout, &bytes[i * size..(i + 1) * size]);
-    if count == 0 || !repeats(size, count, word) {
+    if count == 0 || !are_few(size, count, word) {
         return None;
     }
     // The value above, its position below: a chunk has fewer than 2³² elements.
@@ -96,19 +100,30 @@ fn bytes_of_number(values: usize) -> usize {
     if values <= 256 { 1 } else { 2 }
 }
 
-/// Whether values repeat, as far as samples show: a small one, then a larger one. Values of 2 bytes
-/// do in any large tensor, so those must be few.
-fn repeats(size: usize, count: usize, word: impl Fn(usize) -> u64) -> bool {
-    SAMPLES.iter().all(|&(taken, one_of)| {
+/// Whether there are few values, as far as samples show: a small one, then a larger one.
+fn are_few(size: usize, count: usize, word: impl Fn(usize) -> u64) -> bool {
+    // A list of more than 256 values of 2 bytes leaves nothing to gain.
+    let most = if size == 2 { 256 } else { count / 2 };
+    SAMPLES.into_iter().all(|taken| {
         let taken = taken.min(count);
         // Spread without a period: steps of a golden ratio of the elements.
         let spread = |i: u64| (i * 2_654_435_769 % count as u64) as usize;
         let mut sample: Vec<u64> = (0..taken as u64).map(|i| word(spread(i))).collect();
         sample.sort_unstable();
-        sample.dedup();
-        let least = taken.div_ceil(if size == 2 { 2 } else { one_of });
-        taken - sample.len() >= least
+        estimate(&sample) <= most
     })
+}
+
+/// How many values there are of which these, in order, were drawn: those that are seen, and, by how
+/// many are seen once and twice, those that are not.
+fn estimate(sample: &[u64]) -> usize {
+    let seen = |times: Option<usize>| {
+        let runs = sample.chunk_by(|a, b| a == b);
+        runs.filter(|run| times.is_none_or(|times| run.len() == times))
+            .count()
+    };
+    let (once, twice) = (seen(Some(1)), seen(Some(2)));
+    seen(None) + once * once / (2 * twice + 1)
 }
 
 /// Little-endian bytes as a number.

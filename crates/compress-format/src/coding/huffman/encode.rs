@@ -6,7 +6,7 @@ use super::{LONGEST, part_length};
 /// Codes that are appended between two writes: with the bits that wait, at most 64.
 const AT_ONCE: usize = 5;
 
-/// Bits, and how many they are.
+/// Bits, and in the lowest byte of `count` how many they are; above it is what additions leave there.
 #[derive(Clone, Copy, Default)]
 struct Bits {
     bits: u64,
@@ -17,8 +17,8 @@ impl Bits {
     /// These bits and behind them others.
     fn and(self, other: Bits) -> Bits {
         Bits {
-            bits: self.bits << other.count | other.bits,
-            count: self.count + other.count,
+            bits: self.bits.wrapping_shl(other.count) | other.bits,
+            count: self.count.wrapping_add(other.count),
         }
     }
 }
@@ -30,7 +30,7 @@ fn code(codes: &Codes, byte: u8) -> Bits {
     let code = codes[usize::from(byte)];
     Bits {
         bits: u64::from(code >> 8),
-        count: code & 0xff,
+        count: code,
     }
 }
 
@@ -71,12 +71,13 @@ fn stream(bytes: &[u8], codes: &Codes, to: &mut [u8]) -> usize {
 /// Writes whole bytes, and one that is begun; at most 7 bits wait then. Bits above those that wait
 /// are those of before, and leave the word in time.
 fn flush(waiting: &mut Bits, at: &mut usize, to: &mut [u8]) {
-    let aligned = (waiting.bits << 1) << (63 - waiting.count);
+    let count = waiting.count & 0xff;
+    let aligned = (waiting.bits << 1).wrapping_shl(63 - count);
     if let Some(place) = to.get_mut(*at..).and_then(|to| to.first_chunk_mut::<8>()) {
         *place = aligned.to_be_bytes();
     }
-    *at += (waiting.count / 8) as usize;
-    waiting.count %= 8;
+    *at += (count / 8) as usize;
+    waiting.count = count % 8;
 }
 
 /// The codes: numbers that ascend with length and byte.

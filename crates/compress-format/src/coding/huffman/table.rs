@@ -17,8 +17,8 @@ pub(super) struct Table {
 pub(super) type Widest = [Entry; 1 << LONGEST];
 
 /// The bytes of the codes that lie completely in the bits of an index, at most [`MOST`]: the first
-/// one lowest, in the lower 48 bits; above them how many there are, in 8 bits; and how many bits
-/// their codes have.
+/// one lowest, in the lower 48 bits; above them how many bits their codes have, in 8 bits; and how
+/// many bytes there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry(u64);
 
@@ -29,17 +29,17 @@ impl Entry {
     }
 
     pub(super) fn count(self) -> u32 {
-        u32::from((self.0 >> 48) as u8)
+        (self.0 >> 56) as u32
     }
 
     pub(super) fn bits(self) -> u32 {
-        (self.0 >> 56) as u32
+        u32::from((self.0 >> 48) as u8)
     }
 
     /// This entry behind one more byte, whose code has `bits` bits.
     fn behind(self, byte: u8, bits: u32) -> Self {
         let bytes = (self.0 << 8) & 0xffff_ffff_ff00 | u64::from(byte);
-        let counts = (self.0 >> 48 << 48) + (1 << 48) + (u64::from(bits) << 56);
+        let counts = (self.0 >> 48 << 48) + (1 << 56) + (u64::from(bits) << 48);
         Entry(bytes | counts)
     }
 }
