@@ -44,8 +44,15 @@ impl Checkpoint {
             true => Cow::Owned(hugging_face::weights(path)?),
             false => Cow::Borrowed(path),
         };
-        let format = Format::of(&path)?;
-        let source = format.open(&path)?;
+        Self::open_as(Format::of(&path)?, &path)
+    }
+
+    /// Opens a file of a format.
+    ///
+    /// # Errors
+    /// Where it cannot be read or breaks a rule of the format.
+    pub fn open_as(format: &'static Format, path: &Path) -> Result<Self> {
+        let source = format.open(path)?;
         let tensors = source.tensors().to_vec();
         Ok(Checkpoint {
             format,

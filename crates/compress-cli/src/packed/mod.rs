@@ -5,11 +5,13 @@
 
 mod layout;
 mod read;
+mod source;
 mod write;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use read::Packed;
+pub(crate) use source::open;
 pub(crate) use write::pack;
 
 /// The key of the metadata that the list of files stands under, as JSON.

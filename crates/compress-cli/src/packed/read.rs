@@ -141,7 +141,7 @@ fn files(container: &Container<File>) -> Result<Vec<FileLine>> {
         true => Ok(files),
         false => {
             let what = "the number of tensors that files are made of";
-            Err(Error::invalid(what, entries, known))
+            Err(Error::invalid(what, entries, known.to_string()))
         }
     }
 }

@@ -102,7 +102,11 @@ fn one_tensor_is_taken_out_alone() {
     json(dir, "pack m.safetensors -o m.cmp");
     let whole = Checkpoint::open(dir.join("m.safetensors")).unwrap();
     let index = whole.position("layers.0.weight").unwrap();
-    // All other tensors are damaged.
+    let listed = json(dir, "inspect m.cmp");
+    let expected = json(dir, "inspect m.safetensors");
+    assert_eq!(listed["tensors"], expected["tensors"]);
+    assert_eq!(listed["format"], "cmp");
+    // Another tensor is damaged.
     let packed = std::fs::read(dir.join("m.cmp")).unwrap();
     let mut damaged = packed.clone();
     damaged[20] ^= 1;
