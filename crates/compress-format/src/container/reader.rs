@@ -122,7 +122,7 @@ impl<R: Read + Seek> Container<R> {
     /// # Errors
     /// As [`Container::tensor`]; where the tensor is of another kind.
     pub fn elements(&mut self, name: &str) -> Result<Elements> {
-        self.read_elements(name, |reader| elements::read(reader))
+        self.read_elements(name, elements::read)
     }
 
     /// What the elements of the tensor of this name are, without decoding them.
@@ -130,7 +130,7 @@ impl<R: Read + Seek> Container<R> {
     /// # Errors
     /// As [`Container::elements`].
     pub fn label(&mut self, name: &str) -> Result<String> {
-        self.read_elements(name, |reader| elements::read_label(reader))
+        self.read_elements(name, elements::read_label)
     }
 
     fn read_elements<T>(

@@ -47,8 +47,9 @@ fn write_elements(layout: &Layout, bytes: &[u8], mut to: Vec<u8>) -> Vec<u8> {
     to
 }
 
-/// Reads what [`write`] wrote of so many elements as fill `to`.
-pub(super) fn read(layout: &Layout, bytes: &[u8], to: &mut [u8]) -> Result<()> {
+/// Reads what [`write`] wrote of so many elements as fill `to`. `room` is memory that may be used
+/// again.
+pub(super) fn read(layout: &Layout, bytes: &[u8], to: &mut [u8], room: &mut Vec<u8>) -> Result<()> {
     let mut reader = Reader::new(bytes, 0);
     let flags = reader.byte("the flags of a chunk")?;
     if flags & !(WITHOUT_ZEROS | NUMBERED) != 0 {
@@ -59,19 +60,22 @@ pub(super) fn read(layout: &Layout, bytes: &[u8], to: &mut [u8]) -> Result<()> {
         _ => distinct::read,
     };
     if flags & WITHOUT_ZEROS == 0 {
-        read_elements(&mut reader, layout, to)?;
+        read_elements(&mut reader, layout, to, room)?;
     } else {
         let count = to.len() / layout.size();
         let left = reader.varint(count, "the number of elements that are not zero")?;
         let start = reader.clone();
-        let mask = planes::read_one(&mut reader, count.div_ceil(8))?;
+        let mut mask = vec![0; count.div_ceil(8)];
+        let mask = planes::read_one(&mut reader, &mut mask)?;
         let set: usize = mask.iter().map(|byte| byte.count_ones() as usize).sum();
-        if set != left || count % 8 != 0 && mask.last().is_some_and(|&b| b >> (count % 8) != 0) {
+        if set != left
+            || !count.is_multiple_of(8) && mask.last().is_some_and(|&b| b >> (count % 8) != 0)
+        {
             return Err(start.error("the bits of elements that are not zero are not so many"));
         }
         let mut others = vec![0; left * layout.size()];
-        read_elements(&mut reader, layout, &mut others)?;
-        scatter(layout.size(), &mask, &others, to);
+        read_elements(&mut reader, layout, &mut others, room)?;
+        scatter(layout.size(), mask, &others, to);
     }
     match reader.remaining() {
         0 => Ok(()),

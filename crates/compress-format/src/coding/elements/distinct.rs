@@ -65,8 +65,14 @@ pub(super) fn write(layout: &Layout, bytes: &[u8]) -> Option<Vec<u8>> {
     Some(to)
 }
 
-/// Reads what [`write`] wrote of so many elements as fill `to`.
-pub(super) fn read(reader: &mut Reader<'_>, layout: &Layout, to: &mut [u8]) -> Result<()> {
+/// Reads what [`write`] wrote of so many elements as fill `to`. `room` is memory that may be used
+/// again.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    layout: &Layout,
+    to: &mut [u8],
+    room: &mut Vec<u8>,
+) -> Result<()> {
     let start = reader.clone();
     let Some(size) = layout.word().filter(|size| SIZES.contains(size)) else {
         return Err(start.error("numbered values that are no numbers of 2 or 4 bytes"));
@@ -74,20 +80,20 @@ pub(super) fn read(reader: &mut Reader<'_>, layout: &Layout, to: &mut [u8]) -> R
     let elements = to.len() / size;
     let count = reader.varint(MOST.min(elements), "the number of distinct values")?;
     let mut list = vec![0; count * size];
-    planes::read(reader, &Layout::integers(size)?, &mut list)?;
+    planes::read(reader, &Layout::integers(size)?, &mut list, room)?;
     let mut value = 0_u64;
     for step in list.chunks_exact_mut(size) {
         value = value.wrapping_add(whole(step));
         step.copy_from_slice(&from_word(layout, value).to_le_bytes()[..size]);
     }
-    let low = planes::read_one(reader, elements)?;
+    let (mut low, mut high) = (vec![0; elements], vec![0; elements]);
+    let low = planes::read_one(reader, &mut low)?;
     let high = match bytes_of_number(count) {
-        1 => None,
-        _ => Some(planes::read_one(reader, elements)?),
+        1 => &high,
+        _ => planes::read_one(reader, &mut high)?,
     };
     for (i, element) in to.chunks_exact_mut(size).enumerate() {
-        let upper = high.as_ref().map_or(0, |high| usize::from(high[i]));
-        let number = usize::from(low[i]) | upper << 8;
+        let number = usize::from(low[i]) | usize::from(high[i]) << 8;
         let value = list.get(number * size..(number + 1) * size);
         element.copy_from_slice(
             value.ok_or_else(|| start.error(format!("value number {number} of {count}")))?,

@@ -89,8 +89,9 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Vec<u8>> {
         return Err(padding.error("what follows the last chunk are not zeros"));
     }
     let parts = bytes.par_chunks_mut(layout.chunk_bytes());
-    parts.zip(chunks).try_for_each(|(to, (start, coded))| {
-        let read = chunk::read(&layout, coded, to);
+    let chunks = parts.zip(chunks);
+    chunks.try_for_each_init(Vec::new, |room, (to, (start, coded))| {
+        let read = chunk::read(&layout, coded, to, room);
         read.map_err(|fault| match fault {
             Error::Format { offset, reason } => Error::Format {
                 offset: offset.saturating_add(start.offset()),

@@ -1,7 +1,5 @@
 //! Elements to planes and back: a plane has one run of all elements.
 
-use std::borrow::Cow;
-
 use compress_core::Result;
 
 use super::layout::Layout;
@@ -17,18 +15,32 @@ const HUFFMAN: u8 = 2;
 
 /// Appends elements, plane by plane.
 pub(super) fn write(to: &mut Vec<u8>, layout: &Layout, bytes: &[u8]) {
-    for plane in split(layout, bytes) {
+    let mut plane = Vec::new();
+    for (k, place) in layout.places().enumerate() {
+        plane.clear();
+        split(layout, bytes, k, place, &mut plane);
         write_one(to, &plane);
     }
 }
 
-/// Reads what [`write`] wrote of so many elements as fill `to`.
-pub(super) fn read(reader: &mut Reader<'_>, layout: &Layout, to: &mut [u8]) -> Result<()> {
+/// Reads what [`write`] wrote of so many elements as fill `to`. `room` is memory that may be used
+/// again.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    layout: &Layout,
+    to: &mut [u8],
+    room: &mut Vec<u8>,
+) -> Result<()> {
     let count = to.len() / layout.size();
-    let planes = layout
-        .places()
-        .map(|(_, run)| read_one(reader, run * count));
-    let planes: Vec<Cow<'_, [u8]>> = planes.collect::<Result<_>>()?;
+    if room.len() < to.len() {
+        room.resize(to.len(), 0);
+    }
+    let (mut rest, mut planes) = (room.as_mut_slice(), Vec::new());
+    for (_, run) in layout.places() {
+        let (plane, others) = rest.split_at_mut(run * count);
+        planes.push(read_one(reader, plane)?);
+        rest = others;
+    }
     join(layout, &planes, to);
     Ok(())
 }
@@ -50,19 +62,16 @@ pub(super) fn write_one(to: &mut Vec<u8>, bytes: &[u8]) {
     to.extend_from_slice(bytes);
 }
 
-/// Reads what [`write_one`] wrote of `length` bytes.
-pub(super) fn read_one<'a>(reader: &mut Reader<'a>, length: usize) -> Result<Cow<'a, [u8]>> {
+/// Reads what [`write_one`] wrote of so many bytes as `to` has: into it, or where they lie.
+pub(super) fn read_one<'a, 'b: 'a>(reader: &mut Reader<'b>, to: &'a mut [u8]) -> Result<&'a [u8]> {
     let start = reader.clone();
     match reader.byte("the coding of a plane")? {
-        RAW => Ok(Cow::Borrowed(reader.take(length, "a plane")?)),
-        CONSTANT => Ok(Cow::Owned(vec![reader.byte("a plane")?; length])),
-        HUFFMAN => {
-            let mut bytes = vec![0; length];
-            huffman::read(reader, &mut bytes)?;
-            Ok(Cow::Owned(bytes))
-        }
-        other => Err(start.error(format!("a plane of the unknown coding {other}"))),
+        RAW => return reader.take(to.len(), "a plane"),
+        CONSTANT => to.fill(reader.byte("a plane")?),
+        HUFFMAN => huffman::read(reader, to)?,
+        other => return Err(start.error(format!("a plane of the unknown coding {other}"))),
     }
+    Ok(to)
 }
 
 /// Whether no code can make bytes shorter by 1/350: their entropy is at least that of second order,
@@ -73,42 +82,41 @@ fn is_noise(counts: &Counts, length: usize) -> bool {
     squares * 256 * 64 < all * all * 65
 }
 
-/// The planes of elements.
-fn split(layout: &Layout, bytes: &[u8]) -> Vec<Vec<u8>> {
+/// Appends plane number `k` of elements, whose run begins at a byte and has so many.
+fn split(layout: &Layout, bytes: &[u8], k: usize, place: (usize, usize), to: &mut Vec<u8>) {
     match (layout.word(), layout.moves_sign()) {
-        (Some(1), _) => vec![bytes.to_vec()],
-        (Some(2), false) => split_u16::<0>(bytes),
-        (Some(2), true) => split_u16::<1>(bytes),
-        (Some(4), false) => split_u32::<0>(bytes),
-        (Some(4), true) => split_u32::<1>(bytes),
-        (Some(8), false) => split_u64::<0>(bytes),
-        (Some(8), true) => split_u64::<1>(bytes),
-        _ => split_runs(layout, bytes),
+        (Some(1), _) => to.extend_from_slice(bytes),
+        (Some(2), false) => split_u16::<0>(bytes, k, to),
+        (Some(2), true) => split_u16::<1>(bytes, k, to),
+        (Some(4), false) => split_u32::<0>(bytes, k, to),
+        (Some(4), true) => split_u32::<1>(bytes, k, to),
+        (Some(8), false) => split_u64::<0>(bytes, k, to),
+        (Some(8), true) => split_u64::<1>(bytes, k, to),
+        _ => {
+            let (at, run) = place;
+            for element in bytes.chunks_exact(layout.size()) {
+                to.extend_from_slice(&element[at..at + run]);
+            }
+        }
     }
 }
 
 /// Elements from their planes.
-fn join(layout: &Layout, planes: &[Cow<'_, [u8]>], to: &mut [u8]) {
-    let planes: Vec<&[u8]> = planes.iter().map(|plane| &plane[..]).collect();
-    match (layout.word(), planes.as_slice(), layout.moves_sign()) {
+fn join(layout: &Layout, planes: &[&[u8]], to: &mut [u8]) {
+    match (layout.word(), planes, layout.moves_sign()) {
         (Some(_), &[a], _) => to.copy_from_slice(a),
         (Some(_), &[a, b], false) => join_u16::<0>([a, b], to),
         (Some(_), &[a, b], true) => join_u16::<1>([a, b], to),
         (Some(_), &[a, b, c, d], false) => join_u32::<0>([a, b, c, d], to),
         (Some(_), &[a, b, c, d], true) => join_u32::<1>([a, b, c, d], to),
-        (Some(_), &[a, b, c, d, e, f, g, h], false) => join_u64::<0>([a, b, c, d, e, f, g, h], to),
-        (Some(_), &[a, b, c, d, e, f, g, h], true) => join_u64::<1>([a, b, c, d, e, f, g, h], to),
-        _ => join_runs(layout, &planes, to),
+        (Some(_), &[a, b, c, d, e, f, g, h], false) => {
+            join_u64::<0>([a, b, c, d, e, f, g, h], to);
+        }
+        (Some(_), &[a, b, c, d, e, f, g, h], true) => {
+            join_u64::<1>([a, b, c, d, e, f, g, h], to);
+        }
+        _ => join_runs(layout, planes, to),
     }
-}
-
-fn split_runs(layout: &Layout, bytes: &[u8]) -> Vec<Vec<u8>> {
-    let elements = || bytes.chunks_exact(layout.size());
-    let plane = |(at, run)| {
-        let runs = elements().flat_map(|element| &element[at..at + run]);
-        runs.copied().collect()
-    };
-    layout.places().map(plane).collect()
 }
 
 fn join_runs(layout: &Layout, planes: &[&[u8]], to: &mut [u8]) {
@@ -124,15 +132,12 @@ fn join_runs(layout: &Layout, planes: &[&[u8]], to: &mut [u8]) {
 /// instructions on vectors. `MOVED` bits are moved from the top to the bottom.
 macro_rules! of_words {
     ($split:ident, $join:ident, $word:ty, $size:literal, $pattern:pat, [$($plane:ident)*], $zipped:expr) => {
-        fn $split<const MOVED: u32>(bytes: &[u8]) -> Vec<Vec<u8>> {
+        fn $split<const MOVED: u32>(bytes: &[u8], k: usize, to: &mut Vec<u8>) {
             let (words, _) = bytes.as_chunks::<$size>();
-            let plane = |k: u32| {
-                let byte = |word: &[u8; $size]| {
-                    (<$word>::from_le_bytes(*word).rotate_left(MOVED) >> (8 * k)) as u8
-                };
-                words.iter().map(byte).collect()
+            let byte = |word: &[u8; $size]| {
+                (<$word>::from_le_bytes(*word).rotate_left(MOVED) >> (8 * k)) as u8
             };
-            (0..$size).map(plane).collect()
+            to.extend(words.iter().map(byte));
         }
 
         fn $join<const MOVED: u32>([$($plane),*]: [&[u8]; $size], to: &mut [u8]) {
