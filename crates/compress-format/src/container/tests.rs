@@ -461,8 +461,8 @@ fn elements_come_back_byte_for_byte() {
             .to_string()
             .contains("float")
     );
-    let kinds = container.entries().iter().map(|e| (e.kind(), e.coding()));
-    assert_eq!(kinds.last(), Some(("elements", "planes")));
+    let mut kinds = container.entries().iter().map(|e| (e.kind(), e.coding()));
+    assert_eq!(kinds.next_back(), Some(("elements", "planes")));
     for length in 0..bytes.len() {
         assert!(read_elements(&bytes[..length]).is_err());
     }

@@ -70,7 +70,7 @@ fn contents(size: usize) -> Vec<Vec<u8>> {
     for base in [noise(3001), few] {
         let mut pruned = base.clone();
         for element in pruned.chunks_mut(size) {
-            if pick() % 10 != 0 {
+            if !pick().is_multiple_of(10) {
                 element.fill(0);
             }
         }
