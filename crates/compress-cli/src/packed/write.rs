@@ -164,6 +164,13 @@ fn places(source: &dyn Source) -> Vec<(usize, Range<u64>)> {
         .filter(|(_, place)| !place.is_empty())
         .collect();
     places.sort_by_key(|(_, place)| place.start);
+    // None begins before the end of another.
+    let mut end = 0;
+    places.retain(|(_, place)| {
+        let is_free = place.start >= end;
+        end = end.max(place.end);
+        is_free
+    });
     places
 }
 

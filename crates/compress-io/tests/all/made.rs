@@ -115,9 +115,7 @@ pub(crate) fn files(dir: &Path) -> Vec<(&'static Format, std::path::PathBuf)> {
 fn places_are_where_the_bytes_lie() {
     use compress_io::{Checkpoint, Source};
     let dir = tempfile::tempdir().unwrap();
-    for format in FORMATS {
-        let path = dir.path().join(format!("m{}", format.endings[0]));
-        write(format, &path, &plan(format, "m")).unwrap();
+    for (format, path) in files(dir.path()) {
         let whole = std::fs::read(&path).unwrap();
         let source = Checkpoint::open(&path).unwrap();
         for (index, info) in source.tensors().iter().enumerate() {
