@@ -7,6 +7,7 @@ use compress_io::stream::{RowOrder, Step};
 use compress_io::{Checkpoint, Dtype, Format, Plan, Source, TensorInfo, hugging_face};
 
 use crate::failure::{Done, usage};
+use crate::packed;
 
 /// A checkpoint that is read.
 pub(crate) struct Input {
@@ -30,7 +31,7 @@ pub(crate) struct Read {
 impl Input {
     /// Opens a checkpoint as it is.
     pub(crate) fn open(path: &Path) -> Done<Self> {
-        Ok(Self::plain(Checkpoint::open(path)?))
+        Ok(Self::plain(packed::open(path)?))
     }
 
     /// Opens a checkpoint that is written in another format: with the names and the rows that
@@ -42,7 +43,7 @@ impl Input {
             let (checkpoint, plan, steps) = hugging_face::gguf_plan(path)?;
             return Ok(Self::mapped(checkpoint, plan.metadata, steps));
         }
-        let checkpoint = Checkpoint::open(path)?;
+        let checkpoint = packed::open(path)?;
         match checkpoint.format().name == "gguf" && format.name.starts_with("safetensors") {
             true => Self::from_gguf(checkpoint),
             false => Ok(Self::plain(checkpoint)),
@@ -51,7 +52,7 @@ impl Input {
 
     /// Opens two checkpoints that are compared: where one alone is GGUF, with Hugging Face's names.
     pub(crate) fn open_both(a: &Path, b: &Path) -> Done<[Self; 2]> {
-        let both = [Checkpoint::open(a)?, Checkpoint::open(b)?];
+        let both = [packed::open(a)?, packed::open(b)?];
         let is_gguf = both
             .each_ref()
             .map(|checkpoint| checkpoint.format().name == "gguf");

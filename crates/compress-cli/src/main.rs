@@ -8,6 +8,7 @@ mod encoders;
 mod errors;
 mod failure;
 mod input;
+mod packed;
 mod patterns;
 mod receiver;
 mod size;

@@ -44,8 +44,15 @@ impl Checkpoint {
             true => Cow::Owned(hugging_face::weights(path)?),
             false => Cow::Borrowed(path),
         };
-        let format = Format::of(&path)?;
-        let source = format.open(&path)?;
+        Self::open_as(Format::of(&path)?, &path)
+    }
+
+    /// Opens a file of a format.
+    ///
+    /// # Errors
+    /// Where it cannot be read or breaks a rule of the format.
+    pub fn open_as(format: &'static Format, path: &Path) -> Result<Self> {
+        let source = format.open(path)?;
         let tensors = source.tensors().to_vec();
         Ok(Checkpoint {
             format,
@@ -134,6 +141,13 @@ impl Source for Checkpoint {
         match self.edits.read(index)? {
             Some(edited) => Ok(Cow::Owned(edited)),
             None => self.source.bytes(index),
+        }
+    }
+
+    fn place(&self, index: usize) -> Option<Range<u64>> {
+        match self.edits.has(index) {
+            true => None,
+            false => self.source.place(index),
         }
     }
 

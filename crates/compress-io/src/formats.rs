@@ -92,6 +92,30 @@ pub static FORMATS: &[Format] = &[
 ];
 
 impl Format {
+    /// A format that is only read, beside [`FORMATS`]. `detect` is given the first 64 bytes of a file.
+    pub const fn reading(
+        name: &'static str,
+        endings: &'static [&'static str],
+        detect: fn(&[u8]) -> bool,
+        open: fn(&Path) -> Result<Box<dyn Source>>,
+    ) -> Format {
+        Format {
+            name,
+            endings,
+            detect,
+            open,
+            arrange: |_| {},
+            header: |_| Err(read_only()),
+            alignment: 1,
+            create: |_, _| Err(read_only()),
+        }
+    }
+
+    /// Whether the first bytes of a file are those of the format; not where it cannot be read.
+    pub fn fits(&self, path: &Path) -> bool {
+        start_of(path).is_ok_and(|start| (self.detect)(&start))
+    }
+
     /// The format of this name.
     ///
     /// # Errors
@@ -124,13 +148,7 @@ impl Format {
     /// # Errors
     /// Where it cannot be read, or is of no known format.
     pub fn of(path: &Path) -> Result<&'static Format> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let mut start = Vec::new();
-        let file = File::open(path).map_err(io)?;
-        file.take(64).read_to_end(&mut start).map_err(io)?;
+        let start = start_of(path)?;
         match FORMATS.iter().find(|format| (format.detect)(&start)) {
             Some(format) => Ok(format),
             None => Self::by_ending(path),
@@ -177,6 +195,23 @@ impl Format {
     pub fn create(&self, path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
         (self.create)(path, plan)
     }
+}
+
+/// The first bytes of a file.
+fn start_of(path: &Path) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    match read {
+        Ok(_) => Ok(start),
+        Err(source) => Err(Error::Io {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn read_only() -> Error {
+    Error::invalid("the format", "one that is only read", names())
 }
 
 fn names() -> String {

@@ -24,6 +24,13 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// Where they cannot be read. Names the tensor.
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>>;
 
+    /// Where the bytes of tensor number `index` lie in the file that was opened. None where they are
+    /// stored in another way, or in another file. Those of two tensors do not overlap.
+    fn place(&self, index: usize) -> Option<Range<u64>> {
+        let _ = index;
+        None
+    }
+
     /// Says that these bytes of a tensor are not needed soon, so that their memory may be given
     /// back. Reading them again is allowed.
     fn release(&self, index: usize, bytes: Range<usize>) {

@@ -4,11 +4,12 @@ mod statistics;
 
 use std::path::PathBuf;
 
-use compress_io::{Checkpoint, Source};
+use compress_io::Source;
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::{Done, usage};
+use crate::packed;
 use crate::patterns;
 use crate::size::{show, thousands};
 use crate::table::{Side, table};
@@ -56,7 +57,7 @@ struct Line {
 
 impl Inspect {
     pub(super) fn run(self, console: &Console) -> Done {
-        let checkpoint = Checkpoint::open(&self.file)?;
+        let checkpoint = packed::open(&self.file)?;
         patterns::check(self.tensor.as_deref(), checkpoint.tensors())?;
         if self.header && self.tensor.is_some() {
             return Err(usage(

@@ -3,9 +3,11 @@
 mod convert;
 mod diff;
 mod inspect;
+mod pack;
 mod prune;
 mod quantize;
 mod run;
+mod unpack;
 mod verify;
 
 use clap::Subcommand;
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     Diff(diff::Diff),
     Run(run::Run),
+    Pack(pack::Pack),
+    Unpack(unpack::Unpack),
 }
 
 impl Command {
@@ -34,6 +38,8 @@ impl Command {
             Command::Verify(command) => command.run(console),
             Command::Diff(command) => command.run(console),
             Command::Run(command) => command.run(console),
+            Command::Pack(command) => command.run(console),
+            Command::Unpack(command) => command.run(console),
         }
     }
 
@@ -44,7 +50,12 @@ impl Command {
             Command::Convert(command) => command.check(),
             Command::Quantize(command) => command.check(),
             Command::Prune(command) => command.check(),
-            Command::Inspect(_) | Command::Verify(_) | Command::Diff(_) | Command::Run(_) => Ok(()),
+            Command::Inspect(_)
+            | Command::Verify(_)
+            | Command::Diff(_)
+            | Command::Run(_)
+            | Command::Pack(_)
+            | Command::Unpack(_) => Ok(()),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod guide;
 mod onnx;
+mod packed;
 mod recipes;
 mod refusals;
 mod run;

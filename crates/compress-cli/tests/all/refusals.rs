@@ -98,7 +98,9 @@ fn values_that_no_type_holds_are_named() {
 #[test]
 fn help_has_examples() {
     let dir = tempfile::tempdir().unwrap();
-    for command in ["inspect", "convert", "quantize", "prune", "verify", "diff"] {
+    for command in [
+        "inspect", "convert", "quantize", "prune", "verify", "diff", "pack", "unpack",
+    ] {
         let help = run(dir.path(), &format!("{command} --help")).out;
         let examples = help
             .lines()

@@ -6,13 +6,17 @@
 //! - [`varint`]: single numbers;
 //! - [`bits`]: codes of a fixed width, and unary numbers;
 //! - [`gaps`]: the positions of few among many, by Rice codes;
+//! - [`huffman`]: bytes by canonical Huffman codes, read several at once;
+//! - [`elements`]: arrays of numbers as other files have them, byte by byte;
 //! - [`matrix`]: whole matrices, by an adaptive model and the binary [`range_coder`] (arithmetic
-//!   coding). It takes the place that Huffman coding has in other formats.
+//!   coding).
 //!
 //! [`meter`] measures what the bits of a matrix are spent on.
 
 pub mod bits;
+pub mod elements;
 pub mod gaps;
+pub mod huffman;
 mod logistic;
 pub mod matrix;
 pub mod meter;

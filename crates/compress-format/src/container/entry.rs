@@ -1,9 +1,10 @@
 //! What a directory says of one tensor.
 
+use super::elements;
 use crate::coding::reader::Reader;
 use crate::coding::varint;
 use crate::tensors::Coding;
-use crate::tensors::content::{BLOCKS, FLOAT};
+use crate::tensors::content::{BLOCKS, ELEMENTS, FLOAT};
 use crate::tensors::grid::{CODEBOOK, LINEAR, POWER_OF_TWO, SCALED_CODEBOOK};
 use compress_core::Result;
 
@@ -26,7 +27,8 @@ pub struct Entry {
 
 impl Entry {
     /// What the tensor's numbers are: `float`, `linear`, `codebook`, `scaled_codebook`,
-    /// `power_of_two` or `blocks`; `unknown` of files by later writers.
+    /// `power_of_two` or `blocks`, or `elements` of another format; `unknown` of files by later
+    /// writers.
     pub fn kind(&self) -> &'static str {
         match self.kind {
             FLOAT => "float",
@@ -35,19 +37,26 @@ impl Entry {
             SCALED_CODEBOOK => "scaled_codebook",
             POWER_OF_TWO => "power_of_two",
             BLOCKS => "blocks",
+            ELEMENTS => "elements",
             _ => "unknown",
         }
     }
 
-    /// How they are stored: `dense`, `packed`, `sparse` or `entropy`; `unknown` of files by later
-    /// writers.
+    /// How they are stored: `dense`, `packed`, `sparse` or `entropy`, or `planes` of elements;
+    /// `unknown` of files by later writers.
     pub fn coding(&self) -> &'static str {
+        if self.kind == ELEMENTS && self.coding == 0 {
+            return elements::CODING;
+        }
         Coding::of(self.coding).map_or("unknown", Coding::name)
     }
 
     /// How many values the tensor has, where a dimension of 0 counts as 1; none where that cannot be
-    /// counted.
+    /// counted. Elements claim none: their bytes are limited by those that they are coded in.
     pub(super) fn claimed(&self) -> Option<usize> {
+        if self.kind == ELEMENTS {
+            return Some(0);
+        }
         let mut dimensions = self.shape.iter();
         dimensions.try_fold(1_usize, |volume, &side| volume.checked_mul(side.max(1)))
     }

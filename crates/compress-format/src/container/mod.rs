@@ -12,6 +12,8 @@
 //! read first, so that single tensors can be read without the others. A program says how tensors
 //! make a model: today a chain of dense layers.
 //!
+//! Tensors of other formats can be kept byte for byte, as [`Elements`]: see [`Writer::elements`].
+//!
 //! ```
 //! use std::io::Cursor;
 //!
@@ -44,6 +46,7 @@
 //! ```
 
 mod directory;
+mod elements;
 mod entry;
 mod program;
 mod reader;
@@ -53,6 +56,8 @@ mod tests;
 mod trailer;
 mod writer;
 
+pub use crate::coding::elements::Layout;
+pub use elements::Elements;
 pub use entry::Entry;
 pub use program::Program;
 pub use reader::Container;

@@ -8,13 +8,14 @@ use compress_core::codec::Tensor;
 use compress_core::{Error, Result, file};
 
 use super::directory::Directory;
+use super::elements::{self, Elements};
 use super::entry::Entry;
 use super::program::Program;
 use super::trailer::{self, MAGIC};
 use crate::coding::reader::Reader;
 use crate::limits::most_values;
 use crate::tensors::Coding;
-use crate::tensors::content::{self, Kind};
+use crate::tensors::content::{self, ELEMENTS, Kind};
 
 /// An open file of named tensors. The directory has been read and checked; a tensor is when it is
 /// asked for.
@@ -109,15 +110,54 @@ impl<R: Read + Seek> Container<R> {
     /// (the checksum differs), do not fit what the directory says, or are of a kind or a coding that
     /// this reader does not know. Where reading fails.
     pub fn tensor(&mut self, name: &str) -> Result<Tensor> {
+        let (entry, bytes) = self.take(name)?;
+        let read = read_tensor(&entry, &self.directory.program, &bytes);
+        read.map_err(|fault| moved(fault, entry.offset, name))
+    }
+
+    /// Reads the tensor of this name, which [`Writer::elements`](super::Writer::elements) wrote.
+    ///
+    /// Allocates at most 256 times the tensor's bytes in the file, and some megabytes for each thread.
+    ///
+    /// # Errors
+    /// As [`Container::tensor`]; where the tensor is of another kind.
+    pub fn elements(&mut self, name: &str) -> Result<Elements> {
+        self.read_elements(name, elements::read)
+    }
+
+    /// What the elements of the tensor of this name are, without decoding them.
+    ///
+    /// # Errors
+    /// As [`Container::elements`].
+    pub fn label(&mut self, name: &str) -> Result<String> {
+        self.read_elements(name, elements::read_label)
+    }
+
+    fn read_elements<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Reader<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (entry, bytes) = self.take(name)?;
+        let mut reader = Reader::new(&bytes, 0);
+        let read = match (entry.kind, entry.coding) {
+            (ELEMENTS, 0) => check(&entry, &bytes).and_then(|()| read(&mut reader)),
+            _ => Err(reader.error(format!("{} are no elements", entry.kind()))),
+        };
+        read.map_err(|fault| moved(fault, entry.offset, name))
+    }
+
+    /// The entry and the bytes of a tensor.
+    fn take(&mut self, name: &str) -> Result<(Entry, Vec<u8>)> {
         let Some(entry) = self.directory.entries.iter().find(|e| e.name == name) else {
             return Err(Error::UnknownTensor {
                 name: name.to_owned(),
                 known: self.names().collect::<Vec<_>>().join(", "),
             });
         };
+        let entry = entry.clone();
         let bytes = take_vec(&mut self.from, entry.offset, entry.length)?;
-        let read = read_tensor(entry, &self.directory.program, &bytes);
-        read.map_err(|fault| moved(fault, entry.offset, name))
+        Ok((entry, bytes))
     }
 }
 
@@ -143,11 +183,23 @@ impl<R> Container<R> {
     }
 }
 
+/// Checks that the bytes of a tensor are those that were written.
+fn check(entry: &Entry, bytes: &[u8]) -> Result<()> {
+    match crc32fast::hash(bytes) == entry.checksum {
+        true => Ok(()),
+        false => {
+            let reason = "the checksum is not that of the content: the file is damaged";
+            Err(Reader::new(bytes, 0).error(reason))
+        }
+    }
+}
+
 /// Reads a tensor's bytes.
 fn read_tensor(entry: &Entry, program: &Program, bytes: &[u8]) -> Result<Tensor> {
     let mut reader = Reader::new(bytes, 0);
-    if crc32fast::hash(bytes) != entry.checksum {
-        return Err(reader.error("the checksum is not that of the content: the file is damaged"));
+    check(entry, bytes)?;
+    if entry.kind == ELEMENTS {
+        return Err(reader.error("these are elements of another format, which are read as such"));
     }
     let Some(coding) = Coding::of(entry.coding) else {
         return Err(reader.error(format!("a tensor of the unknown coding {}", entry.coding)));

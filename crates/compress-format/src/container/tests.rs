@@ -303,7 +303,7 @@ fn zeros_are_paid_for() {
 
 #[test]
 fn what_a_reader_does_not_know_does_not_hide_the_rest() {
-    for (kind, coding, what) in [(6, 0, "kind 6"), (255, 0, "kind 255"), (0, 4, "coding 4")] {
+    for (kind, coding, what) in [(7, 0, "kind 7"), (255, 0, "kind 255"), (0, 4, "coding 4")] {
         let bytes = claims(&[1], &[0; 4], kind, coding);
         let mut container = Container::open(Cursor::new(bytes)).unwrap();
         let entry = &container.entries()[0];
@@ -409,8 +409,77 @@ fn a_chain_that_version_2_cannot_hold_is_a_container() {
     assert!(error.contains("a chain of 4 tensors has 5"), "{error}");
 }
 
+/// Tensors of another format, beside one of this one: the bytes that come back.
+fn with_elements() -> (Vec<u8>, Vec<(&'static str, Elements)>) {
+    let half: Vec<u8> = (0..300_u16)
+        .flat_map(|i| (0x3c00 + i % 7 * 64).to_le_bytes())
+        .collect();
+    let blocks: Vec<u8> = (0..34 * 9).map(|i| (i * i % 251) as u8).collect();
+    let list = [
+        ("half", "f16", Layout::floats(2).unwrap(), half),
+        ("q8", "q8_0", Layout::runs(&[1, 1, 32]).unwrap(), blocks),
+        ("zeros", "f32", Layout::floats(4).unwrap(), vec![0; 80_000]),
+        ("none", "u8", Layout::integers(1).unwrap(), vec![]),
+    ];
+    let mut writer = Writer::new(Vec::new()).unwrap();
+    writer.tensor(&float("own", &[3])).unwrap();
+    for (name, label, layout, bytes) in &list {
+        let stored = writer
+            .elements(name, &[bytes.len(), 1 << 50], label, layout, bytes)
+            .unwrap();
+        assert_eq!(stored.coding, "planes");
+    }
+    let elements = list.map(|(name, label, _, bytes)| {
+        let label = label.to_owned();
+        (name, Elements { label, bytes })
+    });
+    (writer.finish().unwrap(), elements.into())
+}
+
+/// All elements, or the first fault.
+fn read_elements(bytes: &[u8]) -> Result<Vec<Elements>> {
+    let mut container = Container::open(Cursor::new(bytes))?;
+    let names: Vec<String> = container.names().map(str::to_owned).collect();
+    let named = names.iter().filter(|name| *name != "own");
+    named.map(|name| container.elements(name)).collect()
+}
+
+#[test]
+fn elements_come_back_byte_for_byte() {
+    let (bytes, elements) = with_elements();
+    let mut container = Container::open(Cursor::new(&bytes)).unwrap();
+    for (name, of_name) in elements.iter().rev() {
+        assert_eq!(container.elements(name).unwrap(), *of_name);
+        assert_eq!(container.label(name).unwrap(), of_name.label);
+        let error = container.tensor(name).unwrap_err().to_string();
+        assert!(error.contains("elements of another format"), "{error}");
+    }
+    assert!(
+        container
+            .elements("own")
+            .unwrap_err()
+            .to_string()
+            .contains("float")
+    );
+    let mut kinds = container.entries().iter().map(|e| (e.kind(), e.coding()));
+    assert_eq!(kinds.next_back(), Some(("elements", "planes")));
+    for length in 0..bytes.len() {
+        assert!(read_elements(&bytes[..length]).is_err());
+    }
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        let own = Container::open(Cursor::new(&changed)).and_then(|mut c| c.tensor("own"));
+        assert!(own.is_err() || read_elements(&changed).is_err(), "{at}");
+        repair_checksums(&mut changed);
+        let _ = read_elements(&changed);
+    }
+}
+
 #[test]
 fn the_format_does_not_change_unnoticed() {
+    let (bytes, _) = with_elements();
+    assert_eq!((bytes.len(), crc32fast::hash(&bytes)), (919, 133_063_302));
     let bytes = [written(&tensors()), chain().to_bytes().unwrap().0].concat();
     assert_eq!(
         (bytes.len(), crc32fast::hash(&bytes)),

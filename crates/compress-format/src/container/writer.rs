@@ -8,12 +8,14 @@ use compress_core::codec::Tensor;
 use compress_core::{Error, Result};
 
 use super::directory::Directory;
+use super::elements;
 use super::entry::Entry;
 use super::program::Program;
 use super::trailer::{self, MAGIC};
+use crate::coding::elements::Layout;
 use crate::front::Pooling;
 use crate::tensors::StoredTensor;
-use crate::tensors::content::{self, Kind};
+use crate::tensors::content::{self, ELEMENTS, Kind};
 
 /// Writes a container. A tensor's bytes are written when it is given, in the smallest of its codings;
 /// the directory at the end.
@@ -88,36 +90,79 @@ impl<W: Write> Writer<W> {
     pub fn tensor(&mut self, tensor: &Tensor) -> Result<StoredTensor> {
         tensor.validate()?;
         let (name, shape) = (tensor.name(), tensor.shape());
-        if !self.names.insert(name.to_owned()) {
-            return Err(Error::invalid("a tensor's name", name, "given once"));
-        }
+        self.check_name(name)?;
         let arrangements = self.directory.program.arrangements(name, shape);
         let (coding, content) = content::smallest(tensor, &arrangements);
         let Kind { number, bits } = Kind::of(tensor);
-        let mut hasher = crc32fast::Hasher::new();
-        for part in [bits.as_slice(), &content] {
+        let parts = [bits.as_slice(), &content];
+        let bytes = self.add(name, shape, (number, coding as u8), &parts)?;
+        Ok(StoredTensor {
+            name: name.to_owned(),
+            coding: coding.name(),
+            bytes,
+        })
+    }
+
+    /// Writes a tensor of another format, whose bytes [`Container::elements`](super::Container::elements)
+    /// gives back. `label` says what they are; `layout` how they are coded best.
+    ///
+    /// # Errors
+    /// Where the bytes are no whole elements of the layout, another tensor has the name, or writing
+    /// fails.
+    pub fn elements(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        label: &str,
+        layout: &Layout,
+        bytes: &[u8],
+    ) -> Result<StoredTensor> {
+        self.check_name(name)?;
+        let content = elements::write(label, layout, bytes)?;
+        let bytes = self.add(name, shape, (ELEMENTS, 0), &[&content])?;
+        Ok(StoredTensor {
+            name: name.to_owned(),
+            coding: elements::CODING,
+            bytes,
+        })
+    }
+
+    /// Notes the name of a tensor, which no other may have.
+    fn check_name(&mut self, name: &str) -> Result<()> {
+        match self.names.insert(name.to_owned()) {
+            true => Ok(()),
+            false => Err(Error::invalid("a tensor's name", name, "given once")),
+        }
+    }
+
+    /// Writes the parts of a tensor's bytes, and adds it to the directory. Returns what both take.
+    fn add(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        (kind, coding): (u8, u8),
+        parts: &[&[u8]],
+    ) -> Result<usize> {
+        let (mut hasher, mut length) = (crc32fast::Hasher::new(), 0);
+        for part in parts {
             hasher.update(part);
+            length += part.len();
             self.to.write_all(part).map_err(Error::other)?;
         }
         let entry = Entry {
             name: name.to_owned(),
             shape: shape.to_vec(),
             offset: self.at,
-            length: (bits.as_slice().len() + content.len()) as u64,
-            kind: number,
-            coding: coding as u8,
+            length: length as u64,
+            kind,
+            coding,
             checksum: hasher.finalize(),
         };
         self.at += entry.length;
         let mut line = Vec::new();
         entry.write(&mut line);
-        let bytes = line.len() + entry.length as usize;
         self.directory.entries.push(entry);
-        Ok(StoredTensor {
-            name: name.to_owned(),
-            coding: coding.name(),
-            bytes,
-        })
+        Ok(line.len() + length)
     }
 
     /// Writes the directory, and gives back what the file was written to.

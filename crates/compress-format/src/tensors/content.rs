@@ -24,6 +24,8 @@ pub(crate) struct Kind {
 pub(crate) const FLOAT: u8 = 0;
 /// Blocks of ggml's.
 pub(crate) const BLOCKS: u8 = 5;
+/// Elements as a file of another format has them. They are no [`Tensor`], but bytes.
+pub(crate) const ELEMENTS: u8 = 6;
 
 impl Kind {
     pub(crate) fn of(tensor: &Tensor) -> Self {

@@ -57,6 +57,11 @@ impl Source for Gguf {
         Ok(Cow::Borrowed(&self.map.bytes()[start..start + length]))
     }
 
+    fn place(&self, index: usize) -> Option<Range<u64>> {
+        let (start, length) = self.header.places[index];
+        Some(start as u64..(start + length) as u64)
+    }
+
     fn release(&self, index: usize, bytes: Range<usize>) {
         let (start, _) = self.header.places[index];
         self.map.release(start + bytes.start..start + bytes.end);

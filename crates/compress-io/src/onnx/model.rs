@@ -123,6 +123,13 @@ impl Source for Onnx {
         }
     }
 
+    fn place(&self, index: usize) -> Option<Range<u64>> {
+        match &self.index.entries[index].place {
+            Place::Here(range) => Some(range.start as u64..range.end as u64),
+            Place::File(..) | Place::Typed => None,
+        }
+    }
+
     fn release(&self, index: usize, bytes: Range<usize>) {
         let within = |range: &Range<usize>| range.start + bytes.start..range.start + bytes.end;
         match &self.index.entries[index].place {

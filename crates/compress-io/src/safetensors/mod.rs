@@ -63,6 +63,11 @@ impl Source for Safetensors {
         Ok(Cow::Borrowed(&self.map.bytes()[self.range(index)]))
     }
 
+    fn place(&self, index: usize) -> Option<Range<u64>> {
+        let Range { start, end } = self.range(index);
+        Some(start as u64..end as u64)
+    }
+
     fn release(&self, index: usize, bytes: Range<usize>) {
         let start = self.range(index).start;
         self.map.release(start + bytes.start..start + bytes.end);

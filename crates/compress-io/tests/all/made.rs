@@ -110,3 +110,21 @@ pub(crate) fn files(dir: &Path) -> Vec<(&'static Format, std::path::PathBuf)> {
     });
     files.collect()
 }
+
+#[test]
+fn places_are_where_the_bytes_lie() {
+    use compress_io::{Checkpoint, Source};
+    let dir = tempfile::tempdir().unwrap();
+    for (format, path) in files(dir.path()) {
+        let whole = std::fs::read(&path).unwrap();
+        let source = Checkpoint::open(&path).unwrap();
+        for (index, info) in source.tensors().iter().enumerate() {
+            let place = source.place(index);
+            let has_places = matches!(format.name, "safetensors" | "gguf");
+            assert_eq!(place.is_some(), has_places, "{} {}", format.name, info.name);
+            let Some(place) = place else { continue };
+            let bytes = &whole[place.start as usize..place.end as usize];
+            assert_eq!(bytes, &*source.bytes(index).unwrap());
+        }
+    }
+}

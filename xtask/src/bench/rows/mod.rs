@@ -2,6 +2,7 @@
 //! that names them; their names are what a comparison with peers goes by.
 
 mod cholesky;
+mod elements;
 mod gemm_f32;
 mod gemm_i4;
 mod gemm_i8;
@@ -31,6 +32,7 @@ const FAMILIES: &[fn() -> Vec<Row>] = &[
     cholesky::rows,
     train_epoch::rows,
     sparse_epoch::rows,
+    elements::rows,
 ];
 
 /// All rows, in order.

@@ -1,0 +1,124 @@
+//! `mcompress unpack`: packed files as they were.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use compress_core::{Error, Result};
+use compress_io::{Draft, Dtype, Format, Plan, TensorInfo};
+use serde::Serialize;
+
+use crate::console::Console;
+use crate::failure::{Done, Failure, usage};
+use crate::packed::Packed;
+use crate::size::show;
+
+/// Unpacks what pack wrote: the same files, byte for byte, or a single tensor
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mcompress unpack model.cmp -o folder
+  mcompress unpack model.cmp -o layer.safetensors --tensor model.layers.0.mlp.up_proj.weight
+
+Of a single packed file, OUT may be the name that the file gets. A tensor alone is read without the
+others.")]
+pub(crate) struct Unpack {
+    /// The file
+    input: PathBuf,
+    /// The folder that the files go into, which is made where it is missing; or a file
+    #[arg(short = 'o', long = "output", value_name = "OUT")]
+    output: PathBuf,
+    /// Take out this tensor alone, into a file of the format that its ending says
+    #[arg(long, value_name = "NAME")]
+    tensor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    files: Vec<String>,
+    bytes: u64,
+}
+
+impl Unpack {
+    pub(super) fn run(self, console: &Console) -> Done {
+        let mut packed = Packed::open(&self.input)?;
+        let report = match &self.tensor {
+            Some(name) => self.tensor(&mut packed, name)?,
+            None => self.files(console, &mut packed)?,
+        };
+        let text = format!("{}: {}", report.files.join(", "), show(report.bytes));
+        console.result(&report, &text)
+    }
+
+    fn files(&self, console: &Console, packed: &mut Packed) -> Done<Report> {
+        let names: Vec<String> = packed
+            .files()
+            .iter()
+            .map(|line| line.name.clone())
+            .collect();
+        let targets: Vec<PathBuf> = match names.as_slice() {
+            [_] if !self.output.is_dir() => vec![self.output.clone()],
+            names => {
+                let made = std::fs::create_dir_all(&self.output);
+                made.map_err(|source| Failure::Output(io(&self.output, source)))?;
+                names.iter().map(|name| self.output.join(name)).collect()
+            }
+        };
+        let Some(first) = targets.first() else {
+            return Err(usage("there are no files in it"));
+        };
+        let draft = Draft::new(first).map_err(Failure::Output)?;
+        let total = packed.files().iter().map(|line| line.bytes).sum();
+        let mut done = 0;
+        for (index, target) in targets.iter().enumerate() {
+            let path = draft.beside(target.file_name().unwrap_or_default());
+            let created =
+                File::create(&path).map_err(|source| Failure::Output(io(&path, source)))?;
+            let mut to = BufWriter::new(created);
+            let copied = packed.copy(index, &mut to, |bytes| {
+                done += bytes;
+                console.progress("unpacking", &names[index], done, total);
+            });
+            copied.map_err(|error| Failure::while_writing(error, &path))?;
+            let flushed = to.flush();
+            flushed.map_err(|source| Failure::Output(io(&path, source)))?;
+        }
+        let bytes = draft.publish().map_err(Failure::Output)?;
+        let files = targets.iter().map(|path| path.display().to_string());
+        Ok(Report {
+            files: files.collect(),
+            bytes,
+        })
+    }
+
+    fn tensor(&self, packed: &mut Packed, name: &str) -> Done<Report> {
+        let format = Format::by_ending(&self.output).map_err(usage)?;
+        let (entry, elements) = packed.tensor(name).map_err(|error| match error {
+            Error::UnknownTensor { .. } => usage(error),
+            other => other.into(),
+        })?;
+        let dtype = Dtype::by_name(&elements.label)?;
+        let info = TensorInfo::new(name, dtype, entry.shape);
+        let plan = Plan {
+            tensors: vec![info],
+            metadata: vec![("general.architecture".into(), "tensor".into())],
+        };
+        let draft = Draft::new(&self.output).map_err(Failure::Output)?;
+        let path = draft.path();
+        let mut sink = format.create(&path, &plan).map_err(|error| match error {
+            Error::Io { .. } => Failure::Output(error),
+            other => usage(other),
+        })?;
+        let write = |bytes: &[u8]| -> Result<()> { sink.write(bytes).and_then(|()| sink.finish()) };
+        write(&elements.bytes).map_err(Failure::Output)?;
+        let bytes = draft.publish().map_err(Failure::Output)?;
+        Ok(Report {
+            files: vec![self.output.display().to_string()],
+            bytes,
+        })
+    }
+}
+
+fn io(path: &Path, source: std::io::Error) -> Error {
+    let path = path.to_owned();
+    Error::Io { path, source }
+}

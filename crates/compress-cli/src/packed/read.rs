@@ -1,0 +1,213 @@
+//! A container of files.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Component, Path};
+
+use compress_core::{Error, Result, file};
+use compress_format::container::{Container, Elements, Entry};
+
+use super::{FileLine, KEY, REST};
+
+/// A container of files that is read.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    container: Container<File>,
+    files: Vec<FileLine>,
+}
+
+impl Packed {
+    /// Opens a file that `pack` wrote, and checks what its list of files claims.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let container = Container::open_file(path)?;
+        let files = files(&container).map_err(|error| file::at(path, error))?;
+        Ok(Packed { container, files })
+    }
+
+    pub(crate) fn files(&self) -> &[FileLine] {
+        &self.files
+    }
+
+    /// The entries of tensors, without those of the rest of the files.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Entry> {
+        let firsts = self.files.iter().scan(0, |first, file| {
+            let start = *first;
+            *first += file.tensors + file.rest;
+            Some(start..start + file.tensors)
+        });
+        firsts
+            .flatten()
+            .filter_map(|i| self.container.entries().get(i))
+    }
+
+    /// A tensor, and what its entry says.
+    pub(crate) fn tensor(&mut self, name: &str) -> Result<(Entry, Elements)> {
+        let found = self.tensors().find(|entry| entry.name == name).cloned();
+        let entry = found.ok_or_else(|| Error::UnknownTensor {
+            name: name.to_owned(),
+            known: self
+                .tensors()
+                .map(|e| e.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+        let elements = self.container.elements(name)?;
+        Ok((entry, elements))
+    }
+
+    /// The type of a tensor, as its label has it.
+    pub(crate) fn label(&mut self, name: &str) -> Result<String> {
+        self.container.label(name)
+    }
+
+    /// Writes file number `index`, tensor by tensor, and says of each part how long it was. Checks
+    /// that the file is the one that was packed.
+    pub(crate) fn copy(
+        &mut self,
+        index: usize,
+        to: &mut impl Write,
+        mut progress: impl FnMut(u64),
+    ) -> Result<()> {
+        let line = self.files[index].clone();
+        let first: usize = self.files[..index].iter().map(|f| f.tensors + f.rest).sum();
+        let names: Vec<String> = self.container.names().map(str::to_owned).collect();
+        let names = &names[first..first + line.tensors + line.rest];
+        let (tensors, rest) = names.split_at(line.tensors);
+        let mut sink = Hashing {
+            to,
+            hasher: crc32fast::Hasher::new(),
+            bytes: 0,
+        };
+        let mut rest = Rest {
+            names: rest.iter(),
+            piece: Vec::new(),
+            at: 0,
+        };
+        let mut gaps = line.gaps.iter().peekable();
+        for number in 0..=line.tensors {
+            while let Some(&&(_, length)) = gaps.peek().filter(|(before, _)| *before == number) {
+                rest.copy(&mut self.container, length, &mut sink)?;
+                progress(length);
+                gaps.next();
+            }
+            if let Some(name) = tensors.get(number) {
+                let bytes = self.container.elements(name)?.bytes;
+                sink.write(&bytes)?;
+                progress(bytes.len() as u64);
+            }
+        }
+        let same = sink.bytes == line.bytes && sink.hasher.finalize() == line.crc32;
+        match same && rest.is_at_end() {
+            true => Ok(()),
+            false => {
+                let what = format!("the bytes of {}", line.name);
+                Err(Error::invalid(what, "others", "those that were packed"))
+            }
+        }
+    }
+}
+
+/// The list of files, which must fit the tensors of the container.
+fn files(container: &Container<File>) -> Result<Vec<FileLine>> {
+    let found = container.metadata().iter().find(|(key, _)| key == KEY);
+    let (_, json) = found.ok_or_else(|| {
+        Error::invalid(
+            "a container without files",
+            "no list",
+            "one that pack wrote",
+        )
+    })?;
+    let files: Vec<FileLine> = serde_json::from_str(json).map_err(Error::other)?;
+    let (mut names, mut entries) = (HashSet::new(), 0_usize);
+    for line in &files {
+        let mut parts = Path::new(&line.name).components();
+        let is_plain =
+            matches!(parts.next(), Some(Component::Normal(part)) if part == line.name.as_str());
+        if !is_plain || parts.next().is_some() || !names.insert(&line.name) {
+            let expected = "a name without a folder, given once";
+            return Err(Error::invalid(
+                "the name of a packed file",
+                &line.name,
+                expected,
+            ));
+        }
+        entries = entries
+            .saturating_add(line.tensors)
+            .saturating_add(line.rest);
+    }
+    let known = container.entries().len();
+    match entries == known {
+        true => Ok(files),
+        false => {
+            let what = "the number of tensors that files are made of";
+            Err(Error::invalid(what, entries, known.to_string()))
+        }
+    }
+}
+
+/// The rest of a file, piece by piece.
+struct Rest<'a> {
+    names: std::slice::Iter<'a, String>,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl Rest<'_> {
+    fn copy(
+        &mut self,
+        container: &mut Container<File>,
+        mut length: u64,
+        to: &mut Hashing<'_, impl Write>,
+    ) -> Result<()> {
+        while length > 0 {
+            if self.is_piece_used() {
+                let name = self.names.next().ok_or_else(|| {
+                    Error::invalid(
+                        "the bytes beside tensors",
+                        "fewer",
+                        "as many as the gaps have",
+                    )
+                })?;
+                let Elements { label, bytes } = container.elements(name)?;
+                if label != REST {
+                    let what = format!("the type of {name}");
+                    return Err(Error::invalid(what, label, REST));
+                }
+                (self.piece, self.at) = (bytes, 0);
+                continue;
+            }
+            let left = &self.piece[self.at..];
+            let now = left
+                .len()
+                .min(usize::try_from(length).unwrap_or(usize::MAX));
+            to.write(&left[..now])?;
+            self.at += now;
+            length -= now as u64;
+        }
+        Ok(())
+    }
+
+    fn is_piece_used(&self) -> bool {
+        self.at == self.piece.len()
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.is_piece_used() && self.names.len() == 0
+    }
+}
+
+/// Counts and checks what is written.
+struct Hashing<'a, W> {
+    to: &'a mut W,
+    hasher: crc32fast::Hasher,
+    bytes: u64,
+}
+
+impl<W: Write> Hashing<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.to.write_all(bytes).map_err(Error::other)
+    }
+}

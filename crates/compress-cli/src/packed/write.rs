@@ -1,0 +1,222 @@
+//! Files into a container.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+
+use compress_core::{Error, Result};
+use compress_format::container::{Layout, Writer};
+use compress_io::{Format, Source};
+
+use super::layout::layout;
+use super::{FileLine, KEY, REST};
+use crate::console::Console;
+
+/// The most bytes of a piece of what is beside the tensors.
+const PIECE: u64 = 1 << 26;
+
+/// Writes the files into the container `to`. Progress counts bytes.
+pub(crate) fn pack(console: &Console, files: &[&Path], to: &Path) -> Result<Vec<FileLine>> {
+    let created = File::create(to).map_err(|source| io(to, source))?;
+    let mut packer = Packer {
+        writer: Writer::new(BufWriter::new(created))?,
+        names: HashSet::new(),
+        done: 0,
+        total: 0,
+        console,
+    };
+    for path in files {
+        packer.total += std::fs::metadata(path)
+            .map_err(|source| io(path, source))?
+            .len();
+    }
+    let lines: Result<Vec<FileLine>> = files.iter().map(|path| packer.file(path)).collect();
+    let lines = lines?;
+    let json = serde_json::to_string(&lines).map_err(Error::other)?;
+    packer.writer.metadata(KEY, &json)?;
+    packer.writer.finish()?;
+    Ok(lines)
+}
+
+struct Packer<'a> {
+    writer: Writer<BufWriter<File>>,
+    names: HashSet<String>,
+    done: u64,
+    total: u64,
+    console: &'a Console,
+}
+
+impl Packer<'_> {
+    fn file(&mut self, path: &Path) -> Result<FileLine> {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut bytes = Bytes::open(path)?;
+        // A file of no known format has no tensors, and neither has one that is broken.
+        let source = Format::of(path).and_then(|format| format.open(path)).ok();
+        let places = source.as_deref().map(places).unwrap_or_default();
+        let (mut at, mut gaps) = (0, Vec::new());
+        for (number, (index, place)) in places.iter().enumerate() {
+            if place.start > at {
+                gaps.push((number, at..place.start));
+            }
+            at = place.end;
+            let Some(source) = &source else { continue };
+            self.tensor(&name, &**source, *index)?;
+        }
+        if bytes.length > at {
+            gaps.push((places.len(), at..bytes.length));
+        }
+        drop(source);
+        let rest = self.rest(&name, &mut bytes, gaps.iter().map(|(_, gap)| gap.clone()))?;
+        Ok(FileLine {
+            name,
+            bytes: bytes.length,
+            crc32: bytes.checksum()?,
+            tensors: places.len(),
+            rest,
+            gaps: gaps
+                .into_iter()
+                .map(|(number, gap)| (number, gap.end - gap.start))
+                .collect(),
+        })
+    }
+
+    fn tensor(&mut self, file: &str, source: &dyn Source, index: usize) -> Result<()> {
+        let info = &source.tensors()[index];
+        let name = self.free_name(info.name.clone(), file);
+        let bytes = source.bytes(index)?;
+        let length = bytes.len();
+        let layout = layout(info.dtype)?;
+        self.writer
+            .elements(&name, &info.shape, info.dtype.name(), &layout, &bytes)?;
+        drop(bytes);
+        source.release(index, 0..length);
+        self.advance(&info.name, length as u64);
+        Ok(())
+    }
+
+    /// Writes what lies in the gaps, in pieces; returns how many.
+    fn rest(
+        &mut self,
+        file: &str,
+        bytes: &mut Bytes,
+        gaps: impl Iterator<Item = Range<u64>>,
+    ) -> Result<usize> {
+        let (mut count, mut piece) = (0, Vec::new());
+        for mut gap in gaps {
+            while !gap.is_empty() {
+                let taken = (gap.end - gap.start).min(PIECE - piece.len() as u64);
+                bytes.append(gap.start..gap.start + taken, &mut piece)?;
+                gap.start += taken;
+                if piece.len() as u64 == PIECE {
+                    self.piece(file, &piece)?;
+                    piece.clear();
+                    count += 1;
+                }
+            }
+        }
+        if !piece.is_empty() {
+            self.piece(file, &piece)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn piece(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
+        let name = self.free_name(format!("rest of {file}"), file);
+        let layout = Layout::integers(1)?;
+        self.writer
+            .elements(&name, &[bytes.len()], REST, &layout, bytes)?;
+        self.advance(file, bytes.len() as u64);
+        Ok(())
+    }
+
+    /// The name, or one like it where another tensor has it.
+    fn free_name(&mut self, name: String, file: &str) -> String {
+        let mut free = name.clone();
+        let mut number = 1;
+        while !self.names.insert(free.clone()) {
+            number += 1;
+            free = format!("{name} ({file}, {number})");
+        }
+        free
+    }
+
+    fn advance(&mut self, what: &str, bytes: u64) {
+        self.done += bytes;
+        self.console
+            .progress("packing", what, self.done, self.total);
+    }
+}
+
+/// The tensors that lie in a file as they are, by number, in the order of their places.
+fn places(source: &dyn Source) -> Vec<(usize, Range<u64>)> {
+    let all = 0..source.tensors().len();
+    let placed = all.map(|index| source.place(index).map(|place| (index, place)));
+    // Empty ones may share their places.
+    let mut places: Vec<_> = placed
+        .flatten()
+        .filter(|(_, place)| !place.is_empty())
+        .collect();
+    places.sort_by_key(|(_, place)| place.start);
+    // None begins before the end of another.
+    let mut end = 0;
+    places.retain(|(_, place)| {
+        let is_free = place.start >= end;
+        end = end.max(place.end);
+        is_free
+    });
+    places
+}
+
+/// A file, read in parts.
+struct Bytes<'a> {
+    path: &'a Path,
+    file: File,
+    length: u64,
+}
+
+impl<'a> Bytes<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let file = File::open(path).map_err(|source| io(path, source))?;
+        let length = file.metadata().map_err(|source| io(path, source))?.len();
+        Ok(Bytes { path, file, length })
+    }
+
+    fn append(&mut self, range: Range<u64>, to: &mut Vec<u8>) -> Result<()> {
+        let before = to.len();
+        let mut read = || {
+            self.file.seek(SeekFrom::Start(range.start))?;
+            (&mut self.file)
+                .take(range.end - range.start)
+                .read_to_end(to)
+        };
+        read().map_err(|source| io(self.path, source))?;
+        match (to.len() - before) as u64 == range.end - range.start {
+            true => Ok(()),
+            false => Err(io(self.path, std::io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    /// CRC-32 of all bytes.
+    fn checksum(&mut self) -> Result<u32> {
+        const PART: u64 = 1 << 20;
+        let (mut hasher, mut part) = (crc32fast::Hasher::new(), Vec::new());
+        for start in (0..self.length).step_by(PART as usize) {
+            part.clear();
+            self.append(start..self.length.min(start + PART), &mut part)?;
+            hasher.update(&part);
+        }
+        Ok(hasher.finalize())
+    }
+}
+
+fn io(path: &Path, source: std::io::Error) -> Error {
+    let path = path.to_owned();
+    Error::Io { path, source }
+}
