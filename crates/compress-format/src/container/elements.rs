@@ -6,9 +6,6 @@ use super::entry::{read_text, write_text};
 use crate::coding::elements::{self, Layout};
 use crate::coding::reader::Reader;
 
-/// The name of the coding in reports.
-pub(super) const CODING: &str = "planes";
-
 /// A tensor as another format has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Elements {

@@ -1,10 +1,9 @@
 //! What a directory says of one tensor.
 
-use super::elements;
 use crate::coding::reader::Reader;
 use crate::coding::varint;
 use crate::tensors::Coding;
-use crate::tensors::content::{BLOCKS, ELEMENTS, FLOAT};
+use crate::tensors::content::{BLOCKS, ELEMENTS, FLOAT, PLANES};
 use crate::tensors::grid::{CODEBOOK, LINEAR, POWER_OF_TWO, SCALED_CODEBOOK};
 use compress_core::Result;
 
@@ -46,7 +45,7 @@ impl Entry {
     /// `unknown` of files by later writers.
     pub fn coding(&self) -> &'static str {
         if self.kind == ELEMENTS && self.coding == 0 {
-            return elements::CODING;
+            return PLANES;
         }
         Coding::of(self.coding).map_or("unknown", Coding::name)
     }

@@ -15,7 +15,7 @@ use super::trailer::{self, MAGIC};
 use crate::coding::elements::Layout;
 use crate::front::Pooling;
 use crate::tensors::StoredTensor;
-use crate::tensors::content::{self, ELEMENTS, Kind};
+use crate::tensors::content::{self, ELEMENTS, Kind, PLANES};
 
 /// Writes a container. A tensor's bytes are written when it is given, in the smallest of its codings;
 /// the directory at the end.
@@ -122,7 +122,7 @@ impl<W: Write> Writer<W> {
         let bytes = self.add(name, shape, (ELEMENTS, 0), &[&content])?;
         Ok(StoredTensor {
             name: name.to_owned(),
-            coding: elements::CODING,
+            coding: PLANES,
             bytes,
         })
     }

@@ -26,6 +26,8 @@ pub(crate) const FLOAT: u8 = 0;
 pub(crate) const BLOCKS: u8 = 5;
 /// Elements as a file of another format has them. They are no [`Tensor`], but bytes.
 pub(crate) const ELEMENTS: u8 = 6;
+/// The name of their coding in reports.
+pub(crate) const PLANES: &str = "planes";
 
 impl Kind {
     pub(crate) fn of(tensor: &Tensor) -> Self {

@@ -1,3 +1,5 @@
+//! All layouts and contents, what is small, and any bytes.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,8 +1,8 @@
 //! Codes to bytes.
 
 use super::lengths::Lengths;
+use super::parts::{LONGEST, STREAMS, part_count, part_length};
 use super::table::{MOST, Table, Widest};
-use super::{LONGEST, STREAMS, part_count, part_length};
 
 /// Look-ups between two reads: so many of [`LONGEST`] bits fit into what a read gives at least.
 const AT_ONCE: usize = 5;

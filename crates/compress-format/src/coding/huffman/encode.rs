@@ -1,7 +1,7 @@
 //! Bytes to codes.
 
 use super::lengths::Lengths;
-use super::{LONGEST, part_length};
+use super::parts::{LONGEST, part_length};
 
 /// Codes that are appended between two writes: with the bits that wait, at most 64.
 const AT_ONCE: usize = 5;

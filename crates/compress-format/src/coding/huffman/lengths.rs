@@ -2,7 +2,7 @@
 
 use compress_core::Result;
 
-use super::{Counts, LONGEST};
+use super::parts::{Counts, LONGEST};
 use crate::coding::reader::Reader;
 
 /// The length of each byte's code; 0 for a byte that does not occur. Their code is complete.

@@ -20,6 +20,7 @@
 mod decode;
 mod encode;
 mod lengths;
+mod parts;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,18 +30,8 @@ use compress_core::Result;
 use super::reader::Reader;
 use super::varint;
 use lengths::Lengths;
-
-/// The longest code, in bits.
-pub const LONGEST: u32 = 11;
-
-/// Streams of many bytes.
-const STREAMS: usize = 4;
-
-/// So many bytes and more are several streams.
-const MANY: usize = 1024;
-
-/// How often each byte occurs.
-pub type Counts = [u32; 256];
+pub use parts::{Counts, LONGEST};
+use parts::{STREAMS, part_count};
 
 /// Counts bytes.
 ///
@@ -110,14 +101,4 @@ pub fn read(reader: &mut Reader<'_>, to: &mut [u8]) -> Result<()> {
     let streams = reader.take(sizes.iter().sum(), "streams of codes")?;
     let fault = || start.error("a stream of codes does not end where its bytes do");
     decode::streams(streams, &sizes, &lengths, to).ok_or_else(fault)
-}
-
-/// How many parts so many bytes have.
-fn part_count(bytes: usize) -> usize {
-    if bytes < MANY { 1 } else { STREAMS }
-}
-
-/// How many bytes a part has, but for the last.
-fn part_length(bytes: usize) -> usize {
-    bytes.div_ceil(part_count(bytes))
 }

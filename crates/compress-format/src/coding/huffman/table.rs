@@ -1,7 +1,7 @@
 //! What the next bits stand for, up to several bytes at once.
 
-use super::LONGEST;
 use super::lengths::Lengths;
+use super::parts::LONGEST;
 
 /// The most bytes that one entry gives.
 pub(super) const MOST: usize = 6;

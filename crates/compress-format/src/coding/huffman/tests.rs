@@ -1,3 +1,5 @@
+//! Another reader, the best codes, and any bytes.
+
 use proptest::prelude::*;
 
 use super::*;
