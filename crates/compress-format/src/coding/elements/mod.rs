@@ -59,7 +59,7 @@ pub fn write(to: &mut Vec<u8>, layout: &Layout, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Reads what [`write`] wrote, up to the end of the bytes.
+/// Reads what [`write()`] wrote, up to the end of the bytes.
 ///
 /// Never panics, and allocates at most [`MOST_RATIO`] times the bytes, and some megabytes for each
 /// thread.

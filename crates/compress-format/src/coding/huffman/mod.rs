@@ -86,7 +86,7 @@ pub fn write(to: &mut Vec<u8>, bytes: &[u8], counts: &Counts) -> bool {
     is_shorter
 }
 
-/// Reads what [`write`] wrote of so many bytes as `to` has.
+/// Reads what [`write()`] wrote of so many bytes as `to` has.
 ///
 /// # Errors
 /// Where the lengths are those of no complete code, or a stream does not hold its bytes exactly.
