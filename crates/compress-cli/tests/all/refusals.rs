@@ -99,7 +99,7 @@ fn values_that_no_type_holds_are_named() {
 fn help_has_examples() {
     let dir = tempfile::tempdir().unwrap();
     for command in [
-        "inspect", "convert", "quantize", "prune", "verify", "diff", "pack", "unpack",
+        "inspect", "convert", "quantize", "prune", "pack", "unpack", "verify", "diff", "run",
     ] {
         let help = run(dir.path(), &format!("{command} --help")).out;
         let examples = help
