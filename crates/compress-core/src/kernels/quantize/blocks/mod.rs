@@ -34,6 +34,7 @@ mod scaled;
 mod ternary;
 #[cfg(test)]
 mod tests;
+mod with_minimum;
 
 use rayon::prelude::*;
 

@@ -4,45 +4,22 @@
 //! ggml, `quantize_row_q5_1_ref` and `dequantize_row_q5_1`.
 
 use super::affine::{self, Search};
-use super::bytes::{PLACES, SHIFTS, inverse, of_five_bits, read, twice, written};
+use super::bytes::{PLACES, SHIFTS, of_five_bits, read, twice};
 use super::importance::Importance;
 use super::lanes::Lanes;
-use super::q4_0::truncate;
-use super::q4_1::min_and_range;
+use super::with_minimum::{self, LEN};
 use crate::kernels::half;
 
-const LEN: usize = 32;
 const BYTES: usize = 24;
 /// The largest code.
-const TOP: f32 = 31.0;
+const TOP: u8 = 31;
 
-const SEARCH: Search = Search {
-    top: TOP,
-    first: TOP - 0.9,
-    step: 0.05,
-    trials: 37,
-    descents: 4,
-    moving: true,
-    any_minimum: true,
-};
+const SEARCH: Search = with_minimum::search(TOP as f32);
 
 /// Whether all scales are finite.
 #[inline(always)]
 pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
-    let mut fine = true;
-    for (x, block) in written::<LEN, BYTES>(values, bytes) {
-        let (low, range) = min_and_range(x);
-        let d = range / TOP;
-        let inverse = inverse(d);
-        let (scale, min) = (half::from_f32(d), half::from_f32(low));
-        fine &= half::is_finite(scale) & half::is_finite(min);
-        let mut codes = [0; LEN];
-        for (code, &x) in codes.iter_mut().zip(x) {
-            *code = truncate::<31>((x - low) * inverse + 0.5);
-        }
-        write(block, scale, min, &codes);
-    }
-    fine
+    with_minimum::quantize::<TOP, BYTES>(values, bytes, write)
 }
 
 /// Writes the blocks whose errors have the least sum by importance; whether all scales are finite.
