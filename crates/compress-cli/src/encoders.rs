@@ -3,18 +3,17 @@
 use compress_core::kernels::quantize::blocks;
 use compress_core::{Error, Result};
 use compress_io::stream::{Encode, How, Piece};
-use compress_io::{Dtype, TensorInfo, values};
+use compress_io::{ColumnWeights, Dtype, TensorInfo, values};
 
 /// Changes values before they are stored.
 pub(crate) type Change<'a> = Box<dyn Fn(&Piece, &mut [f32]) -> Result<()> + Send + Sync + 'a>;
 
-/// How the tensor `to` is made of `from`: a copy where nothing changes. `importance` has a value for
-/// each column.
+/// How the tensor `to` is made of `from`: a copy where nothing changes.
 pub(crate) fn encoder<'a>(
     from: &TensorInfo,
     to: &TensorInfo,
     change: Option<Change<'a>>,
-    importance: Option<&'a [f32]>,
+    importance: Option<ColumnWeights<'a>>,
 ) -> How<'a> {
     match from.dtype == to.dtype && change.is_none() {
         true => How::Copy,
@@ -29,7 +28,7 @@ pub(crate) fn encoder<'a>(
 struct Encoder<'a> {
     to: TensorInfo,
     change: Option<Change<'a>>,
-    importance: Option<&'a [f32]>,
+    importance: Option<ColumnWeights<'a>>,
 }
 
 impl Encode for Encoder<'_> {
@@ -37,21 +36,29 @@ impl Encode for Encoder<'_> {
         if let Some(change) = &self.change {
             change(piece, values)?;
         }
-        let importance = self
-            .importance
-            .map(|all| match values.len() < piece.columns {
-                // A part of a row.
-                true => {
-                    let start = piece.values.start % piece.columns;
-                    all.get(start..start + values.len()).unwrap_or_default()
-                }
-                false => all,
-            });
-        store(&self.to, values, importance, bytes)
+        let Some(weights) = self.importance else {
+            return store(&self.to, values, None, bytes);
+        };
+        if let Some(shared) = weights.shared()
+            && values.len().is_multiple_of(weights.columns())
+        {
+            return store(&self.to, values, Some(shared), bytes);
+        }
+        // Rows of several experts, or a part of a row.
+        let (columns, mut at, mut rest) = (weights.columns(), piece.values.start, &*values);
+        while !rest.is_empty() {
+            let (row, start) = (at / columns, at % columns);
+            let (part, behind) = rest.split_at(rest.len().min(columns - start));
+            let importance = &weights.row(row)[start..start + part.len()];
+            store(&self.to, part, Some(importance), bytes)?;
+            (at, rest) = (at + part.len(), behind);
+        }
+        Ok(())
     }
 }
 
-/// Appends values as the type of a tensor. `importance` has a value for each column of a row.
+/// Appends values as the type of a tensor. `importance` has a value for each column of the rows that
+/// they are.
 pub(crate) fn store(
     to: &TensorInfo,
     values: &[f32],
@@ -67,11 +74,11 @@ pub(crate) fn store(
         Error::invalid(what, values.len(), format!("whole blocks of {}", to.dtype))
     })?;
     bytes.resize(start + length as usize, 0);
+    let stored = &mut bytes[start..];
     match importance {
-        None => blocks::quantize_into(format, &to.name, values, &mut bytes[start..]),
+        None => blocks::quantize_into(format, &to.name, values, stored),
         Some(importance) => {
-            let to_bytes = &mut bytes[start..];
-            blocks::quantize_weighted_into(format, &to.name, values, importance, to_bytes)
+            blocks::quantize_weighted_into(format, &to.name, values, importance, stored)
         }
     }
 }

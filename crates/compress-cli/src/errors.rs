@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use compress_core::{Error, Result};
 use compress_io::stream::RowOrder;
-use compress_io::{Checkpoint, Source, values};
+use compress_io::{Checkpoint, ColumnWeights, Source, values};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -28,14 +28,16 @@ pub(crate) struct Sums {
 
 impl Sums {
     pub(crate) fn of(a: &[f32], b: &[f32]) -> Self {
-        Self::weighted(a, b, &[1.0], 0)
+        Self::weighted(a, b, std::iter::repeat(&1.0))
     }
 
-    /// The same, with each product times the weight of its column. The first value is in the column
-    /// `start`.
-    pub(crate) fn weighted(a: &[f32], b: &[f32], weights: &[f32], start: usize) -> Self {
+    /// The same, with each product times a weight.
+    pub(crate) fn weighted<'a>(
+        a: &[f32],
+        b: &[f32],
+        weights: impl IntoIterator<Item = &'a f32>,
+    ) -> Self {
         let mut sums = Sums::default();
-        let weights = weights.iter().cycle().skip(start % weights.len().max(1));
         for ((&a, &b), &weight) in a.iter().zip(b).zip(weights) {
             if a.to_bits() == b.to_bits() && !a.is_finite() {
                 continue;
@@ -128,7 +130,11 @@ impl Side<'_> {
 ///
 /// # Errors
 /// Where shapes differ, or a tensor stands for no real numbers.
-pub(crate) fn compare(a: Side<'_>, b: Side<'_>, importance: Option<&[f32]>) -> Result<Sums> {
+pub(crate) fn compare(
+    a: Side<'_>,
+    b: Side<'_>,
+    importance: Option<ColumnWeights<'_>>,
+) -> Result<Sums> {
     let (first, second) = (
         &a.checkpoint.tensors()[a.index],
         &b.checkpoint.tensors()[b.index],
@@ -148,10 +154,13 @@ pub(crate) fn compare(a: Side<'_>, b: Side<'_>, importance: Option<&[f32]>) -> R
             let range = part * piece..count.min((part + 1) * piece);
             let left = a.read(&left, columns, range.clone())?;
             let right = b.read(&right, columns, range.clone())?;
-            Ok(match importance {
-                None => Sums::of(&left, &right),
-                Some(weights) => Sums::weighted(&left, &right, weights, range.start),
-            })
+            let Some(weights) = importance else {
+                return Ok(Sums::of(&left, &right));
+            };
+            let rows = range.start / weights.columns()..range.end.div_ceil(weights.columns());
+            let of_columns = rows.flat_map(|row| weights.row(row));
+            let first = range.start % weights.columns();
+            Ok(Sums::weighted(&left, &right, of_columns.skip(first)))
         })
         .collect();
     let sums = parts?.into_iter().fold(Sums::default(), Sums::plus);
@@ -176,7 +185,7 @@ mod tests {
         assert_eq!(sums.relative(), 0.04);
         assert!((sums.sqnr() - 13.979_400_086_720_376).abs() < 1e-12);
         assert!((sums.cosine() - 21.0 / (5.0 * 18f64.sqrt())).abs() < 1e-15);
-        let weighted = Sums::weighted(&[1.0, 2.0, 3.0], &[0.0; 3], &[1.0, 10.0], 1);
+        let weighted = Sums::weighted(&[1.0, 2.0, 3.0], &[0.0; 3], &[10.0, 1.0, 10.0]);
         assert_eq!(weighted.squared_error, 10.0 + 4.0 + 90.0);
         let same = Sums::of(&[0.0, f32::NAN], &[0.0, f32::NAN]);
         assert_eq!(

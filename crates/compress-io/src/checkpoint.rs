@@ -71,7 +71,7 @@ impl Checkpoint {
     pub(crate) fn add(&mut self, info: TensorInfo, bytes: &[u8]) -> Result<usize> {
         let index = self.tensors.len();
         self.tensors.push(info);
-        self.edits.add(bytes)?;
+        self.edits.add(&self.tensors[index].name, bytes)?;
         Ok(index)
     }
 
@@ -138,7 +138,7 @@ impl Source for Checkpoint {
     }
 
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>> {
-        match self.edits.read(index)? {
+        match self.edits.read(index, &self.tensors[index].name)? {
             Some(edited) => Ok(Cow::Owned(edited)),
             None => self.source.bytes(index),
         }
@@ -196,12 +196,28 @@ impl Parameters for Checkpoint {
             if same {
                 continue;
             }
-            if !matches!(info.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F64) {
-                info.dtype = Dtype::F32;
-            }
+            let dtype = match info.dtype {
+                Dtype::F16 | Dtype::BF16 | Dtype::F64 => info.dtype,
+                _ => Dtype::F32,
+            };
             let mut bytes = Vec::new();
-            values::narrow_into(info.dtype, &info.name, &values, &mut bytes)?;
-            self.edits.write(index, &bytes)?;
+            values::narrow_into(dtype, &info.name, &values, &mut bytes)?;
+            if dtype == Dtype::F64 {
+                // f32 holds less: what was not changed keeps all of its digits.
+                let stored = self.bytes(index)?.into_owned();
+                let changed = before
+                    .iter()
+                    .zip(&values)
+                    .map(|(a, b)| a.to_bits() != b.to_bits());
+                let places = bytes.as_chunks_mut::<8>().0.iter_mut();
+                let places = places.zip(stored.as_chunks::<8>().0).zip(changed);
+                for ((to, from), _) in places.filter(|(_, changed)| !changed) {
+                    *to = *from;
+                }
+            }
+            let info = &mut self.tensors[index];
+            self.edits.write(index, &info.name, &bytes)?;
+            info.dtype = dtype;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use compress_core::kernels::block_format::BlockFormat;
-use compress_core::tensor::{matrix_shape, volume};
+use compress_core::tensor::volume;
 use compress_core::{Error, Result};
 
 /// The type of a tensor's elements. Multi-byte values are little-endian.
@@ -195,18 +195,22 @@ impl TensorInfo {
         volume(&self.shape)
     }
 
+    /// The length of the last axis, along which blocks lie; 1 of a single number.
+    pub fn innermost(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
     /// How many bytes its values take.
     ///
     /// # Errors
-    /// Names the tensor: where blocks do not divide its rows, or the bytes are more than a `u64`
+    /// Names the tensor: where blocks do not divide its last axis, or the bytes are more than a `u64`
     /// counts.
     pub fn bytes(&self) -> Result<u64> {
-        let (_, columns) = matrix_shape(&self.shape);
-        let block = self.dtype.block_len();
-        if !columns.is_multiple_of(block) {
+        let (innermost, block) = (self.innermost(), self.dtype.block_len());
+        if !innermost.is_multiple_of(block) {
             return Err(Error::invalid(
-                format!("the length of a row of {}", self.name),
-                columns,
+                format!("the last axis of {}", self.name),
+                innermost,
                 format!("a multiple of {block}, the block of {}", self.dtype),
             ));
         }

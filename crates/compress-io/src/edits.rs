@@ -28,7 +28,7 @@ impl Edits {
         self.places[index].is_some()
     }
 
-    pub(crate) fn read(&self, index: usize) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, index: usize, name: &str) -> Result<Option<Vec<u8>>> {
         let Some((start, length)) = self.places[index] else {
             return Ok(None);
         };
@@ -37,33 +37,47 @@ impl Edits {
             return Ok(None);
         };
         let mut bytes = vec![0; length];
-        file.seek(SeekFrom::Start(start)).map_err(Error::other)?;
-        file.read_exact(&mut bytes).map_err(Error::other)?;
+        file.seek(SeekFrom::Start(start))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(|error| temporary(name, &error))?;
         Ok(Some(bytes))
     }
 
     /// One tensor more.
-    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.places.push(None);
-        self.write(self.places.len() - 1, bytes)
+        self.write(self.places.len() - 1, name, bytes)
     }
 
     /// Where a tensor is written again with as many bytes, it takes the place that it had.
-    pub(crate) fn write(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, index: usize, name: &str, bytes: &[u8]) -> Result<()> {
         let file = self.file.get_mut().map_err(poisoned)?;
         let file = match file {
             Some(file) => file,
-            None => file.insert(tempfile::tempfile().map_err(Error::other)?),
+            None => file.insert(tempfile::tempfile().map_err(|error| temporary(name, &error))?),
         };
         let start = match self.places[index] {
             Some((start, length)) if length == bytes.len() => SeekFrom::Start(start),
             _ => SeekFrom::End(0),
         };
-        let start = file.seek(start).map_err(Error::other)?;
-        file.write_all(bytes).map_err(Error::other)?;
+        let start = file
+            .seek(start)
+            .and_then(|at| file.write_all(bytes).map(|()| at));
+        let start = start.map_err(|error| temporary(name, &error))?;
         self.places[index] = Some((start, bytes.len()));
         Ok(())
     }
+}
+
+/// Why a changed tensor cannot be kept.
+fn temporary(name: &str, error: &std::io::Error) -> Error {
+    let folder = std::env::temp_dir();
+    let folder = folder.display();
+    let text = format!(
+        "{name} was changed, and the temporary file in {folder} that is to hold it fails: {error}; \
+         TMPDIR can name another folder"
+    );
+    Error::Other(text.into())
 }
 
 fn poisoned<T>(_: std::sync::PoisonError<T>) -> Error {

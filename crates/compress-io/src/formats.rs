@@ -6,6 +6,8 @@ use std::path::Path;
 
 use compress_core::{Error, Result};
 
+use crate::dtype::Dtype;
+use crate::metadata::Metadata;
 use crate::source::{Plan, Sink, Source};
 use crate::{gguf, npz, onnx, safetensors};
 
@@ -20,7 +22,9 @@ pub struct Format {
     open: fn(&Path) -> Result<Box<dyn Source>>,
     arrange: fn(&mut Plan),
     header: fn(&Plan) -> Result<u64>,
-    alignment: u64,
+    holds: fn(Dtype) -> bool,
+    /// What tensors are aligned to, by the metadata.
+    alignment: fn(&Metadata) -> u64,
     create: fn(&Path, &Plan) -> Result<Box<dyn Sink>>,
 }
 
@@ -36,7 +40,8 @@ pub static FORMATS: &[Format] = &[
         open: |path| Ok(Box::new(gguf::Gguf::open(path)?)),
         arrange: |_| {},
         header: gguf::header_bytes,
-        alignment: 32,
+        holds: gguf::holds,
+        alignment: gguf::alignment,
         create: gguf::create,
     },
     Format {
@@ -46,7 +51,8 @@ pub static FORMATS: &[Format] = &[
         open: |path| Ok(Box::new(safetensors::Shards::open(path)?)),
         arrange: safetensors::arrange,
         header: safetensors::header_bytes,
-        alignment: 1,
+        holds: safetensors::holds,
+        alignment: |_| 1,
         create: |path, plan| safetensors::create_shards(path, plan, SHARD),
     },
     Format {
@@ -56,7 +62,8 @@ pub static FORMATS: &[Format] = &[
         open: |path| Ok(Box::new(safetensors::Safetensors::open(path)?)),
         arrange: safetensors::arrange,
         header: safetensors::header_bytes,
-        alignment: 1,
+        holds: safetensors::holds,
+        alignment: |_| 1,
         create: safetensors::create,
     },
     Format {
@@ -66,7 +73,8 @@ pub static FORMATS: &[Format] = &[
         open: |path| Ok(Box::new(npz::Npz::open(path)?)),
         arrange: |_| {},
         header: npz::header_bytes,
-        alignment: 1,
+        holds: npz::holds,
+        alignment: |_| 1,
         create: npz::create,
     },
     Format {
@@ -76,7 +84,8 @@ pub static FORMATS: &[Format] = &[
         open: |path| Ok(Box::new(npz::Npy::open(path)?)),
         arrange: |_| {},
         header: npz::array_header_bytes,
-        alignment: 1,
+        holds: npz::holds,
+        alignment: |_| 1,
         create: npz::create_array,
     },
     Format {
@@ -86,7 +95,8 @@ pub static FORMATS: &[Format] = &[
         open: |path| Ok(Box::new(onnx::Onnx::open(path)?)),
         arrange: |_| {},
         header: onnx::header_bytes,
-        alignment: 1,
+        holds: |_| false,
+        alignment: |_| 1,
         create: onnx::create,
     },
 ];
@@ -106,7 +116,8 @@ impl Format {
             open,
             arrange: |_| {},
             header: |_| Err(read_only()),
-            alignment: 1,
+            holds: |_| false,
+            alignment: |_| 1,
             create: |_, _| Err(read_only()),
         }
     }
@@ -175,16 +186,20 @@ impl Format {
     pub fn size(&self, plan: &Plan) -> Result<u64> {
         let mut bytes = (self.header)(plan)?;
         for info in &plan.tensors {
-            bytes = bytes.saturating_add(self.padded(info.bytes()?));
+            bytes = bytes.saturating_add(self.padded(&plan.metadata, info.bytes()?));
         }
         Ok(bytes)
     }
 
-    /// What a tensor of `bytes` bytes takes in a file, with the padding behind it.
-    pub fn padded(&self, bytes: u64) -> u64 {
-        bytes
-            .checked_next_multiple_of(self.alignment)
-            .unwrap_or(u64::MAX)
+    /// What a tensor of `bytes` bytes takes in a file with this metadata, with the padding behind it.
+    pub fn padded(&self, metadata: &Metadata, bytes: u64) -> u64 {
+        let padded = bytes.checked_next_multiple_of((self.alignment)(metadata));
+        padded.unwrap_or(u64::MAX)
+    }
+
+    /// Whether a file of this format can have tensors of a type.
+    pub fn holds(&self, dtype: Dtype) -> bool {
+        (self.holds)(dtype)
     }
 
     /// Begins a file. What is there is replaced: see [`Draft`](crate::Draft).

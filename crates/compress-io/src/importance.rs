@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use compress_core::tensor::volume;
 use compress_core::{Error, Result, file};
 
 use crate::checkpoint::Checkpoint;
@@ -51,21 +52,58 @@ impl Importance {
         self.weights.keys().map(String::as_str)
     }
 
-    /// The importance of the columns of a weight with `columns` of them; none where nothing is known
-    /// of it. All zeros count as unknown, as llama.cpp writes them for experts that saw no input.
+    /// The importance of the columns of a weight: along its last axis, of all rows alike or of each
+    /// expert, where a weight has several one after another. None where nothing is known of it. All
+    /// zeros count as unknown.
     ///
     /// # Errors
-    /// Where there are not as many values as columns.
-    pub fn of(&self, weight: &str, columns: usize) -> Result<Option<&[f32]>> {
+    /// Where the number of values is not that of the columns, or a multiple that divides the rows.
+    pub fn of(&self, weight: &str, shape: &[usize]) -> Result<Option<ColumnWeights<'_>>> {
         let Some(values) = self.weights.get(weight) else {
             return Ok(None);
         };
-        Error::check_shape(
-            &format!("the importance of {weight}"),
-            &[columns],
-            &[values.len()],
-        )?;
-        Ok(values.iter().any(|v| *v > 0.0).then_some(values))
+        let columns = shape.last().copied().unwrap_or(1);
+        let rows = volume(shape) / columns.max(1);
+        let sets = values.len() / columns.max(1);
+        let fits = sets > 0 && values.len() == sets * columns && rows.is_multiple_of(sets);
+        if !fits {
+            let what = format!("the number of importance values of {weight}");
+            let expected = format!("{columns}, one for each column, or that of each expert");
+            return Err(Error::invalid(what, values.len(), expected));
+        }
+        let known = values.iter().any(|value| *value > 0.0);
+        Ok(known.then_some(ColumnWeights {
+            values,
+            columns,
+            rows: rows / sets,
+        }))
+    }
+}
+
+/// The importance of each column of a weight.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnWeights<'a> {
+    values: &'a [f32],
+    columns: usize,
+    /// Rows that share the same importance.
+    rows: usize,
+}
+
+impl<'a> ColumnWeights<'a> {
+    /// How many columns a row has: the last axis.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The importance of the columns of a row.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        let set = row / self.rows.max(1) * self.columns;
+        self.values.get(set..set + self.columns).unwrap_or_default()
+    }
+
+    /// The same where all rows have the same.
+    pub fn shared(&self) -> Option<&'a [f32]> {
+        (self.values.len() == self.columns).then_some(self.values)
     }
 }
 
@@ -79,7 +117,12 @@ fn from_checkpoint(checkpoint: &Checkpoint) -> Result<Weights> {
         if let Some(name) = info.name.strip_suffix(SUMS) {
             let counts = checkpoint.values(checkpoint.position(&format!("{name}.counts"))?)?;
             let mut values = checkpoint.values(index)?;
-            let columns = values.len() / counts.len().max(1);
+            if counts.is_empty() || !values.len().is_multiple_of(counts.len()) {
+                let what = format!("the number of counts of {name}");
+                let expected = format!("a divisor of its {} sums", values.len());
+                return Err(Error::invalid(what, counts.len(), expected));
+            }
+            let columns = values.len() / counts.len();
             for (values, count) in values.chunks_mut(columns.max(1)).zip(counts) {
                 // An expert that saw no input: all columns matter alike.
                 let mean = |sum: f32| if count > 0.0 { sum / count } else { 1.0 };

@@ -58,6 +58,6 @@ pub use checkpoint::{Checkpoint, role};
 pub use draft::Draft;
 pub use dtype::{Dtype, TensorInfo};
 pub use formats::{FORMATS, Format};
-pub use importance::Importance;
+pub use importance::{ColumnWeights, Importance};
 pub use source::{Plan, Sink, Source};
 pub use stream::{checksum, stream};

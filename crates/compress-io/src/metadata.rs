@@ -1,8 +1,9 @@
 //! What a file says beside its tensors.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use compress_core::Error;
+use compress_core::{Error, Result};
 
 /// Keys and values, in the order of the file.
 pub type Metadata = Vec<(String, Value)>;
@@ -49,6 +50,15 @@ pub enum List {
 pub fn get<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a Value> {
     let found = metadata.iter().find(|(name, _)| name == key);
     found.map(|(_, value)| value)
+}
+
+/// Fails where a key is there twice, as no reader takes it.
+pub(crate) fn check(metadata: &Metadata) -> Result<()> {
+    let mut keys = HashSet::new();
+    match metadata.iter().find(|(key, _)| !keys.insert(key)) {
+        None => Ok(()),
+        Some((key, _)) => Err(Error::invalid("a key of the metadata", key, "there once")),
+    }
 }
 
 /// That a key is needed but not there.

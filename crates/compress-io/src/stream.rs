@@ -196,6 +196,11 @@ fn pieces(source: &dyn Source, steps: &[Step<'_>], values: usize) -> Result<Vec<
             (Some(_), [rows]) => (*rows, 1),
             (_, shape) => matrix_shape(shape),
         };
+        if step.order.is_some() && !is_whole(from, columns) {
+            let what = format!("the length of a row of {} that is put elsewhere", from.name);
+            let expected = format!("whole blocks and bytes of {}", from.dtype);
+            return Err(Error::invalid(what, columns, expected));
+        }
         let whole_rows = values / columns.max(1);
         let is_split = whole_rows == 0 && step.order.is_none();
         let length = match is_split {
@@ -221,6 +226,12 @@ fn pieces(source: &dyn Source, steps: &[Step<'_>], values: usize) -> Result<Vec<
         }
     }
     Ok(pieces)
+}
+
+/// Whether so many values of a tensor are whole blocks, and whole bytes.
+fn is_whole(info: &TensorInfo, values: usize) -> bool {
+    let bits = info.dtype.bits_per_weight() * values as f64;
+    values.is_multiple_of(info.dtype.block_len()) && bits % 8.0 == 0.0
 }
 
 /// The bytes of each piece. `stored` has the tensors of the batch before, and then those of this one:
@@ -251,17 +262,21 @@ fn compute<'a>(
             let step = &steps[*step];
             let info = &source.tensors()[step.from];
             let made = make(info, step, piece, bytes);
-            // Rows in another order lie elsewhere, and are given back with the last piece.
-            match step.order {
-                None => source.release(step.from, place(info, &piece.values)),
-                Some(_) if piece.values.end == info.values() => {
-                    source.release(step.from, 0..bytes.len());
-                }
-                Some(_) => {}
+            if step.order.is_none() {
+                source.release(step.from, place(info, &piece.values));
             }
             made
         })
         .collect();
+    // Rows in another order lie elsewhere: a piece cannot know which of them others still read.
+    for (step, piece) in pieces {
+        let step = &steps[*step];
+        if step.order.is_some() && piece.values.end == step.to.values() {
+            let info = &source.tensors()[step.from];
+            let length = place(info, &(0..info.values())).end;
+            source.release(step.from, 0..length);
+        }
+    }
     bytes
 }
 

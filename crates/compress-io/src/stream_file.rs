@@ -58,7 +58,8 @@ impl StreamFile {
         while let Some((_, bytes)) = self.pending.last() {
             if *bytes > 0 {
                 self.missing = *bytes;
-                self.padding = bytes.next_multiple_of(self.alignment) - bytes;
+                let padded = bytes.checked_next_multiple_of(self.alignment);
+                self.padding = padded.map_or(0, |padded| padded - bytes);
                 return;
             }
             self.pending.pop();

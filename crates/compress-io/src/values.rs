@@ -54,19 +54,15 @@ pub fn widen_into(dtype: Dtype, what: &str, bytes: &[u8], values: &mut [f32]) ->
 pub fn narrow_into(dtype: Dtype, what: &str, values: &[f32], bytes: &mut Vec<u8>) -> Result<()> {
     let start = bytes.len();
     match dtype {
-        Dtype::F32 => values.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
-        Dtype::F64 => values
-            .iter()
-            .for_each(|&v| bytes.extend(f64::from(v).to_le_bytes())),
-        Dtype::BF16 => values
-            .iter()
-            .for_each(|&v| bytes.extend(bf16::from_f32(v).to_le_bytes())),
+        Dtype::F32 => put(values, bytes, |v| v.to_le_bytes()),
+        Dtype::F64 => put(values, bytes, |v| f64::from(v).to_le_bytes()),
+        Dtype::BF16 => put(values, bytes, |v| bf16::from_f32(v).to_le_bytes()),
         Dtype::F16 => {
             let mut halves = [f16::ZERO; 1024];
             for values in values.chunks(1024) {
                 let halves = &mut halves[..values.len()];
                 halves.convert_from_f32_slice(values);
-                halves.iter().for_each(|h| bytes.extend(h.to_le_bytes()));
+                put(halves, bytes, |half| half.to_le_bytes());
             }
         }
         _ => {
@@ -101,8 +97,21 @@ fn first(values: &[f32], is_infinite: impl Fn(f32) -> bool) -> Option<f32> {
         true => most.max(v.abs()),
         false => most,
     });
-    let found = values.iter().find(|v| v.is_finite() && is_infinite(**v));
-    is_infinite(largest).then(|| found.copied()).flatten()
+    let mut of = values.iter().copied().filter(|v| v.is_finite());
+    match is_infinite(largest) {
+        true => of.find(|v| is_infinite(*v)),
+        false => None,
+    }
+}
+
+/// Appends what `write` makes of each value.
+fn put<const N: usize, T: Copy>(values: &[T], bytes: &mut Vec<u8>, write: impl Fn(T) -> [u8; N]) {
+    let start = bytes.len();
+    bytes.resize(start + N * values.len(), 0);
+    let to = bytes[start..].as_chunks_mut::<N>().0;
+    to.iter_mut()
+        .zip(values)
+        .for_each(|(to, value)| *to = write(*value));
 }
 
 fn each<const N: usize, T>(bytes: &[u8], to: &mut [T], read: impl Fn([u8; N]) -> T) {

@@ -14,7 +14,7 @@ pub(super) const MAGIC: [u8; 4] = *b"GGUF";
 /// The version that is written.
 const VERSION: u32 = 3;
 /// What tensors are aligned to unless the file says otherwise, in bytes.
-const ALIGNMENT: u64 = 32;
+pub(super) const ALIGNMENT: u64 = 32;
 const ALIGNMENT_KEY: &str = "general.alignment";
 /// The most dimensions that ggml has.
 const MOST_DIMENSIONS: usize = 4;
@@ -87,7 +87,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Header> {
     Ok(header)
 }
 
-fn alignment(metadata: &Metadata) -> Result<u64> {
+/// What tensors are aligned to, in bytes.
+pub(super) fn alignment(metadata: &Metadata) -> Result<u64> {
     let Some(value) = metadata::get(metadata, ALIGNMENT_KEY) else {
         return Ok(ALIGNMENT);
     };
@@ -164,6 +165,7 @@ pub(super) fn write(tensors: &[TensorInfo], metadata: &Metadata) -> Result<(Vec<
     to.extend(VERSION.to_le_bytes());
     to.extend((tensors.len() as u64).to_le_bytes());
     to.extend((metadata.len() as u64).to_le_bytes());
+    metadata::check(metadata)?;
     for (key, of) in metadata {
         value::write_text(&mut to, key);
         value::write(&mut to, of);
@@ -197,9 +199,11 @@ pub(super) fn write(tensors: &[TensorInfo], metadata: &Metadata) -> Result<(Vec<
         }
         to.extend(number.to_le_bytes());
         to.extend(offset.to_le_bytes());
-        offset = offset
-            .saturating_add(info.bytes()?)
-            .next_multiple_of(alignment);
+        let end = offset.checked_add(info.bytes()?);
+        let Some(next) = end.and_then(|end| end.checked_next_multiple_of(alignment)) else {
+            return refuse("the end", "beyond 2⁶⁴".into(), "less".into());
+        };
+        offset = next;
     }
     to.resize(to.len().next_multiple_of(alignment as usize), 0);
     Ok((to, alignment))

@@ -7,7 +7,6 @@
 use compress_core::kernels::block_format::BlockFormat::{
     self, IQ4_NL, Q2_K, Q3_K, Q4_0, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
 };
-use compress_core::tensor::matrix_shape;
 use compress_core::{Error, Result};
 
 use crate::dtype::{Dtype, TensorInfo};
@@ -88,6 +87,14 @@ impl Part {
     }
 }
 
+impl Part {
+    /// Whether both count as one.
+    fn is_like(self, other: Part) -> bool {
+        let is_value = |part| matches!(part, Part::AttentionV | Part::AttentionQkv);
+        self == other || is_value(self) && is_value(other)
+    }
+}
+
 /// What the rules ask about a model.
 struct Model {
     /// Whether the embedding is also the output.
@@ -131,30 +138,28 @@ impl Mixture {
     /// quantized. Where blocks do not divide its rows, see [`fallback`].
     pub fn types(&self, tensors: &[TensorInfo], metadata: &Metadata) -> Vec<Dtype> {
         let model = Model::of(tensors, metadata);
-        // The position among the tensors with the same part, by layer.
-        let place = |info: &TensorInfo, same: &dyn Fn(Part) -> bool| {
-            let layer = layer(&info.name);
-            let others = tensors.iter().filter(|other| same(Part::of(&other.name)));
-            let count = others.clone().count();
-            (
-                others
-                    .filter(|other| self::layer(&other.name) < layer)
-                    .count(),
-                count,
-            )
+        let quantized: Vec<(Part, u64)> = tensors
+            .iter()
+            .filter(|info| is_quantized(info))
+            .map(|info| (Part::of(&info.name), layer(&info.name)))
+            .collect();
+        // The position among the tensors with the same part, by layer, and how many they are. Of
+        // experts there are several in a layer.
+        let place = |part: Part, layer: u64| {
+            if model.experts > 1 && part == Part::FfnDown {
+                return (layer as usize, model.layers as usize);
+            }
+            let same = quantized.iter().filter(|(other, _)| other.is_like(part));
+            let before = same.clone().filter(|(_, other)| *other < layer).count();
+            (before, same.count())
         };
         let of = |info: &TensorInfo| {
             if !is_quantized(info) {
                 return info.dtype;
             }
             let part = Part::of(&info.name);
-            let values = |part| matches!(part, Part::AttentionV | Part::AttentionQkv);
-            let (at, count) = match part {
-                Part::AttentionV | Part::AttentionQkv => place(info, &values),
-                _ => place(info, &|other| other == part),
-            };
-            let (_, columns) = matrix_shape(&info.shape);
-            Dtype::Block(self.choose(part, at, count, columns, &model))
+            let (at, count) = place(part, layer(&info.name));
+            Dtype::Block(self.choose(part, at, count, info.innermost(), &model))
         };
         tensors.iter().map(of).collect()
     }
@@ -270,10 +275,10 @@ pub fn is_quantized(info: &TensorInfo) -> bool {
         && !KEPT.iter().any(|kept| name.contains(kept))
 }
 
-/// The type that takes the place of one whose blocks do not divide the rows of a tensor: one with
-/// as many bits or more in blocks of 32, and f16 where those do not divide them either.
-pub fn fallback(dtype: Dtype, columns: usize) -> Dtype {
-    let divides = |dtype: Dtype| columns.is_multiple_of(dtype.block_len());
+/// The type that takes the place of one whose blocks do not divide the last axis of a tensor: one
+/// with as many bits or more in blocks of 32, and f16 where those do not divide it either.
+pub fn fallback(dtype: Dtype, innermost: usize) -> Dtype {
+    let divides = |dtype: Dtype| innermost.is_multiple_of(dtype.block_len());
     if divides(dtype) {
         return dtype;
     }
@@ -415,6 +420,29 @@ mod tests {
         );
         assert_eq!(types("Q3_K_L", &model, "ffn_down")[..1], ["q5_k"]);
         assert_eq!(types("Q5_K_S", &model, "attn_v"), ["q5_k"; 16]);
+    }
+
+    #[test]
+    fn biases_do_not_count_as_layers() {
+        let (mut tensors, metadata) = llama(12, 256, false);
+        let plain = Mixture::by_name("Q4_K_M")
+            .unwrap()
+            .types(&tensors, &metadata);
+        for layer in 0..12 {
+            let name = format!("blk.{layer}.ffn_down.bias");
+            tensors.push(TensorInfo::new(name, Dtype::F32, [256]));
+        }
+        let with_biases = Mixture::by_name("Q4_K_M")
+            .unwrap()
+            .types(&tensors, &metadata);
+        assert_eq!(with_biases[..plain.len()], plain);
+        let of = |layer: usize| {
+            let name = format!("blk.{layer}.ffn_down.weight");
+            let place = tensors.iter().position(|info| info.name == name).unwrap();
+            with_biases[place].name()
+        };
+        let more: Vec<usize> = (0..12).filter(|&layer| of(layer) == "q6_k").collect();
+        assert_eq!(more, [0, 3, 6, 9, 10, 11]);
     }
 
     #[test]

@@ -90,6 +90,16 @@ pub fn create(path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
     )?))
 }
 
+/// Whether ggml has a type.
+pub(crate) fn holds(dtype: Dtype) -> bool {
+    types::number(dtype).is_some()
+}
+
+/// What tensors are aligned to, in bytes; as usual where the metadata says nothing that may be.
+pub(crate) fn alignment(metadata: &Metadata) -> u64 {
+    header::alignment(metadata).unwrap_or(header::ALIGNMENT)
+}
+
 /// How many bytes stand before the first tensor.
 pub(crate) fn header_bytes(plan: &Plan) -> Result<u64> {
     Ok(header_of(plan)?.0.len() as u64)

@@ -19,13 +19,8 @@ const PLAIN: [(Dtype, u32); 8] = [
 /// The type of a number; none where it is unknown.
 pub(super) fn dtype(number: u32) -> Option<Dtype> {
     let plain = PLAIN.iter().find(|(_, known)| *known == number);
-    let block = || {
-        let mut all = BlockFormat::ALL.into_iter();
-        all.find(|format| u32::from(format.ggml_type()) == number)
-    };
-    plain
-        .map(|(dtype, _)| *dtype)
-        .or_else(|| block().map(Dtype::Block))
+    let block = || BlockFormat::of_ggml_type(number).map(Dtype::Block);
+    plain.map(|(dtype, _)| *dtype).or_else(block)
 }
 
 /// The number of a type; none where ggml lacks it.

@@ -34,9 +34,33 @@ pub(super) fn members(file: &[u8]) -> Result<Vec<Member>> {
             "there once",
         ));
     }
-    (0..archive.len())
-        .map(|number| member(&mut archive, number, file.len()))
-        .collect()
+    let members = (0..archive.len()).map(|number| member(&mut archive, number, file.len()));
+    let members: Vec<Member> = members.collect::<Result<_>>()?;
+    let mut order: Vec<&Member> = members.iter().collect();
+    order.sort_by_key(|member| (member.range.start, member.range.end));
+    if let Some(pair) = order
+        .windows(2)
+        .find(|pair| pair[1].range.start < pair[0].range.end)
+    {
+        let what = format!("the place of member {}", pair[1].name);
+        let found = format!("upon that of {}", pair[0].name);
+        return Err(Error::invalid(what, found, "its own"));
+    }
+    Ok(members)
+}
+
+/// Room for as many bytes as a member claims.
+fn memory(bytes: u64, name: &str) -> Result<Vec<u8>> {
+    let mut room = Vec::new();
+    let reserved = usize::try_from(bytes).map(|bytes| room.try_reserve_exact(bytes));
+    match reserved {
+        Ok(Ok(())) => Ok(room),
+        _ => Err(Error::invalid(
+            format!("the claimed size of member {name}"),
+            bytes,
+            "within this machine's memory",
+        )),
+    }
 }
 
 fn member(archive: &mut ZipArchive<Cursor<&[u8]>>, number: usize, length: usize) -> Result<Member> {
@@ -134,8 +158,8 @@ impl Member {
     }
 
     fn inflated(&self, stored: &[u8]) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
         // One byte more, so that a member of more than it claims is seen.
+        let mut bytes = memory(self.size.saturating_add(1), &self.name)?;
         let mut from = DeflateDecoder::new(stored).take(self.size.saturating_add(1));
         from.read_to_end(&mut bytes).map_err(Error::other)?;
         if bytes.len() as u64 != self.size {

@@ -8,6 +8,9 @@ use compress_core::{Error, Result};
 use super::{literal, types};
 use crate::dtype::{Dtype, TensorInfo};
 
+/// The longest text of a header that is read, in bytes. numpy's own have some hundreds.
+const MOST_TEXT: u32 = 1 << 16;
+
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// What the header's length is a multiple of, in bytes, as numpy writes it.
 const ALIGNMENT: usize = 64;
@@ -47,6 +50,10 @@ pub(super) fn read(from: &mut dyn Read) -> Result<Header> {
             return Err(error(6, reason));
         }
     };
+    if length > MOST_TEXT {
+        let reason = format!("the header's text has {length} bytes, {MOST_TEXT} are read");
+        return Err(error(text_at, reason));
+    }
     let mut text = Vec::new();
     let read = from.take(length.into()).read_to_end(&mut text);
     read.map_err(Error::other)?;

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use compress_core::{Error, Result, file};
 
-use crate::dtype::TensorInfo;
+use crate::dtype::{Dtype, TensorInfo};
 use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::source::Source;
@@ -141,6 +141,11 @@ impl Source for Npy {
         let start = self.header.length;
         self.map.release(start + bytes.start..start + bytes.end);
     }
+}
+
+/// Whether numpy has a type.
+pub(crate) fn holds(dtype: Dtype) -> bool {
+    types::write(dtype, "").is_ok()
 }
 
 /// Whether a file that begins so is an array.

@@ -16,7 +16,7 @@ use crate::stream_file::StreamFile;
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 1 << 20;
 
-/// Begins a file of one array. Its tensor's name is lost: it will have the file's. Metadata has no
+/// Begins a file of one array. Its name is that of the file: the tensor's is lost. Metadata has no
 /// place in it.
 ///
 /// # Errors
@@ -63,6 +63,7 @@ pub fn create(path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
         path: path.to_owned(),
         to: ZipWriter::new(BufWriter::with_capacity(BUFFER, file)),
         pending,
+        current: String::new(),
         missing: 0,
     };
     writer.advance()?;
@@ -95,7 +96,8 @@ struct Writer {
     to: ZipWriter<BufWriter<File>>,
     /// Names, headers and bytes behind them of those that are to come, the next one last.
     pending: Vec<(String, Vec<u8>, u64)>,
-    /// What is missing of the current one.
+    /// The current one, and what is missing of it.
+    current: String,
     missing: u64,
 }
 
@@ -116,6 +118,7 @@ impl Writer {
                 .start_file(format!("{name}{}", archive::ENDING), options);
             begun.map_err(|error| Error::Other(format!("tensor {name}: {error}").into()))?;
             self.to.write_all(&header).map_err(|e| self.io(e))?;
+            self.current = name;
             self.missing = bytes;
         }
         Ok(())
@@ -150,10 +153,7 @@ impl Sink for Writer {
 
     fn finish(self: Box<Self>) -> Result<()> {
         if self.missing > 0 {
-            let what = format!(
-                "the bytes that are missing of the last of {}",
-                self.path.display()
-            );
+            let what = format!("the bytes that are missing of {}", self.current);
             return Err(Error::invalid(what, self.missing, "none"));
         }
         let Writer { path, to, .. } = *self;

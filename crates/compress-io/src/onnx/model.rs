@@ -13,7 +13,7 @@ use super::uses::{self, Uses};
 use super::wire::Message;
 use crate::dtype::TensorInfo;
 use crate::map::Map;
-use crate::metadata::{Metadata, Value};
+use crate::metadata::{self, Metadata, Value};
 use crate::source::Source;
 
 /// A file, with those that hold values of its tensors.
@@ -91,7 +91,11 @@ fn metadata(message: &Message<'_>) -> Result<Metadata> {
     }
     for pair in message.messages(model::METADATA) {
         let pair = pair?;
-        let key = pair.text(proto::entry::KEY, "a key")?.to_owned();
+        let mut key = pair.text(proto::entry::KEY, "a key")?.to_owned();
+        // A name of the model's own fields, or one that stands twice.
+        while metadata::get(&metadata, &key).is_some() {
+            key.insert_str(0, "metadata_props.");
+        }
         metadata.push((key, pair.text(proto::entry::VALUE, "a value")?.into()));
     }
     Ok(metadata)

@@ -44,6 +44,11 @@ const DTYPES: [(Dtype, &str); 22] = [
     (Dtype::U64, "U64"),
 ];
 
+/// Whether the format has a type.
+pub(crate) fn holds(dtype: Dtype) -> bool {
+    DTYPES.iter().any(|(known, _)| *known == dtype)
+}
+
 /// A header that was read.
 #[derive(Debug)]
 pub(super) struct Header {
@@ -270,9 +275,9 @@ impl<'de> Deserialize<'de> for Texts {
                 self,
                 mut map: A,
             ) -> std::result::Result<Texts, A::Error> {
-                let mut pairs: Metadata = Vec::new();
+                let (mut keys, mut pairs) = (HashSet::new(), Metadata::new());
                 while let Some((key, text)) = map.next_entry::<String, String>()? {
-                    if pairs.iter().any(|(known, _)| *known == key) {
+                    if !keys.insert(key.clone()) {
                         return Err(A::Error::custom(format!("{key:?} is there twice")));
                     }
                     pairs.push((key, Value::Text(text)));

@@ -19,6 +19,7 @@ use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::source::Source;
 
+pub(crate) use header::holds;
 pub use shards::{Shards, create_shards};
 pub(crate) use write::header_bytes;
 pub use write::{arrange, create};

@@ -135,7 +135,9 @@ pub fn create_shards(index: &Path, plan: &Plan, most: u64) -> Result<Box<dyn Sin
         }
     }
     let mut written = Index::default();
-    let total: u64 = parts.iter().map(|(bytes, _)| bytes).sum();
+    let total = parts
+        .iter()
+        .fold(0_u64, |sum, (bytes, _)| sum.saturating_add(*bytes));
     written.metadata.insert("total_size".into(), total.into());
     let count = parts.len();
     let mut files = Vec::new();

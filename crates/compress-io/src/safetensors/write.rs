@@ -6,7 +6,7 @@ use std::path::Path;
 use compress_core::Result;
 
 use super::header;
-use crate::metadata::{Metadata, Value};
+use crate::metadata::{self, Metadata, Value};
 use crate::source::{Plan, Sink};
 use crate::stream_file::StreamFile;
 
@@ -22,6 +22,7 @@ pub fn arrange(plan: &mut Plan) {
 /// # Errors
 /// Where a type is none that safetensors has, a name is there twice, or the file cannot be written.
 pub fn create(path: &Path, plan: &Plan) -> Result<Box<dyn Sink>> {
+    metadata::check(&plan.metadata)?;
     let header = header::write(&plan.tensors, &texts(&plan.metadata))?;
     let sizes: Result<Vec<_>> = plan
         .tensors
@@ -36,7 +37,7 @@ pub(crate) fn header_bytes(plan: &Plan) -> Result<u64> {
     Ok(header::write(&plan.tensors, &texts(&plan.metadata))?.len() as u64)
 }
 
-/// Metadata as texts: what else there is as it is shown, but for long lists, which are left out.
+/// Metadata as texts: numbers as they are shown. Lists are left out.
 pub(super) fn texts(metadata: &Metadata) -> Vec<(String, String)> {
     let mut texts: Vec<(String, String)> = metadata
         .iter()

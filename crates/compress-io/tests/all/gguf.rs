@@ -91,7 +91,7 @@ fn what_ggml_does_not_take_is_refused_by_name() {
     assert!(error.contains("64"), "{error}");
     let q4_0 = Dtype::by_name("Q4_0").unwrap();
     let error = refused(TensorInfo::new("w", q4_0, [2, 33]));
-    assert!(error.contains("row of w is 33"), "{error}");
+    assert!(error.contains("last axis of w is 33"), "{error}");
     let error = Format::by_ending(&path)
         .unwrap()
         .create(&path, &Plan::default());

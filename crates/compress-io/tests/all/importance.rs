@@ -43,14 +43,14 @@ fn each_form_gives_the_mean_squares() {
     for path in [&gguf, &plain, &old] {
         let read = Importance::open(path).unwrap();
         assert_eq!(
-            read.of("w", 2).unwrap(),
-            Some(&[1.0, 2.0][..]),
+            read.of("w", &[3, 2]).unwrap().unwrap().row(2),
+            [1.0, 2.0],
             "{}",
             path.display()
         );
-        assert_eq!(read.of("v", 2).unwrap(), None);
-        let error = read.of("w", 3).unwrap_err().to_string();
-        assert!(error.contains("importance of w"), "{error}");
+        assert!(read.of("v", &[3, 2]).unwrap().is_none());
+        let error = read.of("w", &[3, 3]).unwrap_err().to_string();
+        assert!(error.contains("importance values of w"), "{error}");
     }
     for length in 0..bytes.len() {
         std::fs::write(&old, &bytes[..length]).unwrap();
@@ -59,4 +59,33 @@ fn each_form_gives_the_mean_squares() {
     write(&plain, &[("w", &[1.0, -2.0])]);
     let error = Importance::open(&plain).unwrap_err().to_string();
     assert!(error.contains("importance of w is -2"), "{error}");
+}
+
+#[test]
+fn experts_have_an_importance_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("imatrix.gguf");
+    // Two experts of three columns; the second saw no input.
+    write(
+        &path,
+        &[
+            ("w.in_sum2", &[2.0, 4.0, 6.0, 0.0, 0.0, 0.0]),
+            ("w.counts", &[2.0, 0.0]),
+        ],
+    );
+    let read = Importance::open(&path).unwrap();
+    let weights = read.of("w", &[2, 5, 3]).unwrap().unwrap();
+    assert_eq!(weights.row(4), [1.0, 2.0, 3.0]);
+    assert_eq!(weights.row(5), [1.0; 3]);
+    assert!(weights.shared().is_none());
+    assert!(
+        read.of("w", &[3, 3]).is_err(),
+        "two sets do not divide three rows"
+    );
+    write(
+        &path,
+        &[("w.in_sum2", &[2.0, 4.0, 6.0]), ("w.counts", &[2.0, 0.0])],
+    );
+    let error = Importance::open(&path).unwrap_err().to_string();
+    assert!(error.contains("counts of w is 2"), "{error}");
 }

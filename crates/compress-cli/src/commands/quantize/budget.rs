@@ -2,8 +2,7 @@
 
 use compress_core::allocate::{Choice as Cost, allocate};
 use compress_core::kernels::block_format::BlockFormat;
-use compress_core::tensor::matrix_shape;
-use compress_io::{Dtype, Format, Importance, Source, TensorInfo, values};
+use compress_io::{ColumnWeights, Dtype, Format, Importance, Source, TensorInfo, values};
 use rayon::prelude::*;
 
 use super::plan::{Choice, Rule, Rules, divides, with};
@@ -20,8 +19,10 @@ const SAMPLE: usize = 1 << 20;
 const PIECE: usize = 1 << 16;
 
 /// How errors are measured.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Measure {
+    /// Of the file that is written.
+    pub(super) format: &'static Format,
     /// On all values, not on a sample.
     pub(super) exact: bool,
     /// What weighs the columns.
@@ -32,12 +33,20 @@ pub(super) struct Measure {
 
 impl Measure {
     /// The weights of a tensor's columns.
-    pub(super) fn importance_of(&self, info: &TensorInfo) -> compress_core::Result<Option<&[f32]>> {
-        let (_, columns) = matrix_shape(&info.shape);
+    pub(super) fn importance_of(
+        &self,
+        info: &TensorInfo,
+    ) -> compress_core::Result<Option<ColumnWeights<'_>>> {
         match &self.importance {
-            Some(importance) if info.shape.len() > 1 => importance.of(&info.name, columns),
+            Some(importance) if info.shape.len() > 1 => importance.of(&info.name, &info.shape),
             _ => Ok(None),
         }
+    }
+
+    /// Whether the file can hold a type, and its receiver read it.
+    fn takes(&self, dtype: Dtype) -> bool {
+        let is_read = |receiver: Receiver| receiver.reads(dtype);
+        self.format.holds(dtype) && self.receiver.is_none_or(is_read)
     }
 }
 
@@ -120,7 +129,7 @@ fn within(
         let types = choices.iter().map(|choice| choice.info.clone()).collect();
         format.size(&input.plan(types)).map_err(usage)
     };
-    let padded = |bytes: u64| format.padded(bytes);
+    let padded = |bytes: u64| format.padded(&input.metadata, bytes);
     // What is not a free tensor depends a little on the types: the header names them.
     let least = offers.iter().map(|offers| {
         let least = offers
@@ -179,9 +188,12 @@ fn solve(
         .iter()
         .map(|l| l.iter().map(|c| c.demand).fold(f64::MAX, f64::min));
     let least: f64 = least.sum();
+    if limit.is_nan() {
+        return Err(usage("the target is not a number"));
+    }
     match limit < least {
         true => Ok(Err(least)),
-        false => Ok(Ok(allocate(&lists, limit)?.choices)),
+        false => Ok(Ok(allocate(&lists, limit).map_err(usage)?.choices)),
     }
 }
 
@@ -192,14 +204,14 @@ fn offers_of(input: &Input, read: &Read, measure: &Measure) -> Done<Vec<Offer>> 
     let importance = measure.importance_of(info)?;
     let blocks = BlockFormat::ENCODED.into_iter().map(Dtype::Block);
     let mut types: Vec<Dtype> = blocks.filter(|&dtype| divides(info, dtype)).collect();
-    types.retain(|dtype| {
-        measure
-            .receiver
-            .is_none_or(|receiver| receiver.reads(*dtype))
-    });
-    types.push(Dtype::F16);
+    types.extend(
+        [Dtype::F16, Dtype::BF16]
+            .into_iter()
+            .filter(|dtype| *dtype != info.dtype),
+    );
     types.retain(|dtype| *dtype != info.dtype);
     types.push(info.dtype);
+    types.retain(|dtype| measure.takes(*dtype));
     let mut offers = Vec::new();
     for dtype in types {
         let to = with(info, dtype, None).info;
@@ -244,50 +256,67 @@ pub(super) fn errors_of(
     Ok(errors)
 }
 
-/// Rows of a tensor at equal distances, or all.
-fn sample(input: &Input, read: &Read, exact: bool) -> compress_core::Result<Vec<f32>> {
+/// Rows of a tensor along its last axis, and which they are.
+struct Sample {
+    rows: Vec<usize>,
+    columns: usize,
+    values: Vec<f32>,
+}
+
+/// Rows at equal distances, or all.
+fn sample(input: &Input, read: &Read, exact: bool) -> compress_core::Result<Sample> {
     let info = &input.checkpoint.tensors()[read.from];
-    let (rows, columns) = matrix_shape(&info.shape);
+    let columns = info.innermost().max(1);
+    let rows = info.values() / columns;
     let wanted = match exact {
         true => rows,
-        false => (SAMPLE / columns.max(1)).clamp(1, rows.max(1)).min(rows),
+        false => (SAMPLE / columns).clamp(1, rows.max(1)).min(rows),
     };
     let bytes = input.checkpoint.bytes(read.from)?;
     let at = |values: usize| info.dtype.bytes(values).unwrap_or(u64::MAX) as usize;
-    let mut sample = vec![0.0; wanted * columns];
-    for (i, to) in sample.chunks_mut(columns.max(1)).enumerate() {
-        let row = i * rows / wanted;
-        let row = bytes
-            .get(at(row * columns)..at((row + 1) * columns))
-            .unwrap_or_default();
-        values::widen_into(info.dtype, &info.name, row, to)?;
+    let mut sample = Sample {
+        rows: (0..wanted).map(|i| i * rows / wanted).collect(),
+        columns,
+        values: vec![0.0; wanted * columns],
+    };
+    for (row, to) in sample.rows.iter().zip(sample.values.chunks_mut(columns)) {
+        let stored = bytes.get(at(row * columns)..at((row + 1) * columns));
+        values::widen_into(info.dtype, &info.name, stored.unwrap_or_default(), to)?;
     }
     Ok(sample)
 }
 
 /// The squared error of values stored as another type, relative to their energy.
 fn error_of(
-    sample: &[f32],
-    importance: Option<&[f32]>,
+    sample: &Sample,
+    importance: Option<ColumnWeights<'_>>,
     from: &TensorInfo,
     to: &TensorInfo,
 ) -> compress_core::Result<f64> {
     if from.dtype == to.dtype {
         return Ok(0.0);
     }
-    let (_, columns) = matrix_shape(&to.shape);
-    let piece = (PIECE / columns.max(1)).max(1) * columns.max(1);
-    let parts: compress_core::Result<Vec<Sums>> = sample
-        .par_chunks(piece)
-        .map(|values| {
-            let mut bytes = Vec::new();
-            store(to, values, importance, &mut bytes)?;
-            let mut again = vec![0.0; values.len()];
-            values::widen_into(to.dtype, &to.name, &bytes, &mut again)?;
-            Ok(match importance {
-                None => Sums::of(values, &again),
-                Some(weights) => Sums::weighted(values, &again, weights, 0),
-            })
+    let rows = (PIECE / sample.columns).max(1);
+    let of = |values: &[f32], weights: Option<&[f32]>| {
+        let mut bytes = Vec::new();
+        store(to, values, weights, &mut bytes)?;
+        let mut again = vec![0.0; values.len()];
+        values::widen_into(to.dtype, &to.name, &bytes, &mut again)?;
+        Ok(match weights {
+            None => Sums::of(values, &again),
+            Some(weights) => Sums::weighted(values, &again, weights),
+        })
+    };
+    let pieces = sample.values.par_chunks(rows * sample.columns);
+    let parts: compress_core::Result<Vec<Sums>> = pieces
+        .zip(sample.rows.par_chunks(rows))
+        .map(|(values, numbers)| {
+            let Some(weights) = importance else {
+                return of(values, None);
+            };
+            let rows = values.chunks(sample.columns).zip(numbers);
+            let mut sums = rows.map(|(values, &row)| of(values, Some(weights.row(row))));
+            sums.try_fold(Sums::default(), |sum, row| Ok(sum.plus(row?)))
         })
         .collect();
     let sums = parts?.into_iter().fold(Sums::default(), Sums::plus);

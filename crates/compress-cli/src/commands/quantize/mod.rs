@@ -127,7 +127,7 @@ impl Quantize {
         let mut input = Input::open_for(&self.input, format)?;
         let before = input.tensors();
         let rules = Rules::new(&self.sets, &self.keeps, &before, format)?;
-        let measure = self.measure(&before)?;
+        let measure = self.measure(&before, format)?;
         let goal = match (self.target_size, self.bits_per_weight) {
             (Some(bytes), _) => Goal::File { bytes, format },
             (None, bits) => Goal::Bits(bits.unwrap_or_default()),
@@ -232,7 +232,7 @@ impl Quantize {
     }
 
     /// How errors are measured. Fails where a file of importance is given that knows no tensor.
-    fn measure(&self, tensors: &[TensorInfo]) -> Done<Measure> {
+    fn measure(&self, tensors: &[TensorInfo], format: &'static Format) -> Done<Measure> {
         let importance = self
             .importance
             .as_deref()
@@ -254,6 +254,7 @@ impl Quantize {
         let exact = self.exact;
         let receiver = self.receiver;
         Ok(Measure {
+            format,
             exact,
             importance,
             receiver,

@@ -1,7 +1,7 @@
 //! Which type each tensor gets by rules alone.
 
 use compress_core::kernels::block_format::BlockFormat;
-use compress_core::tensor::{Role, matrix_shape};
+use compress_core::tensor::Role;
 use compress_io::gguf::{MIXTURES, Mixture, fallback, is_quantized};
 use compress_io::{Dtype, Format, TensorInfo, role};
 
@@ -61,6 +61,14 @@ impl Rules {
         let patterns = rules.sets.iter().map(|(pattern, _)| pattern);
         patterns::check(patterns.chain(keeps).map(String::as_str), tensors)?;
         for info in tensors {
+            let named = rules.sets.iter().any(|(pattern, _)| *pattern == info.name);
+            if named && !info.dtype.is_float() {
+                let text = format!(
+                    "{} is {}: no real numbers to quantize",
+                    info.name, info.dtype
+                );
+                return Err(usage(text));
+            }
             if let Rule::Set(dtype) = rules.of(info) {
                 check(info, dtype)?;
             }
@@ -68,23 +76,26 @@ impl Rules {
         Ok(rules)
     }
 
+    /// What `--keep` names stays. A pattern sets weights; a tensor that is none must be named.
     pub(super) fn of(&self, info: &TensorInfo) -> Rule {
-        if !info.dtype.is_float() {
-            return Rule::Keep;
-        }
-        let set = self.sets.iter().rev();
-        let set = set
-            .filter(|(pattern, _)| patterns::fits(pattern, &info.name))
-            .map(|(_, t)| *t);
+        let name = &info.name;
         let keeps = self
             .keeps
             .iter()
-            .any(|pattern| patterns::fits(pattern, &info.name));
-        match set.into_iter().next() {
-            Some(dtype) => Rule::Set(dtype),
-            None if keeps || role(info) != Role::Weight => Rule::Keep,
-            None if self.language_model && !is_quantized(info) => Rule::Keep,
-            None => Rule::Free,
+            .any(|pattern| patterns::fits(pattern, name));
+        if keeps || !info.dtype.is_float() {
+            return Rule::Keep;
+        }
+        let is_weight = role(info) == Role::Weight && (!self.language_model || is_quantized(info));
+        let mut sets = self.sets.iter().rev();
+        let set = sets.find(|(pattern, _)| match is_weight {
+            true => patterns::fits(pattern, name),
+            false => pattern == name,
+        });
+        match set {
+            Some((_, dtype)) => Rule::Set(*dtype),
+            None if is_weight => Rule::Free,
+            None => Rule::Keep,
         }
     }
 
@@ -98,14 +109,14 @@ impl Rules {
                 tensors.iter().map(|_| dtype).collect()
             }
         };
-        let choices = tensors
-            .iter()
-            .zip(wanted)
-            .map(|(info, wanted)| match self.of(info) {
-                Rule::Keep => with(info, info.dtype, None),
+        let choices = input.reads.iter().zip(wanted);
+        let choices = choices.map(|(read, wanted)| {
+            let info = &read.info;
+            match self.of(info) {
+                Rule::Keep => with(info, read.usual, None),
                 Rule::Set(dtype) => with(info, dtype, None),
                 Rule::Free => {
-                    let (_, columns) = matrix_shape(&info.shape);
+                    let columns = info.innermost();
                     let found = fallback(wanted, columns);
                     let note = (found != wanted).then(|| {
                         let block = wanted.block_len();
@@ -113,7 +124,8 @@ impl Rules {
                     });
                     with(info, found, note)
                 }
-            });
+            }
+        });
         Ok(choices.collect())
     }
 }
@@ -148,24 +160,22 @@ pub(super) fn with(info: &TensorInfo, dtype: Dtype, note: Option<String>) -> Cho
     Choice { info, note }
 }
 
-/// Whether the blocks of a type divide the rows of a tensor.
+/// Whether the blocks of a type divide the last axis of a tensor.
 pub(super) fn divides(info: &TensorInfo, dtype: Dtype) -> bool {
-    matrix_shape(&info.shape)
-        .1
-        .is_multiple_of(dtype.block_len())
+    info.innermost().is_multiple_of(dtype.block_len())
 }
 
-/// Fails where the blocks of a type that was asked for do not divide the rows of a tensor.
+/// Fails where the blocks of a type that was asked for do not divide the last axis of a tensor.
 fn check(info: &TensorInfo, dtype: Dtype) -> Done {
     if divides(info, dtype) {
         return Ok(());
     }
-    let (_, columns) = matrix_shape(&info.shape);
+    let columns = info.innermost();
     let would = fallback(dtype, columns);
     let name = &info.name;
     let block = dtype.block_len();
     let text = format!(
-        "{name} cannot be {dtype}: blocks of {block} do not divide its rows of {columns}; {would} would do"
+        "{name} cannot be {dtype}: blocks of {block} do not divide its last axis of {columns}; {would} would do"
     );
     Err(usage(text))
 }
