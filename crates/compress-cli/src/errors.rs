@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use compress_core::tensor::matrix_shape;
 use compress_core::{Error, Result};
 use compress_io::stream::RowOrder;
-use compress_io::{Checkpoint, ColumnWeights, Source, values};
+use compress_io::{Checkpoint, ColumnWeights, Dtype, Source, values};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -27,22 +28,23 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    pub(crate) fn of(a: &[f32], b: &[f32]) -> Self {
+    pub(crate) fn of<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> Self {
         Self::weighted(a, b, std::iter::repeat(&1.0))
     }
 
     /// The same, with each product times a weight.
-    pub(crate) fn weighted<'a>(
-        a: &[f32],
-        b: &[f32],
+    pub(crate) fn weighted<'a, T: Copy + Into<f64>>(
+        a: &[T],
+        b: &[T],
         weights: impl IntoIterator<Item = &'a f32>,
     ) -> Self {
         let mut sums = Sums::default();
         for ((&a, &b), &weight) in a.iter().zip(b).zip(weights) {
-            if a.to_bits() == b.to_bits() && !a.is_finite() {
+            let (a, b, weight): (f64, f64, _) = (a.into(), b.into(), f64::from(weight));
+            // Both NaN, or the same infinity.
+            if !a.is_finite() && (a == b || a.is_nan() && b.is_nan()) {
                 continue;
             }
-            let (a, b, weight) = (f64::from(a), f64::from(b), f64::from(weight));
             let error = (a - b).abs();
             sums.energy += weight * a * a;
             sums.other_energy += weight * b * b;
@@ -100,29 +102,40 @@ impl Sums {
 pub(crate) struct Side<'a> {
     pub(crate) checkpoint: &'a Checkpoint,
     pub(crate) index: usize,
-    pub(crate) order: Option<&'a RowOrder<'static>>,
+    pub(crate) order: Option<&'a RowOrder<'a>>,
 }
 
 impl Side<'_> {
     /// The values of some whole rows, or of a range where rows are in their order.
-    fn read(&self, bytes: &[u8], columns: usize, range: Range<usize>) -> Result<Vec<f32>> {
-        let info = &self.checkpoint.tensors()[self.index];
-        let mut values = vec![0.0; range.len()];
-        let widen = |from: Range<usize>, to: &mut [f32]| {
-            let at = |values: usize| info.dtype.bytes(values).unwrap_or(u64::MAX) as usize;
-            let bytes = bytes.get(at(from.start)..at(from.end)).unwrap_or_default();
-            values::widen_into(info.dtype, &info.name, bytes, to)
-        };
+    fn read(&self, bytes: &[u8], columns: usize, range: Range<usize>) -> Result<Vec<f64>> {
+        let mut values = Vec::with_capacity(range.len());
         match self.order {
-            None => widen(range, &mut values)?,
+            None => self.append(bytes, range, &mut values)?,
             Some(order) => {
-                for (row, to) in (range.start / columns..).zip(values.chunks_mut(columns)) {
-                    let from = order(row);
-                    widen(from * columns..(from + 1) * columns, to)?;
+                for row in range.start / columns..range.end / columns {
+                    let from = order(row) * columns;
+                    self.append(bytes, from..from + columns, &mut values)?;
                 }
             }
         }
         Ok(values)
+    }
+
+    /// Appends stored values. Those in f64 keep all of their digits.
+    fn append(&self, bytes: &[u8], range: Range<usize>, to: &mut Vec<f64>) -> Result<()> {
+        let info = &self.checkpoint.tensors()[self.index];
+        let at = |values: usize| info.dtype.bytes(values).unwrap_or(u64::MAX) as usize;
+        let stored = bytes.get(at(range.start)..at(range.end));
+        let stored = stored.unwrap_or_default();
+        if info.dtype == Dtype::F64 {
+            let values = stored.as_chunks::<8>().0.iter();
+            to.extend(values.map(|bytes| f64::from_le_bytes(*bytes)));
+            return Ok(());
+        }
+        let mut values = vec![0.0; range.len()];
+        values::widen_into(info.dtype, &info.name, stored, &mut values)?;
+        to.extend(values.into_iter().map(f64::from));
+        Ok(())
     }
 }
 
@@ -140,9 +153,13 @@ pub(crate) fn compare(
         &b.checkpoint.tensors()[b.index],
     );
     Error::check_shape(&second.name, &[first.values()], &[second.values()])?;
-    let (_, columns) = compress_core::tensor::matrix_shape(&first.shape);
-    let columns = columns.max(1);
-    let piece = match a.order.is_some() || b.order.is_some() {
+    let is_moved = a.order.is_some() || b.order.is_some();
+    // Of a vector each value is a row that may be elsewhere.
+    let columns = match (is_moved, first.shape.as_slice()) {
+        (true, [_]) => 1,
+        (_, shape) => matrix_shape(shape).1.max(1),
+    };
+    let piece = match is_moved {
         true => (PIECE / columns).max(1) * columns,
         false => PIECE,
     };
@@ -187,6 +204,8 @@ mod tests {
         assert!((sums.cosine() - 21.0 / (5.0 * 18f64.sqrt())).abs() < 1e-15);
         let weighted = Sums::weighted(&[1.0, 2.0, 3.0], &[0.0; 3], &[10.0, 1.0, 10.0]);
         assert_eq!(weighted.squared_error, 10.0 + 4.0 + 90.0);
+        let fine = Sums::of(&[1.0_f64], &[1.0 + 1e-10]);
+        assert!(fine.squared_error > 0.0, "f64 is compared as f64");
         let same = Sums::of(&[0.0, f32::NAN], &[0.0, f32::NAN]);
         assert_eq!(
             (same.relative(), same.sqnr(), same.cosine()),

@@ -44,6 +44,10 @@ impl Input {
             return Ok(Self::mapped(checkpoint, plan.metadata, steps));
         }
         let checkpoint = packed::open(path)?;
+        if checkpoint.format().name == "cmp" {
+            let text = format!("{} is packed: unpack it first", path.display());
+            return Err(usage(text));
+        }
         match checkpoint.format().name == "gguf" && format.name.starts_with("safetensors") {
             true => Self::from_gguf(checkpoint),
             false => Ok(Self::plain(checkpoint)),

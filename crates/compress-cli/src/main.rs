@@ -8,6 +8,7 @@ mod encoders;
 mod errors;
 mod failure;
 mod input;
+mod interrupt;
 mod packed;
 mod patterns;
 mod receiver;
@@ -22,7 +23,7 @@ use clap::Parser;
 use commands::Command;
 use console::Console;
 
-/// Makes checkpoints of neural networks smaller: safetensors and GGUF, in and out.
+/// Makes checkpoints of neural networks smaller: safetensors, GGUF, ONNX and npz, in and out.
 #[derive(Debug, Parser)]
 #[command(
     name = "mcompress",
@@ -42,6 +43,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    interrupt::watch();
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());

@@ -58,8 +58,12 @@ impl Receiver {
         let receiver = receiver
             .map(|value| value.get_name().to_owned())
             .unwrap_or_default();
+        let reads = match known.is_empty() {
+            true => "no GGUF".to_owned(),
+            false => known,
+        };
         Err(usage(format!(
-            "{name} is {dtype}, which {receiver} does not read; it reads {known}"
+            "{name} is {dtype}, which {receiver} does not read; it reads {reads}"
         )))
     }
 }

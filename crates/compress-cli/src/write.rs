@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use compress_core::Error;
 use compress_io::stream::{How, Options, Progress, Step};
-use compress_io::{Checkpoint, Draft, Format, Plan, Source, TensorInfo, stream};
+use compress_io::{Checkpoint, Format, Plan, Source, TensorInfo, stream};
 use rayon::prelude::*;
 
 use crate::console::Console;
 use crate::failure::{Done, Failure, usage};
 use crate::input::Input;
+use crate::interrupt;
 use crate::size;
 
 /// Where a file goes, as commands take it.
@@ -38,14 +39,16 @@ impl Target {
     }
 
     /// Writes `input` with its tensors as `types` says, each made by `how`; returns the bytes of the
-    /// file.
-    pub(crate) fn write<'a>(
+    /// file, and what `then` makes of the input, its steps and the written file, before that takes the
+    /// place of what is there.
+    pub(crate) fn write<'a, T>(
         &self,
         console: &Console,
         input: Input,
         types: Vec<TensorInfo>,
         how: impl Fn(usize, &TensorInfo) -> How<'a>,
-    ) -> Done<u64> {
+        then: impl FnOnce(&Checkpoint, &[Step<'a>], &Checkpoint) -> Done<T>,
+    ) -> Done<(u64, T)> {
         let format = self.format()?;
         let steps = input.reads.into_iter().zip(&types).enumerate();
         let steps = steps.map(|(position, (read, to))| Step {
@@ -54,7 +57,7 @@ impl Target {
             order: read.order,
             how: how(position, to),
         });
-        let mut steps: Vec<Step<'_>> = steps.collect();
+        let mut steps: Vec<Step<'a>> = steps.collect();
         let mut plan = Plan {
             tensors: types,
             metadata: input.metadata,
@@ -62,7 +65,7 @@ impl Target {
         format.arrange(&mut plan);
         let place = |name: &str| plan.tensors.iter().position(|info| info.name == name);
         steps.sort_by_key(|step| place(&step.to.name));
-        let draft = Draft::new(&self.path).map_err(Failure::Output)?;
+        let draft = interrupt::draft(&self.path)?;
         let path = draft.path();
         let mut sink = format.create(&path, &plan).map_err(|error| match error {
             Error::Io { .. } => Failure::Output(error),
@@ -79,13 +82,15 @@ impl Target {
         let sums = sums.map_err(|error| Failure::while_writing(error, &path))?;
         sink.finish().map_err(Failure::Output)?;
         console.clear();
-        check(&path, &plan, &sums).map_err(Failure::Output)?;
-        draft.publish().map_err(Failure::Output)
+        let written = check(&path, &plan, &sums).map_err(Failure::Output)?;
+        let made = then(&input.checkpoint, &steps, &written)?;
+        drop(written);
+        Ok((draft.publish().map_err(Failure::Output)?, made))
     }
 }
 
 /// Opens a written file again, and compares its tensors with what was written.
-fn check(path: &Path, plan: &Plan, sums: &[u32]) -> compress_core::Result<()> {
+fn check(path: &Path, plan: &Plan, sums: &[u32]) -> compress_core::Result<Checkpoint> {
     let written = Checkpoint::open(path)?;
     let has_names = written.format().name != "npy";
     let same = |(found, planned): (&TensorInfo, &TensorInfo)| {
@@ -97,7 +102,7 @@ fn check(path: &Path, plan: &Plan, sums: &[u32]) -> compress_core::Result<()> {
         let what = "the list of tensors of the written file";
         return Err(Error::invalid(what, "another", "that of the plan"));
     }
-    sums.par_iter().enumerate().try_for_each(|(index, sum)| {
+    let compared = sums.par_iter().enumerate().try_for_each(|(index, sum)| {
         let bytes = written.bytes(index)?;
         let same = compress_io::checksum(&bytes) == *sum;
         let length = bytes.len();
@@ -110,5 +115,6 @@ fn check(path: &Path, plan: &Plan, sums: &[u32]) -> compress_core::Result<()> {
                 Err(Error::invalid(what, "another", "that of what was written"))
             }
         }
-    })
+    });
+    compared.map(|()| written)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use compress_core::parameters::{Change, Parameters, See};
 use compress_core::tensor::{Role, TensorMut, TensorRef};
@@ -26,6 +26,7 @@ use crate::values;
 #[derive(Debug)]
 pub struct Checkpoint {
     format: &'static Format,
+    path: PathBuf,
     source: Box<dyn Source>,
     tensors: Vec<TensorInfo>,
     edits: Edits,
@@ -56,10 +57,18 @@ impl Checkpoint {
         let tensors = source.tensors().to_vec();
         Ok(Checkpoint {
             format,
+            path: path.to_owned(),
             edits: Edits::new(tensors.len()),
             source,
             tensors,
         })
+    }
+
+    /// The files that it is made of: the one that was opened, its shards, its external data.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.path.clone()];
+        files.extend(self.source.more_files());
+        files
     }
 
     /// The format of the file.

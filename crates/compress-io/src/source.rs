@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use compress_core::Result;
 
@@ -29,6 +30,11 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn place(&self, index: usize) -> Option<Range<u64>> {
         let _ = index;
         None
+    }
+
+    /// The files that it reads beside the one that it was opened by.
+    fn more_files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Says that these bytes of a tensor are not needed soon, so that their memory may be given

@@ -48,8 +48,19 @@ impl Convert {
         let format = self.target.format()?;
         let dtype = self.dtype.as_deref().map(Dtype::by_name).transpose();
         let dtype = dtype.map_err(usage)?;
-        if let Some(Dtype::Block(format)) = dtype {
-            let text = format!("{} is made by quantize, not by convert", format.name());
+        match dtype {
+            None | Some(Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16) => {}
+            Some(Dtype::Block(format)) => {
+                let text = format!("{} is made by quantize, not by convert", format.name());
+                return Err(usage(text));
+            }
+            Some(other) => {
+                let text = format!("real numbers become f64, f32, f16 or bf16, not {other}");
+                return Err(usage(text));
+            }
+        }
+        if format.name == "onnx" {
+            let text = "ONNX is written from an ONNX file, by quantize or prune";
             return Err(usage(text));
         }
         let input = match self.keep_names {
@@ -76,7 +87,9 @@ impl Convert {
         let (input, types) = self.plan()?;
         let (before, tensors) = (input.tensors(), types.len());
         let make = |i: usize, to: &TensorInfo| encoder(&before[i], to, None, None);
-        let bytes = self.target.write(console, input, types, make)?;
+        let (bytes, ()) = self
+            .target
+            .write(console, input, types, make, |_, _, _| Ok(()))?;
         let file = self.target.path.display().to_string();
         let text = format!("{file}: {tensors} tensors, {}", show(bytes));
         let report = Report {

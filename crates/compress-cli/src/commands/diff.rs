@@ -6,6 +6,7 @@ use compress_io::{Source, metadata};
 use serde::Serialize;
 
 use crate::console::Console;
+use crate::errors::{Side, compare};
 use crate::failure::{Done, Failure};
 use crate::input::Input;
 
@@ -83,6 +84,26 @@ fn tensors(console: &Console, a: &Input, b: &Input) -> Done<Vec<Difference>> {
                 Some(show(&left.info)),
                 Some(show(&right.info)),
             );
+            continue;
+        }
+        if left.order.is_some() || right.order.is_some() {
+            let sums = compare(
+                Side {
+                    checkpoint: &a.checkpoint,
+                    index: left.from,
+                    order: left.order.as_ref(),
+                },
+                Side {
+                    checkpoint: &b.checkpoint,
+                    index: right.from,
+                    order: right.order.as_ref(),
+                },
+                None,
+            )?;
+            if sums.largest_error != 0.0 {
+                let text = format!("largest difference {}", sums.largest_error);
+                add("values of", name, Some(String::new()), Some(text));
+            }
             continue;
         }
         let (x, y) = (

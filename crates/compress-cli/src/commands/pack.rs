@@ -1,14 +1,15 @@
 //! `mcompress pack`: files into a smaller one, without loss.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use compress_core::{Error, Result};
-use compress_io::Draft;
+use compress_io::Source;
+use compress_io::safetensors::Shards;
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::{Done, Failure};
+use crate::interrupt;
 use crate::packed::{self, Packed};
 use crate::size::show;
 
@@ -47,8 +48,11 @@ struct Line {
 
 impl Pack {
     pub(super) fn run(self, console: &Console) -> Done {
-        let files = files(&self.input)?;
-        let draft = Draft::new(&self.output).map_err(Failure::Output)?;
+        let mut files = files(&self.input)?;
+        // A file that is packed into itself would grow each time.
+        let output = std::fs::canonicalize(&self.output).ok();
+        files.retain(|path| output.is_none() || std::fs::canonicalize(path).ok() != output);
+        let draft = interrupt::draft(&self.output)?;
         let path = draft.path();
         let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
         let packed = packed::pack(console, &paths, &path);
@@ -103,12 +107,7 @@ fn files(input: &Path) -> Result<Vec<PathBuf>> {
     let mut files = vec![input.to_owned()];
     if name.ends_with(".safetensors.index.json") {
         // Names elsewhere, or of files that are none, are refused here.
-        compress_io::safetensors::Shards::open(input)?;
-        let json = std::fs::read(input).map_err(io)?;
-        let index: serde_json::Value = serde_json::from_slice(&json).map_err(Error::other)?;
-        let names = index["weight_map"].as_object().into_iter().flatten();
-        let names: BTreeSet<&str> = names.filter_map(|(_, name)| name.as_str()).collect();
-        files.extend(names.into_iter().map(|name| input.with_file_name(name)));
+        files.extend(Shards::open(input)?.more_files());
     }
     Ok(files)
 }

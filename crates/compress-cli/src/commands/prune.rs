@@ -8,14 +8,16 @@ use compress_core::parameters::Parameters;
 use compress_core::tensor::{Role, TensorRef, matrix_shape};
 use compress_io::onnx::{Change as Rewritten, Form, Onnx, Receiver, Rewrite};
 use compress_io::stream::Piece;
-use compress_io::{Checkpoint, Draft, Dtype, Source, TensorInfo, role};
+use compress_io::{Checkpoint, Dtype, Format, Source, TensorInfo, role};
 use compress_prune::MagnitudeCut;
 use serde::Serialize;
 
+use crate::commands::quantize::check_rest;
 use crate::console::Console;
 use crate::encoders::{Change, encoder};
 use crate::failure::{Done, Failure, usage};
 use crate::input::Input;
+use crate::interrupt;
 use crate::patterns;
 use crate::size::show;
 use crate::write::Target;
@@ -28,7 +30,7 @@ use crate::write::Target;
   mcompress prune model.safetensors -o pruned.safetensors --density 0.5
   mcompress prune model.safetensors -o pruned.safetensors --n-m 2:4 --exclude '*embed*'
 
-Tensors with at least two axes are pruned. The file is as large as before, since it stores zeros like
+Tensors with at least two axes are pruned. Groups of N:M lie along what an output sums over. The file is as large as before, since it stores zeros like
 other numbers. Types whose blocks have no exact zero, such as q4_k, cannot be pruned: give --type."
 )]
 pub(crate) struct Prune {
@@ -94,6 +96,14 @@ enum Zeroes {
     NOfM(NOfM),
 }
 
+/// What the groups of N:M of a tensor lie along.
+struct Groups {
+    /// The inputs of each output.
+    length: usize,
+    /// Whether these are its rows, not its columns.
+    is_turned: bool,
+}
+
 /// What is done to which tensors.
 struct Plan {
     input: Input,
@@ -105,9 +115,12 @@ struct Plan {
 
 impl Prune {
     fn plan(&self) -> Done<Plan> {
-        self.target.format()?;
-        self.n_m.as_deref().map(pattern).transpose()?;
-        let input = Input::open(&self.input)?;
+        let format = self.target.format()?;
+        let n_m = self.n_m.as_deref().map(pattern).transpose()?;
+        let input = Input::open_for(&self.input, format)?;
+        if format.name == "onnx" && input.checkpoint.format().name != "onnx" {
+            return Err(usage("ONNX is written from an ONNX file"));
+        }
         let before = input.tensors();
         let all = self.includes.iter().chain(&self.excludes);
         patterns::check(all.map(String::as_str), &before)?;
@@ -121,8 +134,25 @@ impl Prune {
         }
         let dtype = self.dtype.as_deref().map(Dtype::by_name).transpose();
         let dtype = dtype.map_err(usage)?;
-        let mut types = before;
-        for (info, _) in types.iter_mut().zip(&chosen).filter(|(_, chosen)| **chosen) {
+        let groups = self.groups(format)?;
+        let mut types = input.usual();
+        for (number, info) in types.iter_mut().enumerate().filter(|(i, _)| chosen[*i]) {
+            let name = &info.name;
+            if before[number].dtype == Dtype::F64 && dtype.is_none() && format.name != "onnx" {
+                let text = format!("{name} is f64, which is worked on as f32; give --type f32");
+                return Err(usage(text));
+            }
+            if let Some((_, m)) = n_m {
+                let length = groups
+                    .get(number)
+                    .map_or(matrix_shape(&info.shape).1, |g| g.length);
+                if !length.is_multiple_of(m) {
+                    let text = format!(
+                        "groups of {m} do not divide the {length} inputs of {name}; --exclude it"
+                    );
+                    return Err(usage(text));
+                }
+            }
             info.dtype = dtype.unwrap_or(info.dtype);
             info.bytes().map_err(usage)?;
             check_zero(info)?;
@@ -161,7 +191,9 @@ impl Prune {
         let (tensors, pruned_tensors) = (before.len(), chosen.iter().filter(|c| **c).count());
         let of_chosen = before.iter().zip(&chosen).filter(|(_, chosen)| **chosen);
         let values = of_chosen.map(|(info, _)| info.values() as u64).sum();
-        let bytes = self.target.write(console, input, types, make)?;
+        let (bytes, ()) = self
+            .target
+            .write(console, input, types, make, |_, _, _| Ok(()))?;
         let file = self.target.path.display().to_string();
         let report = Report {
             file,
@@ -173,6 +205,30 @@ impl Prune {
         console.result(&report, &report.text())
     }
 
+    /// Of each tensor of a graph, what groups of N:M lie along; nothing of other formats.
+    fn groups(&self, format: &Format) -> Done<Vec<Groups>> {
+        if format.name != "onnx" || self.n_m.is_none() {
+            return Ok(Vec::new());
+        }
+        let model = Onnx::open(&self.input)?;
+        let uses = model.uses()?;
+        let groups = model.tensors().iter().zip(uses).map(|(info, uses)| {
+            let is_turned = uses.axes().is_some_and(|axes| axes.outputs != 0);
+            match (is_turned, info.shape.as_slice()) {
+                // [inputs, outputs], as of a matrix product.
+                (true, [inputs, _]) => Groups {
+                    length: *inputs,
+                    is_turned,
+                },
+                (_, shape) => Groups {
+                    length: matrix_shape(shape).1,
+                    is_turned: false,
+                },
+            }
+        });
+        Ok(groups.collect())
+    }
+
     /// The same graph with other values.
     fn run_onnx(&self, console: &Console, zeroes: &Zeroes, chosen: &[bool]) -> Done {
         if self.dtype.is_some() {
@@ -181,8 +237,9 @@ impl Prune {
             ));
         }
         let model = Onnx::open(&self.input)?;
+        let groups = self.groups(self.target.format()?)?;
         let mut values = Checkpoint::open(&self.input)?;
-        let (mut number, mut changes) = (0, Vec::new());
+        let (mut number, mut changes, mut changed) = (0, Vec::new(), Vec::new());
         let names: Vec<String> = model
             .tensors()
             .iter()
@@ -195,19 +252,31 @@ impl Prune {
             if chosen.get(number).copied().unwrap_or(false)
                 && let Some(change) = change(zeroes, tensor.name)
             {
-                let (_, columns) = matrix_shape(tensor.shape);
                 let values = 0..tensor.values.len();
-                change(&Piece { values, columns }, tensor.values)?;
+                match groups.get(number).filter(|groups| groups.is_turned) {
+                    Some(groups) => {
+                        let columns = groups.length;
+                        let rows = tensor.values.len() / columns.max(1);
+                        let mut turned = turn(tensor.values, rows);
+                        change(&Piece { values, columns }, &mut turned)?;
+                        tensor.values.copy_from_slice(&turn(&turned, columns));
+                    }
+                    None => {
+                        let (_, columns) = matrix_shape(tensor.shape);
+                        change(&Piece { values, columns }, tensor.values)?;
+                    }
+                }
                 changes.push(Rewritten::new(number, Form::Values));
+                changed.push(number);
             }
             Ok(())
         })?;
         let rewrite = Rewrite::new(&model, &changes, Receiver::OnnxRuntime).map_err(usage)?;
-        let draft = Draft::new(&self.target.path).map_err(Failure::Output)?;
+        let draft = interrupt::draft(&self.target.path)?;
         let path = draft.path();
         let written = rewrite.write(&values, &path);
         written.map_err(|error| Failure::while_writing(error, &path))?;
-        Checkpoint::open(&path).map_err(Failure::Output)?;
+        check_rest(&model, &path, &changed)?;
         let bytes = draft.publish().map_err(Failure::Output)?;
         let of_chosen = model
             .tensors()
@@ -239,7 +308,7 @@ impl Prune {
             info.is_some_and(|read| self.is_chosen(&read.info))
         };
         match (&self.n_m, self.density) {
-            (Some(text), _) => Ok(Zeroes::NOfM(pattern(text)?)),
+            (Some(text), _) => Ok(Zeroes::NOfM(pattern(text)?.0)),
             (None, density) => {
                 let density = density.unwrap_or(1.0);
                 console.progress("ranking", "weights by magnitude", 0, 1);
@@ -253,8 +322,8 @@ impl Prune {
     }
 }
 
-/// Reads `N:M`. M divides 256, so that no group is cut.
-fn pattern(text: &str) -> Done<NOfM> {
+/// Reads `N:M`, and gives M too. It divides 256, so that no group is cut.
+fn pattern(text: &str) -> Done<(NOfM, usize)> {
     let wrong = || {
         usage(format!(
             "--n-m {text:?} is not of the form N:M, such as 2:4"
@@ -267,7 +336,7 @@ fn pattern(text: &str) -> Done<NOfM> {
     );
     let pattern = NOfM::new(n, m).map_err(usage)?;
     match m > 0 && 256_usize.is_multiple_of(m) {
-        true => Ok(pattern),
+        true => Ok((pattern, m)),
         false => Err(usage(format!("M is {m}, but must divide 256"))),
     }
 }
@@ -291,6 +360,12 @@ fn check_zero(info: &TensorInfo) -> Done {
             Err(usage(text))
         }
     }
+}
+
+/// A matrix with so many columns, transposed.
+fn turn(values: &[f32], columns: usize) -> Vec<f32> {
+    let column = |c| values.iter().skip(c).step_by(columns.max(1)).copied();
+    (0..columns).flat_map(column).collect()
 }
 
 /// What zeroes the values of one tensor.

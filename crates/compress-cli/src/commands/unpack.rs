@@ -5,22 +5,23 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use compress_core::{Error, Result};
-use compress_io::{Draft, Dtype, Format, Plan, TensorInfo};
+use compress_io::{Checkpoint, Dtype, Format, Plan, Source, TensorInfo};
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::{Done, Failure, usage};
+use crate::interrupt;
 use crate::packed::Packed;
 use crate::size::show;
 
 /// Unpacks what pack wrote: the same files, byte for byte, or a single tensor
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  mcompress unpack model.cmp -o folder
+  mcompress unpack model.cmp -o folder/
   mcompress unpack model.cmp -o layer.safetensors --tensor model.layers.0.mlp.up_proj.weight
 
-Of a single packed file, OUT may be the name that the file gets. A tensor alone is read without the
-others.")]
+Of a single packed file, OUT is the name that the file gets, unless it is a folder or ends with a
+slash. A tensor alone is read without the others.")]
 pub(crate) struct Unpack {
     /// The file
     input: PathBuf,
@@ -56,7 +57,7 @@ impl Unpack {
             .map(|line| line.name.clone())
             .collect();
         let targets: Vec<PathBuf> = match names.as_slice() {
-            [_] if !self.output.is_dir() => vec![self.output.clone()],
+            [_] if !is_folder(&self.output) => vec![self.output.clone()],
             names => {
                 let made = std::fs::create_dir_all(&self.output);
                 made.map_err(|source| Failure::Output(io(&self.output, source)))?;
@@ -66,7 +67,7 @@ impl Unpack {
         let Some(first) = targets.first() else {
             return Err(usage("there are no files in it"));
         };
-        let draft = Draft::new(first).map_err(Failure::Output)?;
+        let draft = interrupt::draft(first)?;
         let total = packed.files().iter().map(|line| line.bytes).sum();
         let mut done = 0;
         for (index, target) in targets.iter().enumerate() {
@@ -102,7 +103,7 @@ impl Unpack {
             tensors: vec![info],
             metadata: vec![("general.architecture".into(), "tensor".into())],
         };
-        let draft = Draft::new(&self.output).map_err(Failure::Output)?;
+        let draft = interrupt::draft(&self.output)?;
         let path = draft.path();
         let mut sink = format.create(&path, &plan).map_err(|error| match error {
             Error::Io { .. } => Failure::Output(error),
@@ -110,12 +111,24 @@ impl Unpack {
         })?;
         let write = |bytes: &[u8]| -> Result<()> { sink.write(bytes).and_then(|()| sink.finish()) };
         write(&elements.bytes).map_err(Failure::Output)?;
+        let written = Checkpoint::open(&path).map_err(Failure::Output)?;
+        if *written.bytes(0).map_err(Failure::Output)? != elements.bytes {
+            let what = format!("what was written of {name}");
+            let error = Error::invalid(what, "other bytes", "as it was packed");
+            return Err(Failure::Output(error));
+        }
+        drop(written);
         let bytes = draft.publish().map_err(Failure::Output)?;
         Ok(Report {
             files: vec![self.output.display().to_string()],
             bytes,
         })
     }
+}
+
+/// Whether a path is a folder, or says by a slash at its end that it is to be one.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/')
 }
 
 fn io(path: &Path, source: std::io::Error) -> Error {

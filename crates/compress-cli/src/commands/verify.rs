@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use compress_core::Error;
 use compress_io::Source;
 use serde::Serialize;
 
@@ -51,20 +52,25 @@ struct Line {
     name: String,
     a: &'static str,
     b: &'static str,
-    /// None where both are equal.
+    /// Whether all values are the same.
+    equal: bool,
+    /// None where they are, or where a value is not finite.
     sqnr: Option<f64>,
     cosine: f64,
     largest_error: f64,
+    #[serde(skip)]
+    is_real: bool,
 }
 
 impl Verify {
     pub(super) fn run(self, console: &Console) -> Done {
         let [a, b] = Input::open_both(&self.a, &self.b)?;
-        let io = |source| {
-            let path = self.b.clone();
-            Failure::Input(compress_core::Error::Io { path, source })
-        };
-        let bytes = std::fs::metadata(&self.b).map_err(io)?.len();
+        let mut bytes = 0;
+        for path in b.checkpoint.files() {
+            let read = std::fs::metadata(&path);
+            let read = read.map_err(|source| Failure::Input(Error::Io { path, source }));
+            bytes += read?.len();
+        }
         let mut report = Report {
             tensors: Vec::new(),
             bytes,
@@ -91,9 +97,11 @@ impl Verify {
                 name: name.clone(),
                 a: left.info.dtype.name(),
                 b: right.info.dtype.name(),
+                equal: true,
                 sqnr: None,
                 cosine: 1.0,
                 largest_error: 0.0,
+                is_real: both_float,
             };
             if both_float {
                 let sums = compare(
@@ -109,24 +117,26 @@ impl Verify {
                     },
                     None,
                 )?;
-                line.sqnr = Some(sums.sqnr()).filter(|sqnr| *sqnr != f64::INFINITY);
+                line.equal = sums.largest_error == 0.0;
+                line.sqnr = Some(sums.sqnr()).filter(|sqnr| sqnr.is_finite());
                 line.cosine = sums.cosine();
                 line.largest_error = sums.largest_error;
             } else if a.checkpoint.bytes(left.from)? != b.checkpoint.bytes(right.from)? {
+                line.equal = false;
                 report
                     .failed
                     .push(format!("{name} stands for no real numbers and differs"));
             }
             report.tensors.push(line);
         }
-        report.tensors.sort_by(|x, y| {
-            let of = |line: &Line| line.sqnr.unwrap_or(f64::INFINITY);
-            // NaN first: it is the worst.
-            of(y)
-                .is_nan()
-                .cmp(&of(x).is_nan())
-                .then(of(x).total_cmp(&of(y)))
-        });
+        // Those that differ without a number are the worst.
+        let rank = |line: &Line| {
+            line.sqnr.unwrap_or(match line.equal {
+                true => f64::INFINITY,
+                false => f64::NEG_INFINITY,
+            })
+        };
+        report.tensors.sort_by(|x, y| rank(x).total_cmp(&rank(y)));
         self.gates(&mut report);
         console.result(&report, &text(&report))?;
         match report.failed.is_empty() {
@@ -139,8 +149,13 @@ impl Verify {
         let mut failed = Vec::new();
         for line in &report.tensors {
             let name = &line.name;
+            if line.is_real && !line.equal && line.sqnr.is_none() {
+                failed.push(format!(
+                    "{name} has values that are finite in one file alone"
+                ));
+            }
             if let (Some(sqnr), Some(least)) = (line.sqnr, self.min_sqnr)
-                && (sqnr.is_nan() || sqnr < least)
+                && sqnr < least
             {
                 failed.push(format!("{name} has an SQNR of {sqnr:.2} dB, below {least}"));
             }
@@ -195,18 +210,17 @@ fn text(report: &Report) -> String {
                 line.name.clone(),
                 line.a.to_owned(),
                 line.b.to_owned(),
-                line.sqnr
-                    .map_or("equal".into(), |sqnr| format!("{sqnr:.2}")),
+                match (line.equal, line.sqnr) {
+                    (true, _) => "equal".into(),
+                    (false, Some(sqnr)) => format!("{sqnr:.2}"),
+                    (false, None) => "other".into(),
+                },
                 format!("{:.6}", line.cosine),
                 format!("{:.6}", line.largest_error),
             ]
         })
         .collect();
-    let equal = report
-        .tensors
-        .iter()
-        .filter(|line| line.sqnr.is_none())
-        .count();
+    let equal = report.tensors.iter().filter(|line| line.equal).count();
     format!(
         "{}\n{} tensors, {equal} equal; B has {}\n",
         table(&heads, &rows),

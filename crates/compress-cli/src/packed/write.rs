@@ -50,11 +50,11 @@ struct Packer<'a> {
 
 impl Packer<'_> {
     fn file(&mut self, path: &Path) -> Result<FileLine> {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.map(str::to_owned) else {
+            let what = "the name of a file that is packed";
+            return Err(Error::invalid(what, path.display(), "UTF-8"));
+        };
         let mut bytes = Bytes::open(path)?;
         // A file of no known format has no tensors, and neither has one that is broken.
         let source = Format::of(path).and_then(|format| format.open(path)).ok();

@@ -134,6 +134,11 @@ impl Source for Onnx {
         }
     }
 
+    fn more_files(&self) -> Vec<PathBuf> {
+        let names = self.index.files.names();
+        names.map(|name| self.path.with_file_name(name)).collect()
+    }
+
     fn release(&self, index: usize, bytes: Range<usize>) {
         let within = |range: &Range<usize>| range.start + bytes.start..range.start + bytes.end;
         match &self.index.entries[index].place {

@@ -25,6 +25,7 @@ struct Index {
 #[derive(Debug)]
 pub struct Shards {
     files: Vec<Safetensors>,
+    paths: Vec<PathBuf>,
     tensors: Vec<TensorInfo>,
     /// File and position there of each tensor.
     places: Vec<(usize, usize)>,
@@ -51,6 +52,7 @@ impl Shards {
         names.sort();
         let mut shards = Shards {
             files: Vec::new(),
+            paths: Vec::new(),
             tensors: Vec::new(),
             places: Vec::new(),
             metadata: Vec::new(),
@@ -76,6 +78,7 @@ impl Shards {
                 shards.metadata.clone_from(opened.metadata());
             }
             shards.files.push(opened);
+            shards.paths.push(path.with_file_name(name));
         }
         for (tensor, name) in &index.weight_map {
             if seen.get(tensor) != Some(&name) {
@@ -99,6 +102,10 @@ impl Source for Shards {
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>> {
         let (file, position) = self.places[index];
         self.files[file].bytes(position)
+    }
+
+    fn more_files(&self) -> Vec<PathBuf> {
+        self.paths.clone()
     }
 
     fn release(&self, index: usize, bytes: Range<usize>) {

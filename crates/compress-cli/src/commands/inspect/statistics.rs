@@ -71,13 +71,13 @@ impl Statistics {
             .map(|b| Ok(counts(&read(b)?)))
             .collect();
         let whole = parts?.into_iter().reduce(Counts::plus);
+        self.not_finite = whole.as_ref().map_or(0, |whole| whole.not_finite);
         let Some(whole) = whole.filter(|whole| whole.least <= whole.largest) else {
             return Ok(());
         };
         self.least = Some(whole.least);
         self.largest = Some(whole.largest);
         self.zeros = Some(whole.zeros as f64 / info.values() as f64);
-        self.not_finite = whole.not_finite;
         let (least, width) = (
             f64::from(whole.least),
             f64::from(whole.largest) - f64::from(whole.least),
@@ -109,7 +109,8 @@ impl Statistics {
             .zeros
             .map_or("".into(), |share| format!("{:.1} %", 100.0 * share));
         if self.not_finite > 0 {
-            zeros += &format!(", {} not finite", self.not_finite);
+            zeros += &format!(" {} not finite", self.not_finite);
+            zeros = zeros.trim_start().to_owned();
         }
         vec![
             number(self.least),

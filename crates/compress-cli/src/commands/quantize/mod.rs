@@ -4,18 +4,20 @@ mod budget;
 mod onnx;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ArgGroup;
 use compress_core::tensor::Role;
 use compress_io::gguf::{Mixture, file_type};
 use compress_io::metadata::{self, Value};
-use compress_io::{Checkpoint, Dtype, Format, Importance, Source, TensorInfo, role};
+use compress_io::stream::{How, Step};
+use compress_io::{Checkpoint, Dtype, Format, Importance, TensorInfo, role};
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::encoders::encoder;
-use crate::errors::{Side, Sums, compare};
+use crate::errors::{Side, compare};
 use crate::failure::{Done, usage};
 use crate::input::Input;
 use crate::receiver::Receiver;
@@ -23,6 +25,7 @@ use crate::size::{self, show, thousands};
 use crate::table::{self, table};
 use crate::write::Target;
 use budget::{Goal, Measure};
+pub(super) use onnx::check_rest;
 use plan::{Choice, Rules};
 
 /// Writes weights with fewer bits: of one type, or of types chosen for a size
@@ -159,14 +162,15 @@ impl Quantize {
         let weights = weights?;
         let make = |i: usize, to: &_| encoder(&before[i], to, None, weights[i]);
         let names: Vec<String> = types.iter().map(|info| info.name.clone()).collect();
-        let bytes = self.target.write(console, input, types, make)?;
-        let errors = measured(
-            console,
-            &self.input,
-            (&self.target.path, format),
-            &names,
-            &measure,
-        )?;
+        let errors_of = |from: &Checkpoint, steps: &[Step<'_>], written: &Checkpoint| {
+            measured(console, from, steps, written, &measure)
+        };
+        let written = self.target.write(console, input, types, make, errors_of)?;
+        let (bytes, by_name) = written;
+        let errors: Vec<f64> = names
+            .iter()
+            .map(|name| by_name.get(name).copied().unwrap_or(0.0))
+            .collect();
         let file = Some(self.target.path.display().to_string());
         let report = report(file, bytes, &before, &choices, &errors)?;
         console.result(&report, &text(&report))
@@ -186,38 +190,32 @@ fn most(types: &[TensorInfo]) -> Dtype {
     all.max_by_key(|dtype| count(*dtype)).unwrap_or(Dtype::F32)
 }
 
-/// The errors of the written tensors, by decoding them.
+/// The errors of the written tensors by name, by decoding them.
 fn measured(
     console: &Console,
-    from: &std::path::Path,
-    (to, format): (&std::path::Path, &Format),
-    names: &[String],
+    from: &Checkpoint,
+    steps: &[Step<'_>],
+    written: &Checkpoint,
     measure: &Measure,
-) -> Done<Vec<f64>> {
-    let (input, written) = (Input::open_for(from, format)?, Checkpoint::open(to)?);
-    let mut errors = Vec::new();
-    for (number, (read, name)) in input.reads.iter().zip(names).enumerate() {
-        let index = written.position(name)?;
-        let same = read.info.dtype == written.tensors()[index].dtype;
-        let sums = match same || !read.info.dtype.is_float() {
-            true => Sums::default(),
-            false => {
-                let (order, checkpoint) = (read.order.as_ref(), &input.checkpoint);
-                let before = Side {
-                    checkpoint,
-                    index: read.from,
-                    order,
-                };
-                let after = Side {
-                    checkpoint: &written,
-                    index,
-                    order: None,
-                };
-                compare(before, after, measure.importance_of(&read.info)?)?
-            }
+) -> Done<BTreeMap<String, f64>> {
+    let mut errors = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        if let How::Copy = step.how {
+            continue;
+        }
+        let before = Side {
+            checkpoint: from,
+            index: step.from,
+            order: step.order.as_ref(),
         };
-        errors.push(sums.relative());
-        console.progress("measuring", name, number as u64, names.len() as u64);
+        let after = Side {
+            checkpoint: written,
+            index,
+            order: None,
+        };
+        let sums = compare(before, after, measure.importance_of(&step.to)?)?;
+        errors.insert(step.to.name.clone(), sums.relative());
+        console.progress("measuring", &step.to.name, index as u64, steps.len() as u64);
     }
     console.clear();
     Ok(errors)

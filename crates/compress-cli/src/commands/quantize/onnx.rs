@@ -6,12 +6,13 @@ use std::sync::Mutex;
 
 use compress_core::Result;
 use compress_io::onnx::{Change, Codes, Form, Onnx, Quantizer, Rewrite, RoundToNearest, Weight};
-use compress_io::{Checkpoint, Draft, Source, TensorInfo};
+use compress_io::{Checkpoint, Format, Source, TensorInfo};
 
 use super::{Line, Quantize, Report, text};
 use crate::console::Console;
 use crate::errors::Sums;
 use crate::failure::{Done, Failure, usage};
+use crate::interrupt;
 use crate::patterns;
 
 /// The forms by name.
@@ -137,25 +138,38 @@ impl Quantize {
         }
     }
 
+    /// The graph, which must be ONNX.
+    fn graph(&self) -> Done<Onnx> {
+        match Format::of(&self.input)?.name {
+            "onnx" => Ok(Onnx::open(&self.input)?),
+            _ => Err(usage("ONNX is written from an ONNX file")),
+        }
+    }
+
     pub(super) fn check_onnx(&self) -> Done {
-        let model = Onnx::open(&self.input)?;
+        let model = self.graph()?;
         let quantizer = Recording::default();
         self.accepted(&model, self.choose(&model)?, &quantizer)
             .map(|_| ())
     }
 
     pub(super) fn run_onnx(&self, console: &Console) -> Done {
-        let model = Onnx::open(&self.input)?;
+        let model = self.graph()?;
         let quantizer = Recording::default();
         let (rewrite, chosen, refused) = self.accepted(&model, self.choose(&model)?, &quantizer)?;
         console.progress("writing", &self.target.path.display().to_string(), 0, 1);
-        // A dry run writes as well, into a folder that goes away.
-        let draft = Draft::new(&self.target.path).map_err(Failure::Output)?;
+        // A dry run writes as well, but elsewhere.
+        let target = match (self.dry_run, self.target.path.file_name()) {
+            (true, Some(name)) => std::env::temp_dir().join(name),
+            _ => self.target.path.clone(),
+        };
+        let draft = interrupt::draft(&target)?;
         let path = draft.path();
         let written = rewrite.write(&model, &path);
         written.map_err(|error| Failure::while_writing(error, &path))?;
         console.clear();
-        Checkpoint::open(&path).map_err(Failure::Output)?;
+        let changed: Vec<usize> = chosen.iter().map(|chosen| chosen.tensor).collect();
+        check_rest(&model, &path, &changed)?;
         let bytes = match self.dry_run {
             true => length(&path)?,
             false => draft.publish().map_err(Failure::Output)?,
@@ -174,6 +188,11 @@ impl Quantize {
         bytes: u64,
     ) -> Done<Report> {
         let (mut tensors, mut bits, mut weights, mut error) = (Vec::new(), 0.0, 0.0, 0.0);
+        let axes = model.uses()?.into_iter().map(|uses| uses.axes());
+        let outputs: Vec<usize> = axes
+            .zip(model.tensors())
+            .map(|(axes, info)| axes.map_or(1, |axes| info.shape[axes.outputs]))
+            .collect();
         for chosen in chosen {
             let info = &model.tensors()[chosen.tensor];
             let relative = match sums.get(&info.name) {
@@ -182,9 +201,9 @@ impl Quantize {
             };
             let size = match chosen.form {
                 Form::F16 | Form::Values => 2 * info.values() as u64,
-                // Scales are few beside the codes.
-                Form::Int8 => info.values() as u64,
-                Form::Int4 { block } => (info.values() + 8 * info.values() / block) as u64 / 2,
+                // Codes, and a scale of 4 bytes for each output or block.
+                Form::Int8 => (info.values() + 4 * outputs[chosen.tensor]) as u64,
+                Form::Int4 { block } => (info.values() / 2 + 4 * info.values() / block) as u64,
             };
             bits += 8.0 * size as f64;
             weights += info.values() as f64;
@@ -248,4 +267,21 @@ fn length(path: &Path) -> Done<u64> {
         Failure::Output(compress_core::Error::Io { path, source })
     });
     Ok(read?.len())
+}
+
+/// Opens a written graph again. Fails unless tensors that were not to change have the same bytes.
+pub(in crate::commands) fn check_rest(model: &Onnx, path: &Path, changed: &[usize]) -> Done {
+    let written = Checkpoint::open(path).map_err(Failure::Output)?;
+    for (index, info) in model.tensors().iter().enumerate() {
+        if changed.contains(&index) {
+            continue;
+        }
+        let place = written.position(&info.name).map_err(Failure::Output)?;
+        if model.bytes(index)? != written.bytes(place).map_err(Failure::Output)? {
+            let what = format!("what was written of {}", info.name);
+            let error = compress_core::Error::invalid(what, "other bytes", "as it was");
+            return Err(Failure::Output(error));
+        }
+    }
+    Ok(())
 }
