@@ -151,7 +151,7 @@ impl Verify {
             let name = &line.name;
             if line.is_real && !line.equal && line.sqnr.is_none() {
                 failed.push(format!(
-                    "{name} has values that are finite in one file alone"
+                    "{name} differs and has no SQNR: A is zero, or a value is not finite"
                 ));
             }
             if let (Some(sqnr), Some(least)) = (line.sqnr, self.min_sqnr)

@@ -1,6 +1,7 @@
 //! The tool as users run it: what it writes, prints and returns.
 
 mod commands;
+mod edges;
 mod guide;
 mod onnx;
 mod packed;

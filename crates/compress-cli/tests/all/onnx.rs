@@ -1,4 +1,4 @@
-//! ONNX through the tool. What others' runtimes make of it, `cargo xtask interop` checks.
+//! ONNX through the tool.
 
 use std::path::Path;
 
@@ -69,6 +69,33 @@ fn pruned_graphs_keep_all_else() {
 }
 
 #[test]
+fn groups_lie_along_the_inputs_of_a_graph() {
+    let dir = tempfile::tempdir().unwrap();
+    graph(dir.path());
+    let model = compress_io::onnx::Onnx::open(dir.path().join("m.onnx")).unwrap();
+    let uses = model.uses().unwrap();
+    // A matrix product's weight: [inputs, outputs].
+    let turned = model.tensors().iter().zip(&uses).position(|(info, uses)| {
+        let inputs = uses.axes().map(|axes| (axes.outputs, info.shape.len()));
+        inputs == Some((1, 2)) && info.shape[0].is_multiple_of(4) && info.dtype.is_float()
+    });
+    let index = turned.expect("the fixture has one");
+    let info = &model.tensors()[index];
+    let command = format!("prune m.onnx -o p.onnx --n-m 2:4 --include {}", info.name);
+    json(dir.path(), &command);
+    let after = Checkpoint::open(dir.path().join("p.onnx")).unwrap();
+    let values = after.values(after.position(&info.name).unwrap()).unwrap();
+    let (inputs, outputs) = (info.shape[0], info.shape[1]);
+    for output in 0..outputs {
+        for group in (0..inputs).step_by(4) {
+            let kept = (group..group + 4).filter(|i| values[i * outputs + output] != 0.0);
+            assert!(kept.count() <= 2, "output {output}, inputs from {group} on");
+        }
+    }
+    assert!(values.iter().any(|v| *v != 0.0));
+}
+
+#[test]
 fn what_onnx_cannot_have_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     graph(dir.path());
@@ -84,6 +111,7 @@ fn what_onnx_cannot_have_is_refused() {
             "onnxruntime, rten or tract",
         ),
         ("convert m.onnx -o x.gguf", "general.architecture"),
+        ("convert m.onnx -o x.onnx", "by quantize or prune"),
     ];
     for (arguments, said) in cases {
         let ran = run(dir.path(), arguments);
