@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::{Done, Failure};
 
@@ -19,6 +20,8 @@ pub(crate) struct Console {
     json: bool,
     terminal: bool,
     work: Mutex<Work>,
+    /// Results in JSON that are printed together, while there are to be several.
+    together: Mutex<Option<Vec<Value>>>,
 }
 
 #[derive(Default)]
@@ -34,21 +37,43 @@ impl Console {
             json,
             terminal: std::io::stderr().is_terminal(),
             work: Mutex::default(),
+            together: Mutex::default(),
         }
     }
 
     /// Prints a result: as JSON where that was asked for, else the text.
     pub(crate) fn result(&self, result: &impl Serialize, text: &str) -> Done {
         self.clear();
-        let json = serde_json::to_string_pretty(result);
-        let shown = match self.json {
-            true => json.map_err(|e| Failure::Output(compress_core::Error::other(e)))?,
-            false => text.trim_end().to_owned(),
-        };
-        match writeln!(std::io::stdout(), "{shown}") {
-            // Whoever reads no more, as `head`, has what they want.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|e| Failure::Output(compress_core::Error::other(e))),
+        if !self.json {
+            return print(text.trim_end());
+        }
+        let value = serde_json::to_value(result).map_err(failed)?;
+        if let Ok(mut together) = self.together.lock()
+            && let Some(together) = together.as_mut()
+        {
+            together.push(value);
+            return Ok(());
+        }
+        print(&serde_json::to_string_pretty(&value).map_err(failed)?)
+    }
+
+    /// Keeps results in JSON from now on, so that they are one list.
+    pub(crate) fn collect(&self) {
+        if let Ok(mut together) = self.together.lock() {
+            *together = Some(Vec::new());
+        }
+    }
+
+    /// Prints what was kept.
+    pub(crate) fn collected(&self) -> Done {
+        let kept = self
+            .together
+            .lock()
+            .ok()
+            .and_then(|mut together| together.take());
+        match kept {
+            Some(kept) if self.json => print(&serde_json::to_string_pretty(&kept).map_err(failed)?),
+            _ => Ok(()),
         }
     }
 
@@ -95,4 +120,16 @@ impl Console {
         self.clear();
         eprintln!("{text}");
     }
+}
+
+fn print(text: &str) -> Done {
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads no more, as `head`, has what they want.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(failed),
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::Output(compress_core::Error::other(error))
 }

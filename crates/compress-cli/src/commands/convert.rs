@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use compress_io::{Dtype, TensorInfo};
+use compress_io::{Dtype, Format, TensorInfo};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -43,26 +43,31 @@ struct Report {
 }
 
 impl Convert {
-    /// The checkpoint, and its tensors as they will be.
-    fn plan(&self) -> Done<(Input, Vec<TensorInfo>)> {
+    /// The type of real numbers, if another is asked for, and the format.
+    fn options(&self) -> Done<(Option<Dtype>, &'static Format)> {
         let format = self.target.format()?;
-        let dtype = self.dtype.as_deref().map(Dtype::by_name).transpose();
-        let dtype = dtype.map_err(usage)?;
-        match dtype {
-            None | Some(Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16) => {}
-            Some(Dtype::Block(format)) => {
-                let text = format!("{} is made by quantize, not by convert", format.name());
-                return Err(usage(text));
-            }
-            Some(other) => {
-                let text = format!("real numbers become f64, f32, f16 or bf16, not {other}");
-                return Err(usage(text));
-            }
-        }
         if format.name == "onnx" {
             let text = "ONNX is written from an ONNX file, by quantize or prune";
             return Err(usage(text));
         }
+        let dtype = self.dtype.as_deref().map(Dtype::by_name).transpose();
+        let dtype = dtype.map_err(usage)?;
+        match dtype {
+            None | Some(Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16) => Ok((dtype, format)),
+            Some(Dtype::Block(format)) => {
+                let text = format!("{} is made by quantize, not by convert", format.name());
+                Err(usage(text))
+            }
+            Some(other) => {
+                let text = format!("real numbers become f64, f32, f16 or bf16, not {other}");
+                Err(usage(text))
+            }
+        }
+    }
+
+    /// The checkpoint, and its tensors as they will be.
+    fn plan(&self) -> Done<(Input, Vec<TensorInfo>)> {
+        let (dtype, format) = self.options()?;
         let input = match self.keep_names {
             true => Input::open(&self.input)?,
             false => Input::open_for(&self.input, format)?,
@@ -77,6 +82,10 @@ impl Convert {
             info.dtype = dtype.unwrap_or(info.dtype);
         }
         Ok((input, types))
+    }
+
+    pub(super) fn check_options(&self) -> Done {
+        self.options().map(|_| ())
     }
 
     pub(super) fn check(&self) -> Done {

@@ -43,6 +43,16 @@ impl Command {
         }
     }
 
+    /// Fails where the options are wrong, whatever the files hold.
+    fn check_options(&self) -> Done {
+        match self {
+            Command::Convert(command) => command.check_options(),
+            Command::Quantize(command) => command.check_options(),
+            Command::Prune(command) => command.check_options(),
+            _ => Ok(()),
+        }
+    }
+
     /// Fails where the command cannot be carried out, as far as that is known before any value is
     /// read.
     fn check(&self) -> Done {
@@ -50,12 +60,7 @@ impl Command {
             Command::Convert(command) => command.check(),
             Command::Quantize(command) => command.check(),
             Command::Prune(command) => command.check(),
-            Command::Inspect(_)
-            | Command::Verify(_)
-            | Command::Diff(_)
-            | Command::Run(_)
-            | Command::Pack(_)
-            | Command::Unpack(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

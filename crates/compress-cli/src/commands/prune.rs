@@ -115,6 +115,7 @@ struct Plan {
 
 impl Prune {
     fn plan(&self) -> Done<Plan> {
+        self.check_options()?;
         let format = self.target.format()?;
         let n_m = self.n_m.as_deref().map(pattern).transpose()?;
         let input = Input::open_for(&self.input, format)?;
@@ -162,6 +163,22 @@ impl Prune {
             types,
             chosen,
         })
+    }
+
+    pub(super) fn check_options(&self) -> Done {
+        self.target.format()?;
+        self.n_m.as_deref().map(pattern).transpose()?;
+        self.dtype
+            .as_deref()
+            .map(Dtype::by_name)
+            .transpose()
+            .map_err(usage)?;
+        match self.density {
+            Some(density) if !(0.0..=1.0).contains(&density) => Err(usage(format!(
+                "the density is {density}, but must be from 0 to 1"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn check(&self) -> Done {

@@ -78,6 +78,31 @@ fn an_interrupted_run_goes_on_and_ends_in_the_same_bytes() {
 }
 
 #[test]
+fn files_that_a_step_depends_on_count() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path(), "m.safetensors");
+    run(
+        dir.path(),
+        "convert m.safetensors -o s.safetensors.index.json",
+    );
+    let recipe = "[[step]]\ncommand = \"convert\"\ninput = \"s.safetensors.index.json\"\n\
+                  output = \"./h.safetensors\"\ntype = \"f16\"\n\
+                  [[step]]\ncommand = \"inspect\"\nfile = \"h.safetensors\"\n";
+    write(dir.path(), recipe);
+    let first = run(dir.path(), "run r.toml --json");
+    assert_eq!(first.code, 0, "{}", first.error);
+    let results: serde_json::Value = serde_json::from_str(&first.out).unwrap();
+    assert_eq!(results.as_array().unwrap().len(), 2, "one list of results");
+    assert!(run(dir.path(), "run r.toml").error.contains("done before"));
+    // Another shard under the same index.
+    let shard = dir.path().join("s-00001-of-00001.safetensors");
+    let mut bytes = std::fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&shard, bytes).unwrap();
+    assert!(!run(dir.path(), "run r.toml").error.contains("done before"));
+}
+
+#[test]
 fn all_steps_are_checked_before_the_first() {
     let dir = tempfile::tempdir().unwrap();
     model(dir.path(), "m.gguf");

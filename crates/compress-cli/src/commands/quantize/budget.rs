@@ -188,9 +188,6 @@ fn solve(
         .iter()
         .map(|l| l.iter().map(|c| c.demand).fold(f64::MAX, f64::min));
     let least: f64 = least.sum();
-    if limit.is_nan() {
-        return Err(usage("the target is not a number"));
-    }
     match limit < least {
         true => Ok(Err(least)),
         false => Ok(Ok(allocate(&lists, limit).map_err(usage)?.choices)),

@@ -109,13 +109,35 @@ struct Line {
 }
 
 impl Quantize {
+    pub(super) fn check_options(&self) -> Done {
+        let format = self.target.format()?;
+        if format.name == "onnx" {
+            return self.check_onnx_options();
+        }
+        plan::read(&self.sets)?;
+        if let Some(name) = &self.dtype
+            && Mixture::by_name(name).is_none()
+        {
+            plan::named(name)?;
+        }
+        match self.bits_per_weight {
+            Some(bits) if bits.is_nan() || bits <= 0.0 => Err(usage(format!(
+                "{bits} bits per weight are none that can be had"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn check(&self) -> Done {
+        self.check_options()?;
         let format = self.target.format()?;
         if format.name == "onnx" {
             return self.check_onnx();
         }
         let input = Input::open_for(&self.input, format)?;
-        let rules = Rules::new(&self.sets, &self.keeps, &input.tensors(), format)?;
+        let tensors = input.tensors();
+        let rules = Rules::new(&self.sets, &self.keeps, &tensors, format)?;
+        self.measure(&tensors, format)?;
         match &self.dtype {
             Some(name) => self.check_receiver(&rules.uniform(&input, name)?),
             None => Ok(()),
@@ -123,6 +145,7 @@ impl Quantize {
     }
 
     pub(super) fn run(self, console: &Console) -> Done {
+        self.check_options()?;
         let format = self.target.format()?;
         if format.name == "onnx" {
             return self.run_onnx(console);

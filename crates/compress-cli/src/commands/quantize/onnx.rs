@@ -18,6 +18,9 @@ use crate::patterns;
 /// The forms by name.
 const FORMS: [&str; 3] = ["f16", "int8", "int4"];
 
+/// A form, and its name.
+type NamedForm = (&'static str, Form);
+
 /// A tensor and the form that it gets.
 struct Chosen {
     tensor: usize,
@@ -49,7 +52,7 @@ impl Quantizer for Recording {
 }
 
 impl Quantize {
-    fn form(&self, name: &str) -> Done<(&'static str, Form)> {
+    fn form(&self, name: &str) -> Done<NamedForm> {
         let found = FORMS.into_iter().find(|form| *form == name);
         match found {
             Some(form @ "f16") => Ok((form, Form::F16)),
@@ -62,23 +65,33 @@ impl Quantize {
         }
     }
 
-    /// Which tensors get which form.
-    fn choose(&self, model: &Onnx) -> Done<Vec<Chosen>> {
+    /// The form of weights without a rule, and the rules.
+    fn forms(&self) -> Done<(NamedForm, Vec<(&str, NamedForm)>)> {
         let Some(usual) = &self.dtype else {
             return Err(usage("ONNX takes --type; sizes are not solved for here"));
         };
         if self.importance.is_some() {
             return Err(usage("--importance is for the block types of GGUF"));
         }
+        self.receiver.unwrap_or_default().onnx()?;
         let usual = self.form(usual)?;
-        let tensors = model.tensors();
         let sets = self.sets.iter().map(|set| match set.rsplit_once('=') {
             Some((pattern, name)) => Ok((pattern, self.form(name)?)),
             None => Err(usage(format!(
                 "--set {set:?} is not of the form PATTERN=TYPE"
             ))),
         });
-        let sets: Vec<(&str, (&str, Form))> = sets.collect::<Done<_>>()?;
+        Ok((usual, sets.collect::<Done<_>>()?))
+    }
+
+    pub(super) fn check_onnx_options(&self) -> Done {
+        self.forms().map(|_| ())
+    }
+
+    /// Which tensors get which form.
+    fn choose(&self, model: &Onnx) -> Done<Vec<Chosen>> {
+        let (usual, sets) = self.forms()?;
+        let tensors = model.tensors();
         let all = sets.iter().map(|(pattern, _)| *pattern);
         patterns::check(all.chain(self.keeps.iter().map(String::as_str)), tensors)?;
         let mut chosen = Vec::new();

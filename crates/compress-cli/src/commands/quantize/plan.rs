@@ -45,16 +45,8 @@ impl Rules {
         tensors: &[TensorInfo],
         to: &Format,
     ) -> Done<Self> {
-        let read = sets.iter().map(|set| {
-            let Some((pattern, name)) = set.rsplit_once('=') else {
-                return Err(usage(format!(
-                    "--set {set:?} is not of the form PATTERN=TYPE"
-                )));
-            };
-            Ok((pattern.to_owned(), named(name)?))
-        });
         let rules = Rules {
-            sets: read.collect::<Done<_>>()?,
+            sets: read(sets)?,
             keeps: keeps.to_vec(),
             language_model: to.name == "gguf",
         };
@@ -130,8 +122,19 @@ impl Rules {
     }
 }
 
+/// Reads `PATTERN=TYPE`.
+pub(super) fn read(sets: &[String]) -> Done<Vec<(String, Dtype)>> {
+    let read = sets.iter().map(|set| match set.rsplit_once('=') {
+        Some((pattern, name)) => Ok((pattern.to_owned(), named(name)?)),
+        None => Err(usage(format!(
+            "--set {set:?} is not of the form PATTERN=TYPE"
+        ))),
+    });
+    read.collect()
+}
+
 /// A type that can be written.
-fn named(name: &str) -> Done<Dtype> {
+pub(super) fn named(name: &str) -> Done<Dtype> {
     let known = || {
         let plain = [Dtype::F32, Dtype::F16, Dtype::BF16].map(Dtype::name);
         let blocks = BlockFormat::ENCODED.map(|format| format.name());

@@ -30,7 +30,7 @@ A recipe has the commands of this tool as steps, with their options as keys:
   b = \"pruned.safetensors\"
   min-cosine = 0.9
 
-Paths are relative to the recipe. All steps are checked before the first begins. Finished steps are
+Paths are relative to the recipe. All steps are checked before the first begins, as far as their files are there by then. Finished steps are
 written down beside the recipe, in RECIPE.done: a run that was interrupted goes on behind them, as long
 as neither the step nor its files have changed.")]
 pub(crate) struct Run {
@@ -68,6 +68,7 @@ impl Run {
                 &format!("{} steps, all are right", steps.len()),
             );
         }
+        console.collect();
         let mut record = Record::read(&done);
         for (number, step) in steps.into_iter().enumerate() {
             let title = format!("{}: {}", number + 1, step.text());
@@ -86,6 +87,6 @@ impl Run {
             record.add(before, &output)?;
             record.write(&done).map_err(Failure::Output)?;
         }
-        Ok(())
+        console.collected()
     }
 }

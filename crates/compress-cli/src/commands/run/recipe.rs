@@ -1,6 +1,6 @@
 //! A recipe: steps that are command lines, written as tables.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::Parser;
 use serde::Deserialize;
@@ -73,12 +73,17 @@ fn step(mut table: Table) -> Result<Step, String> {
     for key in POSITIONS {
         if let Some(value) = table.remove(key) {
             let value = one(key, &value)?;
-            inputs.push(PathBuf::from(&value));
+            inputs.push(plain(&value));
             arguments.push(value);
         }
     }
+    if let Some(value) = table.get("importance") {
+        inputs.push(plain(&one("importance", value)?));
+    }
+    let is_dry = table.get("dry-run") == Some(&Value::Boolean(true));
     let output = table
         .get("output")
+        .filter(|_| !is_dry)
         .map(|value| one("output", value))
         .transpose()?;
     for (key, value) in &table {
@@ -102,8 +107,16 @@ fn step(mut table: Table) -> Result<Step, String> {
         command: parsed.command,
         arguments,
         inputs,
-        output: output.map(PathBuf::from),
+        output: output.as_deref().map(plain),
     })
+}
+
+/// A path without `.` in it, so that one file has one path.
+fn plain(path: &str) -> PathBuf {
+    let parts = Path::new(path).components();
+    parts
+        .filter(|part| !matches!(part, Component::CurDir))
+        .collect()
 }
 
 /// A value as it stands on a command line.
@@ -116,35 +129,39 @@ fn one(key: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-/// Fails where a step reads a file that neither exists nor is written before, two steps write the same
-/// file, or a step whose files exist cannot be carried out.
+/// Fails where the options of a step are wrong, it reads a file that neither exists nor is written
+/// before, writes one that is read or written already, or cannot be carried out on files that exist.
 pub(super) fn check(steps: &[Step]) -> Done {
-    let mut written: Vec<&Path> = Vec::new();
+    let (mut written, mut read): (Vec<&Path>, Vec<&Path>) = (Vec::new(), Vec::new());
     for (number, step) in steps.iter().enumerate() {
         let at = |why: String| usage(format!("step {}: {why}", number + 1));
+        let options = step.command.check_options();
+        options.map_err(|failure| at(failure.to_string()))?;
         let mut all_exist = true;
         for input in &step.inputs {
-            let comes = written.contains(&input.as_path());
+            // A step may write a folder, and the next read a file in it.
+            let comes = written.iter().any(|output| input.starts_with(output));
             all_exist &= !comes;
             if !comes && !input.exists() {
-                let why = format!(
-                    "{} does not exist, and no step before writes it",
-                    input.display()
-                );
-                return Err(at(why));
+                let path = input.display();
+                return Err(at(format!(
+                    "{path} does not exist, and no step before writes it"
+                )));
             }
+            read.push(input);
         }
         if all_exist {
-            step.command
-                .check()
-                .map_err(|failure| at(failure.to_string()))?;
+            let checked = step.command.check();
+            checked.map_err(|failure| at(failure.to_string()))?;
         }
         if let Some(output) = &step.output {
+            let path = output.display();
             if written.contains(&output.as_path()) {
-                return Err(at(format!(
-                    "{} is written by a step before",
-                    output.display()
-                )));
+                return Err(at(format!("{path} is written by a step before")));
+            }
+            if read.contains(&output.as_path()) {
+                let why = "is read by it or a step before: a run could not go on from there";
+                return Err(at(format!("{path} {why}")));
             }
             written.push(output);
         }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use compress_core::{Error, Result};
+use compress_io::Checkpoint;
 use serde::{Deserialize, Serialize};
 
 /// The steps that are done.
@@ -70,6 +71,11 @@ pub(super) fn state<'a, P: AsRef<Path> + 'a + ?Sized>(
         };
         if !path.is_dir() {
             files.push(file(path)?);
+            // Shards and external data belong to it.
+            let more = Checkpoint::open(path).map(|checkpoint| checkpoint.files());
+            for path in more.into_iter().flatten().skip(1) {
+                files.push(file(&path)?);
+            }
             continue;
         }
         let entries: std::io::Result<Vec<_>> = std::fs::read_dir(path).and_then(Iterator::collect);
