@@ -62,6 +62,45 @@ pub enum Dtype {
     I4,
     /// Blocks of ggml.
     Block(BlockFormat),
+    /// Blocks of ggml that are copied and never read.
+    Opaque(OpaqueBlock),
+}
+
+/// Blocks of ggml whose values nothing here reads: those that a program computes with and no file
+/// should hold, and those that are newer than their readers. Their sizes are known, so that a file
+/// which has them can be copied.
+#[expect(non_camel_case_types, reason = "the names are ggml's")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpaqueBlock {
+    /// `Q8_0` with the sum of each block, as products read it.
+    Q8_1,
+    /// 8 bits with the sums of groups of 16, as products read it.
+    Q8_K,
+    /// 1 bit, a scale for each 128 weights.
+    Q1_0,
+    /// 2 bits, a scale for each 64 weights.
+    Q2_0,
+}
+
+impl OpaqueBlock {
+    /// All of them.
+    pub const ALL: [OpaqueBlock; 4] = [Self::Q8_1, Self::Q8_K, Self::Q1_0, Self::Q2_0];
+
+    /// Its name, ggml's number, values and bytes of a block.
+    const fn facts(self) -> (&'static str, u32, usize, usize) {
+        match self {
+            Self::Q8_1 => ("q8_1", 9, 32, 2 + 2 + 32),
+            Self::Q8_K => ("q8_k", 15, 256, 4 + 256 + 2 * 16),
+            Self::Q1_0 => ("q1_0", 41, 128, 2 + 16),
+            Self::Q2_0 => ("q2_0", 42, 64, 2 + 16),
+        }
+    }
+
+    /// Its number among ggml's types.
+    pub const fn ggml_type(self) -> u32 {
+        self.facts().1
+    }
 }
 
 impl Dtype {
@@ -94,7 +133,7 @@ impl Dtype {
         (Dtype::I4, "i4", 4),
     ];
 
-    /// All types.
+    /// All types but [`Dtype::Opaque`].
     pub fn all() -> impl Iterator<Item = Dtype> {
         let plain = Self::PLAIN.iter().map(|(dtype, ..)| *dtype);
         plain.chain(BlockFormat::ALL.into_iter().map(Dtype::Block))
@@ -117,6 +156,7 @@ impl Dtype {
     pub fn name(self) -> &'static str {
         match self {
             Dtype::Block(format) => format.name(),
+            Dtype::Opaque(format) => format.facts().0,
             _ => self.plain().0,
         }
     }
@@ -129,29 +169,39 @@ impl Dtype {
 
     /// Values that are stored together: 1, or those of a block.
     pub fn block_len(self) -> usize {
+        self.block().map_or(1, |(values, _)| values)
+    }
+
+    /// Values and bytes of a block; none of a type that has no blocks.
+    pub fn block(self) -> Option<(usize, usize)> {
         match self {
-            Dtype::Block(format) => format.block_len(),
-            _ => 1,
+            Dtype::Block(format) => Some((format.block_len(), format.block_bytes())),
+            Dtype::Opaque(format) => {
+                let (_, _, values, bytes) = format.facts();
+                Some((values, bytes))
+            }
+            _ => None,
         }
     }
 
     /// Bits for each value, the scales of blocks included.
     pub fn bits_per_weight(self) -> f64 {
-        match self {
-            Dtype::Block(format) => 8.0 * format.block_bytes() as f64 / format.block_len() as f64,
-            _ => self.plain().1 as f64,
+        match self.block() {
+            Some((values, bytes)) => 8.0 * bytes as f64 / values as f64,
+            None => self.plain().1 as f64,
         }
     }
 
     /// Bytes of `values` values that follow one another; none where blocks do not divide them, or
     /// they are more than a `u64` counts. Types of less than a byte fill the last byte.
     pub fn bytes(self, values: usize) -> Option<u64> {
-        match self {
-            Dtype::Block(format) => format.row_bytes(values).map(|bytes| bytes as u64),
-            _ => {
-                let bits = (values as u64).checked_mul(self.plain().1)?;
-                Some(bits.div_ceil(8))
+        let values = values as u64;
+        match self.block() {
+            Some((len, bytes)) if values.is_multiple_of(len as u64) => {
+                (values / len as u64).checked_mul(bytes as u64)
             }
+            Some(_) => None,
+            None => Some(values.checked_mul(self.plain().1)?.div_ceil(8)),
         }
     }
 

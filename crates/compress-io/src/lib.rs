@@ -56,7 +56,7 @@ pub mod values;
 
 pub use checkpoint::{Checkpoint, role};
 pub use draft::Draft;
-pub use dtype::{Dtype, TensorInfo};
+pub use dtype::{Dtype, OpaqueBlock, TensorInfo};
 pub use formats::{FORMATS, Format};
 pub use importance::{ColumnWeights, Importance};
 pub use source::{Plan, Sink, Source};

@@ -36,7 +36,10 @@ pub fn widen_into(dtype: Dtype, what: &str, bytes: &[u8], values: &mut [f32]) ->
         Dtype::F8E5M2 => each(bytes, values, |[b]| f16::from_le_bytes([0, b]).to_f32()),
         Dtype::Block(format) => blocks::dequantize_into(format, what, bytes, values)?,
         _ => {
-            let expected = "a type of real numbers";
+            let expected = match dtype {
+                Dtype::Opaque(_) => "a type that is read; these blocks are only copied",
+                _ => "a type of real numbers",
+            };
             return Err(Error::invalid(
                 format!("the type of {what}"),
                 dtype,

@@ -38,7 +38,7 @@ pub struct MagnitudeCut {
 
 impl MagnitudeCut {
     /// The cuts that let `round(density · n)` of all `n` values of the chosen tensors stay. Looks at
-    /// each tensor four times.
+    /// each tensor three times.
     ///
     /// # Errors
     /// Where the density is not from 0 to 1, a chosen tensor has a value that is not finite, or loses
@@ -50,25 +50,35 @@ impl MagnitudeCut {
     ) -> Result<Vec<Self>> {
         check_fraction("the density", density)?;
         let ranking = Ranking { model, chosen };
-        let mut total = 0;
+        let mut coarse = vec![0; BINS];
         ranking.each(&mut |tensor| {
-            total += tensor.values.len();
-            Error::check_finite(tensor.name, tensor.values)
+            Error::check_finite(tensor.name, tensor.values)?;
+            count_high(&mut coarse, tensor.values);
+            Ok(())
         })?;
-        let Some((boundary, mut ties)) = ranking.boundary(kept_count(density, total))? else {
+        let kept = kept_count(density, coarse.iter().sum());
+        if kept == 0 {
             return ranking.nothing();
-        };
+        }
+        let (high, rest) = find(&coarse, kept);
+        let mut fine = vec![0; BINS];
+        ranking.each(&mut |tensor| {
+            count_low(&mut fine, high, tensor.values);
+            Ok(())
+        })?;
+        let (low, mut ties) = find(&fine, rest);
         let mut cuts = Vec::new();
         ranking.each(&mut |tensor| {
-            let (before, left) = place(tensor.values, boundary, ties);
+            let (cut, left) = cut(&tensor, bits(high, low), ties)?;
             ties = left;
-            cuts.push(cut(&tensor, boundary, before)?);
+            cuts.push(cut);
             Ok(())
         })?;
         Ok(cuts)
     }
 
-    /// The cuts that let `round(density · n)` of the `n` values of each chosen tensor stay.
+    /// The cuts that let `round(density · n)` of the `n` values of each chosen tensor stay. Looks at
+    /// each tensor once.
     ///
     /// # Errors
     /// As [`MagnitudeCut::global`].
@@ -86,18 +96,15 @@ impl MagnitudeCut {
         ranking.each(&mut |tensor| {
             Error::check_finite(tensor.name, tensor.values)?;
             let kept = kept_count(density, tensor.values.len());
-            let mut coarse = vec![0_usize; BINS];
-            tensor.values.iter().for_each(|v| coarse[high(*v)] += 1);
-            let (bin, rest) = find(&coarse, kept);
-            let mut fine = vec![0_usize; BINS];
-            let inside = tensor.values.iter().filter(|v| high(**v) == bin);
-            inside.for_each(|v| fine[low(*v)] += 1);
-            let (bin_low, ties) = find(&fine, rest);
-            let boundary = (bin as u32) << 16 | bin_low as u32;
-            let (before, _) = place(tensor.values, boundary, ties);
+            let mut counts = vec![0; BINS];
+            count_high(&mut counts, tensor.values);
+            let (high, rest) = find(&counts, kept);
+            counts.fill(0);
+            count_low(&mut counts, high, tensor.values);
+            let (low, ties) = find(&counts, rest);
             // Where nothing is to stay, no magnitude is above the boundary.
-            let boundary = if kept == 0 { u32::MAX } else { boundary };
-            cuts.push(cut(&tensor, boundary, before)?);
+            let boundary = if kept == 0 { u32::MAX } else { bits(high, low) };
+            cuts.push(cut(&tensor, boundary, ties)?.0);
             Ok(())
         })?;
         Ok(cuts)
@@ -123,12 +130,24 @@ fn magnitude(value: f32) -> u32 {
     value.to_bits() & 0x7fff_ffff
 }
 
-fn high(value: f32) -> usize {
-    (magnitude(value) >> 16) as usize
+/// Counts the upper halves of the magnitudes.
+fn count_high(counts: &mut [usize], values: &[f32]) {
+    for value in values {
+        counts[(magnitude(*value) >> 16) as usize] += 1;
+    }
 }
 
-fn low(value: f32) -> usize {
-    (magnitude(value) & 0xffff) as usize
+/// Counts the lower halves of the magnitudes whose upper half is `high`.
+fn count_low(counts: &mut [usize], high: usize, values: &[f32]) {
+    let magnitudes = values.iter().map(|value| magnitude(*value));
+    for bits in magnitudes.filter(|bits| (bits >> 16) as usize == high) {
+        counts[(bits & 0xffff) as usize] += 1;
+    }
+}
+
+/// The magnitude of two halves.
+fn bits(high: usize, low: usize) -> u32 {
+    (high as u32) << 16 | low as u32
 }
 
 /// The bin in which the last of the `kept` largest is, and how many of that bin stay.
@@ -158,11 +177,14 @@ fn place(values: &[f32], boundary: u32, ties: usize) -> (usize, usize) {
     (usize::MAX, left)
 }
 
+/// The cut of a tensor, of which `ties` values at the boundary may stay, and how many ties are left
+/// for the tensors behind.
 fn cut(
     tensor: &TensorRef<'_>,
     boundary: u32,
-    before: usize,
-) -> compress_core::Result<MagnitudeCut> {
+    ties: usize,
+) -> compress_core::Result<(MagnitudeCut, usize)> {
+    let (before, left) = place(tensor.values, boundary, ties);
     let stays = |(position, value): (usize, &f32)| {
         magnitude(*value) > boundary || magnitude(*value) == boundary && position < before
     };
@@ -174,11 +196,12 @@ fn cut(
             "at least 1; prune each tensor by itself, or less",
         ));
     }
-    Ok(MagnitudeCut {
+    let cut = MagnitudeCut {
         tensor: tensor.name.to_owned(),
         boundary,
         before,
-    })
+    };
+    Ok((cut, left))
 }
 
 /// The chosen tensors of a model.
@@ -197,28 +220,6 @@ impl<P: Parameters + ?Sized> Ranking<'_, P> {
                 true => see(tensor),
                 false => Ok(()),
             })
-    }
-
-    /// The bits of the least magnitude of the `kept` largest, and how many of that magnitude stay;
-    /// none where nothing is to stay.
-    fn boundary(&self, kept: usize) -> compress_core::Result<Option<(u32, usize)>> {
-        if kept == 0 {
-            return Ok(None);
-        }
-        let mut coarse = vec![0; BINS];
-        self.each(&mut |tensor| {
-            tensor.values.iter().for_each(|v| coarse[high(*v)] += 1);
-            Ok(())
-        })?;
-        let (bin, rest) = find(&coarse, kept);
-        let mut fine = vec![0; BINS];
-        self.each(&mut |tensor| {
-            let inside = tensor.values.iter().filter(|v| high(**v) == bin);
-            inside.for_each(|v| fine[low(*v)] += 1);
-            Ok(())
-        })?;
-        let (bin_low, ties) = find(&fine, rest);
-        Ok(Some(((bin as u32) << 16 | bin_low as u32, ties)))
     }
 
     /// Cuts that let nothing stay.

@@ -15,6 +15,7 @@ pub(super) fn layout(dtype: Dtype) -> Result<Layout> {
         Dtype::U32 | Dtype::I32 => Layout::integers(4),
         Dtype::U64 | Dtype::I64 => Layout::integers(8),
         Dtype::Block(format) => Layout::runs(&runs(format)),
+        // As long as a byte, or fields that are not known.
         _ => Layout::integers(1),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use compress_io::{Checkpoint, Dtype, Format, Plan, Source, TensorInfo};
+use compress_io::{Checkpoint, Dtype, Format, OpaqueBlock, Plan, Source, TensorInfo};
 
 use crate::run::{json, model, run, values};
 
@@ -214,5 +214,55 @@ fn packed_files_are_unpacked_first() {
         let ran = run(dir.path(), command);
         assert_eq!(ran.code, 2, "{}", ran.error);
         assert!(ran.error.contains("unpack it first"), "{}", ran.error);
+    }
+}
+
+#[test]
+fn blocks_that_are_not_read_are_copied_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    // Values and bytes of a block: ggml's header says so.
+    for (format, values, bytes) in [
+        (OpaqueBlock::Q8_1, 32, 36),
+        (OpaqueBlock::Q8_K, 256, 292),
+        (OpaqueBlock::Q1_0, 128, 18),
+        (OpaqueBlock::Q2_0, 64, 18),
+    ] {
+        let opaque = TensorInfo::new("a.weight", Dtype::Opaque(format), [2, values]);
+        let plain = TensorInfo::new("b.weight", Dtype::F32, [2, 256]);
+        let plan = Plan {
+            tensors: vec![opaque, plain],
+            metadata: vec![("general.architecture".into(), "made".into())],
+        };
+        let mut file = Format::by_ending(&path)
+            .unwrap()
+            .create(&path, &plan)
+            .unwrap();
+        let blocks: Vec<u8> = (0..2 * bytes).map(|i| i as u8).collect();
+        file.write(&blocks).unwrap();
+        file.write(&[0; 4 * 512]).unwrap();
+        file.finish().unwrap();
+        for command in [
+            "quantize m.gguf -o q.gguf --type q8_0",
+            "prune m.gguf -o q.gguf --density 0.5",
+            "convert m.gguf -o q.gguf",
+        ] {
+            let ran = run(dir.path(), command);
+            assert_eq!(ran.code, 0, "{command}: {}", ran.error);
+            let copy = Checkpoint::open(dir.path().join("q.gguf")).unwrap();
+            assert_eq!(copy.tensors()[0].dtype, Dtype::Opaque(format));
+            assert_eq!(*copy.bytes(0).unwrap(), blocks, "{command}");
+        }
+        let name = Dtype::Opaque(format).name();
+        for command in [
+            "quantize m.gguf -o q.gguf --type q8_0 --set a.weight=q4_0",
+            "convert m.gguf -o m.safetensors",
+        ] {
+            let ran = run(dir.path(), command);
+            assert_eq!(ran.code, 2, "{command}");
+            for part in ["a.weight", name] {
+                assert!(ran.error.contains(part), "{command}: {}", ran.error);
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use compress_core::kernels::block_format::BlockFormat;
 
-use crate::dtype::Dtype;
+use crate::dtype::{Dtype, OpaqueBlock};
 
 /// The types without blocks; those with blocks know their number.
 const PLAIN: [(Dtype, u32); 8] = [
@@ -20,13 +20,17 @@ const PLAIN: [(Dtype, u32); 8] = [
 pub(super) fn dtype(number: u32) -> Option<Dtype> {
     let plain = PLAIN.iter().find(|(_, known)| *known == number);
     let block = || BlockFormat::of_ggml_type(number).map(Dtype::Block);
-    plain.map(|(dtype, _)| *dtype).or_else(block)
+    let opaque = OpaqueBlock::ALL.into_iter();
+    let opaque = opaque.filter(|format| format.ggml_type() == number);
+    let plain = plain.map(|(dtype, _)| *dtype);
+    plain.or_else(block).or(opaque.map(Dtype::Opaque).next())
 }
 
 /// The number of a type; none where ggml lacks it.
 pub(super) fn number(dtype: Dtype) -> Option<u32> {
     match dtype {
         Dtype::Block(format) => Some(format.ggml_type().into()),
+        Dtype::Opaque(format) => Some(format.ggml_type()),
         _ => PLAIN
             .iter()
             .find(|(known, _)| *known == dtype)

@@ -123,7 +123,7 @@ fn each(message: &Message<'_>, dtype: Dtype, see: &mut dyn FnMut(&[u8])) -> Resu
         Dtype::U32 => (tensor::UINT64S, 4),
         Dtype::I32 => (tensor::INT32S, 4),
         Dtype::U16 | Dtype::I16 | Dtype::F16 | Dtype::BF16 => (tensor::INT32S, 2),
-        Dtype::Block(_) => return Ok(()),
+        Dtype::Block(_) | Dtype::Opaque(_) => return Ok(()),
         _ => (tensor::INT32S, 1),
     };
     let is_varint = !matches!(field, tensor::FLOATS | tensor::DOUBLES);

@@ -171,9 +171,9 @@ fn counts(values: &[f32]) -> Counts {
 
 /// The entropy of the bytes as a share of their length: of each byte of an element by itself.
 fn entropy(dtype: Dtype, bytes: &[u8]) -> f64 {
-    let width = match dtype {
-        Dtype::Block(format) => format.block_bytes(),
-        _ => (dtype.bits_per_weight() as usize / 8).max(1),
+    let width = match dtype.block() {
+        Some((_, bytes)) => bytes,
+        None => (dtype.bits_per_weight() as usize / 8).max(1),
     };
     // Blocks are long: their bytes are taken as one kind.
     let kinds = if width > 16 { 1 } else { width };

@@ -55,11 +55,11 @@ impl Rules {
         for info in tensors {
             let named = rules.sets.iter().any(|(pattern, _)| *pattern == info.name);
             if named && !info.dtype.is_float() {
-                let text = format!(
-                    "{} is {}: no real numbers to quantize",
-                    info.name, info.dtype
-                );
-                return Err(usage(text));
+                let why = match info.dtype {
+                    Dtype::Opaque(_) => "blocks that are copied and never read",
+                    _ => "no real numbers to quantize",
+                };
+                return Err(usage(format!("{} is {}: {why}", info.name, info.dtype)));
             }
             if let Rule::Set(dtype) = rules.of(info) {
                 check(info, dtype)?;
