@@ -266,3 +266,22 @@ fn blocks_that_are_not_read_are_copied_and_named() {
         }
     }
 }
+
+#[test]
+fn a_size_is_never_exceeded() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path(), "m.gguf");
+    let fit = |size: u64| {
+        let command = format!("quantize m.gguf -o q.gguf --target-size {size}");
+        let report = json(dir.path(), &command);
+        let written = dir.path().join("q.gguf").metadata().unwrap().len();
+        assert_eq!(report["bytes"], written);
+        assert!(written <= size, "{written} for {size}");
+        written
+    };
+    let exact = fit(60_000);
+    assert_eq!(fit(exact), exact);
+    // A key that the file gets must not take it over the size.
+    fit(exact - 1);
+    fit(exact - 33);
+}

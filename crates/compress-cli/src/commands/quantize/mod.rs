@@ -108,6 +108,9 @@ struct Line {
     note: Option<String>,
 }
 
+/// Where GGUF says which type most of its weights have.
+const FILE_TYPE: &str = "general.file_type";
+
 impl Quantize {
     pub(super) fn check_options(&self) -> Done {
         let format = self.target.format()?;
@@ -158,6 +161,10 @@ impl Quantize {
             (Some(bytes), _) => Goal::File { bytes, format },
             (None, bits) => Goal::Bits(bits.unwrap_or_default()),
         };
+        if format.name == "gguf" {
+            // Which number it is follows from the choice, and its room in the header counts before.
+            metadata::set(&mut input.metadata, FILE_TYPE, Value::U32(0));
+        }
         let choices = match &self.dtype {
             Some(name) => rules.uniform(&input, name)?,
             None => budget::choose(console, &input, &rules, goal, &measure)?,
@@ -170,7 +177,7 @@ impl Quantize {
                 Some(mixture) => mixture.number,
                 None => file_type(most(&types)).map_err(usage)?,
             };
-            metadata::set(&mut input.metadata, "general.file_type", Value::U32(number));
+            metadata::set(&mut input.metadata, FILE_TYPE, Value::U32(number));
         }
         let size = format.size(&input.plan(types.clone())).map_err(usage)?;
         if self.dry_run {
