@@ -486,3 +486,30 @@ fn the_format_does_not_change_unnoticed() {
         (4540, 2_938_036_143)
     );
 }
+
+#[test]
+fn the_description_has_all_types_of_blocks() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/format/container.md"
+    );
+    let page = std::fs::read_to_string(path).unwrap();
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().to_owned()).collect()
+    };
+    let rows: Vec<Vec<String>> = page.lines().map(cells).collect();
+    for format in BlockFormat::ALL {
+        let start = [
+            format.ggml_type().to_string(),
+            format!("`{}`", format.name()),
+            format.block_len().to_string(),
+        ];
+        let row = rows.iter().find(|row| row.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("{}", format.name()));
+        // The first four are described by their fields.
+        if row.len() == 5 && !row[3].contains(' ') {
+            assert_eq!(row[3], format.block_bytes().to_string(), "{}", row[1]);
+        }
+    }
+}
