@@ -2,6 +2,7 @@
 
 mod commands;
 mod edges;
+mod folder;
 mod guide;
 mod onnx;
 mod packed;
