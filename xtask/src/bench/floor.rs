@@ -15,6 +15,8 @@ pub(crate) struct Floor {
     working_set: usize,
     arithmetic: Arithmetic,
     operations: f64,
+    /// Seconds of a part that no ceiling tells, timed by itself.
+    part: f64,
 }
 
 impl Floor {
@@ -23,6 +25,14 @@ impl Floor {
         Floor {
             read: bytes as f64,
             working_set: bytes,
+            ..Floor::default()
+        }
+    }
+
+    /// Takes at least so many seconds, which a part of it took by itself.
+    pub(crate) fn part(seconds: f64) -> Self {
+        Floor {
+            part: seconds,
             ..Floor::default()
         }
     }
@@ -51,11 +61,12 @@ impl Floor {
         self.arithmetic
     }
 
-    /// Seconds at the ceilings, of bytes or of operations, whichever take longer. None where
+    /// Seconds at the ceilings, of bytes or of operations, or those of a part, whichever are most. None where
     /// the peak is unknown at `isa`.
     pub(crate) fn seconds(&self, ceilings: &Ceilings, isa: Isa) -> Option<f64> {
         let reading = self.read / ceilings.read(self.working_set);
         let moving = reading + self.moved / ceilings.moving(self.working_set);
+        let moving = moving.max(self.part);
         if self.operations == 0.0 {
             return Some(moving);
         }
@@ -80,6 +91,7 @@ mod tests {
         assert_eq!(seconds(many, Isa::Avx2), Some(1e-5));
         assert_eq!(seconds(many, Isa::Avx512), Some(5e-6));
         assert_eq!(seconds(many, Isa::Scalar), None);
+        assert_eq!(seconds(Floor::part(2.0), Isa::Scalar), Some(2.0));
         let few = Floor::reading(500).computing(Arithmetic::F32, 1.0);
         assert_eq!(seconds(few, Isa::Avx2), Some(5e-9));
     }

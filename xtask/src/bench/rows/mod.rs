@@ -12,6 +12,7 @@ mod prune;
 mod quantize;
 mod sparse_epoch;
 mod spmm;
+mod stream;
 mod train_epoch;
 
 use compress_core::rng;
@@ -33,6 +34,7 @@ const FAMILIES: &[fn() -> Vec<Row>] = &[
     train_epoch::rows,
     sparse_epoch::rows,
     elements::rows,
+    stream::rows,
 ];
 
 /// All rows, in order.
