@@ -153,6 +153,14 @@ impl Source for Checkpoint {
         }
     }
 
+    fn stored(&self, index: usize) -> Result<(Dtype, u64)> {
+        let info = &self.tensors[index];
+        match self.edits.has(index) {
+            true => Ok((info.dtype, info.bytes()?)),
+            false => self.source.stored(index),
+        }
+    }
+
     fn place(&self, index: usize) -> Option<Range<u64>> {
         match self.edits.has(index) {
             true => None,

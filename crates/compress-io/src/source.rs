@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use compress_core::Result;
 
-use crate::dtype::TensorInfo;
+use crate::dtype::{Dtype, TensorInfo};
 use crate::metadata::Metadata;
 
 /// A file of named tensors, or several that belong together, open for reading.
@@ -24,6 +24,16 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// # Errors
     /// Where they cannot be read. Names the tensor.
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>>;
+
+    /// The type in which tensor number `index` is stored, and how many bytes it takes. Where its values
+    /// are decoded from codes, they are of another type.
+    ///
+    /// # Errors
+    /// Those of [`TensorInfo::bytes`].
+    fn stored(&self, index: usize) -> Result<(Dtype, u64)> {
+        let info = &self.tensors()[index];
+        Ok((info.dtype, info.bytes()?))
+    }
 
     /// Where the bytes of tensor number `index` lie in the file that was opened. None where they are
     /// stored in another way, or in another file. Those of two tensors do not overlap.

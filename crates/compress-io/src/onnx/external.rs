@@ -65,6 +65,12 @@ impl Files {
         &self.files[number].1
     }
 
+    /// The bytes of all.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = self.files.iter().map(|(_, map)| map.bytes().len() as u64);
+        bytes.sum()
+    }
+
     /// Their names, as the model has them.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|(name, _)| name.as_str())

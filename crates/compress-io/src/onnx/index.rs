@@ -98,12 +98,7 @@ impl Index {
                 continue;
             }
             for (name, graph) in graphs(&node)? {
-                let output = node.outputs().find(|name| !name.is_empty());
-                let output = output.unwrap_or(node.op);
-                let mut below = format!("{within}{output}/{name}/");
-                if below.len() > LONGEST_PATH {
-                    below = format!("@{}/", graph.at());
-                }
+                let below = below(within, &node, &name, &graph);
                 self.graph(&graph, &below, path, depth - 1)?;
             }
         }
@@ -173,6 +168,16 @@ impl Index {
                 *name = format!("{name}@{}", self.entries[number].message.start);
             }
         }
+    }
+}
+
+/// What the names of tensors in a graph of a node begin with.
+pub(super) fn below(within: &str, node: &Node<'_>, name: &str, graph: &Message<'_>) -> String {
+    let output = node.outputs().find(|name| !name.is_empty());
+    let below = format!("{within}{}/{name}/", output.unwrap_or(node.op));
+    match below.len() > LONGEST_PATH {
+        true => format!("@{}/", graph.at()),
+        false => below,
     }
 }
 

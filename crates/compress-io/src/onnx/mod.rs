@@ -3,7 +3,7 @@
 //! - [`Onnx`] opens a file. Its tensors are those of all graphs, also of those within `If`, `Loop`
 //!   and `Scan`. Nothing of the rest is lost when it is written again.
 //! - [`Onnx::uses`] says how the graph uses each tensor: which axis is the outputs, which the inputs.
-
+//! - [`Weights`] has quantized weights under the names of what they stand for, with their values.
 //!
 //! Tensors of texts, sparse ones, lists in attributes, and what is in functions or information for
 //! training, stay as they are.
@@ -11,6 +11,7 @@
 //! # References
 //! `docs/IR.md`, `docs/ExternalData.md` and `onnx/onnx.proto` in the repository `onnx/onnx`.
 
+mod coded;
 mod external;
 mod index;
 mod make;
@@ -22,18 +23,26 @@ mod quantize;
 mod rewrite;
 mod tensor;
 mod uses;
+mod weights;
 mod wire;
 
 use std::path::Path;
 
 use compress_core::{Error, Result, file};
 
+use crate::formats::Format;
 use crate::source::{Plan, Sink};
 
 pub use model::Onnx;
 pub use quantize::{Codes, Layout, Quantizer, RoundToNearest, Weight};
-pub use rewrite::{Change, Form, Receiver, Rewrite};
+pub use rewrite::{Change, Form, Receiver, Rewrite, Sizes, TensorSize};
 pub use uses::{Axes, Use, Uses};
+pub use weights::Weights;
+
+/// The format of [`Weights`], for [`Checkpoint::open_as`](crate::Checkpoint::open_as).
+pub static WEIGHTS: Format = Format::reading("onnx", &[".onnx"], detect, |path| {
+    Ok(Box::new(Weights::open(path)?))
+});
 
 /// Whether a file that begins so is likely one: it has no magic, but writers put the version first,
 /// and one of the model's fields behind it.

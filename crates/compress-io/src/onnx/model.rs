@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use compress_core::{Result, file};
 
-use super::index::{Index, Place};
+use super::index::{Entry, Index, Place};
 use super::proto::{self, model};
 use super::tensor;
 use super::uses::{self, Uses};
@@ -65,6 +65,12 @@ impl Onnx {
         Message::parse(self.map.bytes(), 0)
     }
 
+    /// The message of a tensor.
+    pub(super) fn tensor(&self, entry: &Entry) -> Result<Message<'_>> {
+        let stored = &self.map.bytes()[entry.message.clone()];
+        Message::parse(stored, entry.message.start)
+    }
+
     pub(super) fn graph(&self) -> Result<Message<'_>> {
         proto::graph_of(&self.message()?)
     }
@@ -119,11 +125,7 @@ impl Source for Onnx {
                 let file = self.index.files.get(*number);
                 Ok(Cow::Borrowed(&file.bytes()[range.clone()]))
             }
-            Place::Typed => {
-                let stored = &self.map.bytes()[entry.message.clone()];
-                let message = Message::parse(stored, entry.message.start)?;
-                tensor::typed_bytes(&message, info).map(Cow::Owned)
-            }
+            Place::Typed => tensor::typed_bytes(&self.tensor(entry)?, info).map(Cow::Owned),
         }
     }
 

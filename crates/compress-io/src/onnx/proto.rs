@@ -72,6 +72,7 @@ pub(super) mod tensor {
     pub(in crate::onnx) const UINT64S: u32 = 11;
     pub(in crate::onnx) const EXTERNAL: u32 = 13;
     pub(in crate::onnx) const LOCATION: u32 = 14;
+    pub(in crate::onnx) const METADATA: u32 = 16;
     /// All that hold values.
     pub(in crate::onnx) const DATA: [u32; 8] = [
         FLOATS, INT32S, INT64S, RAW, DOUBLES, UINT64S, EXTERNAL, LOCATION,

@@ -3,6 +3,7 @@
 mod bad;
 mod plain;
 mod rewritten;
+mod weights;
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! The tree of the new model.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use compress_core::tensor::volume;
 use compress_core::{Error, Result};
@@ -12,7 +12,7 @@ use crate::onnx::model::Onnx;
 use crate::onnx::names::Names;
 use crate::onnx::proto::{self, Node, VALUE_NAME, attribute, graph, model, node, opset, tensor};
 use crate::onnx::wire::{Field, Made, Message, Value};
-use crate::onnx::{make, opset as operators};
+use crate::onnx::{coded, make, opset as operators, wire};
 
 /// Values of fewer bytes stay in the model's file.
 const LEAST_OUTSIDE: u64 = 1024;
@@ -29,6 +29,19 @@ pub(super) struct Built<'a> {
     pub(super) parts: Vec<Part>,
     /// The file beside the model, and what it holds: offsets, and positions of parts.
     pub(super) outside: Option<(String, Vec<(u64, usize)>)>,
+    /// The bytes of that file.
+    pub(super) end: u64,
+    /// Of the tensors that change.
+    pub(super) spent: BTreeMap<usize, Spent>,
+}
+
+/// What a tensor takes that changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    /// Bytes of its new values: halves, or codes and scales.
+    pub(super) values: u64,
+    /// By how many bytes the files become longer: by its new values and nodes, without its old ones.
+    pub(super) change: i64,
 }
 
 /// Bytes that are made of a tensor when they are written.
@@ -66,8 +79,6 @@ struct Builder<'a, 'p> {
     names: Names<'a>,
     named: HashMap<usize, Named>,
     built: Built<'a>,
-    /// Where the file beside the model ends.
-    end: u64,
 }
 
 /// The new model. Values go to `file`, where it is given.
@@ -107,8 +118,9 @@ pub(super) fn model<'a>(
             message: Message::default(),
             parts: Vec::new(),
             outside,
+            end: 0,
+            spent: BTreeMap::new(),
         },
-        end: 0,
     };
     let graph = proto::graph_of(&message)?;
     if let Some(graph) = builder.graph(&graph)? {
@@ -232,15 +244,11 @@ impl<'a> Builder<'a, '_> {
             return Ok(self.moved(message)?.map(|moved| vec![moved]));
         }
         let name = message.text(tensor::NAME, "the name of a tensor")?;
-        let replaced = self.replaced(message, name)?;
-        front.extend(replaced.nodes);
-        Ok(Some(
-            replaced
-                .tensors
-                .into_iter()
-                .map(|(_, tensor)| tensor)
-                .collect(),
-        ))
+        let Replaced { tensors, nodes } = self.replaced(message, name)?;
+        let tensors: Vec<_> = tensors.into_iter().map(|(_, tensor)| tensor).collect();
+        self.spend(message, message, tensors.iter().chain(&nodes));
+        front.extend(nodes);
+        Ok(Some(tensors))
     }
 
     fn node(&mut self, node: Node<'a>) -> Result<Option<Vec<Message<'a>>>> {
@@ -249,7 +257,10 @@ impl<'a> Builder<'a, '_> {
             return Ok(Some(vec![]));
         }
         if let Some(&number) = self.plan.products.get(&at) {
-            return self.product(&node, number).map(|made| Some(vec![made]));
+            let made = self.product(&node, number)?;
+            let spent = self.built.spent.entry(number).or_default();
+            spent.change += field_bytes(&made) - field_bytes(&node.message);
+            return Ok(Some(vec![made]));
         }
         if node.standard() == Some("Constant") {
             return self.constant(node);
@@ -330,7 +341,29 @@ impl<'a> Builder<'a, '_> {
             });
         }
         made.extend(nodes);
+        self.spend(&message, &node.message, &made);
         Ok(Some(made))
+    }
+
+    /// Counts what stands where a tensor stood, with the field that held it.
+    fn spend<'m>(
+        &mut self,
+        tensor: &Message<'_>,
+        field: &Message<'_>,
+        made: impl IntoIterator<Item = &'m Message<'a>>,
+    ) where
+        'a: 'm,
+    {
+        let Some(&number) = self.plan.tensors.get(&tensor.at()) else {
+            return;
+        };
+        let outside = match self.onnx.index.entries[number].place {
+            Place::File(_, ref range) => range.len() as i64,
+            Place::Here(_) | Place::Typed => 0,
+        };
+        let made: i64 = made.into_iter().map(field_bytes).sum();
+        let spent = self.built.spent.entry(number).or_default();
+        spent.change += made - field_bytes(field) - outside;
     }
 
     /// A tensor that stays as it is, but lies outside; none where it stays where it is.
@@ -428,6 +461,13 @@ impl<'a> Builder<'a, '_> {
         let scale_bytes = Dtype::F32.bytes(volume(&scales_shape)).unwrap_or(u64::MAX);
         let both = bytes.saturating_add(scale_bytes);
         let mut codes = retyped(message, &values, dtype, shape.as_deref());
+        if let Kind::Product(_) = kind {
+            // No node has the name of the weight any more.
+            let outputs = axes.outputs.to_string();
+            for (key, value) in [(coded::WEIGHT, name), (coded::OUTPUTS, &outputs)] {
+                codes.push(tensor::METADATA, Made::Message(make::pair(key, value)));
+            }
+        }
         self.data(&mut codes, Part::Codes(number), bytes, both);
         let mut scales = retyped(&Message::default(), &scale, Dtype::F32, Some(&scales_shape));
         self.data(&mut scales, Part::Scales(number), scale_bytes, both);
@@ -443,10 +483,20 @@ impl<'a> Builder<'a, '_> {
         }
         let id = self.built.parts.len();
         self.built.parts.push(part);
+        let is_outside = self.built.outside.is_some() && together >= LEAST_OUTSIDE;
+        if let Part::Values(number)
+        | Part::Half(number)
+        | Part::Codes(number)
+        | Part::Scales(number) = part
+        {
+            let spent = self.built.spent.entry(number).or_default();
+            spent.values += length;
+            spent.change += if is_outside { length as i64 } else { 0 };
+        }
         match &mut self.built.outside {
-            Some((file, outside)) if together >= LEAST_OUTSIDE => {
-                let offset = self.end.next_multiple_of(ALIGNMENT);
-                self.end = offset + length;
+            Some((file, outside)) if is_outside => {
+                let offset = self.built.end.next_multiple_of(ALIGNMENT);
+                self.built.end = offset + length;
                 outside.push((offset, id));
                 let (offset, length) = (offset.to_string(), length.to_string());
                 let pairs = [
@@ -488,6 +538,14 @@ impl<'a> Builder<'a, '_> {
         }
         Ok(made)
     }
+}
+
+/// The bytes of a message as a field of a graph, whose number takes one.
+fn field_bytes(message: &Message<'_>) -> i64 {
+    let length = message.length();
+    let mut head = vec![0];
+    wire::put_varint(length, &mut head);
+    head.len() as i64 + length as i64
 }
 
 /// A tensor with another name, type and shape. What else it says stays.

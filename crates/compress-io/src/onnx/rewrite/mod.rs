@@ -6,6 +6,7 @@ mod emit;
 mod pack;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use compress_core::{Result, file};
@@ -49,6 +50,25 @@ pub struct Rewrite<'a> {
     inline: u64,
 }
 
+/// How many bytes a rewritten model has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The model, and the file beside it.
+    pub files: u64,
+    /// Of each tensor that changes, by its number.
+    pub tensors: BTreeMap<usize, TensorSize>,
+}
+
+/// How many bytes a tensor takes that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TensorSize {
+    /// Its new values: halves, or codes and scales.
+    pub values: u64,
+    /// By how much the files become longer, nodes included and the old values taken off. What all
+    /// changed tensors need together, such as later operators, is not in it.
+    pub change: i64,
+}
+
 /// What protobuf's libraries read of a file.
 const INLINE: u64 = i32::MAX as u64;
 
@@ -87,19 +107,44 @@ impl<'a> Rewrite<'a> {
     pub fn write(&self, values: &dyn Source, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.plan.check_values(self.model, values)?;
+        if self.plan.changes.is_empty() {
+            emit::copy_files(self.model, path)?;
+        }
+        let built = self.build(path)?;
+        emit::write(self.model, &self.plan, values, &built, path)
+    }
+
+    /// How many bytes [`write`](Self::write) will write, where it writes to `path`.
+    ///
+    /// # Errors
+    /// Where a node is none. Names the byte.
+    pub fn sizes(&self, path: impl AsRef<Path>) -> Result<Sizes> {
+        let built = self.build(path.as_ref())?;
+        let copied = match self.plan.changes.is_empty() {
+            true => self.model.index.files.bytes(),
+            false => 0,
+        };
+        let of = |(&number, spent): (&usize, &build::Spent)| {
+            let (values, change) = (spent.values, spent.change);
+            (number, TensorSize { values, change })
+        };
+        Ok(Sizes {
+            files: built.message.length() + built.end + copied,
+            tensors: built.spent.iter().map(of).collect(),
+        })
+    }
+
+    /// The new model as it is to stand at `path`.
+    fn build(&self, path: &Path) -> Result<build::Built<'a>> {
         let names = Names::of(&self.model.graph()?)?;
         let build = |file: Option<&str>| build::model(self.model, &self.plan, names.clone(), file);
         let has_files = self.model.index.files.names().next().is_some();
-        let is_same = self.plan.changes.is_empty();
-        if is_same && has_files {
-            emit::copy_files(self.model, path)?;
-        }
-        let mut built = build(None)?;
-        if built.message.length() > self.inline || has_files && !is_same {
+        let built = build(None)?;
+        if built.message.length() > self.inline || has_files && !self.plan.changes.is_empty() {
             let mut name = path.file_name().unwrap_or_default().to_owned();
             name.push(".data");
-            built = build(Some(&name.to_string_lossy()))?;
+            return build(Some(&name.to_string_lossy()));
         }
-        emit::write(self.model, &self.plan, values, &built, path)
+        Ok(built)
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use compress_core::Result;
 use compress_io::Source;
-use compress_io::onnx::{Change, Form, Onnx, Receiver, Rewrite};
+use compress_io::onnx::{Change, Form, Onnx, Receiver, Rewrite, Weights};
 
 use super::plain::{self, field, matrix, node};
 use super::{FIXTURES, fixture};
@@ -18,6 +18,7 @@ fn read_all(path: &Path, forms: &[Form], is_written: bool) -> Result<()> {
         model.bytes(number)?;
     }
     let uses = model.uses()?;
+    read_weights(path)?;
     for &form in forms {
         let all = uses.iter().enumerate();
         let with_axes = all.filter(|(_, uses)| uses.axes().is_some());
@@ -28,6 +29,40 @@ fn read_all(path: &Path, forms: &[Form], is_written: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn read_weights(path: &Path) -> Result<()> {
+    let weights = Weights::open(path)?;
+    for (number, info) in weights.tensors().iter().enumerate() {
+        let bytes = weights.bytes(number)?;
+        assert_eq!(bytes.len() as u64, info.bytes()?, "{}", info.name);
+    }
+    Ok(())
+}
+
+/// Quantized models that are cut off or changed.
+#[test]
+fn codes_that_are_changed_are_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = Onnx::open(fixture("layers.onnx")).unwrap();
+    for receiver in [Receiver::OnnxRuntime, Receiver::Tract] {
+        for form in FORMS {
+            let path = dir.path().join("q.onnx");
+            let _ = std::fs::remove_file(&path);
+            let can = |c: &Change<'_>| Rewrite::new(&model, &[*c], receiver).is_ok();
+            let all = (0..model.tensors().len()).map(|number| Change::new(number, form));
+            let changes: Vec<Change<'_>> = all.filter(can).collect();
+            let rewrite = Rewrite::new(&model, &changes, receiver).unwrap();
+            rewrite.write(&model, &path).unwrap();
+            let mut bytes = std::fs::read(&path).unwrap();
+            for at in (0..bytes.len()).step_by(3) {
+                bytes[at] ^= 1 << (at % 8);
+                put(&path, &bytes);
+                let _ = read_weights(&path);
+                bytes[at] ^= 1 << (at % 8);
+            }
+        }
+    }
 }
 
 /// Writes a file anew: to write upon an old one waits for the disk.

@@ -23,7 +23,7 @@ fn changes(model: &Onnx, form: Form, receiver: Receiver) -> Vec<Change<'static>>
     changes.filter(can).collect()
 }
 
-fn rewritten(name: &str, form: Form, receiver: Receiver) -> (Vec<u8>, Graph) {
+pub(super) fn rewritten(name: &str, form: Form, receiver: Receiver) -> (Vec<u8>, Graph) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("new.onnx");
     let model = Onnx::open(fixture(name)).unwrap();
@@ -43,7 +43,7 @@ fn opset(model: &[u8], domain: &str) -> Option<u64> {
 }
 
 /// The values of a weight by the node in front of it.
-fn dequantized(graph: &Graph, name: &str) -> Vec<f32> {
+pub(super) fn dequantized(graph: &Graph, name: &str) -> Vec<f32> {
     let node = graph.giver(name).unwrap();
     match node.op.as_str() {
         "Cast" => {
@@ -121,7 +121,7 @@ fn by_scale(shape: &[usize], codes: &[i8], scales: &[f32], axis: usize, block: u
 }
 
 /// The values of the weight of a `MatMulNBits` as `[N, K]`.
-fn product(graph: &Graph, node: &Node) -> Vec<f32> {
+pub(super) fn product(graph: &Graph, node: &Node) -> Vec<f32> {
     let int = |name: &str| node.int(name).unwrap() as usize;
     let (n, k, block) = (int("N"), int("K"), int("block_size"));
     assert_eq!((node.inputs.len(), int("bits")), (3, 4));
