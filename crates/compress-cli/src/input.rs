@@ -55,8 +55,19 @@ impl Input {
     }
 
     /// Opens two checkpoints that are compared: where one alone is GGUF, with Hugging Face's names.
+    /// What a packed file is compared with stays as it is stored, since the packed one does.
     pub(crate) fn open_both(a: &Path, b: &Path) -> Done<[Self; 2]> {
-        let both = [packed::open(a)?, packed::open(b)?];
+        let mut both = [packed::open(a)?, packed::open(b)?];
+        if both
+            .iter()
+            .any(|checkpoint| checkpoint.format().name == "cmp")
+        {
+            for (checkpoint, path) in both.iter_mut().zip([a, b]) {
+                if checkpoint.format().name == "onnx" {
+                    *checkpoint = Checkpoint::open(path)?;
+                }
+            }
+        }
         let is_gguf = both
             .each_ref()
             .map(|checkpoint| checkpoint.format().name == "gguf");

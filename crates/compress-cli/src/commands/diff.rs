@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::errors::{Side, compare};
 use crate::failure::{Done, Failure};
-use crate::input::Input;
+use crate::input::{Input, Read};
 
 /// Says what is in one file and not in the other: tensors, shapes, types, values, metadata
 #[derive(Debug, clap::Args)]
@@ -69,21 +69,25 @@ fn tensors(console: &Console, a: &Input, b: &Input) -> Done<Vec<Difference>> {
         let name = name.to_owned();
         found.push(Difference { what, name, a, b });
     };
-    let show = |info: &compress_io::TensorInfo| format!("{} {:?}", info.dtype, info.shape);
+    let show = |input: &Input, read: &Read| -> Done<String> {
+        let (dtype, _) = input.checkpoint.stored(read.from)?;
+        let codes = if dtype == read.info.dtype {
+            ""
+        } else {
+            " codes"
+        };
+        Ok(format!("{dtype}{codes} {:?}", read.info.shape))
+    };
     for (done, left) in a.reads.iter().enumerate() {
         let name = &left.info.name;
         console.progress("comparing", name, done as u64, a.reads.len() as u64);
         let Some(right) = b.reads.iter().find(|read| read.info.name == *name) else {
-            add("tensor", name, Some(show(&left.info)), None);
+            add("tensor", name, Some(show(a, left)?), None);
             continue;
         };
-        if (left.info.dtype, &left.info.shape) != (right.info.dtype, &right.info.shape) {
-            add(
-                "tensor",
-                name,
-                Some(show(&left.info)),
-                Some(show(&right.info)),
-            );
+        let (before, after) = (show(a, left)?, show(b, right)?);
+        if before != after {
+            add("tensor", name, Some(before), Some(after));
             continue;
         }
         if left.order.is_some() || right.order.is_some() {
@@ -122,7 +126,7 @@ fn tensors(console: &Console, a: &Input, b: &Input) -> Done<Vec<Difference>> {
     }
     for right in &b.reads {
         if !a.reads.iter().any(|read| read.info.name == right.info.name) {
-            add("tensor", &right.info.name, None, Some(show(&right.info)));
+            add("tensor", &right.info.name, None, Some(show(b, right)?));
         }
     }
     Ok(found)

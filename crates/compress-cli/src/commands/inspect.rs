@@ -83,10 +83,10 @@ impl Inspect {
                 true => None,
                 false => Some(Statistics::of(&checkpoint, index)?),
             };
-            let size = info.bytes()?;
+            let (dtype, size) = checkpoint.stored(index)?;
             lines.push(Line {
                 name: info.name.clone(),
-                r#type: info.dtype.name(),
+                r#type: dtype.name(),
                 shape: info.shape.clone(),
                 bytes: size,
                 statistics,

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use compress_core::{Error, Result};
 use compress_io::metadata::{Metadata, Value};
-use compress_io::{Checkpoint, Dtype, Format, Source, TensorInfo};
+use compress_io::{Checkpoint, Dtype, Format, Source, TensorInfo, onnx};
 
 use super::Packed;
 
@@ -15,11 +15,18 @@ static PACKED: Format = Format::reading("cmp", &[".cmp"], is_packed, |path| {
     Ok(Box::new(PackedSource::open(path)?))
 });
 
-/// Opens a checkpoint of any format, or a packed one.
+/// Opens a checkpoint of any format, or a packed one. Quantized weights of ONNX have their values.
 pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
-    match PACKED.fits(path) {
-        true => Checkpoint::open_as(&PACKED, path),
-        false => Checkpoint::open(path),
+    if path.is_dir() {
+        return Checkpoint::open(path);
+    }
+    if PACKED.fits(path) {
+        return Checkpoint::open_as(&PACKED, path);
+    }
+    let format = Format::of(path)?;
+    match format.name {
+        "onnx" => Checkpoint::open_as(&onnx::WEIGHTS, path),
+        _ => Checkpoint::open_as(format, path),
     }
 }
 

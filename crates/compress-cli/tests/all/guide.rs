@@ -30,6 +30,12 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
+/// A small graph with layers of each kind under the name of the tour's.
+fn small_graph(dir: &Path) {
+    let graph = include_bytes!("../../../compress-io/tests/all/onnx/fixtures/layers.onnx");
+    std::fs::write(dir.join("model.onnx"), graph).unwrap();
+}
+
 /// A small language model under the name of the tour's.
 fn small_model(dir: &Path) {
     let path = dir.join("smollm2.gguf");
@@ -69,6 +75,7 @@ fn small_model(dir: &Path) {
 fn every_command_of_the_tour_works() {
     let dir = tempfile::tempdir().unwrap();
     small_model(dir.path());
+    small_graph(dir.path());
     std::fs::write(dir.path().join("recipe.toml"), &blocks("toml")[0]).unwrap();
     let blocks = blocks("sh").join("\n");
     let commands: Vec<&str> = blocks

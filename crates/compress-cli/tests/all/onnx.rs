@@ -1,8 +1,10 @@
 //! ONNX through the tool.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use compress_io::{Checkpoint, Source};
+use serde_json::Value;
 
 use crate::run::{json, run};
 
@@ -101,7 +103,18 @@ fn what_onnx_cannot_have_is_refused() {
     graph(dir.path());
     let cases = [
         ("quantize m.onnx -o q.onnx --type q4_k", "f16, int8, int4"),
-        ("quantize m.onnx -o q.onnx --target-size 1MB", "--type"),
+        (
+            "quantize m.onnx -o q.onnx --target-size 1KB",
+            "the file has at least",
+        ),
+        (
+            "quantize m.onnx -o q.onnx --bits-per-weight 1",
+            "bits per weight are the least",
+        ),
+        (
+            "quantize m.onnx -o q.onnx --bits-per-weight 5 --set conv.weight=int4 --receiver tract",
+            "conv.weight",
+        ),
         (
             "quantize m.onnx -o q.onnx --type int8 --keep nothing*",
             "fits no tensor",
@@ -118,4 +131,242 @@ fn what_onnx_cannot_have_is_refused() {
         assert_eq!(ran.code, 2, "{arguments}: {}", ran.error);
         assert!(ran.error.contains(said), "{arguments}: {}", ran.error);
     }
+}
+
+/// The stored bytes of a tensor.
+fn raw(file: &Checkpoint, name: &str) -> Vec<u8> {
+    let place = file.position(name).unwrap();
+    file.bytes(place).unwrap().into_owned()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f64> {
+    let all = bytes
+        .chunks(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+    all.map(f64::from).collect()
+}
+
+/// 10·log₁₀ of energy over squared error.
+fn sqnr(before: &[f64], after: &[f64]) -> f64 {
+    let energy: f64 = before.iter().map(|a| a * a).sum();
+    let error: f64 = before
+        .iter()
+        .zip(after)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum();
+    10.0 * (energy / error).log10()
+}
+
+/// A weight of 2 axes by what the file stores of it, one value after the other.
+fn by_hand(dir: &Path, name: &str, [rows, columns]: [usize; 2], form: &str) -> Vec<f64> {
+    let file = Checkpoint::open(dir.join("q.onnx")).unwrap();
+    let codes = raw(&file, &format!("{name}_quantized"));
+    if form == "f16" {
+        let half = |b: &[u8]| {
+            let bits = u16::from_le_bytes([b[0], b[1]]);
+            let (exponent, digits) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
+            let size = match exponent {
+                0 => digits * 2f64.powi(-14),
+                _ => (1.0 + digits) * 2f64.powi(exponent - 15),
+            };
+            if bits >> 15 == 0 { size } else { -size }
+        };
+        return codes.chunks(2).map(half).collect();
+    }
+    let scales = floats(&raw(&file, &format!("{name}_scale")));
+    let nibble = |i: usize| i32::from(codes[i / 2] >> (4 * (i % 2)) & 15);
+    let mut values = Vec::new();
+    for row in 0..rows {
+        for column in 0..columns {
+            let place = row * columns + column;
+            let (code, scale) = match form {
+                "int8" => (i32::from(codes[place] as i8), scales[row]),
+                // All of a row is in one block.
+                "int4" => ((nibble(place) ^ 8) - 8, scales[row]),
+                // For each column all of its rows in one block, with 8 as zero.
+                _ => (nibble(column * rows + row) - 8, scales[column]),
+            };
+            values.push(f64::from(code as f32 * scale as f32));
+        }
+    }
+    values
+}
+
+#[test]
+fn quantized_graphs_are_compared_by_the_names_of_their_weights() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    graph(dir);
+    json(dir, "convert m.onnx -o m.npz");
+    json(dir, "convert m.onnx -o m.safetensors");
+    let before = Checkpoint::open(dir.join("m.onnx")).unwrap();
+    let cases = [
+        ("f16", "onnxruntime", "gemm.weight", [5, 3], "f16", "f16"),
+        ("int8", "onnxruntime", "gemm.weight", [5, 3], "int8", "i8"),
+        ("int8", "tract", "gemm.weight", [5, 3], "int8", "i8"),
+        ("int4", "onnxruntime", "gemm.weight", [5, 3], "int4", "i4"),
+        (
+            "int4",
+            "onnxruntime",
+            "matmul.weight",
+            [32, 20],
+            "product",
+            "u4",
+        ),
+        ("int4", "tract", "matmul.weight", [32, 20], "product", "u4"),
+    ];
+    for (form, receiver, name, shape, layout, stored) in cases {
+        let command = format!("quantize m.onnx -o q.onnx --type {form} --receiver {receiver}");
+        json(dir, &command);
+        let expected = sqnr(
+            &floats(&raw(&before, name)),
+            &by_hand(dir, name, shape, layout),
+        );
+        for other in ["m.onnx", "m.npz", "m.safetensors"] {
+            let report = json(dir, &format!("verify {other} q.onnx --min-cosine 0.99"));
+            let lines = report["tensors"].as_array().unwrap();
+            let line = lines.iter().find(|line| line["name"] == name).unwrap();
+            let found = line["sqnr"].as_f64().unwrap();
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{form}: {found} {expected}"
+            );
+            assert_eq!(line["b"], stored);
+        }
+        let shown = json(dir, "inspect q.onnx");
+        let tensors = shown["tensors"].as_array().unwrap();
+        let line = tensors.iter().find(|line| line["name"] == name).unwrap();
+        assert_eq!(line["type"], stored);
+        assert_eq!(line["shape"], serde_json::json!(shape));
+        let diff = run(dir, "diff m.onnx q.onnx --json");
+        assert_eq!(diff.code, 1);
+        let diff: Value = serde_json::from_str(&diff.out).unwrap();
+        let names = diff["differences"].as_array().unwrap();
+        let has = |name: &str| names.iter().any(|d| d["name"] == name);
+        assert!(has(name));
+        assert!(!has(&format!("{name}_quantized")) && !has(&format!("{name}_scale")));
+        // What is read is what is written elsewhere.
+        json(dir, "convert q.onnx -o q.safetensors");
+        let same = json(dir, "verify q.onnx q.safetensors");
+        let lines = same["tensors"].as_array().unwrap();
+        assert!(lines.iter().all(|line| line["equal"] == true));
+        let strict = run(dir, "verify m.onnx q.onnx --min-sqnr 200");
+        assert_eq!(strict.code, 1, "{}", strict.error);
+    }
+    json(dir, "pack q.onnx -o q.cmp");
+    json(dir, "verify q.onnx q.cmp");
+}
+
+/// Errors and bytes of each weight by name.
+fn weights(report: &Value) -> BTreeMap<String, (f64, u64)> {
+    let lines = report["tensors"].as_array().unwrap().iter();
+    let of = |line: &Value| {
+        let numbers = (line["relative_error"].as_f64(), line["bytes"].as_u64());
+        (
+            line["name"].as_str().unwrap().to_owned(),
+            (numbers.0.unwrap(), numbers.1.unwrap()),
+        )
+    };
+    lines.map(of).collect()
+}
+
+#[test]
+fn the_forms_within_a_mean_of_bits_have_the_least_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    graph(dir);
+    let plan = |goal: &str| json(dir, &format!("quantize m.onnx -o q.onnx {goal} --dry-run"));
+    let forms = ["f16", "int8", "int4"].map(|form| weights(&plan(&format!("--type {form}"))));
+    let model = Checkpoint::open(dir.join("m.onnx")).unwrap();
+    let mut lists: Vec<Vec<(f64, u64)>> = Vec::new();
+    let mut count = 0;
+    for name in forms[0].keys() {
+        let info = &model.tensors()[model.position(name).unwrap()];
+        let mut list = vec![(0.0, info.bytes().unwrap())];
+        list.extend(forms.iter().filter_map(|form| form.get(name)));
+        lists.push(list);
+        count += info.values();
+    }
+    for bits in [6.0, 8.0, 9.5, 14.0, 20.0] {
+        // All choices, one by one.
+        let (mut best, limit) = (f64::INFINITY, bits * count as f64 / 8.0);
+        let all: usize = lists.iter().map(Vec::len).product();
+        for mut choice in 0..all {
+            let (mut error, mut bytes) = (0.0, 0);
+            for list in &lists {
+                let (of, size) = list[choice % list.len()];
+                (error, bytes) = (error + of, bytes + size);
+                choice /= list.len();
+            }
+            if bytes as f64 <= limit && error < best {
+                best = error;
+            }
+        }
+        let report = plan(&format!("--bits-per-weight {bits}"));
+        let found = report["error"].as_f64().unwrap();
+        assert!(
+            (found - best).abs() <= 1e-9,
+            "{bits} bits: {found}, {best} is the least"
+        );
+        assert!(report["bits_per_weight"].as_f64().unwrap() <= bits);
+    }
+    assert!(!dir.join("q.onnx").exists());
+}
+
+#[test]
+fn files_have_at_most_the_size_that_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    graph(dir);
+    let whole = std::fs::metadata(dir.join("m.onnx")).unwrap().len();
+    for receiver in ["onnxruntime", "rten", "tract"] {
+        let goal = |bytes: u64| {
+            format!("quantize m.onnx -o q.onnx --target-size {bytes} --receiver {receiver}")
+        };
+        let refused = run(dir, &goal(1000));
+        assert_eq!(refused.code, 2, "{}", refused.error);
+        let words = refused.error.split_whitespace();
+        let least = words
+            .filter_map(|word| word.parse::<u64>().ok())
+            .next_back()
+            .unwrap();
+        assert!(
+            refused.error.contains("the target cannot be met"),
+            "{}",
+            refused.error
+        );
+        assert_eq!(run(dir, &goal(least - 1)).code, 2);
+        let mut last = f64::INFINITY;
+        for target in [
+            least,
+            least + 300,
+            least + 1000,
+            (least + whole) / 2,
+            whole,
+            2 * whole,
+        ] {
+            let report = json(dir, &goal(target));
+            let length = std::fs::metadata(dir.join("q.onnx")).unwrap().len();
+            assert!(length <= target, "{receiver}: {length} of {target}");
+            assert_eq!(report["bytes"], length);
+            let error = report["error"].as_f64().unwrap();
+            assert!(
+                error <= last,
+                "{receiver}: more bytes, more error: {error} {last}"
+            );
+            last = error;
+            run(dir, "verify m.onnx q.onnx");
+        }
+        assert_eq!(last, 0.0, "{receiver}: nothing changes where all fits");
+    }
+    let command =
+        "quantize m.onnx -o q.onnx --target-size 8KB --set gemm.weight=int8 --keep lstm.*";
+    let report = json(dir, command);
+    let lines = report["tensors"].as_array().unwrap();
+    let of = |name: &str| lines.iter().find(|line| line["name"] == name);
+    assert_eq!(of("gemm.weight").unwrap()["to"], "int8");
+    assert!(
+        of("lstm.w").is_none(),
+        "it stays, and is no weight that may be chosen"
+    );
 }

@@ -19,8 +19,9 @@ pub(super) struct Statistics {
     zeros: Option<f64>,
     /// NaN and infinities.
     not_finite: u64,
-    /// Bits for each value, by the bytes of an element one by one.
-    entropy: f64,
+    /// Bits for each value, by the bytes of an element one by one. None where values are decoded from
+    /// codes.
+    entropy: Option<f64>,
     /// How many values are in each of equal parts of the range from the least to the largest.
     histogram: Vec<u64>,
 }
@@ -39,13 +40,17 @@ impl Statistics {
     pub(super) fn of(checkpoint: &Checkpoint, index: usize) -> Result<Self> {
         let info = &checkpoint.tensors()[index];
         let bytes = checkpoint.bytes(index)?;
-        let entropy = entropy(info.dtype, &bytes) * 8.0 * bytes.len() as f64;
+        let is_stored = checkpoint.stored(index)?.0 == info.dtype;
+        let entropy = is_stored.then(|| {
+            let bits = entropy(info.dtype, &bytes) * 8.0 * bytes.len() as f64;
+            bits / (info.values() as f64).max(1.0)
+        });
         let mut statistics = Statistics {
             least: None,
             largest: None,
             zeros: None,
             not_finite: 0,
-            entropy: entropy / (info.values() as f64).max(1.0),
+            entropy,
             histogram: Vec::new(),
         };
         if info.dtype.is_float() {
@@ -116,7 +121,7 @@ impl Statistics {
             number(self.least),
             number(self.largest),
             zeros,
-            format!("{:.2}", self.entropy),
+            self.entropy.map_or("".into(), |bits| format!("{bits:.2}")),
         ]
     }
 

@@ -1,15 +1,16 @@
 //! Which type each tensor gets within a budget: such that the sum of the relative errors is the least.
 
-use compress_core::allocate::{Choice as Cost, allocate};
+use compress_core::allocate::Choice as Cost;
 use compress_core::kernels::block_format::BlockFormat;
 use compress_io::{ColumnWeights, Dtype, Format, Importance, Source, TensorInfo, values};
 use rayon::prelude::*;
 
 use super::plan::{Choice, Rule, Rules, divides, with};
+use super::solve;
 use crate::console::Console;
 use crate::encoders::store;
 use crate::errors::Sums;
-use crate::failure::{Done, Failure, usage};
+use crate::failure::{Done, usage};
 use crate::input::{Input, Read};
 use crate::receiver::Receiver;
 
@@ -92,106 +93,41 @@ pub(super) fn choose(
         offers.push(offers_of(input, read, measure)?);
     }
     console.clear();
-    match goal {
-        Goal::Bits(bits) => {
-            let weights: f64 = free.iter().map(|&i| tensors[i].values() as f64).sum();
-            let solved = solve(&offers, bits * weights / 8.0, &|bytes| bytes)?;
-            let least = |least: f64| {
-                format!(
-                    "{:.3} bits per weight are the least that can be had",
-                    8.0 * least / weights
-                )
-            };
-            take(
-                &mut choices,
-                &free,
-                &offers,
-                solved.map_err(|bytes| unmet(least(bytes)))?,
-            );
-        }
+    let weights: f64 = free.iter().map(|&i| tensors[i].values() as f64).sum();
+    let chosen = match goal {
+        Goal::Bits(bits) => solve::within_bits(&costs(&offers, &|bytes| bytes), bits, weights)?,
         Goal::File { bytes, format } => {
-            within(input, &mut choices, &free, &offers, bytes, format)?;
+            let lists = costs(&offers, &|bytes| format.padded(&input.metadata, bytes));
+            // What is not a free tensor depends a little on the types: the header names them.
+            let mut size = |chosen: &[usize]| -> Done<u64> {
+                take(&mut choices, &free, &offers, chosen);
+                let types = choices.iter().map(|choice| choice.info.clone()).collect();
+                format.size(&input.plan(types)).map_err(usage)
+            };
+            solve::within_file(&lists, bytes, &mut size)?
         }
-    }
+    };
+    take(&mut choices, &free, &offers, &chosen);
     Ok(choices)
 }
 
-/// Chooses such that the file has at most so many bytes.
-fn within(
-    input: &Input,
-    choices: &mut [Choice],
-    free: &[usize],
-    offers: &[Vec<Offer>],
-    bytes: u64,
-    format: &Format,
-) -> Done {
-    let size = |choices: &[Choice]| -> Done<u64> {
-        let types = choices.iter().map(|choice| choice.info.clone()).collect();
-        format.size(&input.plan(types)).map_err(usage)
-    };
-    let padded = |bytes: u64| format.padded(&input.metadata, bytes);
-    // What is not a free tensor depends a little on the types: the header names them.
-    let least = offers.iter().map(|offers| {
-        let least = offers
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, offer)| offer.bytes);
-        least.map_or(0, |(choice, _)| choice)
-    });
-    take(choices, free, offers, least.collect());
-    let smallest = size(choices)?;
-    let mut rest = 0;
-    loop {
-        let now: u64 = free
-            .iter()
-            .filter_map(|&i| choices[i].info.bytes().ok())
-            .map(padded)
-            .sum();
-        rest = size(choices)?.saturating_sub(now).max(rest + 1);
-        let solved = solve(offers, bytes as f64 - rest as f64, &padded)?;
-        let solved =
-            solved.map_err(|_| unmet(format!("the file has at least {smallest} bytes")))?;
-        take(choices, free, offers, solved);
-        if size(choices)? <= bytes {
-            return Ok(());
-        }
-    }
-}
-
-fn unmet(why: String) -> Failure {
-    Failure::Usage(format!("the target cannot be met: {why}"))
-}
-
 /// Takes the chosen offers.
-fn take(choices: &mut [Choice], free: &[usize], offers: &[Vec<Offer>], chosen: Vec<usize>) {
-    for ((&i, offers), choice) in free.iter().zip(offers).zip(chosen) {
+fn take(choices: &mut [Choice], free: &[usize], offers: &[Vec<Offer>], chosen: &[usize]) {
+    for ((&i, offers), &choice) in free.iter().zip(offers).zip(chosen) {
         choices[i].info.dtype = offers[choice].dtype;
     }
 }
 
-/// The offers with the least sum of errors within `limit` bytes; the least bytes where there are
-/// none.
-fn solve(
-    offers: &[Vec<Offer>],
-    limit: f64,
-    padded: &dyn Fn(u64) -> u64,
-) -> Done<Result<Vec<usize>, f64>> {
-    let list = |offers: &Vec<Offer>| -> Vec<Cost> {
-        let costs = offers.iter().map(|offer| Cost {
-            cost: offer.error,
-            demand: padded(offer.bytes) as f64,
-        });
-        costs.collect()
+/// What each offer costs, and what it takes in the file.
+fn costs(offers: &[Vec<Offer>], padded: &dyn Fn(u64) -> u64) -> Vec<Vec<Cost>> {
+    let cost = |offer: &Offer| Cost {
+        cost: offer.error,
+        demand: padded(offer.bytes) as f64,
     };
-    let lists: Vec<Vec<Cost>> = offers.iter().map(list).collect();
-    let least = lists
+    let lists = offers
         .iter()
-        .map(|l| l.iter().map(|c| c.demand).fold(f64::MAX, f64::min));
-    let least: f64 = least.sum();
-    match limit < least {
-        true => Ok(Err(least)),
-        false => Ok(Ok(allocate(&lists, limit).map_err(usage)?.choices)),
-    }
+        .map(|offers| offers.iter().map(cost).collect());
+    lists.collect()
 }
 
 /// The types that a tensor can have.

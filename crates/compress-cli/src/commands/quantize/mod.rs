@@ -3,6 +3,7 @@
 mod budget;
 mod onnx;
 mod plan;
+mod solve;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ use plan::{Choice, Rules};
   mcompress quantize model.gguf -o small.gguf --type q4_k --set 'output.weight=q6_k'
   mcompress quantize model.gguf -o small.gguf --target-size 80MB --dry-run
   mcompress quantize model.onnx -o small.onnx --type int8 --receiver rten
+  mcompress quantize model.onnx -o small.onnx --target-size 5MB --set '*embed*=f16'
   mcompress quantize folder -o small.gguf --type Q4_K_M --importance imatrix.gguf
 
 Tensors with one axis and those that fit --keep stay as they are. Where the blocks of a type do not
@@ -46,7 +48,7 @@ for each output, or int4 in blocks, in the form that the receiver runs [default:
 
 With --target-size or --bits-per-weight the type of each tensor is chosen such that the sum of the
 relative squared errors is the least. The errors are measured on up to a million values of each
-tensor, in rows at equal distances, or on all with --exact."
+tensor, in rows at equal distances, or on all with --exact; of ONNX always on all."
 )]
 pub(crate) struct Quantize {
     /// The file, or a Hugging Face folder
@@ -114,6 +116,13 @@ const FILE_TYPE: &str = "general.file_type";
 impl Quantize {
     pub(super) fn check_options(&self) -> Done {
         let format = self.target.format()?;
+        if let Some(bits) = self
+            .bits_per_weight
+            .filter(|bits| bits.is_nan() || *bits <= 0.0)
+        {
+            let text = format!("{bits} bits per weight are none that can be had");
+            return Err(usage(text));
+        }
         if format.name == "onnx" {
             return self.check_onnx_options();
         }
@@ -123,12 +132,7 @@ impl Quantize {
         {
             plan::named(name)?;
         }
-        match self.bits_per_weight {
-            Some(bits) if bits.is_nan() || bits <= 0.0 => Err(usage(format!(
-                "{bits} bits per weight are none that can be had"
-            ))),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) fn check(&self) -> Done {

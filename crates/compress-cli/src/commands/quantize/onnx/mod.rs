@@ -1,12 +1,14 @@
 //! ONNX: weights of a graph with fewer bits, each in the form that the receiver runs.
 
+mod budget;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
-use compress_core::Result;
+use compress_core::{Error, Result};
 use compress_io::onnx::{Change, Codes, Form, Onnx, Quantizer, Rewrite, RoundToNearest, Weight};
-use compress_io::{Checkpoint, Format, Source, TensorInfo};
+use compress_io::{Checkpoint, Dtype, Format, Source, TensorInfo, values};
 
 use super::{Line, Quantize, Report, text};
 use crate::console::Console;
@@ -14,6 +16,7 @@ use crate::errors::Sums;
 use crate::failure::{Done, Failure, usage};
 use crate::interrupt;
 use crate::patterns;
+use budget::Offers;
 
 /// The forms by name.
 const FORMS: [&str; 3] = ["f16", "int8", "int4"];
@@ -22,11 +25,20 @@ const FORMS: [&str; 3] = ["f16", "int8", "int4"];
 type NamedForm = (&'static str, Form);
 
 /// A tensor and the form that it gets.
+#[derive(Clone)]
 struct Chosen {
     tensor: usize,
     form: Form,
     /// As it was asked for.
     name: &'static str,
+}
+
+/// What becomes of the weights of a model.
+struct Decided<'a> {
+    rewrite: Rewrite<'a>,
+    chosen: Vec<Chosen>,
+    /// Those that stay as they are, with the reason where another form was asked for.
+    kept: BTreeMap<usize, Option<String>>,
 }
 
 /// Quantizes with the errors that it makes written down.
@@ -37,18 +49,21 @@ struct Recording {
 
 impl Quantizer for Recording {
     fn quantize(&self, weight: &Weight<'_>) -> Result<Codes> {
-        let made = RoundToNearest::default().quantize(weight)?;
-        let back = made
-            .codes
-            .iter()
-            .enumerate()
-            .map(|(i, &code)| f32::from(code) * made.scales[weight.layout.scale_of(i)]);
-        let sums = Sums::of(weight.values, &back.collect::<Vec<f32>>());
+        let (made, sums) = rounded(weight)?;
         if let Ok(mut all) = self.sums.lock() {
             all.insert(weight.name.to_owned(), sums);
         }
         Ok(made)
     }
+}
+
+/// Codes by rounding to the nearest, and their errors.
+fn rounded(weight: &Weight<'_>) -> Result<(Codes, Sums)> {
+    let made = RoundToNearest::default().quantize(weight)?;
+    let codes = made.codes.iter().enumerate();
+    let back = codes.map(|(i, &code)| f32::from(code) * made.scales[weight.layout.scale_of(i)]);
+    let sums = Sums::of(weight.values, &back.collect::<Vec<f32>>());
+    Ok((made, sums))
 }
 
 impl Quantize {
@@ -65,90 +80,122 @@ impl Quantize {
         }
     }
 
-    /// The form of weights without a rule, and the rules.
-    fn forms(&self) -> Done<(NamedForm, Vec<(&str, NamedForm)>)> {
-        let Some(usual) = &self.dtype else {
-            return Err(usage("ONNX takes --type; sizes are not solved for here"));
-        };
-        if self.importance.is_some() {
-            return Err(usage("--importance is for the block types of GGUF"));
-        }
-        self.receiver.unwrap_or_default().onnx()?;
-        let usual = self.form(usual)?;
+    /// The form of weights without a rule, where one is asked for.
+    fn usual(&self) -> Done<Option<NamedForm>> {
+        let usual = self.dtype.as_deref().map(|name| self.form(name));
+        usual.transpose()
+    }
+
+    /// Patterns and their forms.
+    fn rules(&self) -> Done<Vec<(&str, NamedForm)>> {
         let sets = self.sets.iter().map(|set| match set.rsplit_once('=') {
             Some((pattern, name)) => Ok((pattern, self.form(name)?)),
             None => Err(usage(format!(
                 "--set {set:?} is not of the form PATTERN=TYPE"
             ))),
         });
-        Ok((usual, sets.collect::<Done<_>>()?))
+        sets.collect()
     }
 
     pub(super) fn check_onnx_options(&self) -> Done {
-        self.forms().map(|_| ())
+        if self.importance.is_some() {
+            return Err(usage("--importance is for the block types of GGUF"));
+        }
+        self.receiver.unwrap_or_default().onnx()?;
+        self.usual()?;
+        self.rules().map(|_| ())
     }
 
-    /// Which tensors get which form.
-    fn choose(&self, model: &Onnx) -> Done<Vec<Chosen>> {
-        let (usual, sets) = self.forms()?;
+    /// The tensors that have a form by the rules, and the weights without a rule.
+    fn choose(&self, model: &Onnx) -> Done<(Vec<Chosen>, Vec<usize>)> {
+        let sets = self.rules()?;
         let tensors = model.tensors();
         let all = sets.iter().map(|(pattern, _)| *pattern);
         patterns::check(all.chain(self.keeps.iter().map(String::as_str)), tensors)?;
-        let mut chosen = Vec::new();
+        let (mut chosen, mut free) = (Vec::new(), Vec::new());
         for (tensor, (info, uses)) in tensors.iter().zip(model.uses()?).enumerate() {
-            let set = sets
-                .iter()
-                .rev()
-                .find(|(pattern, _)| patterns::fits(pattern, &info.name));
-            let keep = self
-                .keeps
-                .iter()
-                .any(|pattern| patterns::fits(pattern, &info.name));
-            let is_weight = info.dtype == compress_io::Dtype::F32 && uses.axes().is_some();
-            let (name, form) = match set {
-                Some((_, form)) => *form,
-                None if keep || !is_weight => continue,
-                None => usual,
-            };
-            chosen.push(Chosen { tensor, form, name });
+            let fits = |pattern: &str| patterns::fits(pattern, &info.name);
+            let set = sets.iter().rev().find(|(pattern, _)| fits(pattern));
+            let is_kept = self.keeps.iter().any(|pattern| fits(pattern));
+            let is_weight = info.dtype == Dtype::F32 && uses.axes().is_some();
+            match set {
+                Some(&(_, (name, form))) => chosen.push(Chosen { tensor, form, name }),
+                None if is_weight && !is_kept => free.push(tensor),
+                None => {}
+            }
         }
-        match chosen.is_empty() {
+        match chosen.is_empty() && free.is_empty() {
             true => Err(usage("there is no weight to quantize")),
-            false => Ok(chosen),
+            false => Ok((chosen, free)),
         }
     }
 
-    /// The same without those that a rewrite refuses, where nobody asked for them by name; with the
-    /// reasons.
-    fn accepted<'a>(
+    /// What becomes of each tensor. Fails before values are read where that is not possible.
+    fn decide<'a>(
         &self,
+        console: Option<&Console>,
         model: &'a Onnx,
-        chosen: Vec<Chosen>,
         quantizer: &'a Recording,
-    ) -> Done<(Rewrite<'a>, Vec<Chosen>, BTreeMap<usize, String>)> {
-        let receiver = self.receiver.unwrap_or_default().onnx()?;
-        let change = |c: &Chosen| Change::new(c.tensor, c.form).by(quantizer);
-        let (mut accepted, mut refused) = (Vec::new(), BTreeMap::new());
-        for chosen in chosen {
-            let name = &model.tensors()[chosen.tensor].name;
-            let is_named = self.sets.iter().any(|set| {
-                set.rsplit_once('=')
-                    .is_some_and(|(pattern, _)| patterns::fits(pattern, name))
-            });
-            match Rewrite::new(model, &[change(&chosen)], receiver) {
-                Ok(_) => accepted.push(chosen),
-                Err(error) if is_named => return Err(usage(error)),
-                Err(error) => {
-                    refused.insert(chosen.tensor, error.to_string());
+    ) -> Done<Option<Decided<'a>>> {
+        let (sets, free) = self.choose(model)?;
+        let change = |chosen: &Chosen| Change::new(chosen.tensor, chosen.form).by(quantizer);
+        let mut kept = BTreeMap::new();
+        let chosen = match self.usual()? {
+            Some((name, form)) => {
+                let mut chosen = self.check_sets(model, sets)?;
+                for tensor in free {
+                    let free = Chosen { tensor, form, name };
+                    match self.refusal(model, &free)? {
+                        None => chosen.push(free),
+                        Some(error) => drop(kept.insert(tensor, Some(error.to_string()))),
+                    }
                 }
+                if chosen.is_empty() {
+                    return Err(usage(
+                        kept.into_values().flatten().next().unwrap_or_default(),
+                    ));
+                }
+                chosen
+            }
+            None => {
+                let sets = self.check_sets(model, sets)?;
+                let mut offers = Offers::new(self, model, sets, free.clone())?;
+                offers.check(self, model)?;
+                let Some(console) = console else {
+                    return Ok(None);
+                };
+                offers.measure(console, model)?;
+                let chosen = offers.choose(self, model)?;
+                let all = free.into_iter().map(|tensor| (tensor, None));
+                kept.extend(all.filter(|(tensor, _)| chosen.iter().all(|c| c.tensor != *tensor)));
+                chosen
+            }
+        };
+        let changes: Vec<Change<'a>> = chosen.iter().map(change).collect();
+        let receiver = self.receiver.unwrap_or_default().onnx()?;
+        let rewrite = Rewrite::new(model, &changes, receiver).map_err(usage)?;
+        Ok(Some(Decided {
+            rewrite,
+            chosen,
+            kept,
+        }))
+    }
+
+    /// Why a tensor cannot have a form, if so.
+    fn refusal(&self, model: &Onnx, chosen: &Chosen) -> Done<Option<Error>> {
+        let receiver = self.receiver.unwrap_or_default().onnx()?;
+        let change = Change::new(chosen.tensor, chosen.form);
+        Ok(Rewrite::new(model, &[change], receiver).err())
+    }
+
+    /// Fails where a tensor cannot have the form that was asked for by name.
+    fn check_sets(&self, model: &Onnx, sets: Vec<Chosen>) -> Done<Vec<Chosen>> {
+        for chosen in &sets {
+            if let Some(error) = self.refusal(model, chosen)? {
+                return Err(usage(error));
             }
         }
-        let changes: Vec<Change<'a>> = accepted.iter().map(change).collect();
-        let rewrite = Rewrite::new(model, &changes, receiver).map_err(usage)?;
-        match accepted.is_empty() {
-            true => Err(usage(refused.into_values().next().unwrap_or_default())),
-            false => Ok((rewrite, accepted, refused)),
-        }
+        Ok(sets)
     }
 
     /// The graph, which must be ONNX.
@@ -162,14 +209,15 @@ impl Quantize {
     pub(super) fn check_onnx(&self) -> Done {
         let model = self.graph()?;
         let quantizer = Recording::default();
-        self.accepted(&model, self.choose(&model)?, &quantizer)
-            .map(|_| ())
+        self.decide(None, &model, &quantizer).map(|_| ())
     }
 
     pub(super) fn run_onnx(&self, console: &Console) -> Done {
         let model = self.graph()?;
         let quantizer = Recording::default();
-        let (rewrite, chosen, refused) = self.accepted(&model, self.choose(&model)?, &quantizer)?;
+        let Some(decided) = self.decide(Some(console), &model, &quantizer)? else {
+            return Ok(());
+        };
         console.progress("writing", &self.target.path.display().to_string(), 0, 1);
         // A dry run writes as well, but elsewhere.
         let target = match (self.dry_run, self.target.path.file_name()) {
@@ -178,72 +226,60 @@ impl Quantize {
         };
         let draft = interrupt::draft(&target)?;
         let path = draft.path();
-        let written = rewrite.write(&model, &path);
+        let written = decided.rewrite.write(&model, &path);
         written.map_err(|error| Failure::while_writing(error, &path))?;
         console.clear();
-        let changed: Vec<usize> = chosen.iter().map(|chosen| chosen.tensor).collect();
+        let changed: Vec<usize> = decided.chosen.iter().map(|chosen| chosen.tensor).collect();
         check_rest(&model, &path, &changed)?;
-        let bytes = match self.dry_run {
-            true => length(&path)?,
-            false => draft.publish().map_err(Failure::Output)?,
-        };
-        let sums = quantizer.sums.into_inner().unwrap_or_default();
-        let report = self.onnx_report(&model, &chosen, &refused, &sums, bytes)?;
+        if !self.dry_run {
+            draft.publish().map_err(Failure::Output)?;
+        }
+        let sums = quantizer
+            .sums
+            .lock()
+            .map(|mut sums| std::mem::take(&mut *sums));
+        let report = self.onnx_report(&model, &decided, &sums.unwrap_or_default())?;
         console.result(&report, &text(&report))
     }
 
     fn onnx_report(
         &self,
         model: &Onnx,
-        chosen: &[Chosen],
-        refused: &BTreeMap<usize, String>,
+        decided: &Decided<'_>,
         sums: &BTreeMap<String, Sums>,
-        bytes: u64,
     ) -> Done<Report> {
-        let (mut tensors, mut bits, mut weights, mut error) = (Vec::new(), 0.0, 0.0, 0.0);
-        let axes = model.uses()?.into_iter().map(|uses| uses.axes());
-        let outputs: Vec<usize> = axes
-            .zip(model.tensors())
-            .map(|(axes, info)| axes.map_or(1, |axes| info.shape[axes.outputs]))
-            .collect();
-        for chosen in chosen {
+        let sizes = decided.rewrite.sizes(&self.target.path)?;
+        let mut tensors = Vec::new();
+        for chosen in &decided.chosen {
             let info = &model.tensors()[chosen.tensor];
             let relative = match sums.get(&info.name) {
                 Some(sums) => sums.relative(),
                 None => halves(model, chosen.tensor)?,
             };
-            let size = match chosen.form {
-                Form::F16 | Form::Values => 2 * info.values() as u64,
-                // Codes, and a scale of 4 bytes for each output or block.
-                Form::Int8 => (info.values() + 4 * outputs[chosen.tensor]) as u64,
-                Form::Int4 { block } => (info.values() / 2 + 4 * info.values() / block) as u64,
-            };
-            bits += 8.0 * size as f64;
-            weights += info.values() as f64;
-            error += relative;
+            let size = sizes
+                .tensors
+                .get(&chosen.tensor)
+                .map_or(0, |size| size.values);
             tensors.push(line(info, chosen.name, size, relative, None));
         }
-        for (&tensor, reason) in refused {
+        for (&tensor, reason) in &decided.kept {
             let info = &model.tensors()[tensor];
-            let reason = reason.rsplit(": ").next().unwrap_or(reason).to_owned();
-            tensors.push(line(
-                info,
-                info.dtype.name(),
-                info.bytes()?,
-                0.0,
-                Some(reason),
-            ));
+            let last = |reason: &String| reason.rsplit(": ").next().map(str::to_owned);
+            let reason = reason.as_ref().and_then(last);
+            tensors.push(line(info, info.dtype.name(), info.bytes()?, 0.0, reason));
         }
+        let bits: f64 = tensors.iter().map(|line| 8.0 * line.bytes as f64).sum();
+        let weights: f64 = tensors.iter().map(|line| line.values as f64).sum();
         Ok(Report {
             file: (!self.dry_run).then(|| self.target.path.display().to_string()),
-            bytes,
+            bytes: sizes.files,
             bytes_before: model
                 .tensors()
                 .iter()
                 .filter_map(|info| info.bytes().ok())
                 .sum(),
             bits_per_weight: bits / f64::max(weights, 1.0),
-            error,
+            error: tensors.iter().map(|line| line.relative_error).sum(),
             tensors,
         })
     }
@@ -261,25 +297,23 @@ fn line(info: &TensorInfo, to: &'static str, bytes: u64, error: f64, note: Optio
     }
 }
 
-/// The relative error of half precision.
-fn halves(model: &Onnx, tensor: usize) -> Done<f64> {
+/// The values of a tensor.
+fn values_of(model: &Onnx, tensor: usize) -> Result<Vec<f32>> {
     let info = &model.tensors()[tensor];
-    let mut values = vec![0.0; info.values()];
     let bytes = model.bytes(tensor)?;
-    compress_io::values::widen_into(info.dtype, &info.name, &bytes, &mut values)?;
-    let to = TensorInfo::new(&info.name, compress_io::Dtype::F16, info.shape.clone());
-    let (mut stored, mut again) = (Vec::new(), vec![0.0; values.len()]);
-    crate::encoders::store(&to, &values, None, &mut stored)?;
-    compress_io::values::widen_into(to.dtype, &to.name, &stored, &mut again)?;
-    Ok(Sums::of(&values, &again).relative())
+    let mut read = vec![0.0; info.values()];
+    values::widen_into(info.dtype, &info.name, &bytes, &mut read)?;
+    Ok(read)
 }
 
-fn length(path: &Path) -> Done<u64> {
-    let read = std::fs::metadata(path).map_err(|source| {
-        let path = path.to_owned();
-        Failure::Output(compress_core::Error::Io { path, source })
-    });
-    Ok(read?.len())
+/// The relative error of half precision.
+fn halves(model: &Onnx, tensor: usize) -> Result<f64> {
+    let read = values_of(model, tensor)?;
+    let info = &model.tensors()[tensor];
+    let (mut stored, mut again) = (Vec::new(), vec![0.0; read.len()]);
+    values::narrow_into(Dtype::F16, &info.name, &read, &mut stored)?;
+    values::widen_into(Dtype::F16, &info.name, &stored, &mut again)?;
+    Ok(Sums::of(&read, &again).relative())
 }
 
 /// Opens a written graph again. Fails unless tensors that were not to change have the same bytes.
@@ -292,7 +326,7 @@ pub(in crate::commands) fn check_rest(model: &Onnx, path: &Path, changed: &[usiz
         let place = written.position(&info.name).map_err(Failure::Output)?;
         if model.bytes(index)? != written.bytes(place).map_err(Failure::Output)? {
             let what = format!("what was written of {}", info.name);
-            let error = compress_core::Error::invalid(what, "other bytes", "as it was");
+            let error = Error::invalid(what, "other bytes", "as it was");
             return Err(Failure::Output(error));
         }
     }
