@@ -2,9 +2,9 @@
 
 python read.py CASES.json
 
-A case is {"reader": "safetensors" | "gguf", "candle": bool, "file": ..., "expected": ...}. `expected`
-is a safetensors file with the same tensors as f32, as mcompress itself decodes them. `candle` says
-whether the readers in Rust read the file too.
+CASES.json has a list "tensors". A case is {"reader": "safetensors" | "gguf", "candle": bool,
+"file": ..., "expected": ...}. `expected` is a safetensors file with the same tensors as f32, as mcompress
+itself decodes them. `candle` says whether the readers in Rust read the file too.
 """
 
 import json
@@ -75,7 +75,7 @@ def check(case):
 
 def main():
     with open(sys.argv[1]) as file:
-        cases = json.load(file)
+        cases = json.load(file)["tensors"]
     for case in cases:
         count = check(case)
         print(f"{case['reader']}: {count} tensors of {case['file']} have our values", flush=True)

@@ -1,7 +1,9 @@
 //! Reads files that `mcompress` wrote with the libraries that Rust programs use, and compares the
-//! values: `receivers CASES.json`, with the cases of `../read.py`.
+//! values: `receivers CASES.json`, with the cases of `../read.py` and `../graphs.py`.
 
 #![forbid(unsafe_code)]
+
+mod graphs;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,6 +13,14 @@ use std::process::ExitCode;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{DType, Device, Tensor, safetensors};
 use serde::Deserialize;
+
+use graphs::Graph;
+
+#[derive(Deserialize)]
+struct Cases {
+    tensors: Vec<Case>,
+    graphs: Vec<Graph>,
+}
 
 #[derive(Deserialize)]
 struct Case {
@@ -36,8 +46,8 @@ fn main() -> ExitCode {
 }
 
 fn run(path: &str) -> Result<(), Box<dyn Error>> {
-    let cases: Vec<Case> = serde_json::from_reader(File::open(path)?)?;
-    for case in cases.into_iter().filter(|case| case.candle) {
+    let cases: Cases = serde_json::from_reader(File::open(path)?)?;
+    for case in cases.tensors.into_iter().filter(|case| case.candle) {
         let found = match case.reader.as_str() {
             "gguf" => gguf(&case.file)?,
             "safetensors" => safetensors::load(&case.file, &Device::Cpu)?,
@@ -46,6 +56,12 @@ fn run(path: &str) -> Result<(), Box<dyn Error>> {
         let expected = safetensors::load(&case.expected, &Device::Cpu)?;
         let count = compare(&found, &expected)?;
         println!("candle: {count} tensors of {} have our values", case.file);
+    }
+    for graph in &cases.graphs {
+        if let Some(error) = graph.check()? {
+            let (receiver, file) = graph.called();
+            println!("{receiver}: the outputs of {file} are off by at most {error:.1e} of their range");
+        }
     }
     Ok(())
 }

@@ -10,7 +10,11 @@ pub(super) struct Model {
     pub(super) file: &'static str,
 }
 
-const fn model(package: &'static str, member: &'static str, file: &'static str) -> Model {
+pub(super) const fn model(
+    package: &'static str,
+    member: &'static str,
+    file: &'static str,
+) -> Model {
     Model {
         package,
         member,

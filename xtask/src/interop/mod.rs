@@ -2,14 +2,17 @@
 //! readers that others use, in Python and in Rust.
 
 mod cases;
+mod graphs;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::output::note;
 use cases::{CASES, Case, Model};
+use graphs::GRAPHS;
 
-/// Check written files with the readers that others use: safetensors, gguf-py, candle
+/// Check written files with the readers that others use: safetensors, gguf-py, candle, onnxruntime, rten,
+/// tract
 #[derive(Debug, clap::Args)]
 pub(crate) struct InteropArgs {
     /// Where models, readers and written files are kept; what is there is not fetched again
@@ -67,11 +70,18 @@ pub(crate) fn run(args: &InteropArgs) -> Result<(), InteropError> {
     for case in CASES {
         listed.push(write(case, &out)?);
     }
+    let mut graphs = Vec::new();
+    for graph in GRAPHS {
+        graphs.extend(graphs::write(graph, &out)?);
+    }
     let list = out.join("cases.json");
+    let cases = serde_json::json!({ "tensors": listed, "graphs": graphs });
     let json =
-        serde_json::to_vec_pretty(&listed).map_err(|e| InteropError::Failed(e.to_string()))?;
+        serde_json::to_vec_pretty(&cases).map_err(|e| InteropError::Failed(e.to_string()))?;
     std::fs::write(&list, json).map_err(|source| at(&list, source))?;
-    run_program(Command::new(&python).arg("interop/read.py").arg(&list))?;
+    for script in ["interop/read.py", "interop/graphs.py"] {
+        run_program(Command::new(&python).arg(script).arg(&list))?;
+    }
     let run = ["run", "--quiet", "--locked", "--manifest-path"];
     run_program(cargo().args(run).arg(manifest).arg("--").arg(&list))
 }
@@ -133,7 +143,8 @@ fn python(out: &Path) -> Result<PathBuf, InteropError> {
 
 /// Fetches the models that are not there.
 fn models(python: &Path, out: &Path) -> Result<(), InteropError> {
-    for model in cases::MODELS {
+    let graphs = GRAPHS.iter().map(|graph| &graph.model);
+    for model in cases::MODELS.iter().chain(graphs) {
         let file = model_file(out, model);
         if file.exists() {
             continue;
