@@ -35,11 +35,18 @@ struct Case {
 type Tensors = HashMap<String, Tensor>;
 
 fn main() -> ExitCode {
-    let path = std::env::args().nth(1).unwrap_or_else(|| "cases.json".into());
+    let path = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "cases.json".into());
     match run(&path) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("because of: {error}");
+                cause = error.source();
+            }
             ExitCode::FAILURE
         }
     }
@@ -60,7 +67,9 @@ fn run(path: &str) -> Result<(), Box<dyn Error>> {
     for graph in &cases.graphs {
         if let Some(error) = graph.check()? {
             let (receiver, file) = graph.called();
-            println!("{receiver}: the outputs of {file} are off by at most {error:.1e} of their range");
+            println!(
+                "{receiver}: the outputs of {file} are off by at most {error:.1e} of their range"
+            );
         }
     }
     Ok(())
@@ -83,12 +92,17 @@ fn compare(found: &Tensors, expected: &Tensors) -> Result<usize, Box<dyn Error>>
         return Err(format!("{} tensors, expected {}", found.len(), expected.len()).into());
     }
     for (name, want) in expected {
-        let got = found.get(name).ok_or_else(|| format!("{name} is missing"))?;
+        let got = found
+            .get(name)
+            .ok_or_else(|| format!("{name} is missing"))?;
         if got.dims() != want.dims() {
             return Err(format!("{name}: {:?} and {:?}", got.dims(), want.dims()).into());
         }
         let values = |tensor: &Tensor| -> Result<Vec<u32>, candle_core::Error> {
-            let flat = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            let flat = tensor
+                .to_dtype(DType::F32)?
+                .flatten_all()?
+                .to_vec1::<f32>()?;
             Ok(flat.into_iter().map(f32::to_bits).collect())
         };
         if values(got)? != values(want)? {

@@ -28,7 +28,7 @@ pub(super) static GRAPHS: &[Graph] = &[
             "ocr4_rec.onnx",
         ),
         shape: &[1, 3, 48, 320],
-        runs: &[("onnxruntime", "int8"), ("rten", "int4"), ("tract", "int4")],
+        runs: &[("onnxruntime", "int8"), ("rten", "int8"), ("tract", "int4")],
     },
     Graph {
         model: model(
@@ -46,7 +46,7 @@ pub(super) static GRAPHS: &[Graph] = &[
             "ocr2_cls.onnx",
         ),
         shape: &[1, 3, 48, 192],
-        runs: &[("onnxruntime", "int8"), ("rten", "f16"), ("tract", "int8")],
+        runs: &[("onnxruntime", "int4"), ("rten", "f16"), ("tract", "int8")],
     },
     Graph {
         model: model(
@@ -57,7 +57,7 @@ pub(super) static GRAPHS: &[Graph] = &[
         shape: &[1, 3, 48, 320],
         runs: &[
             ("onnxruntime", "--target-size 4MB"),
-            ("rten", "int8"),
+            ("rten", "int4 --block 16"),
             ("tract", "int8"),
         ],
     },
@@ -77,7 +77,7 @@ pub(super) static GRAPHS: &[Graph] = &[
             "pitch.onnx",
         ),
         shape: &[1, 43844, 1],
-        runs: &[("onnxruntime", "int4"), ("rten", "int8"), ("tract", "int8")],
+        runs: &[("onnxruntime", "int8"), ("rten", "int8"), ("tract", "int8")],
     },
 ];
 

@@ -226,9 +226,10 @@ fn quantized_graphs_are_compared_by_the_names_of_their_weights() {
             let report = json(dir, &format!("verify {other} q.onnx --min-cosine 0.99"));
             let lines = report["tensors"].as_array().unwrap();
             let line = lines.iter().find(|line| line["name"] == name).unwrap();
-            let found = line["sqnr"].as_f64().unwrap();
+            // None where they are equal, as these values are in half precision.
+            let found = line["sqnr"].as_f64().unwrap_or(f64::INFINITY);
             assert!(
-                (found - expected).abs() < 1e-6,
+                found == expected || (found - expected).abs() < 1e-6,
                 "{form}: {found} {expected}"
             );
             assert_eq!(line["b"], stored);
@@ -251,7 +252,7 @@ fn quantized_graphs_are_compared_by_the_names_of_their_weights() {
         let lines = same["tensors"].as_array().unwrap();
         assert!(lines.iter().all(|line| line["equal"] == true));
         let strict = run(dir, "verify m.onnx q.onnx --min-sqnr 200");
-        assert_eq!(strict.code, 1, "{}", strict.error);
+        assert_eq!(strict.code, i32::from(form != "f16"), "{}", strict.error);
     }
     json(dir, "pack q.onnx -o q.cmp");
     json(dir, "verify q.onnx q.cmp");
@@ -287,7 +288,7 @@ fn the_forms_within_a_mean_of_bits_have_the_least_error() {
         lists.push(list);
         count += info.values();
     }
-    for bits in [6.0, 8.0, 9.5, 14.0, 20.0] {
+    for bits in [7.5, 8.0, 9.5, 14.0, 20.0] {
         // All choices, one by one.
         let (mut best, limit) = (f64::INFINITY, bits * count as f64 / 8.0);
         let all: usize = lists.iter().map(Vec::len).product();

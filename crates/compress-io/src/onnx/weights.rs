@@ -80,15 +80,13 @@ impl Weights {
         } = search;
         // What weights alone are made of is not shown beside them.
         let is_part = |number: usize| {
-            let uses = &uses[number];
-            let mut by = uses
-                .by
+            let Uses { by, passed_by } = &uses[number];
+            let mut all = by
                 .iter()
                 .map(|used| used.at)
-                .chain(uses.passed_by.iter().copied());
-            hidden
-                .get(&number)
-                .is_some_and(|is_half| *is_half || by.all(|at| nodes.contains(&at)))
+                .chain(passed_by.iter().copied());
+            let part = hidden.get(&number);
+            part.is_some_and(|is_half| *is_half || all.all(|at| nodes.contains(&at)))
         };
         let (mut tensors, mut parts) = (Vec::new(), Vec::new());
         for (number, info) in model.tensors().iter().enumerate() {
@@ -250,21 +248,17 @@ impl<'a> Search<'a> {
             return Ok(());
         };
         // What is turned in between has other axes.
-        let between = |number: &usize| self.uses[*number].passed_by.len();
-        if coded
-            .tensors()
-            .map(|number| between(&number))
-            .sum::<usize>()
-            + 1
-            != nodes.len()
-        {
+        let parts: Vec<usize> = coded.tensors().collect();
+        let between: usize = parts
+            .iter()
+            .map(|part| self.uses[*part].passed_by.len())
+            .sum();
+        if between + 1 != nodes.len() {
             return Ok(());
         }
-        let bytes = coded
-            .tensors()
-            .map(|number| self.model.tensors()[number].bytes());
+        let bytes = parts.iter().map(|part| self.model.tensors()[*part].bytes());
         let bytes = bytes.sum::<Result<u64>>()?;
-        let (codes, parts): (_, Vec<usize>) = (coded.codes(), coded.tensors().collect());
+        let codes = coded.codes();
         let found = Found {
             name,
             shape,
@@ -273,7 +267,7 @@ impl<'a> Search<'a> {
         if self.add(codes, found) {
             self.nodes.extend(nodes);
             self.parts
-                .extend(parts.into_iter().map(|number| (number, false)));
+                .extend(parts.into_iter().map(|part| (part, false)));
         }
         Ok(())
     }
@@ -313,8 +307,8 @@ impl<'a> Search<'a> {
             Some((base, number)) if is_number(number) => base,
             _ => codes,
         };
-        base.strip_suffix("_quantized")
-            .is_some_and(|base| base.ends_with(name))
+        let base = base.strip_suffix("_quantized");
+        !name.is_empty() && base.is_some_and(|base| base.ends_with(name))
     }
 
     /// Whether the weight is added, or was; not where another has its name.
