@@ -108,6 +108,10 @@ fn what_onnx_cannot_have_is_refused() {
             "the file has at least",
         ),
         (
+            "quantize m.onnx -o q.onnx --type int4 --block 1",
+            "int4 would take",
+        ),
+        (
             "quantize m.onnx -o q.onnx --bits-per-weight 1",
             "bits per weight are the least",
         ),

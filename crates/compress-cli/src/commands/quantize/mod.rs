@@ -44,7 +44,8 @@ Tensors with one axis and those that fit --keep stay as they are. Where the bloc
 divide the rows of a tensor, the next type with smaller blocks is taken, as llama.cpp does it.
 
 Of ONNX the weights of convolutions, matrix products and recurrent layers become f16, int8 with a scale
-for each output, or int4 in blocks, in the form that the receiver runs [default: onnxruntime].
+for each output, or int4 in blocks, in the form that the receiver runs [default: onnxruntime]. Those
+that this would not make smaller stay.
 
 With --target-size or --bits-per-weight the type of each tensor is chosen such that the sum of the
 relative squared errors is the least. The errors are measured on up to a million values of each

@@ -82,12 +82,6 @@ impl Offers {
         Ok(offers)
     }
 
-    /// Fails where the goal cannot be met, whatever the errors.
-    pub(super) fn check(&self, options: &Quantize, model: &Onnx) -> Done {
-        // Of several that take as little, the errors decide, which are not known.
-        self.choose(options, model).map(|_| ())
-    }
-
     /// Measures the errors. Forms that cannot hold the values are none.
     pub(super) fn measure(&mut self, console: &Console, model: &Onnx) -> Done {
         let uses = model.uses()?;
@@ -110,7 +104,11 @@ impl Offers {
         Ok(())
     }
 
-    /// The forms with the least sum of errors, for all tensors that change.
+    /// The forms with the least sum of errors, for all tensors that change; before errors are measured,
+    /// some that meet the goal.
+    ///
+    /// # Errors
+    /// Where none do.
     pub(super) fn choose(&self, options: &Quantize, model: &Onnx) -> Done<Vec<Chosen>> {
         let lists = |demand: &dyn Fn(&Offer) -> f64| -> Vec<Vec<Choice>> {
             let choice = |offer: &Offer| Choice {
@@ -157,7 +155,11 @@ impl Offers {
 }
 
 /// A rewrite whose values do not matter.
-fn rewrite<'a>(options: &Quantize, model: &'a Onnx, chosen: &[Chosen]) -> Done<Rewrite<'a>> {
+pub(super) fn rewrite<'a>(
+    options: &Quantize,
+    model: &'a Onnx,
+    chosen: &[Chosen],
+) -> Done<Rewrite<'a>> {
     let changes = chosen
         .iter()
         .map(|chosen| Change::new(chosen.tensor, chosen.form));

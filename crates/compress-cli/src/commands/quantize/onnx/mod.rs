@@ -33,12 +33,14 @@ struct Chosen {
     name: &'static str,
 }
 
+/// Weights that stay as they are, with the reason where another form was asked for.
+type Kept = BTreeMap<usize, Option<String>>;
+
 /// What becomes of the weights of a model.
 struct Decided<'a> {
     rewrite: Rewrite<'a>,
     chosen: Vec<Chosen>,
-    /// Those that stay as they are, with the reason where another form was asked for.
-    kept: BTreeMap<usize, Option<String>>,
+    kept: Kept,
 }
 
 /// Quantizes with the errors that it makes written down.
@@ -138,39 +140,26 @@ impl Quantize {
         quantizer: &'a Recording,
     ) -> Done<Option<Decided<'a>>> {
         let (sets, free) = self.choose(model)?;
-        let change = |chosen: &Chosen| Change::new(chosen.tensor, chosen.form).by(quantizer);
-        let mut kept = BTreeMap::new();
-        let chosen = match self.usual()? {
-            Some((name, form)) => {
-                let mut chosen = self.check_sets(model, sets)?;
-                for tensor in free {
-                    let free = Chosen { tensor, form, name };
-                    match self.refusal(model, &free)? {
-                        None => chosen.push(free),
-                        Some(error) => drop(kept.insert(tensor, Some(error.to_string()))),
-                    }
-                }
-                if chosen.is_empty() {
-                    return Err(usage(
-                        kept.into_values().flatten().next().unwrap_or_default(),
-                    ));
-                }
-                chosen
+        self.check_sets(model, &sets)?;
+        let (chosen, kept) = match (self.usual()?, console) {
+            (Some(usual), _) => self.uniform(model, sets, free, usual)?,
+            (None, None) => {
+                Offers::new(self, model, sets, free)?.choose(self, model)?;
+                return Ok(None);
             }
-            None => {
-                let sets = self.check_sets(model, sets)?;
+            (None, Some(console)) => {
                 let mut offers = Offers::new(self, model, sets, free.clone())?;
-                offers.check(self, model)?;
-                let Some(console) = console else {
-                    return Ok(None);
-                };
+                // Fails where the goal cannot be met, whatever the errors.
+                offers.choose(self, model)?;
                 offers.measure(console, model)?;
                 let chosen = offers.choose(self, model)?;
-                let all = free.into_iter().map(|tensor| (tensor, None));
-                kept.extend(all.filter(|(tensor, _)| chosen.iter().all(|c| c.tensor != *tensor)));
-                chosen
+                let stays = |tensor: &usize| chosen.iter().all(|chosen| chosen.tensor != *tensor);
+                let kept = free.into_iter().filter(stays).map(|tensor| (tensor, None));
+                let kept = kept.collect();
+                (chosen, kept)
             }
         };
+        let change = |chosen: &Chosen| Change::new(chosen.tensor, chosen.form).by(quantizer);
         let changes: Vec<Change<'a>> = chosen.iter().map(change).collect();
         let receiver = self.receiver.unwrap_or_default().onnx()?;
         let rewrite = Rewrite::new(model, &changes, receiver).map_err(usage)?;
@@ -181,6 +170,42 @@ impl Quantize {
         }))
     }
 
+    /// All free weights in one form, but for those that it would not make smaller or that the receiver
+    /// does not run it for. These stay.
+    fn uniform(
+        &self,
+        model: &Onnx,
+        mut chosen: Vec<Chosen>,
+        free: Vec<usize>,
+        (name, form): NamedForm,
+    ) -> Done<(Vec<Chosen>, Kept)> {
+        let (mut runs, mut kept) = (Vec::new(), Kept::new());
+        for tensor in free {
+            let free = Chosen { tensor, form, name };
+            match self.refusal(model, &free)? {
+                None => runs.push(free),
+                Some(error) => drop(kept.insert(tensor, Some(error.to_string()))),
+            }
+        }
+        let sizes = budget::rewrite(self, model, &runs)?.sizes(&self.target.path)?;
+        for free in runs {
+            let tensor = free.tensor;
+            let bytes = sizes.tensors.get(&tensor).map_or(0, |size| size.values);
+            // Scales of many small blocks take more than they save.
+            if bytes < model.tensors()[tensor].bytes()? {
+                chosen.push(free);
+            } else {
+                kept.insert(tensor, Some(format!("{name} would take {bytes} bytes")));
+            }
+        }
+        if chosen.is_empty() {
+            let reason = kept.into_values().flatten().next();
+            return Err(usage(reason.unwrap_or_default()));
+        }
+        chosen.sort_by_key(|chosen| chosen.tensor);
+        Ok((chosen, kept))
+    }
+
     /// Why a tensor cannot have a form, if so.
     fn refusal(&self, model: &Onnx, chosen: &Chosen) -> Done<Option<Error>> {
         let receiver = self.receiver.unwrap_or_default().onnx()?;
@@ -189,13 +214,13 @@ impl Quantize {
     }
 
     /// Fails where a tensor cannot have the form that was asked for by name.
-    fn check_sets(&self, model: &Onnx, sets: Vec<Chosen>) -> Done<Vec<Chosen>> {
-        for chosen in &sets {
+    fn check_sets(&self, model: &Onnx, sets: &[Chosen]) -> Done {
+        for chosen in sets {
             if let Some(error) = self.refusal(model, chosen)? {
                 return Err(usage(error));
             }
         }
-        Ok(sets)
+        Ok(())
     }
 
     /// The graph, which must be ONNX.
