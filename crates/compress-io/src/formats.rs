@@ -101,6 +101,12 @@ pub static FORMATS: &[Format] = &[
     },
 ];
 
+/// ONNX as [`onnx::Weights`] has it, for [`Checkpoint::open_as`](crate::Checkpoint::open_as): quantized
+/// weights have the names and the values of what they stand for.
+pub static ONNX_WEIGHTS: Format = Format::reading("onnx", &[".onnx"], onnx::detect, |path| {
+    Ok(Box::new(onnx::Weights::open(path)?))
+});
+
 impl Format {
     /// A format that is only read, beside [`FORMATS`]. `detect` is given the first 64 bytes of a file.
     pub const fn reading(

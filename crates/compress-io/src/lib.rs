@@ -57,7 +57,7 @@ pub mod values;
 pub use checkpoint::{Checkpoint, role};
 pub use draft::Draft;
 pub use dtype::{Dtype, OpaqueBlock, TensorInfo};
-pub use formats::{FORMATS, Format};
+pub use formats::{FORMATS, Format, ONNX_WEIGHTS};
 pub use importance::{ColumnWeights, Importance};
 pub use source::{Plan, Sink, Source};
 pub use stream::{checksum, stream};

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use compress_core::{Error, Result};
 use compress_io::metadata::{Metadata, Value};
-use compress_io::{Checkpoint, Dtype, Format, Source, TensorInfo, onnx};
+use compress_io::{Checkpoint, Dtype, Format, ONNX_WEIGHTS, Source, TensorInfo};
 
 use super::Packed;
 
@@ -25,7 +25,7 @@ pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
     }
     let format = Format::of(path)?;
     match format.name {
-        "onnx" => Checkpoint::open_as(&onnx::WEIGHTS, path),
+        "onnx" => Checkpoint::open_as(&ONNX_WEIGHTS, path),
         _ => Checkpoint::open_as(format, path),
     }
 }

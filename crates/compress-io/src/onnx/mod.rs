@@ -30,7 +30,6 @@ use std::path::Path;
 
 use compress_core::{Error, Result, file};
 
-use crate::formats::Format;
 use crate::source::{Plan, Sink};
 
 pub use model::Onnx;
@@ -38,11 +37,6 @@ pub use quantize::{Codes, Layout, Quantizer, RoundToNearest, Weight};
 pub use rewrite::{Change, Form, Receiver, Rewrite, Sizes, TensorSize};
 pub use uses::{Axes, Use, Uses};
 pub use weights::Weights;
-
-/// The format of [`Weights`], for [`Checkpoint::open_as`](crate::Checkpoint::open_as).
-pub static WEIGHTS: Format = Format::reading("onnx", &[".onnx"], detect, |path| {
-    Ok(Box::new(Weights::open(path)?))
-});
 
 /// Whether a file that begins so is likely one: it has no magic, but writers put the version first,
 /// and one of the model's fields behind it.

@@ -25,10 +25,10 @@ use crate::source::Source;
 /// [`Onnx`] has it.
 ///
 /// ```no_run
-/// use compress_io::{Checkpoint, onnx};
+/// use compress_io::{Checkpoint, ONNX_WEIGHTS};
 ///
 /// let model = Checkpoint::open("model.onnx")?;
-/// let small = Checkpoint::open_as(&onnx::WEIGHTS, "small.onnx".as_ref())?;
+/// let small = Checkpoint::open_as(&ONNX_WEIGHTS, "small.onnx".as_ref())?;
 /// let weight = "layers.0.weight";
 /// let before = model.values(model.position(weight)?)?;
 /// let after = small.values(small.position(weight)?)?;

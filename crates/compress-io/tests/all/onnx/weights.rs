@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use compress_io::onnx::{Form, Onnx, Receiver, WEIGHTS};
-use compress_io::{Checkpoint, Dtype, Source};
+use compress_io::onnx::{Form, Onnx, Receiver};
+use compress_io::{Checkpoint, Dtype, ONNX_WEIGHTS, Source};
 use half::f16;
 
 use super::plain::{self, Graph, field, node};
@@ -14,7 +14,7 @@ fn open(model: &[u8]) -> Checkpoint {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.onnx");
     std::fs::write(&path, model).unwrap();
-    Checkpoint::open_as(&WEIGHTS, &path).unwrap()
+    Checkpoint::open_as(&ONNX_WEIGHTS, &path).unwrap()
 }
 
 /// The values of a weight by the plain reader: as `MatMulNBits` has it, or by the node in front of it.
