@@ -50,8 +50,7 @@ impl Graph {
                 return Err(format!("output {number}: {shape:?} and {expected_shape:?}").into());
             }
             let error = error(&values, &expected);
-            // Also where it is NaN.
-            if !(error <= TOLERANCE) {
+            if error.is_nan() || error > TOLERANCE {
                 let reason = format!("output {number} is off by {error} of its range");
                 return Err(format!("{} of {}: {reason}", self.receiver, self.file).into());
             }
