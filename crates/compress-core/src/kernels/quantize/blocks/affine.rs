@@ -21,7 +21,6 @@
 //! # References
 //! ggml, `make_qkx2_quants`, `make_qkx3_quants` and their callers.
 
-use super::bytes::byte;
 use super::groups::{Values, codes, inverse, spread, sums, transpose};
 use super::importance::Importance;
 use super::lanes::{LANES, Lanes};
@@ -461,7 +460,7 @@ pub(super) fn write_single<L: Lanes, const BYTES: usize>(
         let w = importance.from(i * LANES * 32).weights();
         let (d, m, levels) = in_halves(&x, search(&x, &w, how), how.top);
         fine &= d.into_iter().chain(m).all(half::is_finite);
-        let codes = codes(&levels, byte);
+        let codes = codes(&levels);
         for (lane, block) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
             write(block, d[lane], m[lane], &codes[lane]);
         }
@@ -507,7 +506,7 @@ pub(super) fn write_groups<
         let minima = zero.minus(minima).at_least(zero);
         let fit = Fit::<L, GROUP, BLOCKS>::new(&x, &w, (scales, minima), holding);
         fine &= fit.is_finite();
-        let codes = codes(&fit.codes, byte);
+        let codes = codes(&fit.codes);
         let (scales, minima) = (fit.scales.to_array(), fit.minima.to_array());
         for (b, block) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
             let at = b * groups..(b + 1) * groups;

@@ -74,11 +74,11 @@ macro_rules! by_lanes {
         fn $name(isa: Isa, values: &[f32], importance: Importance<'_>, bytes: &mut [u8]) -> bool {
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+                #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
                 fn avx512(values: &[f32], importance: Importance<'_>, bytes: &mut [u8]) -> bool {
                     $module::$body::<Avx512>(values, importance, bytes)
                 }
-                #[target_feature(enable = "avx2,fma")]
+                #[target_feature(enable = "avx2,fma,f16c")]
                 fn avx2(values: &[f32], importance: Importance<'_>, bytes: &mut [u8]) -> bool {
                     $module::$body::<Avx2>(values, importance, bytes)
                 }

@@ -46,7 +46,8 @@ pub(super) fn quantize_mx<L: Lanes>(
                 .saturating_sub(2)
                 .clamp(3, 252);
         }
-        let (mut best, mut least) = at_power(&x, &w, &exponents, 0);
+        let mut scale = power(&exponents, 0);
+        let mut least = error(&x, &w, scale);
         let mut chosen = L::all(0.0);
         // Without weights the smaller one is hardly ever better.
         let steps = if importance.is_even() {
@@ -55,16 +56,19 @@ pub(super) fn quantize_mx<L: Lanes>(
             &[1, -1]
         };
         for &step in steps {
-            let (levels, error) = at_power(&x, &w, &exponents, step);
+            let other = power(&exponents, step);
+            let error = error(&x, &w, other);
             let better = least.minus(error);
-            for (best, level) in best.iter_mut().zip(levels) {
-                *best = better.if_positive(level, *best);
-            }
+            scale = better.if_positive(other, scale);
             chosen = better.if_positive(L::all(step.into()), chosen);
             least = better.if_positive(error, least);
         }
-        let codes = codes(&best, |level| CODEBOOK.code(level));
-        let chosen = chosen.to_array();
+        let inverse = L::all(1.0).over(scale);
+        let mut at = [L::all(0.0); 32];
+        for (at, &x) in at.iter_mut().zip(&x) {
+            *at = x.times(inverse).code_of(&CODEBOOK);
+        }
+        let (codes, chosen) = (codes(&at), chosen.to_array());
         for (lane, block) in bytes.as_chunks_mut::<17>().0.iter_mut().enumerate() {
             let [e, q @ ..] = block;
             *e = exponents[lane].wrapping_add_signed(chosen[lane] as i8);
@@ -74,27 +78,27 @@ pub(super) fn quantize_mx<L: Lanes>(
     fine
 }
 
-/// The levels of each block at a power of two so many steps from its own, and their errors.
+/// Half of the power of two of each block, so many steps from its own.
 #[inline(always)]
-fn at_power<L: Lanes>(
-    x: &Values<L, 32>,
-    w: &Values<L, 32>,
-    exponents: &[u8; LANES],
-    step: i8,
-) -> (Values<L, 32>, L) {
+fn power<L: Lanes>(exponents: &[u8; LANES], step: i8) -> L {
     let mut powers = [0.0; LANES];
     for (power, e) in powers.iter_mut().zip(exponents) {
         *power = half_of_power(e.wrapping_add_signed(step));
     }
-    let scale = L::load(&powers);
+    L::load(&powers)
+}
+
+/// The weighted squared error of each block at a scale.
+#[inline(always)]
+fn error<L: Lanes>(x: &Values<L, 32>, w: &Values<L, 32>, scale: L) -> L {
     let inverse = L::all(1.0).over(scale);
-    let (mut levels, mut error) = ([L::all(0.0); 32], L::all(0.0));
-    for (i, level) in levels.iter_mut().enumerate() {
-        *level = x[i].times(inverse).nearest_of(&CODEBOOK);
-        let difference = scale.times(*level).minus(x[i]);
-        error = w[i].times(difference).mul_add(difference, error);
+    let mut error = L::all(0.0);
+    for (x, w) in x.iter().zip(w) {
+        let level = x.times(inverse).nearest_of(&CODEBOOK);
+        let difference = scale.times(level).minus(*x);
+        error = w.times(difference).mul_add(difference, error);
     }
-    (levels, error)
+    error
 }
 
 /// Blocks of `MXFP4`.

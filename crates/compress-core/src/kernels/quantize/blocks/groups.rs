@@ -6,33 +6,31 @@ use crate::kernels::half;
 /// Value i of each group.
 pub(super) type Values<L, const GROUP: usize> = [L; GROUP];
 
-/// The groups of consecutive values; zeros where there are no values.
+/// The groups of consecutive values, of 16 values or a multiple; zeros where there are no values.
 #[inline(always)]
 pub(super) fn transpose<L: Lanes, const GROUP: usize>(values: &[f32]) -> Values<L, GROUP> {
-    let mut x = [[0.0; LANES]; GROUP];
-    for (lane, group) in values.as_chunks::<GROUP>().0.iter().enumerate() {
-        for (x, &value) in x.iter_mut().zip(group) {
-            x[lane] = value;
+    let mut x = [L::all(0.0); GROUP];
+    let groups = values.as_chunks::<GROUP>().0;
+    for (i, x) in x.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        for (x, group) in x.iter_mut().zip(groups) {
+            *x = L::load(&group.as_chunks().0[i]);
         }
+        L::transpose(x);
     }
-    // `array::map` would be a call, compiled without the level's instructions.
-    let mut lanes = [L::all(0.0); GROUP];
-    for (lanes, x) in lanes.iter_mut().zip(&x) {
-        *lanes = L::load(x);
-    }
-    lanes
+    x
 }
 
-/// The codes of levels, group after group.
+/// Codes from 0 to 255, group after group.
 #[inline(always)]
 pub(super) fn codes<L: Lanes, const GROUP: usize>(
     levels: &Values<L, GROUP>,
-    code: impl Fn(f32) -> u8,
 ) -> [[u8; GROUP]; LANES] {
     let mut codes = [[0; GROUP]; LANES];
-    for (i, levels) in levels.iter().enumerate() {
-        for (codes, level) in codes.iter_mut().zip(levels.to_array()) {
-            codes[i] = code(level);
+    let byte = L::all(256.0);
+    for (i, [a, b, c, d]) in levels.as_chunks().0.iter().enumerate() {
+        let words = L::to_words(b.mul_add(byte, *a), d.mul_add(byte, *c));
+        for (codes, word) in codes.iter_mut().zip(words) {
+            codes.as_chunks_mut().0[i] = word.to_le_bytes();
         }
     }
     codes

@@ -40,7 +40,6 @@ pub(super) fn quantize_nl<L: Lanes>(
     scaled::write_single::<L, _, 18>(
         (values, importance, bytes),
         (&CODEBOOK, ENDS),
-        |level| CODEBOOK.code(level),
         |[d0, d1, q @ ..], d, codes| {
             [*d0, *d1] = d.to_le_bytes();
             *q = of_nibbles(codes);
@@ -58,7 +57,6 @@ pub(super) fn quantize_xs<L: Lanes>(
     scaled::write_groups::<L, _, 32, 2, 136>(
         (values, importance, bytes),
         (&CODEBOOK, ENDS, RANGE),
-        |level| CODEBOOK.code(level),
         |[d0, d1, h0, h1, l0, l1, l2, l3, q @ ..], d, multiples, codes| {
             [*d0, *d1] = d.to_le_bytes();
             let (mut low, mut high) = (0u32, 0u16);

@@ -49,7 +49,6 @@ pub(super) fn quantize<L: Lanes>(
     scaled::write_groups::<L, _, 16, 1, BYTES>(
         (values, importance, bytes),
         (LEVELS, ends, RANGE),
-        |level| byte(level - LEVELS.low),
         |bytes, d, multiples, codes| {
             of_high_bits(codes, 2, &mut bytes[..32]);
             of_two_bits(codes, &mut bytes[32..96]);

@@ -53,7 +53,6 @@ pub(super) fn quantize_weighted<L: Lanes>(
     scaled::write_single::<L, _, BYTES>(
         (values, importance, bytes),
         (LEVELS, ENDS),
-        |level| byte(level - LEVELS.low),
         |[d0, d1, q @ ..], d, codes| {
             [*d0, *d1] = d.to_le_bytes();
             *q = of_nibbles(codes);

@@ -47,8 +47,7 @@ pub(super) fn quantize_weighted<L: Lanes>(
         step: 0.2,
         trials: 10,
     };
-    let code = |level| byte(level - LEVELS.low);
-    scaled::write_single::<L, _, BYTES>((values, importance, bytes), (LEVELS, ENDS), code, write)
+    scaled::write_single::<L, _, BYTES>((values, importance, bytes), (LEVELS, ENDS), write)
 }
 
 #[inline(always)]

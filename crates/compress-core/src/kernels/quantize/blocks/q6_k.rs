@@ -65,7 +65,6 @@ pub(super) fn quantize_weighted<L: Lanes>(
     scaled::write_groups::<L, _, GROUP, 1, BYTES>(
         (values, importance, bytes),
         (LEVELS, ENDS, RANGE),
-        |level| byte(level + ZERO),
         |bytes, d, multiples, codes| {
             if let Some(codes) = codes.first_chunk() {
                 pack(codes, bytes);

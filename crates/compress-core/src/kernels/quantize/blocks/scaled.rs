@@ -22,6 +22,8 @@ const REFITS: usize = 2;
 pub(super) trait Levels<L: Lanes>: Copy {
     /// The level nearest to each quotient.
     fn nearest(self, quotient: L) -> L;
+    /// The code of that level, from 0 to 255.
+    fn code(self, quotient: L) -> L;
 }
 
 /// Whole numbers from `low` to `high`.
@@ -39,12 +41,20 @@ impl<L: Lanes> Levels<L> for Whole {
             .at_most(L::all(self.high));
         inside.plus(L::all(MAGIC)).minus(L::all(MAGIC))
     }
+    #[inline(always)]
+    fn code(self, quotient: L) -> L {
+        self.nearest(quotient).minus(L::all(self.low))
+    }
 }
 
 impl<L: Lanes> Levels<L> for &'static Codebook {
     #[inline(always)]
     fn nearest(self, quotient: L) -> L {
         quotient.nearest_of(self)
+    }
+    #[inline(always)]
+    fn code(self, quotient: L) -> L {
+        quotient.code_of(self)
     }
 }
 
@@ -137,19 +147,19 @@ fn error<L: Lanes, V: Levels<L>, const GROUP: usize>(
     sums[0].plus(sums[1])
 }
 
-/// The level of each value at a scale.
+/// The code of each value at a scale.
 #[inline(always)]
-fn nearest<L: Lanes, V: Levels<L>, const GROUP: usize>(
+fn codes_at<L: Lanes, V: Levels<L>, const GROUP: usize>(
     x: &Values<L, GROUP>,
     levels: V,
     scale: L,
-) -> Values<L, GROUP> {
+) -> [[u8; GROUP]; LANES] {
     let inverse = inverse(scale);
-    let mut nearest = [L::all(0.0); GROUP];
-    for (nearest, &x) in nearest.iter_mut().zip(x) {
-        *nearest = levels.nearest(x.times(inverse));
+    let mut at = [L::all(0.0); GROUP];
+    for (at, &x) in at.iter_mut().zip(x) {
+        *at = levels.code(x.times(inverse));
     }
-    nearest
+    codes(&at)
 }
 
 /// Blocks as they are written.
@@ -315,7 +325,6 @@ impl<L: Lanes, const BLOCKS: usize> Fit<L, BLOCKS> {
 pub(super) fn write_single<L: Lanes, V: Levels<L>, const BYTES: usize>(
     (values, importance, bytes): (&[f32], Importance<'_>, &mut [u8]),
     (levels, ends): (V, Ends),
-    code: impl Fn(f32) -> u8,
     write: impl Fn(&mut [u8; BYTES], u16, &[u8; 32]),
 ) -> bool {
     /// The factor of a block is the scale of its only group.
@@ -333,7 +342,7 @@ pub(super) fn write_single<L: Lanes, V: Levels<L>, const BYTES: usize>(
         let scales = search(&x, &w, levels, ends);
         let fit = Fit::<L, LANES>::new(&x, &w, levels, scales, ONE);
         fine &= fit.is_finite();
-        let codes = codes(&nearest(&x, levels, fit.scale()), &code);
+        let codes = codes_at(&x, levels, fit.scale());
         let blocks = bytes.as_chunks_mut().0.iter_mut();
         for ((block, codes), d) in blocks.zip(&codes).zip(fit.d) {
             write(block, d, codes);
@@ -354,7 +363,6 @@ pub(super) fn write_groups<
 >(
     (values, importance, bytes): (&[f32], Importance<'_>, &mut [u8]),
     (levels, ends, range): (V, Ends, Whole),
-    code: impl Fn(f32) -> u8,
     write: impl Fn(&mut [u8; BYTES], u16, &[f32], &[u8]),
 ) -> bool {
     let mut fine = true;
@@ -367,7 +375,7 @@ pub(super) fn write_groups<
         let scales = search(&x, &w, levels, ends);
         let fit = Fit::<L, BLOCKS>::new(&x, &w, levels, scales, range);
         fine &= fit.is_finite();
-        let codes = codes(&nearest(&x, levels, fit.scale()), &code);
+        let codes = codes_at(&x, levels, fit.scale());
         let multiples = fit.multiples.to_array();
         for (b, block) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
             let multiples = &multiples[b * groups..][..groups];

@@ -112,13 +112,101 @@ impl Lanes for Avx2 {
         Avx2(half(self.0, yes.0, no.0), half(self.1, yes.1, no.1))
     }
     #[inline(always)]
+    fn truncate(self) -> Self {
+        const TOWARDS_ZERO: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
+        unsafe {
+            Avx2(
+                _mm256_round_ps::<TOWARDS_ZERO>(self.0),
+                _mm256_round_ps::<TOWARDS_ZERO>(self.1),
+            )
+        }
+    }
+    #[inline(always)]
     fn nearest_of(self, book: &Codebook) -> Self {
-        Avx2(nearest_of(self.0, book), nearest_of(self.1, book))
+        let nearest = |x| look_up(x, book, &book.levels);
+        Avx2(nearest(self.0), nearest(self.1))
+    }
+    #[inline(always)]
+    fn code_of(self, book: &Codebook) -> Self {
+        let code = |x| look_up(x, book, &book.codes);
+        Avx2(code(self.0), code(self.1))
+    }
+    #[inline(always)]
+    fn to_halves(self) -> [u16; LANES] {
+        const TO_NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        let mut halves = [0; LANES];
+        unsafe {
+            let (first, second) = (
+                _mm256_cvtps_ph::<TO_NEAREST>(self.0),
+                _mm256_cvtps_ph::<TO_NEAREST>(self.1),
+            );
+            _mm_storeu_si128(halves.as_mut_ptr().cast(), first);
+            _mm_storeu_si128(halves.as_mut_ptr().add(LANES / 2).cast(), second);
+        }
+        halves
+    }
+    #[inline(always)]
+    fn to_words(low: Self, high: Self) -> [u32; LANES] {
+        let mut words = [0; LANES];
+        let word = |low, high| unsafe {
+            let (low, high) = (_mm256_cvttps_epi32(low), _mm256_cvttps_epi32(high));
+            _mm256_or_si256(low, _mm256_slli_epi32::<16>(high))
+        };
+        unsafe {
+            let (first, second) = (word(low.0, high.0), word(low.1, high.1));
+            _mm256_storeu_si256(words.as_mut_ptr().cast(), first);
+            _mm256_storeu_si256(words.as_mut_ptr().add(LANES / 2).cast(), second);
+        }
+        words
+    }
+    #[inline(always)]
+    fn transpose(rows: &mut [Self; LANES]) {
+        let (upper, lower) = rows.split_at_mut(LANES / 2);
+        for i in 0..LANES / 2 {
+            (upper[i].1, lower[i].0) = (lower[i].0, upper[i].1);
+        }
+        for rows in [upper, lower] {
+            transpose_eight(rows, |row| &mut row.0);
+            transpose_eight(rows, |row| &mut row.1);
+        }
     }
 }
 
+/// A square of eight by eight, which are those halves of the rows.
 #[inline(always)]
-fn nearest_of(x: __m256, book: &Codebook) -> __m256 {
+fn transpose_eight(rows: &mut [Avx2], half: impl Fn(&mut Avx2) -> &mut __m256) {
+    // Squares of four by four within the halves of vectors, and then the halves.
+    for rows in rows.as_chunks_mut::<4>().0 {
+        let [a, b, c, d] = rows;
+        let (a, b, c, d) = (half(a), half(b), half(c), half(d));
+        // SAFETY: as for the blocks above.
+        unsafe {
+            let low = |a, b| _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+            let high = |a, b| _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+            let (ab, cd) = (low(*a, *b), low(*c, *d));
+            let (ab_high, cd_high) = (high(*a, *b), high(*c, *d));
+            *a = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+            *b = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
+            *c = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+            *d = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+        }
+    }
+    let (upper, lower) = rows.split_at_mut(4);
+    for (a, b) in upper.iter_mut().zip(lower) {
+        let (a, b) = (half(a), half(b));
+        // SAFETY: as for the blocks above.
+        (*a, *b) = unsafe {
+            (
+                _mm256_permute2f128_ps::<0x20>(*a, *b),
+                _mm256_permute2f128_ps::<0x31>(*a, *b),
+            )
+        };
+    }
+}
+
+/// What `table` has at the place of the nearest level.
+#[inline(always)]
+fn look_up(x: __m256, book: &Codebook, table: &[f32; LANES]) -> __m256 {
     // SAFETY: as for the blocks above.
     unsafe {
         let quarters = _mm256_castps128_ps256(_mm_loadu_ps(book.quarters.as_ptr()));
@@ -130,8 +218,8 @@ fn nearest_of(x: __m256, book: &Codebook) -> __m256 {
         let at = half_further(x, at, eighths);
         let at = half_further(x, at, sixteenths);
         // A lookup takes the low three bits of a place alone.
-        let low = _mm256_loadu_ps(book.levels.as_ptr());
-        let high = _mm256_loadu_ps(book.levels.as_ptr().add(LANES / 2));
+        let low = _mm256_loadu_ps(table.as_ptr());
+        let high = _mm256_loadu_ps(table.as_ptr().add(LANES / 2));
         let low = _mm256_permutevar8x32_ps(low, at);
         let high = _mm256_permutevar8x32_ps(high, at);
         _mm256_blendv_ps(low, high, upper)

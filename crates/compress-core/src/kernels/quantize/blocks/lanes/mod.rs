@@ -9,7 +9,8 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 
-use super::bytes::byte;
+use crate::kernels::half;
+use crate::kernels::quantize::steps::MAGIC;
 
 /// Numbers at once.
 pub(super) const LANES: usize = 16;
@@ -32,8 +33,18 @@ pub(super) trait Lanes: Copy {
     fn at_most(self, other: Self) -> Self;
     /// `yes` where `self` is positive, else `no`.
     fn if_positive(self, yes: Self, no: Self) -> Self;
+    /// The whole part of a number from 0 to 2²².
+    fn truncate(self) -> Self;
     /// The nearest of 16 levels; of two as near the higher, and of NaN the lowest.
     fn nearest_of(self, book: &Codebook) -> Self;
+    /// The code of that level.
+    fn code_of(self, book: &Codebook) -> Self;
+    /// The nearest in half precision, ties to even.
+    fn to_halves(self) -> [u16; LANES];
+    /// `low + 2¹⁶·high`, of whole numbers from 0 to 2¹⁶ − 1.
+    fn to_words(low: Self, high: Self) -> [u32; LANES];
+    /// Lane i of vector j becomes lane j of vector i.
+    fn transpose(rows: &mut [Self; LANES]);
 
     #[inline(always)]
     fn to_array(self) -> [f32; LANES] {
@@ -52,13 +63,13 @@ pub(super) struct Codebook {
     quarters: [f32; 4],
     eighths: [f32; 4],
     sixteenths: [f32; 8],
-    codes: [u8; 256],
+    codes: [f32; LANES],
 }
 
 impl Codebook {
-    /// Whole numbers of at most 128 in magnitude, and the code of each.
+    /// Levels and the code of each.
     pub(super) const fn new(levels: [f32; LANES], codes: [u8; LANES]) -> Self {
-        let mut code_of = [0; 256];
+        let mut code_of = [0.0; LANES];
         let mut middles = [0.0; LANES - 1];
         let mut i = 0;
         while i < LANES - 1 {
@@ -67,7 +78,7 @@ impl Codebook {
         }
         let mut i = 0;
         while i < LANES {
-            code_of[(levels[i] as i32 & 255) as usize] = codes[i];
+            code_of[i] = codes[i] as f32;
             i += 1;
         }
         let m = middles;
@@ -81,12 +92,6 @@ impl Codebook {
         }
     }
 
-    /// The code of a level.
-    #[inline(always)]
-    pub(super) fn code(&self, level: f32) -> u8 {
-        self.codes[usize::from(byte(level))]
-    }
-
     #[inline(always)]
     fn nearest(&self, x: f32) -> usize {
         let at = usize::from(x >= self.half);
@@ -96,7 +101,8 @@ impl Codebook {
     }
 }
 
-/// The specification.
+/// The specification. Plain loops: `array::from_fn` and `array::map` may become calls, which are
+/// compiled without the level's instructions.
 impl Lanes for [f32; LANES] {
     #[inline(always)]
     fn load(x: &[f32; LANES]) -> Self {
@@ -112,54 +118,127 @@ impl Lanes for [f32; LANES] {
     }
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] + other[i])
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = self[i] + other[i];
+        }
+        out
     }
     #[inline(always)]
     fn minus(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] - other[i])
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = self[i] - other[i];
+        }
+        out
     }
     #[inline(always)]
     fn times(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] * other[i])
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = self[i] * other[i];
+        }
+        out
     }
     #[inline(always)]
     fn over(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] / other[i])
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = self[i] / other[i];
+        }
+        out
     }
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
-        std::array::from_fn(|i| self[i].mul_add(factor[i], term[i]))
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = self[i].mul_add(factor[i], term[i]);
+        }
+        out
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
-        self.map(f32::sqrt)
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = self[i].sqrt();
+        }
+        out
     }
     #[inline(always)]
     fn at_least(self, other: Self) -> Self {
-        std::array::from_fn(|i| {
-            if self[i] > other[i] {
-                self[i]
-            } else {
-                other[i]
-            }
-        })
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = if self[i] > other[i] { self[i] } else { other[i] };
+        }
+        out
     }
     #[inline(always)]
     fn at_most(self, other: Self) -> Self {
-        std::array::from_fn(|i| {
-            if self[i] < other[i] {
-                self[i]
-            } else {
-                other[i]
-            }
-        })
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = if self[i] < other[i] { self[i] } else { other[i] };
+        }
+        out
     }
     #[inline(always)]
     fn if_positive(self, yes: Self, no: Self) -> Self {
-        std::array::from_fn(|i| if self[i] > 0.0 { yes[i] } else { no[i] })
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = if self[i] > 0.0 { yes[i] } else { no[i] };
+        }
+        out
+    }
+    #[inline(always)]
+    fn truncate(self) -> Self {
+        let mut out = self;
+        for i in 0..LANES {
+            let near = (self[i] + MAGIC) - MAGIC;
+            out[i] = if near > self[i] { near - 1.0 } else { near };
+        }
+        out
     }
     #[inline(always)]
     fn nearest_of(self, book: &Codebook) -> Self {
-        self.map(|x| book.levels[book.nearest(x)])
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = book.levels[book.nearest(self[i])];
+        }
+        out
+    }
+    #[inline(always)]
+    fn code_of(self, book: &Codebook) -> Self {
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = book.codes[book.nearest(self[i])];
+        }
+        out
+    }
+    #[inline(always)]
+    fn to_halves(self) -> [u16; LANES] {
+        let mut halves = [0; LANES];
+        for i in 0..LANES {
+            halves[i] = half::from_f32(self[i]);
+        }
+        halves
+    }
+    #[inline(always)]
+    fn to_words(low: Self, high: Self) -> [u32; LANES] {
+        // The low half of the bits of 2²³ is zero, and there neighbours are 1 apart.
+        const MAGIC: f32 = 8_388_608.0;
+        let mut words = [0; LANES];
+        for i in 0..LANES {
+            let (low, high) = ((low[i] + MAGIC).to_bits(), (high[i] + MAGIC).to_bits());
+            words[i] = low & 0xffff | high << 16;
+        }
+        words
+    }
+    #[inline(always)]
+    fn transpose(rows: &mut [Self; LANES]) {
+        let from = *rows;
+        for i in 0..LANES {
+            for j in 0..LANES {
+                rows[i][j] = from[j][i];
+            }
+        }
     }
 }
