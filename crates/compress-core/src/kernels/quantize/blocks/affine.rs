@@ -21,7 +21,7 @@
 //! # References
 //! ggml, `make_qkx2_quants`, `make_qkx3_quants` and their callers.
 
-use super::groups::{Values, codes, inverse, spread, sums, transpose};
+use super::groups::{Packing, Values, codes, inverse, spread, sums, transpose};
 use super::importance::Importance;
 use super::lanes::{LANES, Lanes};
 use crate::kernels::half;
@@ -444,12 +444,12 @@ fn coarse(factor: u16, most: f32, top: f32) -> (u16, f32) {
 }
 
 /// Writes blocks of 32 values with one scale and one minimum, 16 at once; whether all are finite.
-/// `write` is given a block's scale, minimum and codes.
+/// `write` is given a block's scale, minimum and codes, as `P` packs them.
 #[inline(always)]
-pub(super) fn write_single<L: Lanes, const BYTES: usize>(
+pub(super) fn write_single<L: Lanes, P: Packing, const BYTES: usize>(
     (values, importance, bytes): (&[f32], Importance<'_>, &mut [u8]),
     how: Search,
-    write: impl Fn(&mut [u8; BYTES], u16, u16, &[u8; 32]),
+    write: impl Fn(&mut [u8; BYTES], u16, u16, &P::Bytes),
 ) -> bool {
     let mut fine = true;
     let blocks = bytes.chunks_mut(LANES * BYTES);
@@ -460,7 +460,7 @@ pub(super) fn write_single<L: Lanes, const BYTES: usize>(
         let w = importance.from(i * LANES * 32).weights();
         let (d, m, levels) = in_halves(&x, search(&x, &w, how), how.top);
         fine &= d.into_iter().chain(m).all(half::is_finite);
-        let codes = codes(&levels);
+        let codes = P::pack(&levels);
         for (lane, block) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
             write(block, d[lane], m[lane], &codes[lane]);
         }

@@ -95,15 +95,15 @@ pub(super) fn four_bits(q: &[u8], i: usize) -> [u8; 32] {
     codes
 }
 
-/// The low four bits of codes of five as [`of_nibbles`], and the fifth ones in a word.
+/// The low four bits of codes of five as [`of_nibbles`], and the fifth ones in four bytes.
 #[inline(always)]
-pub(super) fn of_five_bits(codes: &[u8; 32]) -> ([u8; 16], u32) {
-    let mut high = 0;
+pub(super) fn of_five_bits(codes: &[u8; 32]) -> ([u8; 16], [u8; 4]) {
+    let mut high = [0; 4];
     for (i, codes) in codes.as_chunks::<8>().0.iter().enumerate() {
         // Bit 4 of each byte, and then all eight side by side in the top byte.
         let bits = u64::from_le_bytes(*codes) >> 4 & 0x0101_0101_0101_0101;
         let byte = bits.wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        high |= (byte as u32) << (8 * i);
+        high[i] = byte as u8;
     }
     (of_nibbles(codes), high)
 }

@@ -39,10 +39,10 @@ pub(super) fn writer(format: BlockFormat, importance: Importance<'_>) -> Option<
     let even = importance.is_even();
     Some(match format {
         BlockFormat::Q8_0 => Writer::Even(q8_0_at),
-        BlockFormat::Q4_0 if even => Writer::Even(q4_0_at),
-        BlockFormat::Q4_1 if even => Writer::Even(q4_1_at),
-        BlockFormat::Q5_0 if even => Writer::Even(q5_0_at),
-        BlockFormat::Q5_1 if even => Writer::Even(q5_1_at),
+        BlockFormat::Q4_0 if even => Writer::Weighted(q4_0_at),
+        BlockFormat::Q4_1 if even => Writer::Weighted(q4_1_at),
+        BlockFormat::Q5_0 if even => Writer::Weighted(q5_0_at),
+        BlockFormat::Q5_1 if even => Writer::Weighted(q5_1_at),
         BlockFormat::Q6_K if even => Writer::Weighted(q6_k_at),
         BlockFormat::Q4_0 => Writer::Weighted(q4_0_weighted_at),
         BlockFormat::Q4_1 => Writer::Weighted(q4_1_weighted_at),
@@ -62,10 +62,6 @@ pub(super) fn writer(format: BlockFormat, importance: Importance<'_>) -> Option<
 
 by_level! {
     fn q8_0_at(values: &[f32], bytes: &mut [u8]) -> bool = q8_0::quantize;
-    fn q4_0_at(values: &[f32], bytes: &mut [u8]) -> bool = q4_0::quantize;
-    fn q4_1_at(values: &[f32], bytes: &mut [u8]) -> bool = q4_1::quantize;
-    fn q5_0_at(values: &[f32], bytes: &mut [u8]) -> bool = q5_0::quantize;
-    fn q5_1_at(values: &[f32], bytes: &mut [u8]) -> bool = q5_1::quantize;
 }
 
 /// Defines writers from bodies that take the level's vectors.
@@ -104,9 +100,13 @@ macro_rules! by_lanes {
 }
 
 by_lanes! {
+    fn q4_0_at = q4_0::quantize;
     fn q4_0_weighted_at = q4_0::quantize_weighted;
+    fn q4_1_at = q4_1::quantize;
     fn q4_1_weighted_at = q4_1::quantize_weighted;
+    fn q5_0_at = q5_0::quantize;
     fn q5_0_weighted_at = q5_0::quantize_weighted;
+    fn q5_1_at = q5_1::quantize;
     fn q5_1_weighted_at = q5_1::quantize_weighted;
     fn q2_k_at = q2_k::quantize;
     fn q3_k_at = q3_k::quantize;

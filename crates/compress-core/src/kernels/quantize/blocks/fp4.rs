@@ -4,8 +4,8 @@
 //! OCP Microscaling Formats (MX) v1.0; ggml,
 //! `quantize_row_mxfp4_ref`, `dequantize_row_mxfp4` and `dequantize_row_nvfp4`.
 
-use super::bytes::{SHIFTS, of_nibbles, read, twice};
-use super::groups::{Values, codes, transpose};
+use super::bytes::{SHIFTS, read, twice};
+use super::groups::{Nibbles, Packing, Values, transpose};
 use super::importance::Importance;
 use super::lanes::{Codebook, LANES, Lanes};
 use crate::kernels::reduce::{INFINITE, absmax_bits};
@@ -68,11 +68,11 @@ pub(super) fn quantize_mx<L: Lanes>(
         for (at, &x) in at.iter_mut().zip(&x) {
             *at = x.times(inverse).code_of(&CODEBOOK);
         }
-        let (codes, chosen) = (codes(&at), chosen.to_array());
+        let (codes, chosen) = (Nibbles::pack(&at), chosen.to_array());
         for (lane, block) in bytes.as_chunks_mut::<17>().0.iter_mut().enumerate() {
             let [e, q @ ..] = block;
             *e = exponents[lane].wrapping_add_signed(chosen[lane] as i8);
-            *q = of_nibbles(&codes[lane]);
+            *q = codes[lane];
         }
     }
     fine

@@ -4,6 +4,7 @@
 //! ggml, `quantize_row_iq4_nl_impl`, `dequantize_row_iq4_nl`, `dequantize_row_iq4_xs` and `kvalues_iq4nl`.
 
 use super::bytes::{SHIFTS, byte, of_nibbles, read, twice};
+use super::groups::Nibbles;
 use super::importance::Importance;
 use super::lanes::{Codebook, Lanes};
 use super::scaled::{self, Ends, Whole};
@@ -37,12 +38,12 @@ pub(super) fn quantize_nl<L: Lanes>(
     importance: Importance<'_>,
     bytes: &mut [u8],
 ) -> bool {
-    scaled::write_single::<L, _, 18>(
+    scaled::write_single::<L, _, Nibbles, 18>(
         (values, importance, bytes),
         (&CODEBOOK, ENDS),
         |[d0, d1, q @ ..], d, codes| {
             [*d0, *d1] = d.to_le_bytes();
-            *q = of_nibbles(codes);
+            *q = *codes;
         },
     )
 }

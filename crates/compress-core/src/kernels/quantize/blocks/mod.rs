@@ -35,6 +35,7 @@ mod ternary;
 #[cfg(test)]
 mod tests;
 mod with_minimum;
+mod without_minimum;
 
 use rayon::prelude::*;
 

@@ -4,7 +4,8 @@
 //! ggml, `quantize_row_q4_1_ref` and `dequantize_row_q4_1`.
 
 use super::affine::{self, Search};
-use super::bytes::{SHIFTS, of_nibbles, read, twice};
+use super::bytes::{SHIFTS, read, twice};
+use super::groups::Nibbles;
 use super::importance::Importance;
 use super::lanes::Lanes;
 use super::with_minimum::{self, LEN};
@@ -12,14 +13,14 @@ use crate::kernels::half;
 
 const BYTES: usize = 20;
 /// The largest code.
-const TOP: u8 = 15;
+const TOP: f32 = 15.0;
 
-const SEARCH: Search = with_minimum::search(TOP as f32);
+const SEARCH: Search = with_minimum::search(TOP);
 
 /// Whether all scales are finite.
 #[inline(always)]
-pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
-    with_minimum::quantize::<TOP, BYTES>(values, bytes, write)
+pub(super) fn quantize<L: Lanes>(values: &[f32], _even: Importance<'_>, bytes: &mut [u8]) -> bool {
+    with_minimum::quantize::<L, Nibbles, BYTES>(values, bytes, TOP, write)
 }
 
 /// Writes the blocks whose errors have the least sum by importance; whether all scales are finite.
@@ -29,16 +30,16 @@ pub(super) fn quantize_weighted<L: Lanes>(
     importance: Importance<'_>,
     bytes: &mut [u8],
 ) -> bool {
-    affine::write_single::<L, BYTES>((values, importance, bytes), SEARCH, write)
+    affine::write_single::<L, Nibbles, BYTES>((values, importance, bytes), SEARCH, write)
 }
 
 /// Writes a block.
 #[inline(always)]
-fn write(block: &mut [u8; BYTES], d: u16, m: u16, codes: &[u8; LEN]) {
+fn write(block: &mut [u8; BYTES], d: u16, m: u16, codes: &[u8; LEN / 2]) {
     let [d0, d1, m0, m1, q @ ..] = block;
     [*d0, *d1] = d.to_le_bytes();
     [*m0, *m1] = m.to_le_bytes();
-    *q = of_nibbles(codes);
+    *q = *codes;
 }
 
 #[inline(always)]

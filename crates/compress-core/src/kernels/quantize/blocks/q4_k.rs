@@ -108,7 +108,7 @@ fn weights<L: Lanes>(x: &Values<L, GROUP>) -> Values<L, GROUP> {
     let root = squares.times(L::all(1.0 / GROUP as f32)).sqrt();
     let mut w = [zero; GROUP];
     for (w, &x) in w.iter_mut().zip(x) {
-        *w = root.plus(x.at_least(zero.minus(x)));
+        *w = root.plus(x.magnitude());
     }
     w
 }

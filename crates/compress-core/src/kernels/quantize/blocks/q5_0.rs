@@ -3,32 +3,25 @@
 //! # References
 //! ggml, `quantize_row_q5_0_ref` and `dequantize_row_q5_0`.
 
-use super::bytes::{PLACES, SHIFTS, byte, inverse, of_five_bits, read, twice, written};
+use super::bytes::{PLACES, SHIFTS, read, twice};
+use super::groups::FiveBits;
 use super::importance::Importance;
 use super::lanes::Lanes;
-use super::q4_0::{farthest, truncate};
 use super::scaled::{self, Ends, Whole};
+use super::without_minimum;
 use crate::kernels::half;
 
 const LEN: usize = 32;
 const BYTES: usize = 22;
+const LEVELS: Whole = Whole {
+    low: -16.0,
+    high: 15.0,
+};
 
 /// Whether all scales are finite.
 #[inline(always)]
-pub(super) fn quantize(values: &[f32], bytes: &mut [u8]) -> bool {
-    let mut fine = true;
-    for (x, block) in written::<LEN, BYTES>(values, bytes) {
-        let d = farthest(x) / -16.0;
-        let inverse = inverse(d);
-        let scale = half::from_f32(d);
-        fine &= half::is_finite(scale);
-        let mut codes = [0; LEN];
-        for (code, &x) in codes.iter_mut().zip(x) {
-            *code = truncate::<31>(x * inverse + 16.5);
-        }
-        write(block, scale, &codes);
-    }
-    fine
+pub(super) fn quantize<L: Lanes>(values: &[f32], _even: Importance<'_>, bytes: &mut [u8]) -> bool {
+    without_minimum::quantize::<L, FiveBits, BYTES>(values, bytes, LEVELS, write)
 }
 
 /// Writes the blocks whose errors have the least sum by importance; whether all scales are finite.
@@ -38,25 +31,24 @@ pub(super) fn quantize_weighted<L: Lanes>(
     importance: Importance<'_>,
     bytes: &mut [u8],
 ) -> bool {
-    const LEVELS: Whole = Whole {
-        low: -16.0,
-        high: 15.0,
-    };
     const ENDS: Ends = Ends {
         firsts: [-15.1, 14.1],
         step: 0.2,
         trials: 10,
     };
-    scaled::write_single::<L, _, BYTES>((values, importance, bytes), (LEVELS, ENDS), write)
+    scaled::write_single::<L, _, FiveBits, BYTES>(
+        (values, importance, bytes),
+        (LEVELS, ENDS),
+        write,
+    )
 }
 
 #[inline(always)]
-fn write(block: &mut [u8; BYTES], d: u16, codes: &[u8; LEN]) {
+fn write(block: &mut [u8; BYTES], d: u16, (low, high): &([u8; 16], [u8; 4])) {
     let [d0, d1, h0, h1, h2, h3, q @ ..] = block;
     [*d0, *d1] = d.to_le_bytes();
-    let (low, high) = of_five_bits(codes);
-    [*h0, *h1, *h2, *h3] = high.to_le_bytes();
-    *q = low;
+    [*h0, *h1, *h2, *h3] = *high;
+    *q = *low;
 }
 
 #[inline(always)]

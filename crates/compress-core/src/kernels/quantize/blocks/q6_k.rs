@@ -151,10 +151,9 @@ fn zero_is_nearer(x: &[f32; LEN], codes: &[u8; LEN], steps: &[f32; LEN / GROUP])
 #[inline(always)]
 fn search<L: Lanes>(x: &Values<L, GROUP>) -> ([f32; LANES], [f32; LANES]) {
     let zero = L::all(0.0);
-    let magnitude = |x: L| x.at_least(zero.minus(x));
     let mut farthest = zero;
     for &x in x {
-        let more = magnitude(x).minus(magnitude(farthest));
+        let more = x.magnitude().minus(farthest.magnitude());
         farthest = more.if_positive(x, farthest);
     }
     let mut inverse = L::all(-ZERO).over(farthest);
@@ -171,7 +170,7 @@ fn search<L: Lanes>(x: &Values<L, GROUP>) -> ([f32; LANES], [f32; LANES]) {
         scale = better.if_positive(this, scale);
         best = better.if_positive(this.times(products), best);
     }
-    let small = L::all(SMALLEST).minus(magnitude(farthest));
+    let small = L::all(SMALLEST).minus(farthest.magnitude());
     (
         small.if_positive(zero, scale).to_array(),
         inverse.to_array(),

@@ -8,7 +8,7 @@
 //! # References
 //! ggml, `make_qx_quants` and `quantize_row_iq4_nl_impl`.
 
-use super::groups::{Values, codes, inverse, spread, sums, transpose};
+use super::groups::{Packing, Values, codes, inverse, spread, sums, transpose};
 use super::importance::Importance;
 use super::lanes::{Codebook, LANES, Lanes};
 use crate::kernels::half;
@@ -78,9 +78,8 @@ pub(super) fn search<L: Lanes, V: Levels<L>, const GROUP: usize>(
     let zero = L::all(0.0);
     let mut farthest = x[0];
     for &x in &x[1..] {
-        farthest = magnitude(x)
-            .minus(magnitude(farthest))
-            .if_positive(x, farthest);
+        let more = x.magnitude().minus(farthest.magnitude());
+        farthest = more.if_positive(x, farthest);
     }
     let reciprocal = inverse(farthest);
     let lowest = levels.nearest(L::all(f32::NEG_INFINITY));
@@ -99,11 +98,6 @@ pub(super) fn search<L: Lanes, V: Levels<L>, const GROUP: usize>(
         }
     }
     scale
-}
-
-#[inline(always)]
-fn magnitude<L: Lanes>(x: L) -> L {
-    x.at_least(L::all(0.0).minus(x))
 }
 
 /// Of the levels at an inverse scale: Σ w·x·level and Σ w·level².
@@ -153,13 +147,13 @@ fn codes_at<L: Lanes, V: Levels<L>, const GROUP: usize>(
     x: &Values<L, GROUP>,
     levels: V,
     scale: L,
-) -> [[u8; GROUP]; LANES] {
+) -> Values<L, GROUP> {
     let inverse = inverse(scale);
-    let mut at = [L::all(0.0); GROUP];
-    for (at, &x) in at.iter_mut().zip(x) {
-        *at = levels.code(x.times(inverse));
+    let mut codes = [L::all(0.0); GROUP];
+    for i in 0..GROUP {
+        codes[i] = levels.code(x[i].times(inverse));
     }
-    codes(&at)
+    codes
 }
 
 /// Blocks as they are written.
@@ -320,12 +314,12 @@ impl<L: Lanes, const BLOCKS: usize> Fit<L, BLOCKS> {
 }
 
 /// Writes blocks of 32 values with one scale, 16 at once; whether all scales are finite. `write`
-/// is given a block's scale and codes.
+/// is given a block's scale and codes, as `P` packs them.
 #[inline(always)]
-pub(super) fn write_single<L: Lanes, V: Levels<L>, const BYTES: usize>(
+pub(super) fn write_single<L: Lanes, V: Levels<L>, P: Packing, const BYTES: usize>(
     (values, importance, bytes): (&[f32], Importance<'_>, &mut [u8]),
     (levels, ends): (V, Ends),
-    write: impl Fn(&mut [u8; BYTES], u16, &[u8; 32]),
+    write: impl Fn(&mut [u8; BYTES], u16, &P::Bytes),
 ) -> bool {
     /// The factor of a block is the scale of its only group.
     const ONE: Whole = Whole {
@@ -342,7 +336,7 @@ pub(super) fn write_single<L: Lanes, V: Levels<L>, const BYTES: usize>(
         let scales = search(&x, &w, levels, ends);
         let fit = Fit::<L, LANES>::new(&x, &w, levels, scales, ONE);
         fine &= fit.is_finite();
-        let codes = codes_at(&x, levels, fit.scale());
+        let codes = P::pack(&codes_at(&x, levels, fit.scale()));
         let blocks = bytes.as_chunks_mut().0.iter_mut();
         for ((block, codes), d) in blocks.zip(&codes).zip(fit.d) {
             write(block, d, codes);
@@ -375,7 +369,7 @@ pub(super) fn write_groups<
         let scales = search(&x, &w, levels, ends);
         let fit = Fit::<L, BLOCKS>::new(&x, &w, levels, scales, range);
         fine &= fit.is_finite();
-        let codes = codes_at(&x, levels, fit.scale());
+        let codes = codes(&codes_at(&x, levels, fit.scale()));
         let multiples = fit.multiples.to_array();
         for (b, block) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
             let multiples = &multiples[b * groups..][..groups];

@@ -2,10 +2,10 @@
 //! largest code.
 
 use super::affine::Search;
-use super::bytes::{inverse, written};
-use super::q4_0::truncate;
+use super::groups::{Packing, finite_inverse, transpose};
+use super::lanes::{LANES, Lanes};
 use crate::kernels::half;
-use crate::kernels::reduce::{min_max_keys, of_key};
+use crate::kernels::reduce::{INFINITE, absmax_bits};
 
 pub(super) const LEN: usize = 32;
 
@@ -22,42 +22,37 @@ pub(super) const fn search(top: f32) -> Search {
     }
 }
 
-/// Writes the blocks with codes up to `TOP`; whether all scales are finite.
+/// Writes the blocks with codes up to `top`, 16 at once; whether all scales are finite. `write` is
+/// given a block's scale, minimum and codes, as `P` packs them.
 #[inline(always)]
-pub(super) fn quantize<const TOP: u8, const BYTES: usize>(
+pub(super) fn quantize<L: Lanes, P: Packing, const BYTES: usize>(
     values: &[f32],
     bytes: &mut [u8],
-    write: impl Fn(&mut [u8; BYTES], u16, u16, &[u8; LEN]),
+    top: f32,
+    write: impl Fn(&mut [u8; BYTES], u16, u16, &P::Bytes),
 ) -> bool {
     let mut fine = true;
-    for (x, block) in written::<LEN, BYTES>(values, bytes) {
-        let (low, range) = min_and_range(x);
-        let d = range / f32::from(TOP);
-        let inverse = inverse(d);
-        let (scale, min) = (half::from_f32(d), half::from_f32(low));
-        fine &= half::is_finite(scale) & half::is_finite(min);
-        let mut codes = [0; LEN];
-        for (code, &x) in codes.iter_mut().zip(x) {
-            *code = truncate::<TOP>((x - low) * inverse + 0.5);
+    let blocks = bytes.chunks_mut(LANES * BYTES);
+    for (values, bytes) in values.chunks(LANES * LEN).zip(blocks) {
+        fine &= absmax_bits(values) < INFINITE;
+        let mut x = transpose::<L, LEN>(values);
+        // Of zeros of both signs the first is the smallest, as in ggml's search.
+        let (mut low, mut high) = (x[0], x[0]);
+        for x in &x[1..] {
+            low = x.at_most(low);
+            high = x.at_least(high);
         }
-        write(block, scale, min, &codes);
+        let d = high.minus(low).over(L::all(top));
+        let inverse = finite_inverse(d);
+        for x in &mut x {
+            let code = x.minus(low).times(inverse).plus(L::all(0.5));
+            *x = code.truncate().at_most(L::all(top));
+        }
+        let (scales, minima, codes) = (d.to_halves(), low.to_halves(), P::pack(&x));
+        for (lane, block) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
+            fine &= half::is_finite(scales[lane]) & half::is_finite(minima[lane]);
+            write(block, scales[lane], minima[lane], &codes[lane]);
+        }
     }
     fine
-}
-
-/// The smallest value, and how far the largest lies from it. Of zeros of both signs the first is
-/// the smallest, as in ggml's search.
-#[inline(always)]
-fn min_and_range(x: &[f32; LEN]) -> (f32, f32) {
-    let (low, high) = min_max_keys(x);
-    let (mut low, high) = (of_key(low), of_key(high));
-    if low == 0.0 {
-        low = first_zero(x);
-    }
-    (low, high - low)
-}
-
-#[cold]
-fn first_zero(x: &[f32; LEN]) -> f32 {
-    x.iter().copied().find(|&x| x == 0.0).unwrap_or(0.0)
 }

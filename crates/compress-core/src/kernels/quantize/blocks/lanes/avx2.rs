@@ -86,6 +86,11 @@ impl Lanes for Avx2 {
         unsafe { Avx2(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
     }
     #[inline(always)]
+    fn magnitude(self) -> Self {
+        let half = |x| unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), x) };
+        Avx2(half(self.0), half(self.1))
+    }
+    #[inline(always)]
     fn at_least(self, other: Self) -> Self {
         unsafe {
             Avx2(
@@ -133,7 +138,7 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn to_halves(self) -> [u16; LANES] {
-        const TO_NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        const TO_NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
         let mut halves = [0; LANES];
         unsafe {
             let (first, second) = (
@@ -146,61 +151,87 @@ impl Lanes for Avx2 {
         halves
     }
     #[inline(always)]
-    fn to_words(low: Self, high: Self) -> [u32; LANES] {
-        let mut words = [0; LANES];
-        let word = |low, high| unsafe {
-            let (low, high) = (_mm256_cvttps_epi32(low), _mm256_cvttps_epi32(high));
-            _mm256_or_si256(low, _mm256_slli_epi32::<16>(high))
-        };
-        unsafe {
-            let (first, second) = (word(low.0, high.0), word(low.1, high.1));
-            _mm256_storeu_si256(words.as_mut_ptr().cast(), first);
-            _mm256_storeu_si256(words.as_mut_ptr().add(LANES / 2).cast(), second);
+    fn to_bytes(pairs: &[Self; 8]) -> [[u8; 16]; LANES] {
+        let (mut first, mut second) = ([pairs[0].0; 4], [pairs[0].1; 4]);
+        for i in 0..4 {
+            let (low, high) = (pairs[2 * i], pairs[2 * i + 1]);
+            (first[i], second[i]) = (word(low.0, high.0), word(low.1, high.1));
         }
-        words
+        let mut bytes = [[0; 16]; LANES];
+        for (i, words) in [first, second].into_iter().enumerate() {
+            let [a, b, c, d] = transpose_halves(words);
+            let ((ab, ab_next), (cd, cd_next)) = (exchange_halves(a, b), exchange_halves(c, d));
+            for (j, two) in [ab, cd, ab_next, cd_next].into_iter().enumerate() {
+                let at = 8 * i + 2 * j;
+                let bytes = &mut bytes[at..at + 2];
+                unsafe { _mm256_storeu_ps(bytes.as_mut_ptr().cast(), two) };
+            }
+        }
+        bytes
     }
     #[inline(always)]
     fn transpose(rows: &mut [Self; LANES]) {
-        let (upper, lower) = rows.split_at_mut(LANES / 2);
-        for i in 0..LANES / 2 {
-            (upper[i].1, lower[i].0) = (lower[i].0, upper[i].1);
+        let mut squares = [[rows[0].0; 8]; 4];
+        for i in 0..8 {
+            // The upper right square comes to the lower left, and that to the upper right.
+            (squares[0][i], squares[2][i]) = (rows[i].0, rows[i].1);
+            (squares[1][i], squares[3][i]) = (rows[i + 8].0, rows[i + 8].1);
         }
-        for rows in [upper, lower] {
-            transpose_eight(rows, |row| &mut row.0);
-            transpose_eight(rows, |row| &mut row.1);
+        for square in &mut squares {
+            transpose_eight(square);
+        }
+        for i in 0..8 {
+            rows[i] = Avx2(squares[0][i], squares[1][i]);
+            rows[i + 8] = Avx2(squares[2][i], squares[3][i]);
         }
     }
 }
 
-/// A square of eight by eight, which are those halves of the rows.
+/// `low + 2¹⁶·high`, as the bits of floats.
 #[inline(always)]
-fn transpose_eight(rows: &mut [Avx2], half: impl Fn(&mut Avx2) -> &mut __m256) {
-    // Squares of four by four within the halves of vectors, and then the halves.
-    for rows in rows.as_chunks_mut::<4>().0 {
-        let [a, b, c, d] = rows;
-        let (a, b, c, d) = (half(a), half(b), half(c), half(d));
-        // SAFETY: as for the blocks above.
-        unsafe {
-            let low = |a, b| _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
-            let high = |a, b| _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
-            let (ab, cd) = (low(*a, *b), low(*c, *d));
-            let (ab_high, cd_high) = (high(*a, *b), high(*c, *d));
-            *a = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
-            *b = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
-            *c = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
-            *d = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
-        }
+fn word(low: __m256, high: __m256) -> __m256 {
+    // SAFETY: as for the blocks above.
+    unsafe {
+        let (low, high) = (_mm256_cvttps_epi32(low), _mm256_cvttps_epi32(high));
+        _mm256_castsi256_ps(_mm256_or_si256(low, _mm256_slli_epi32::<16>(high)))
     }
-    let (upper, lower) = rows.split_at_mut(4);
-    for (a, b) in upper.iter_mut().zip(lower) {
-        let (a, b) = (half(a), half(b));
-        // SAFETY: as for the blocks above.
-        (*a, *b) = unsafe {
-            (
-                _mm256_permute2f128_ps::<0x20>(*a, *b),
-                _mm256_permute2f128_ps::<0x31>(*a, *b),
-            )
-        };
+}
+
+#[inline(always)]
+fn transpose_eight(rows: &mut [__m256; 8]) {
+    // Squares of four by four within the halves of vectors, and then the halves.
+    let upper = transpose_halves([rows[0], rows[1], rows[2], rows[3]]);
+    let lower = transpose_halves([rows[4], rows[5], rows[6], rows[7]]);
+    for i in 0..4 {
+        (rows[i], rows[i + 4]) = exchange_halves(upper[i], lower[i]);
+    }
+}
+
+#[inline(always)]
+fn transpose_halves([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+    // SAFETY: as for the blocks above.
+    unsafe {
+        let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+        let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+        let (first, second) = (_mm256_unpacklo_pd(ab, cd), _mm256_unpackhi_pd(ab, cd));
+        let (first, second) = (_mm256_castpd_ps(first), _mm256_castpd_ps(second));
+        let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+        let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+        let (third, fourth) = (_mm256_unpacklo_pd(ab, cd), _mm256_unpackhi_pd(ab, cd));
+        let (third, fourth) = (_mm256_castpd_ps(third), _mm256_castpd_ps(fourth));
+        [first, second, third, fourth]
+    }
+}
+
+/// The first halves of both, and the second ones.
+#[inline(always)]
+fn exchange_halves(a: __m256, b: __m256) -> (__m256, __m256) {
+    // SAFETY: as for the blocks above.
+    unsafe {
+        (
+            _mm256_permute2f128_ps::<0x20>(a, b),
+            _mm256_permute2f128_ps::<0x31>(a, b),
+        )
     }
 }
 

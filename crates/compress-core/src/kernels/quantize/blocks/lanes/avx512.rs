@@ -52,6 +52,10 @@ impl Lanes for Avx512 {
         Avx512(unsafe { _mm512_sqrt_ps(self.0) })
     }
     #[inline(always)]
+    fn magnitude(self) -> Self {
+        Avx512(unsafe { _mm512_abs_ps(self.0) })
+    }
+    #[inline(always)]
     fn at_least(self, other: Self) -> Self {
         Avx512(unsafe { _mm512_max_ps(self.0, other.0) })
     }
@@ -90,19 +94,28 @@ impl Lanes for Avx512 {
         halves
     }
     #[inline(always)]
-    fn to_words(low: Self, high: Self) -> [u32; LANES] {
-        let mut words = [0; LANES];
-        unsafe {
-            let (low, high) = (_mm512_cvttps_epi32(low.0), _mm512_cvttps_epi32(high.0));
-            let all = _mm512_or_si512(low, _mm512_slli_epi32::<16>(high));
-            _mm512_storeu_si512(words.as_mut_ptr().cast(), all);
+    fn to_bytes(pairs: &[Self; 8]) -> [[u8; 16]; LANES] {
+        let mut words = [pairs[0]; 4];
+        for (i, word) in words.iter_mut().enumerate() {
+            let (low, high) = (pairs[2 * i].0, pairs[2 * i + 1].0);
+            word.0 = unsafe {
+                let (low, high) = (_mm512_cvttps_epi32(low), _mm512_cvttps_epi32(high));
+                _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32::<16>(high)))
+            };
         }
-        words
+        transpose_quarters(&mut words);
+        let lanes = exchange_quarters([words[0].0, words[1].0, words[2].0, words[3].0]);
+        let mut bytes = [[0; 16]; LANES];
+        for (i, lanes) in lanes.into_iter().enumerate() {
+            let four = &mut bytes[4 * i..4 * i + 4];
+            unsafe { _mm512_storeu_ps(four.as_mut_ptr().cast(), lanes) };
+        }
+        bytes
     }
     #[inline(always)]
     fn transpose(rows: &mut [Self; LANES]) {
         // Squares of four by four within the quarters of vectors, and then the quarters.
-        for rows in rows.as_chunks_mut::<4>().0 {
+        for rows in rows.as_chunks_mut().0 {
             transpose_quarters(rows);
         }
         for i in 0..4 {

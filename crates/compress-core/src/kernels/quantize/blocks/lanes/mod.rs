@@ -27,6 +27,7 @@ pub(super) trait Lanes: Copy {
     /// `self · factor + term`, rounded once.
     fn mul_add(self, factor: Self, term: Self) -> Self;
     fn sqrt(self) -> Self;
+    fn magnitude(self) -> Self;
     /// `self` where it is more than `other`, else, and where either is NaN, `other`.
     fn at_least(self, other: Self) -> Self;
     /// `self` where it is less than `other`, else, and where either is NaN, `other`.
@@ -41,8 +42,8 @@ pub(super) trait Lanes: Copy {
     fn code_of(self, book: &Codebook) -> Self;
     /// The nearest in half precision, ties to even.
     fn to_halves(self) -> [u16; LANES];
-    /// `low + 2¹⁶·high`, of whole numbers from 0 to 2¹⁶ − 1.
-    fn to_words(low: Self, high: Self) -> [u32; LANES];
+    /// Each lane's 16 bytes: eight whole numbers from 0 to 2¹⁶ − 1.
+    fn to_bytes(pairs: &[Self; 8]) -> [[u8; 16]; LANES];
     /// Lane i of vector j becomes lane j of vector i.
     fn transpose(rows: &mut [Self; LANES]);
 
@@ -165,10 +166,22 @@ impl Lanes for [f32; LANES] {
         out
     }
     #[inline(always)]
+    fn magnitude(self) -> Self {
+        let mut out = self;
+        for i in 0..LANES {
+            out[i] = self[i].abs();
+        }
+        out
+    }
+    #[inline(always)]
     fn at_least(self, other: Self) -> Self {
         let mut out = self;
         for i in 0..LANES {
-            out[i] = if self[i] > other[i] { self[i] } else { other[i] };
+            out[i] = if self[i] > other[i] {
+                self[i]
+            } else {
+                other[i]
+            };
         }
         out
     }
@@ -176,7 +189,11 @@ impl Lanes for [f32; LANES] {
     fn at_most(self, other: Self) -> Self {
         let mut out = self;
         for i in 0..LANES {
-            out[i] = if self[i] < other[i] { self[i] } else { other[i] };
+            out[i] = if self[i] < other[i] {
+                self[i]
+            } else {
+                other[i]
+            };
         }
         out
     }
@@ -222,15 +239,17 @@ impl Lanes for [f32; LANES] {
         halves
     }
     #[inline(always)]
-    fn to_words(low: Self, high: Self) -> [u32; LANES] {
+    fn to_bytes(pairs: &[Self; 8]) -> [[u8; 16]; LANES] {
         // The low half of the bits of 2²³ is zero, and there neighbours are 1 apart.
         const MAGIC: f32 = 8_388_608.0;
-        let mut words = [0; LANES];
-        for i in 0..LANES {
-            let (low, high) = ((low[i] + MAGIC).to_bits(), (high[i] + MAGIC).to_bits());
-            words[i] = low & 0xffff | high << 16;
+        let mut bytes = [[0; 16]; LANES];
+        for i in 0..8 {
+            for lane in 0..LANES {
+                let [low, high, ..] = (pairs[i][lane] + MAGIC).to_bits().to_le_bytes();
+                (bytes[lane][2 * i], bytes[lane][2 * i + 1]) = (low, high);
+            }
         }
-        words
+        bytes
     }
     #[inline(always)]
     fn transpose(rows: &mut [Self; LANES]) {
