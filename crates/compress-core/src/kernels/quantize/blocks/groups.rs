@@ -117,9 +117,15 @@ pub(super) fn spread<L: Lanes, const BLOCKS: usize>(factors: [u16; BLOCKS]) -> L
 /// The sum over the groups of each block.
 #[inline(always)]
 pub(super) fn sums<L: Lanes, const BLOCKS: usize>(x: L) -> [f32; BLOCKS] {
-    let x = x.to_array();
-    let groups = LANES / BLOCKS;
-    std::array::from_fn(|b| x[b * groups..][..groups].iter().sum())
+    let (x, groups) = (x.to_array(), LANES / BLOCKS);
+    let mut sums = [0.0; BLOCKS];
+    for b in 0..BLOCKS {
+        sums[b] = x[b * groups];
+        for i in 1..groups {
+            sums[b] += x[b * groups + i];
+        }
+    }
+    sums
 }
 
 /// `1 / x`; 0 where `x` is 0.
@@ -134,4 +140,19 @@ pub(super) fn finite_inverse<L: Lanes>(x: L) -> L {
     let inverse = L::all(1.0).over(x);
     let finite = L::all(f32::INFINITY).minus(inverse.magnitude());
     finite.if_positive(inverse, L::all(0.0))
+}
+
+/// The value of largest magnitude in each group; of several the first.
+#[inline(always)]
+pub(super) fn farthest<L: Lanes, const GROUP: usize>(x: &Values<L, GROUP>) -> L {
+    let mut largest = x[0].magnitude();
+    for x in &x[1..] {
+        largest = x.magnitude().at_least(largest);
+    }
+    // Backwards. A search that keeps the best so far would wait for each comparison.
+    let mut farthest = x[GROUP - 1];
+    for x in x[..GROUP - 1].iter().rev() {
+        farthest = largest.minus(x.magnitude()).if_positive(farthest, *x);
+    }
+    farthest
 }

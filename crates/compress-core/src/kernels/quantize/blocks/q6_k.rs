@@ -12,7 +12,7 @@
 //! ggml, `quantize_row_q6_K_ref`, `make_qx_quants` and `dequantize_row_q6_K`.
 
 use super::bytes::{byte, read, written};
-use super::groups::{Values, transpose};
+use super::groups::{Values, farthest, transpose};
 use super::importance::Importance;
 use super::lanes::{LANES, Lanes};
 use super::scaled::{self, Ends, Levels, Whole};
@@ -151,11 +151,7 @@ fn zero_is_nearer(x: &[f32; LEN], codes: &[u8; LEN], steps: &[f32; LEN / GROUP])
 #[inline(always)]
 fn search<L: Lanes>(x: &Values<L, GROUP>) -> ([f32; LANES], [f32; LANES]) {
     let zero = L::all(0.0);
-    let mut farthest = zero;
-    for &x in x {
-        let more = x.magnitude().minus(farthest.magnitude());
-        farthest = more.if_positive(x, farthest);
-    }
+    let farthest = farthest(x);
     let mut inverse = L::all(-ZERO).over(farthest);
     let (products, squares) = sums(x, inverse);
     let mut scale = squares.if_positive(products.over(squares), zero);

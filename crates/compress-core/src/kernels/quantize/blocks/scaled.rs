@@ -8,7 +8,7 @@
 //! # References
 //! ggml, `make_qx_quants` and `quantize_row_iq4_nl_impl`.
 
-use super::groups::{Packing, Values, codes, inverse, spread, sums, transpose};
+use super::groups::{Packing, Values, codes, farthest, inverse, spread, sums, transpose};
 use super::importance::Importance;
 use super::lanes::{Codebook, LANES, Lanes};
 use crate::kernels::half;
@@ -76,11 +76,7 @@ pub(super) fn search<L: Lanes, V: Levels<L>, const GROUP: usize>(
     ends: Ends,
 ) -> L {
     let zero = L::all(0.0);
-    let mut farthest = x[0];
-    for &x in &x[1..] {
-        let more = x.magnitude().minus(farthest.magnitude());
-        farthest = more.if_positive(x, farthest);
-    }
+    let farthest = farthest(x);
     let reciprocal = inverse(farthest);
     let lowest = levels.nearest(L::all(f32::NEG_INFINITY));
     let mut scale = farthest.over(lowest);
@@ -108,19 +104,32 @@ fn fit<L: Lanes, V: Levels<L>, const GROUP: usize>(
     levels: V,
     inverse: L,
 ) -> (L, L) {
-    // Two sums each, so that one addition does not wait for the one before it.
-    let mut sums = [(L::all(0.0), L::all(0.0)); 2];
-    for i in 0..GROUP {
-        let level = levels.nearest(x[i].times(inverse));
-        let weighted = w[i].times(level);
-        let (products, squares) = sums[i % 2];
-        sums[i % 2] = (
-            weighted.mul_add(x[i], products),
-            weighted.mul_add(level, squares),
-        );
+    // Two sums each, so that one addition does not wait for the one before it; and each in a
+    // variable of its own, as what is in an array goes through memory.
+    let zero = L::all(0.0);
+    let (mut even, mut odd) = ((zero, zero), (zero, zero));
+    for i in (0..GROUP).step_by(2) {
+        even = add_products(even, x[i], w[i], levels, inverse);
+        odd = add_products(odd, x[i + 1], w[i + 1], levels, inverse);
     }
-    let [(p0, s0), (p1, s1)] = sums;
-    (p0.plus(p1), s0.plus(s1))
+    (even.0.plus(odd.0), even.1.plus(odd.1))
+}
+
+// A function and not a closure, which would be compiled without the level's instructions.
+#[inline(always)]
+fn add_products<L: Lanes, V: Levels<L>>(
+    (products, squares): (L, L),
+    x: L,
+    w: L,
+    levels: V,
+    inverse: L,
+) -> (L, L) {
+    let level = levels.nearest(x.times(inverse));
+    let weighted = w.times(level);
+    (
+        weighted.mul_add(x, products),
+        weighted.mul_add(level, squares),
+    )
 }
 
 /// The weighted squared error of each group at a scale.
@@ -131,14 +140,20 @@ fn error<L: Lanes, V: Levels<L>, const GROUP: usize>(
     levels: V,
     scale: L,
 ) -> L {
-    let inverse = inverse(scale);
-    let mut sums = [L::all(0.0); 2];
-    for i in 0..GROUP {
-        let level = levels.nearest(x[i].times(inverse));
-        let difference = scale.times(level).minus(x[i]);
-        sums[i % 2] = w[i].times(difference).mul_add(difference, sums[i % 2]);
+    let scales = (scale, inverse(scale));
+    let (mut even, mut odd) = (L::all(0.0), L::all(0.0));
+    for i in (0..GROUP).step_by(2) {
+        even = add_error(even, x[i], w[i], levels, scales);
+        odd = add_error(odd, x[i + 1], w[i + 1], levels, scales);
     }
-    sums[0].plus(sums[1])
+    even.plus(odd)
+}
+
+#[inline(always)]
+fn add_error<L: Lanes, V: Levels<L>>(sum: L, x: L, w: L, levels: V, (scale, inverse): (L, L)) -> L {
+    let level = levels.nearest(x.times(inverse));
+    let difference = scale.times(level).minus(x);
+    w.times(difference).mul_add(difference, sum)
 }
 
 /// The code of each value at a scale.

@@ -1,7 +1,7 @@
 //! Formats whose blocks have a scale alone: the value of largest magnitude becomes the lowest level,
 //! with the scale's sign making up for its.
 
-use super::groups::{Packing, Values, finite_inverse, transpose};
+use super::groups::{Packing, farthest, finite_inverse, transpose};
 use super::lanes::{LANES, Lanes};
 use super::scaled::Whole;
 use crate::kernels::half;
@@ -23,7 +23,9 @@ pub(super) fn quantize<L: Lanes, P: Packing, const BYTES: usize>(
     for (values, bytes) in values.chunks(LANES * LEN).zip(blocks) {
         fine &= absmax_bits(values) < INFINITE;
         let mut x = transpose::<L, LEN>(values);
+        // Of zeros +0, as in ggml's search.
         let farthest = farthest(&x);
+        let farthest = farthest.magnitude().if_positive(farthest, L::all(0.0));
         let d = farthest.over(L::all(levels.low));
         let inverse = finite_inverse(d);
         for x in &mut x {
@@ -37,20 +39,4 @@ pub(super) fn quantize<L: Lanes, P: Packing, const BYTES: usize>(
         }
     }
     fine
-}
-
-/// The value of largest magnitude in each block; of several the first, and of zeros +0, as in
-/// ggml's search.
-#[inline(always)]
-fn farthest<L: Lanes>(x: &Values<L, LEN>) -> L {
-    let mut largest = x[0].magnitude();
-    for x in &x[1..] {
-        largest = x.magnitude().at_least(largest);
-    }
-    // Backwards. A search that keeps the best so far would wait for each comparison.
-    let mut farthest = x[LEN - 1];
-    for x in x[..LEN - 1].iter().rev() {
-        farthest = largest.minus(x.magnitude()).if_positive(farthest, *x);
-    }
-    largest.if_positive(farthest, L::all(0.0))
 }
