@@ -11,12 +11,10 @@
 //!
 //! # Speed
 //!
-//! The floor is the arithmetic of the trials, about 15 operations for a value in each of 21. At two
-//! vectors of 16 a cycle that is about 20 ms for 4096×4096 on two threads; 40 are reached
-//! (`cargo xtask bench quantize/q4_k`). Plain loops over the lanes were several times slower than
-//! explicit vectors, because the compiler unrolls them. Three more changes helped: two sums of
-//! errors, so that additions wait less; the other sums in the loop that rounds; and no
-//! `array::map`, which was a call.
+//! It is bound by the arithmetic of the trials, about 15 operations for a value in each. Plain loops
+//! over the lanes were several times slower than explicit vectors, because the compiler unrolls
+//! them. Three more changes helped: two sums of errors, so that additions wait less; the other sums
+//! in the loop that rounds; and no `array::map`, which was a call.
 //!
 //! # References
 //! ggml, `make_qkx2_quants`, `make_qkx3_quants` and their callers.
@@ -478,7 +476,6 @@ pub(super) struct Block<'a> {
 }
 
 /// Writes blocks of 256 values, as many as have 16 groups at once; whether all factors are finite.
-/// `even` gives the weights where all values are of the same importance.
 #[inline(always)]
 pub(super) fn write_groups<
     L: Lanes,
@@ -488,7 +485,6 @@ pub(super) fn write_groups<
 >(
     (values, importance, bytes): (&[f32], Importance<'_>, &mut [u8]),
     (how, holding): (Search, Holding),
-    even: impl Fn(&Values<L, GROUP>) -> Values<L, GROUP>,
     write: impl Fn(&mut [u8; BYTES], Block<'_>),
 ) -> bool {
     let mut fine = true;
@@ -497,10 +493,7 @@ pub(super) fn write_groups<
     for (i, (values, bytes)) in values.chunks(len).zip(blocks).enumerate() {
         fine &= absmax_bits(values) < INFINITE;
         let x = transpose::<L, GROUP>(values);
-        let w = match importance.is_even() {
-            true => even(&x),
-            false => importance.from(i * len).weights(),
-        };
+        let w = importance.from(i * len).weights();
         let (scales, minima) = search(&x, &w, how);
         let zero = L::all(0.0);
         let minima = zero.minus(minima).at_least(zero);

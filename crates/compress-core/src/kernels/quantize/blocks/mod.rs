@@ -7,8 +7,17 @@
 //! are written, byte for byte, as ggml's reference writes them, except where ggml divides by a scale
 //! so small that the quotient overflows; and so is `Q6_K` where the scales are normal halves. The
 //! other formats, and all but `Q8_0` where columns have weights, are searches of their own: for the
-//! least sum of squared errors, each times the importance of its column. `Q4_K` without importance
-//! weights errors as ggml does, by magnitude.
+//! least sum of squared errors, each times the importance of its column.
+//!
+//! # Speed
+//!
+//! The floor is to read the weights and to write the blocks: 1.6 ms for 4096×4096 on a thread of a
+//! Zen 5. The formats that are ggml's byte for byte are near it, at 4 to 6 ms, because 16 blocks go
+//! through vectors side by side: squares of values are turned, a lane is a block, and codes are put
+//! together in lanes before they are turned back. So no step is horizontal, and a division or a
+//! conversion to half precision serves 16 blocks. Two things in inner loops are slow, and avoided:
+//! closures and iterator adapters, which may be compiled as calls without the level's instructions;
+//! and sums that are chosen by index, which go through memory.
 
 mod affine;
 mod bytes;

@@ -40,7 +40,6 @@ pub(super) fn quantize<L: Lanes>(
     affine::write_groups::<L, 16, 1, BYTES>(
         (values, importance, bytes),
         (SEARCH, HOLDING),
-        |_| [L::all(1.0); 16],
         |bytes, block| {
             let multiples = block.scales.iter().zip(block.minima);
             for (to, (&scale, &min)) in bytes[..16].iter_mut().zip(multiples) {

@@ -1,14 +1,10 @@
 //! `Q4_K`: for each group of 32 a scale and a minimum, both in 6 bits.
 //!
-//! Where all values count the same, a value's weight in the error is, as ggml has it, its
-//! magnitude plus the root mean square of its group.
-//!
 //! # References
 //! ggml, `quantize_row_q4_K_ref` and `dequantize_row_q4_K`.
 
 use super::affine::{self, Block, Holding, Search};
 use super::bytes::{byte, of_four_bits, read};
-use super::groups::Values;
 use super::importance::Importance;
 use super::lanes::Lanes;
 use crate::kernels::half;
@@ -24,25 +20,15 @@ const SEARCH: Search = Search {
     first: TOP - 1.0,
     step: 0.1,
     trials: 21,
-    descents: 0,
-    moving: false,
+    descents: 2,
+    moving: true,
     any_minimum: false,
 };
 const HOLDING: Holding = Holding {
     top: TOP,
     scale_top: 63.0,
     refits: 3,
-    neighbours: false,
-};
-
-const WEIGHTED_SEARCH: Search = Search {
-    descents: 2,
-    moving: true,
-    ..SEARCH
-};
-const WEIGHTED_HOLDING: Holding = Holding {
     neighbours: true,
-    ..HOLDING
 };
 
 /// Writes the blocks; whether all scales are finite.
@@ -52,14 +38,9 @@ pub(super) fn quantize<L: Lanes>(
     importance: Importance<'_>,
     bytes: &mut [u8],
 ) -> bool {
-    let how = match importance.is_even() {
-        true => (SEARCH, HOLDING),
-        false => (WEIGHTED_SEARCH, WEIGHTED_HOLDING),
-    };
     affine::write_groups::<L, GROUP, 2, BYTES>(
         (values, importance, bytes),
-        how,
-        weights,
+        (SEARCH, HOLDING),
         |bytes, block| {
             write_scales(&block, &mut bytes[..16]);
             of_four_bits(block.codes, &mut bytes[16..]);
@@ -98,19 +79,6 @@ pub(super) fn scale_and_min(s: &[u8], j: usize) -> (f32, f32) {
         )
     };
     (f32::from(scale), f32::from(min))
-}
-
-/// The weight of each value's squared error.
-#[inline(always)]
-fn weights<L: Lanes>(x: &Values<L, GROUP>) -> Values<L, GROUP> {
-    let zero = L::all(0.0);
-    let squares = x.iter().fold(zero, |sum, &x| x.mul_add(x, sum));
-    let root = squares.times(L::all(1.0 / GROUP as f32)).sqrt();
-    let mut w = [zero; GROUP];
-    for (w, &x) in w.iter_mut().zip(x) {
-        *w = root.plus(x.magnitude());
-    }
-    w
 }
 
 /// The factors, and eight scales and minima of six bits each in twelve bytes.

@@ -42,7 +42,6 @@ pub(super) fn quantize<L: Lanes>(
     affine::write_groups::<L, 32, 2, BYTES>(
         (values, importance, bytes),
         (SEARCH, HOLDING),
-        |_| [L::all(1.0); 32],
         |bytes, block| {
             write_scales(&block, &mut bytes[..16]);
             of_high_bits(block.codes, 4, &mut bytes[16..48]);

@@ -238,19 +238,11 @@ fn normal(count: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-/// Weighted and plain squared error.
-fn errors(x: &[f32], bytes: &[u8]) -> (f64, f64) {
+/// The sum of squared errors.
+fn error(x: &[f32], bytes: &[u8]) -> f64 {
     let got = read(BlockFormat::Q4_K, bytes);
-    let (mut weighted, mut plain) = (0.0, 0.0);
-    for (x, got) in x.chunks(32).zip(got.chunks(32)) {
-        let weights = reference::weights(x);
-        for ((x, got), w) in x.iter().zip(got).zip(weights) {
-            let e = f64::from(x - got);
-            plain += e * e;
-            weighted += f64::from(w) * e * e;
-        }
-    }
-    (weighted, plain)
+    let differences = x.iter().zip(got).map(|(x, got)| f64::from(x - got));
+    differences.map(|difference| difference * difference).sum()
 }
 
 #[test]
@@ -270,18 +262,11 @@ fn q4_k_errs_no_more_than_the_search_of_ggml() {
         ("negative", negative),
         ("sparse", sparse),
     ] {
-        let (weighted, plain) = errors(&x, &quantize(BlockFormat::Q4_K, "w", &x).unwrap());
-        let (their_weighted, their_plain) = errors(&x, &reference::q4_k(&x));
-        assert!(
-            weighted <= their_weighted,
-            "{name}: {weighted} > {their_weighted}"
-        );
-        assert!(plain <= their_plain, "{name}: {plain} > {their_plain}");
+        let ours = error(&x, &quantize(BlockFormat::Q4_K, "w", &x).unwrap());
+        let theirs = error(&x, &reference::q4_k(&x));
+        assert!(ours <= theirs, "{name}: {ours} > {theirs}");
         // Not by refusing to be compared.
-        assert!(
-            their_weighted < 1.1 * weighted,
-            "{name}: {weighted} {their_weighted}"
-        );
+        assert!(theirs < 1.25 * ours, "{name}: {ours} {theirs}");
     }
 }
 
@@ -309,7 +294,7 @@ fn small_values_are_not_stored_as_larger_ones() {
     let deviation: f64 = normal(256, 6).iter().map(|&x| f64::from(x).powi(2)).sum();
     let factor = 2e-6 / (deviation / 256.0).sqrt() as f32;
     let x: Vec<f32> = normal(256, 6).iter().map(|x| x * factor).collect();
-    let (_, error) = errors(&x, &quantize(BlockFormat::Q4_K, "w", &x).unwrap());
+    let error = error(&x, &quantize(BlockFormat::Q4_K, "w", &x).unwrap());
     let share = error / (256.0 * 2e-6f64.powi(2));
     assert!(share < 0.15, "{share}");
 }
