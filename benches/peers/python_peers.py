@@ -1,14 +1,23 @@
-"""What torch, onnxruntime and scikit-learn make of the rows of `cargo xtask bench`.
+"""What torch, onnxruntime, scikit-learn and ggml make of the rows of `cargo xtask bench`.
 
     python python_peers.py NAME...    one line of JSON for each peer of each row
     python python_peers.py --serve    the same for names on standard input, with an empty line
                                       behind each row: how `cargo peers` runs it
+
+ggml is the shared library that GGML_LIBRARY names; without it the rows of its block formats have no
+peer here. It is to be built as it is shipped, for any processor of the architecture:
+
+    cmake -B build -DGGML_NATIVE=OFF -DCMAKE_BUILD_TYPE=Release \\
+        -DCMAKE_C_FLAGS=-ffp-contract=off -DCMAKE_CXX_FLAGS=-ffp-contract=off
+    cmake --build build --target ggml-base
 
 A line is {"name", "peer", "value", "unit"}. A row that none of them can do has no line. They run
 on as many threads as OMP_NUM_THREADS says. The first call of each warms up; the value is that of
 the median of at least 5 calls and 0.3 s (fewer calls where they take more than 10 s).
 """
 
+import ctypes
+import functools
 import json
 import logging
 import os
@@ -18,6 +27,7 @@ import sys
 import time
 import traceback
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -258,6 +268,68 @@ def quantize(kind, shape=f"{SIDE}x{SIDE}", *_):
             return codes[:, ::2] | (codes[:, 1::2] << 4), scale
 
         yield "torch", seconds(groups) * 1e3, "ms"
+
+
+    elif kind.removesuffix("_weighted") in GGML_TYPES:
+        yield from ggml_blocks(kind, *numbers(shape))
+
+
+# ggml's number of each type that it writes, and the bytes of 256 weights.
+GGML_TYPES = {
+    "q8_0": (8, 272),
+    "q4_0": (2, 144),
+    "q4_1": (3, 160),
+    "q5_0": (6, 176),
+    "q5_1": (7, 192),
+    "q2_k": (10, 84),
+    "q3_k": (11, 110),
+    "q4_k": (12, 144),
+    "q5_k": (13, 176),
+    "q6_k": (14, 210),
+    "iq4_nl": (20, 144),
+    "iq4_xs": (23, 136),
+    "mxfp4": (39, 136),
+}
+
+
+@functools.cache
+def ggml_library():
+    path = os.environ.get("GGML_LIBRARY")
+    if path is None:
+        print("ggml is left out: GGML_LIBRARY does not name its shared library", file=sys.stderr)
+        return None
+    return ctypes.CDLL(path, mode=os.RTLD_LAZY)
+
+
+def ggml_blocks(kind, rows, columns):
+    library = ggml_library()
+    if library is None:
+        return
+    number, size = GGML_TYPES[kind.removesuffix("_weighted")]
+    values = weights(rows * columns)
+    blocks = np.zeros(values.size // 256 * size, np.uint8)
+    importance = None
+    if kind.endswith("_weighted"):
+        importance = (np.arange(columns) % 37 + 1).astype(np.float32)
+    pointer = lambda array: None if array is None else ctypes.c_void_p(array.ctypes.data)
+
+    # It runs on the thread that calls it: each gets as many rows, as in llama.cpp.
+    each = -(-rows // THREADS)
+
+    def some_rows(first):
+        library.ggml_quantize_chunk(
+            number,
+            pointer(values),
+            pointer(blocks),
+            ctypes.c_int64(first * columns),
+            ctypes.c_int64(min(each, rows - first)),
+            ctypes.c_int64(columns),
+            pointer(importance),
+        )
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        taken = seconds(lambda: list(pool.map(some_rows, range(0, rows, each))))
+    yield "ggml", taken * 1e3, "ms"
 
 
 def dequantize(kind, shape=f"{SIDE}x{SIDE}", *_):

@@ -72,7 +72,7 @@ fn nearest(x: f32) -> i32 {
     x.round_ties_even() as i32
 }
 
-pub(super) fn weights(x: &[f32]) -> Vec<f32> {
+fn weights(x: &[f32]) -> Vec<f32> {
     let root = (x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32).sqrt();
     x.iter().map(|x| root + x.abs()).collect()
 }
