@@ -82,10 +82,6 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        unsafe { Avx2(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
-    }
-    #[inline(always)]
     fn magnitude(self) -> Self {
         let half = |x| unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), x) };
         Avx2(half(self.0), half(self.1))

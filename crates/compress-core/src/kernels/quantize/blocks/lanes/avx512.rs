@@ -48,10 +48,6 @@ impl Lanes for Avx512 {
         Avx512(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        Avx512(unsafe { _mm512_sqrt_ps(self.0) })
-    }
-    #[inline(always)]
     fn magnitude(self) -> Self {
         Avx512(unsafe { _mm512_abs_ps(self.0) })
     }

@@ -26,7 +26,6 @@ pub(super) trait Lanes: Copy {
     fn over(self, other: Self) -> Self;
     /// `self · factor + term`, rounded once.
     fn mul_add(self, factor: Self, term: Self) -> Self;
-    fn sqrt(self) -> Self;
     fn magnitude(self) -> Self;
     /// `self` where it is more than `other`, else, and where either is NaN, `other`.
     fn at_least(self, other: Self) -> Self;
@@ -154,14 +153,6 @@ impl Lanes for [f32; LANES] {
         let mut out = self;
         for i in 0..LANES {
             out[i] = self[i].mul_add(factor[i], term[i]);
-        }
-        out
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        let mut out = self;
-        for i in 0..LANES {
-            out[i] = self[i].sqrt();
         }
         out
     }
