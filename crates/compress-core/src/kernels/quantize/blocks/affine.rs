@@ -53,11 +53,11 @@ pub(super) fn search<L: Lanes, const GROUP: usize>(
     let (zero, top) = (L::all(0.0), L::all(how.top));
     let (mut low, mut high) = (x[0], x[0]);
     let (mut sum_w, mut sum_x) = (zero, zero);
-    for (&x, &w) in x.iter().zip(w) {
-        low = low.at_most(x);
-        high = high.at_least(x);
-        sum_w = sum_w.plus(w);
-        sum_x = w.mul_add(x, sum_x);
+    for i in 0..GROUP {
+        low = low.at_most(x[i]);
+        high = high.at_least(x[i]);
+        sum_w = sum_w.plus(w[i]);
+        sum_x = w[i].mul_add(x[i], sum_x);
     }
     if !how.any_minimum {
         low = low.at_most(zero);
@@ -106,13 +106,12 @@ impl<L: Lanes> Line<L> {
         let zero = L::all(0.0);
         let mut l = [zero; GROUP];
         let (mut sum_l, mut sum_l2, mut sum_xl) = (zero, zero, zero);
-        for ((&x, &w), l) in x.iter().zip(w).zip(&mut l) {
-            *l = round(x, low, inverse, L::all(how.top));
-            let l = *l;
-            let wl = w.times(l);
+        for i in 0..GROUP {
+            l[i] = round(x[i], low, inverse, L::all(how.top));
+            let wl = w[i].times(l[i]);
             sum_l = sum_l.plus(wl);
-            sum_l2 = wl.mul_add(l, sum_l2);
-            sum_xl = wl.mul_add(x, sum_xl);
+            sum_l2 = wl.mul_add(l[i], sum_l2);
+            sum_xl = wl.mul_add(x[i], sum_xl);
         }
         let determinant = sum_w.times(sum_l2).minus(sum_l.times(sum_l));
         let mut scale = sum_w
@@ -146,8 +145,8 @@ fn round_all<L: Lanes, const GROUP: usize>(
     top: L,
     l: &mut Values<L, GROUP>,
 ) {
-    for (l, &x) in l.iter_mut().zip(x) {
-        *l = round(x, low, inverse, top);
+    for i in 0..GROUP {
+        l[i] = round(x[i], low, inverse, top);
     }
 }
 
@@ -169,15 +168,18 @@ fn error<L: Lanes, const GROUP: usize>(
 ) -> L {
     // Two sums, so that one addition does not wait for the one before it.
     let (mut even, mut odd) = (L::all(0.0), L::all(0.0));
-    let add = |sum: L, i: usize| {
-        let difference = scale.mul_add(l[i], min).minus(x[i]);
-        w[i].times(difference).mul_add(difference, sum)
-    };
-    for i in (0..GROUP).step_by(2) {
-        even = add(even, i);
-        odd = add(odd, i + 1);
+    for i in 0..GROUP / 2 {
+        let (i, j) = (2 * i, 2 * i + 1);
+        even = add_error(even, x[i], w[i], scale.mul_add(l[i], min));
+        odd = add_error(odd, x[j], w[j], scale.mul_add(l[j], min));
     }
     even.plus(odd)
+}
+
+#[inline(always)]
+fn add_error<L: Lanes>(sum: L, x: L, w: L, value: L) -> L {
+    let difference = value.minus(x);
+    w.times(difference).mul_add(difference, sum)
 }
 
 /// The scale and the minimum of each group in half precision, and the codes that fit those.
@@ -342,10 +344,9 @@ impl<L: Lanes, const GROUP: usize, const BLOCKS: usize> Fit<L, GROUP, BLOCKS> {
             let (scale, low) = self.scale_and_min(scales, minima);
             let inverse = scale.if_positive(L::all(1.0).over(scale), zero);
             let mut sum = zero;
-            for (&x, &w) in x.iter().zip(w) {
-                let l = round(x, low, inverse, L::all(how.top));
-                let difference = scale.mul_add(l, low).minus(x);
-                sum = w.times(difference).mul_add(difference, sum);
+            for i in 0..GROUP {
+                let l = round(x[i], low, inverse, L::all(how.top));
+                sum = add_error(sum, x[i], w[i], scale.mul_add(l, low));
             }
             let better = least.minus(sum);
             self.scales = better.if_positive(scales, self.scales);
@@ -359,14 +360,14 @@ impl<L: Lanes, const GROUP: usize, const BLOCKS: usize> Fit<L, GROUP, BLOCKS> {
     fn refit(&self, x: &Values<L, GROUP>, w: &Values<L, GROUP>) -> ([u16; BLOCKS], [u16; BLOCKS]) {
         let zero = L::all(0.0);
         let (mut aa, mut ab, mut bb, mut ax, mut bx) = (zero, zero, zero, zero, zero);
-        for ((&x, &w), &l) in x.iter().zip(w).zip(&self.codes) {
-            let (a, b) = (self.scales.times(l), self.minima);
-            let (wa, wb) = (w.times(a), w.times(b));
+        for i in 0..GROUP {
+            let (a, b) = (self.scales.times(self.codes[i]), self.minima);
+            let (wa, wb) = (w[i].times(a), w[i].times(b));
             aa = wa.mul_add(a, aa);
             ab = wa.mul_add(b, ab);
             bb = wb.mul_add(b, bb);
-            ax = wa.mul_add(x, ax);
-            bx = wb.mul_add(x, bx);
+            ax = wa.mul_add(x[i], ax);
+            bx = wb.mul_add(x[i], bx);
         }
         let (aa, ab, bb): ([f32; BLOCKS], [f32; BLOCKS], [f32; BLOCKS]) =
             (sums(aa), sums(ab), sums(bb));

@@ -108,8 +108,8 @@ fn bytes<L: Lanes>(values: &Values<L, 16>) -> [[u8; 16]; LANES] {
 #[inline(always)]
 pub(super) fn spread<L: Lanes, const BLOCKS: usize>(factors: [u16; BLOCKS]) -> L {
     let mut lanes = [0.0; LANES];
-    for (lanes, factor) in lanes.chunks_mut(LANES / BLOCKS).zip(factors) {
-        lanes.fill(half::to_f32(factor));
+    for i in 0..LANES {
+        lanes[i] = half::to_f32(factors[i * BLOCKS / LANES]);
     }
     L::load(&lanes)
 }

@@ -108,9 +108,10 @@ fn fit<L: Lanes, V: Levels<L>, const GROUP: usize>(
     // variable of its own, as what is in an array goes through memory.
     let zero = L::all(0.0);
     let (mut even, mut odd) = ((zero, zero), (zero, zero));
-    for i in (0..GROUP).step_by(2) {
+    for i in 0..GROUP / 2 {
+        let (i, j) = (2 * i, 2 * i + 1);
         even = add_products(even, x[i], w[i], levels, inverse);
-        odd = add_products(odd, x[i + 1], w[i + 1], levels, inverse);
+        odd = add_products(odd, x[j], w[j], levels, inverse);
     }
     (even.0.plus(odd.0), even.1.plus(odd.1))
 }
@@ -142,9 +143,10 @@ fn error<L: Lanes, V: Levels<L>, const GROUP: usize>(
 ) -> L {
     let scales = (scale, inverse(scale));
     let (mut even, mut odd) = (L::all(0.0), L::all(0.0));
-    for i in (0..GROUP).step_by(2) {
+    for i in 0..GROUP / 2 {
+        let (i, j) = (2 * i, 2 * i + 1);
         even = add_error(even, x[i], w[i], levels, scales);
-        odd = add_error(odd, x[i + 1], w[i + 1], levels, scales);
+        odd = add_error(odd, x[j], w[j], levels, scales);
     }
     even.plus(odd)
 }
