@@ -28,13 +28,11 @@
 //! | int8, groups of 128 | 2.7 to 2.8 | 1.3 to 2.0 |
 //! | int4 packed, groups of 128 | 2.9 to 3.1 | 1.5 to 2.1 |
 //! | `Q8_0` | 2.1 to 2.2 | 1.1 to 1.9 |
-//! | `Q4_0` | 3.9 to 4.1 | 1.0 to 2.0 |
-//! | `Q4_K` | 40 to 41 | 1.1 to 1.9 |
-//! | `Q6_K` | not measured | 1.3 to 2.0 |
 //!
-//! Groups and the smaller blocks do not reach the floor yet. Stores past the caches were not tried.
+//! Groups do not reach the floor yet. Stores past the caches were not tried. What the other blocks
+//! take is said in [`blocks`].
 //!
-//! Tried and rejected as slower, for `Q4_0`:
+//! Tried and rejected as slower, for codes of four bits:
 //! - casts of floats to integers with `as`, which saturate, and a search bit by bit for the first
 //!   value of largest magnitude. Adding 1.5·2²³ gives the integer in the low bits instead;
 //! - loops over the 16 bytes of a block, which the compiler unrolls byte by byte. Loops of 32
