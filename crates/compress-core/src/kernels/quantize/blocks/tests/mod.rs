@@ -266,7 +266,7 @@ fn q4_k_errs_no_more_than_the_search_of_ggml() {
         let theirs = error(&x, &reference::q4_k(&x));
         assert!(ours <= theirs, "{name}: {ours} > {theirs}");
         // Not by refusing to be compared.
-        assert!(theirs < 1.25 * ours, "{name}: {ours} {theirs}");
+        assert!(theirs < 1.5 * ours, "{name}: {ours} {theirs}");
     }
 }
 
