@@ -1,5 +1,6 @@
 //! `mcompress pack`: files into a smaller one, without loss.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use compress_core::{Error, Result};
@@ -62,7 +63,12 @@ impl Pack {
         let packed = packed::pack(console, &paths, &path, memory);
         let packed = packed.map_err(|error| Failure::while_writing(error, &path))?;
         console.clear();
-        check(console, &path, memory).map_err(Failure::Output)?;
+        let checked = std::thread::scope(|scope| {
+            // Meanwhile it goes to the disk; what fails there fails again when it is published.
+            scope.spawn(|| File::open(&path).and_then(|file| file.sync_all()));
+            check(console, &path, memory)
+        });
+        checked.map_err(Failure::Output)?;
         let bytes = draft.publish().map_err(Failure::Output)?;
         let lines = packed.iter().map(|line| Line {
             name: line.name.clone(),

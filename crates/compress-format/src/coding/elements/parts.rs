@@ -131,7 +131,7 @@ impl<'a> Part<'a> {
 
 /// Reads elements, some at a time.
 #[derive(Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     layout: Layout,
     /// The bytes of elements that are left.
     left: usize,
@@ -167,7 +167,7 @@ impl Parts {
     }
 
     /// How many bytes of elements have not been read.
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.left as u64
     }
 

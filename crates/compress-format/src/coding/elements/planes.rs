@@ -65,7 +65,7 @@ pub(super) fn write_one(to: &mut Vec<u8>, bytes: impl Iterator<Item = u8>, room:
     shorten(to, start, room);
 }
 
-/// Codes the plane that begins at `start`, behind its first byte, if that makes it shorter enough.
+/// Codes the plane that begins at `start`, behind its first byte, if that saves enough.
 fn shorten(to: &mut Vec<u8>, start: usize, room: &mut Room) {
     let bytes = &to[start..];
     if is_noise(bytes, &mut room.planes) {
