@@ -132,7 +132,7 @@ fn one_tensor_is_taken_out_alone() {
         );
     }
     let cases = [
-        ("unpack damaged.cmp -o x", 3, "checksum"),
+        ("unpack damaged.cmp -o x", 3, "embed.weight"),
         (
             "unpack m.cmp -o t.safetensors --tensor layers.9",
             2,
