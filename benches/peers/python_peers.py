@@ -1,4 +1,4 @@
-"""What torch, onnxruntime, scikit-learn and ggml make of the rows of `cargo xtask bench`.
+"""What torch, onnxruntime, scikit-learn, ggml and ZipNN make of the rows of `cargo xtask bench`.
 
     python python_peers.py NAME...    one line of JSON for each peer of each row
     python python_peers.py --serve    the same for names on standard input, with an empty line
@@ -350,6 +350,37 @@ def kmeans1d(levels, count, *_):
         yield "scikit-learn, Lloyd", seconds(lambda: fit(values)) * 1e3, "ms"
 
 
+def zipnn_of(kind, count, threads):
+    """ZipNN, and bytes of weights as it takes them; none where it is not installed."""
+    try:
+        from zipnn import ZipNN
+    except ImportError:
+        print("zipnn is not installed: its rows are skipped", file=sys.stderr)
+        return None
+    dtype = {"f32": "float32", "bf16": "bfloat16"}[kind]
+    threads = 1 if threads == "t1" else THREADS
+    bits = weights(int(count)).view(np.uint32)
+    # As ours: BF16 is the upper half of F32.
+    data = bits if kind == "f32" else (bits >> 16).astype(np.uint16)
+    return ZipNN(input_format="byte", bytearray_dtype=dtype, threads=threads), data.tobytes()
+
+
+def pack(kind, count, threads="", *_):
+    made = zipnn_of(kind, count, threads)
+    if made:
+        zipnn, data = made
+        # It changes what it is given.
+        yield "ZipNN", seconds(zipnn.compress, lambda: bytearray(data)) * 1e3, "ms"
+
+
+def unpack(kind, count, threads="", *_):
+    made = zipnn_of(kind, count, threads)
+    if made:
+        zipnn, data = made
+        coded = bytes(zipnn.compress(bytearray(data)))
+        yield "ZipNN", seconds(lambda: zipnn.decompress(coded)) * 1e3, "ms"
+
+
 FAMILIES = {
     "gemm_f32": gemm_f32,
     "gemm_i8": gemm_i8,
@@ -362,6 +393,8 @@ FAMILIES = {
     "kmeans1d": kmeans1d,
     # They have no other search, whether the optimum is asked for or what comes near it.
     "kmeans1d_near": kmeans1d,
+    "pack": pack,
+    "unpack": unpack,
 }
 
 

@@ -2,7 +2,7 @@
 //!
 //! `cargo peers [FILTER] [--python PATH] [--rounds 3]` from the root of the workspace. Each row
 //! that `cargo xtask bench` has and a peer can do is measured in rounds: ours, then the Rust
-//! peers, then (where a Python with torch, onnxruntime and scikit-learn is given) those. What is
+//! peers, then (where a Python with torch, onnxruntime, scikit-learn and zipnn is given) those. What is
 //! printed are medians over the rounds, and how many times as fast as the best peer ours is.
 //!
 //! Ours runs as it is shipped, in a process of its own, built without any flag. The Rust peers
@@ -28,7 +28,7 @@ struct Cli {
     /// The row of this name, or else those whose name contains it [default: all]
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
-    /// A Python with torch, onnxruntime, onnx and scikit-learn
+    /// A Python with torch, onnxruntime, onnx and scikit-learn, and zipnn for packing
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
     /// How often each is measured, in turns

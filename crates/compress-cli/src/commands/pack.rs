@@ -1,5 +1,6 @@
 //! `mcompress pack`: files into a smaller one, without loss.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use compress_core::{Error, Result};
@@ -11,7 +12,7 @@ use crate::console::Console;
 use crate::failure::{Done, Failure};
 use crate::interrupt;
 use crate::packed::{self, Packed};
-use crate::size::show;
+use crate::size::{self, show};
 
 /// Packs files into a smaller one, without loss: unpack gives the same bytes again
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,9 @@ pub(crate) struct Pack {
     /// The file that is written
     #[arg(short = 'o', long = "output", value_name = "OUT")]
     output: PathBuf,
+    /// About how much memory may be used
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "512MB")]
+    max_mem: u64,
 }
 
 #[derive(Serialize)]
@@ -55,10 +59,16 @@ impl Pack {
         let draft = interrupt::draft(&self.output)?;
         let path = draft.path();
         let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        let packed = packed::pack(console, &paths, &path);
+        let memory = usize::try_from(self.max_mem).unwrap_or(usize::MAX);
+        let packed = packed::pack(console, &paths, &path, memory);
         let packed = packed.map_err(|error| Failure::while_writing(error, &path))?;
         console.clear();
-        check(console, &path).map_err(Failure::Output)?;
+        let checked = std::thread::scope(|scope| {
+            // Meanwhile it goes to the disk; what fails there fails again when it is published.
+            scope.spawn(|| File::open(&path).and_then(|file| file.sync_all()));
+            check(console, &path, memory)
+        });
+        checked.map_err(Failure::Output)?;
         let bytes = draft.publish().map_err(Failure::Output)?;
         let lines = packed.iter().map(|line| Line {
             name: line.name.clone(),
@@ -113,13 +123,13 @@ fn files(input: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Opens a packed file again, and unpacks all of it to nowhere.
-fn check(console: &Console, path: &Path) -> Result<()> {
+fn check(console: &Console, path: &Path, memory: usize) -> Result<()> {
     let mut packed = Packed::open(path)?;
     let total = packed.files().iter().map(|line| line.bytes).sum();
     let mut done = 0;
     for index in 0..packed.files().len() {
         let name = packed.files()[index].name.clone();
-        packed.copy(index, &mut std::io::sink(), |bytes| {
+        packed.copy(index, memory, &mut std::io::sink(), |bytes| {
             done += bytes;
             console.progress("checking", &name, done, total);
         })?;

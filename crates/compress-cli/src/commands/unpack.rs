@@ -1,18 +1,17 @@
 //! `mcompress unpack`: packed files as they were.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use compress_core::{Error, Result};
+use compress_core::Error;
 use compress_io::{Checkpoint, Dtype, Format, Plan, Source, TensorInfo};
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::{Done, Failure, usage};
 use crate::interrupt;
-use crate::packed::Packed;
-use crate::size::show;
+use crate::packed::{Behind, Packed};
+use crate::size::{self, show};
 
 /// Unpacks what pack wrote: the same files, byte for byte, or a single tensor
 #[derive(Debug, clap::Args)]
@@ -31,6 +30,9 @@ pub(crate) struct Unpack {
     /// Take out this tensor alone, into a file of the format that its ending says
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
+    /// About how much memory may be used
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "512MB")]
+    max_mem: u64,
 }
 
 #[derive(Serialize)]
@@ -48,6 +50,10 @@ impl Unpack {
         };
         let text = format!("{}: {}", report.files.join(", "), show(report.bytes));
         console.result(&report, &text)
+    }
+
+    fn memory(&self) -> usize {
+        usize::try_from(self.max_mem).unwrap_or(usize::MAX)
     }
 
     fn files(&self, console: &Console, packed: &mut Packed) -> Done<Report> {
@@ -74,14 +80,14 @@ impl Unpack {
             let path = draft.beside(target.file_name().unwrap_or_default());
             let created =
                 File::create(&path).map_err(|source| Failure::Output(io(&path, source)))?;
-            let mut to = BufWriter::new(created);
-            let copied = packed.copy(index, &mut to, |bytes| {
+            let mut to = Behind::new(created);
+            let copied = packed.copy(index, self.memory(), &mut to, |bytes| {
                 done += bytes;
                 console.progress("unpacking", &names[index], done, total);
             });
             copied.map_err(|error| Failure::while_writing(error, &path))?;
-            let flushed = to.flush();
-            flushed.map_err(|source| Failure::Output(io(&path, source)))?;
+            let written = to.finish();
+            written.map_err(|source| Failure::Output(io(&path, source)))?;
         }
         let bytes = draft.publish().map_err(Failure::Output)?;
         let files = targets.iter().map(|path| path.display().to_string());
@@ -93,12 +99,12 @@ impl Unpack {
 
     fn tensor(&self, packed: &mut Packed, name: &str) -> Done<Report> {
         let format = Format::by_ending(&self.output).map_err(usage)?;
-        let (entry, elements) = packed.tensor(name).map_err(|error| match error {
+        let mut parts = packed.parts(name).map_err(|error| match error {
             Error::UnknownTensor { .. } => usage(error),
             other => other.into(),
         })?;
-        let dtype = Dtype::by_name(&elements.label)?;
-        let info = TensorInfo::new(name, dtype, entry.shape);
+        let dtype = Dtype::by_name(parts.label())?;
+        let info = TensorInfo::new(name, dtype, parts.entry().shape.clone());
         let plan = Plan {
             tensors: vec![info],
             metadata: vec![("general.architecture".into(), "tensor".into())],
@@ -109,14 +115,20 @@ impl Unpack {
             Error::Io { .. } => Failure::Output(error),
             other => usage(other),
         })?;
-        let write = |bytes: &[u8]| -> Result<()> { sink.write(bytes).and_then(|()| sink.finish()) };
-        write(&elements.bytes).map_err(Failure::Output)?;
+        let mut hasher = crc32fast::Hasher::new();
+        while let Some(bytes) = packed.next_part(&mut parts, self.memory())? {
+            hasher.update(bytes);
+            sink.write(bytes).map_err(Failure::Output)?;
+        }
+        sink.finish().map_err(Failure::Output)?;
         let written = Checkpoint::open(&path).map_err(Failure::Output)?;
-        if *written.bytes(0).map_err(Failure::Output)? != elements.bytes {
+        let found = written.bytes(0).map_err(Failure::Output)?;
+        if compress_io::checksum(&found) != hasher.finalize() {
             let what = format!("what was written of {name}");
             let error = Error::invalid(what, "other bytes", "as it was packed");
             return Err(Failure::Output(error));
         }
+        drop(found);
         drop(written);
         let bytes = draft.publish().map_err(Failure::Output)?;
         Ok(Report {

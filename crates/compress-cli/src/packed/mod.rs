@@ -3,6 +3,7 @@
 //! The container holds the tensors of each file in the order of their places, then the rest of the
 //! file, cut into pieces. Its metadata says under [`KEY`] how the files are made of them.
 
+mod behind;
 mod layout;
 mod read;
 mod source;
@@ -10,6 +11,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use behind::Behind;
 pub(crate) use read::Packed;
 pub(crate) use source::open;
 pub(crate) use write::pack;

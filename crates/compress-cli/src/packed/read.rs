@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Component, Path};
 
 use compress_core::{Error, Result, file};
-use compress_format::container::{Container, Elements, Entry};
+use compress_format::container::{Container, ElementParts, Entry};
 
 use super::{FileLine, KEY, REST};
 
@@ -41,31 +41,53 @@ impl Packed {
             .filter_map(|i| self.container.entries().get(i))
     }
 
-    /// A tensor, and what its entry says.
-    pub(crate) fn tensor(&mut self, name: &str) -> Result<(Entry, Elements)> {
-        let found = self.tensors().find(|entry| entry.name == name).cloned();
-        let entry = found.ok_or_else(|| Error::UnknownTensor {
-            name: name.to_owned(),
-            known: self
-                .tensors()
-                .map(|e| e.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
-        let elements = self.container.elements(name)?;
-        Ok((entry, elements))
+    /// The bytes of a tensor.
+    pub(crate) fn tensor(&mut self, name: &str) -> Result<Vec<u8>> {
+        self.check(name)?;
+        Ok(self.container.elements(name)?.bytes)
+    }
+
+    /// Begins to read a tensor part by part.
+    pub(crate) fn parts(&mut self, name: &str) -> Result<ElementParts> {
+        self.check(name)?;
+        self.container.element_parts(name)
+    }
+
+    /// The next bytes of a tensor.
+    pub(crate) fn next_part<'a>(
+        &mut self,
+        parts: &'a mut ElementParts,
+        memory: usize,
+    ) -> Result<Option<&'a [u8]>> {
+        self.container.next_part(parts, memory)
+    }
+
+    /// Fails where there is no tensor of this name.
+    fn check(&self, name: &str) -> Result<()> {
+        match self.tensors().any(|entry| entry.name == name) {
+            true => Ok(()),
+            false => Err(Error::UnknownTensor {
+                name: name.to_owned(),
+                known: self
+                    .tensors()
+                    .map(|e| e.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
     }
 
     /// The type of a tensor, as its label has it.
     pub(crate) fn label(&mut self, name: &str) -> Result<String> {
-        self.container.label(name)
+        Ok(self.container.element_parts(name)?.label().to_owned())
     }
 
-    /// Writes file number `index`, tensor by tensor, and says of each part how long it was. Checks
-    /// that the file is the one that was packed.
+    /// Writes file number `index`, part by part, and says of each how long it was. Checks that the
+    /// file is the one that was packed. `memory` is about how many bytes are taken meanwhile.
     pub(crate) fn copy(
         &mut self,
         index: usize,
+        memory: usize,
         to: &mut impl Write,
         mut progress: impl FnMut(u64),
     ) -> Result<()> {
@@ -81,8 +103,10 @@ impl Packed {
         };
         let mut rest = Rest {
             names: rest.iter(),
-            piece: Vec::new(),
+            parts: None,
+            bytes: Vec::new(),
             at: 0,
+            memory,
         };
         let mut gaps = line.gaps.iter().peekable();
         for number in 0..=line.tensors {
@@ -92,13 +116,15 @@ impl Packed {
                 gaps.next();
             }
             if let Some(name) = tensors.get(number) {
-                let bytes = self.container.elements(name)?.bytes;
-                sink.write(&bytes)?;
-                progress(bytes.len() as u64);
+                let mut parts = self.container.element_parts(name)?;
+                while let Some(bytes) = self.container.next_part(&mut parts, memory)? {
+                    sink.write(bytes)?;
+                    progress(bytes.len() as u64);
+                }
             }
         }
         let same = sink.bytes == line.bytes && sink.hasher.finalize() == line.crc32;
-        match same && rest.is_at_end() {
+        match same && rest.is_at_end(&mut self.container)? {
             true => Ok(()),
             false => {
                 let what = format!("the bytes of {}", line.name);
@@ -146,11 +172,14 @@ fn files(container: &Container<File>) -> Result<Vec<FileLine>> {
     }
 }
 
-/// The rest of a file, piece by piece.
+/// The rest of a file, piece by piece, each part by part.
 struct Rest<'a> {
     names: std::slice::Iter<'a, String>,
-    piece: Vec<u8>,
+    parts: Option<ElementParts>,
+    /// The part that is used, up to `at`.
+    bytes: Vec<u8>,
     at: usize,
+    memory: usize,
 }
 
 impl Rest<'_> {
@@ -161,23 +190,11 @@ impl Rest<'_> {
         to: &mut Hashing<'_, impl Write>,
     ) -> Result<()> {
         while length > 0 {
-            if self.is_piece_used() {
-                let name = self.names.next().ok_or_else(|| {
-                    Error::invalid(
-                        "the bytes beside tensors",
-                        "fewer",
-                        "as many as the gaps have",
-                    )
-                })?;
-                let Elements { label, bytes } = container.elements(name)?;
-                if label != REST {
-                    let what = format!("the type of {name}");
-                    return Err(Error::invalid(what, label, REST));
-                }
-                (self.piece, self.at) = (bytes, 0);
-                continue;
+            if self.at == self.bytes.len() && !self.advance(container)? {
+                let (what, expected) = ("the bytes beside tensors", "as many as the gaps have");
+                return Err(Error::invalid(what, "fewer", expected));
             }
-            let left = &self.piece[self.at..];
+            let left = &self.bytes[self.at..];
             let now = left
                 .len()
                 .min(usize::try_from(length).unwrap_or(usize::MAX));
@@ -188,12 +205,32 @@ impl Rest<'_> {
         Ok(())
     }
 
-    fn is_piece_used(&self) -> bool {
-        self.at == self.piece.len()
+    /// Reads the next part, of the next piece where there is none; returns whether there was one.
+    fn advance(&mut self, container: &mut Container<File>) -> Result<bool> {
+        (self.at, self.bytes) = (0, Vec::new());
+        loop {
+            if let Some(parts) = &mut self.parts {
+                if let Some(bytes) = container.next_part(parts, self.memory)? {
+                    self.bytes.extend_from_slice(bytes);
+                    return Ok(true);
+                }
+                self.parts = None;
+            }
+            let Some(name) = self.names.next() else {
+                return Ok(false);
+            };
+            let parts = container.element_parts(name)?;
+            if parts.label() != REST {
+                let what = format!("the type of {name}");
+                return Err(Error::invalid(what, parts.label(), REST));
+            }
+            self.parts = Some(parts);
+        }
     }
 
-    fn is_at_end(&self) -> bool {
-        self.is_piece_used() && self.names.len() == 0
+    /// Whether nothing is left.
+    fn is_at_end(&mut self, container: &mut Container<File>) -> Result<bool> {
+        Ok(self.at == self.bytes.len() && !self.advance(container)?)
     }
 }
 

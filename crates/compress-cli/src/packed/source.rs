@@ -78,10 +78,10 @@ impl Source for PackedSource {
         let packed = self.packed.lock();
         let mut packed =
             packed.map_err(|_| Error::Other("a thread that read has failed".into()))?;
-        let (_, elements) = packed.tensor(&info.name)?;
-        let (found, expected) = (elements.bytes.len() as u64, info.bytes()?);
+        let bytes = packed.tensor(&info.name)?;
+        let (found, expected) = (bytes.len() as u64, info.bytes()?);
         match found == expected {
-            true => Ok(Cow::Owned(elements.bytes)),
+            true => Ok(Cow::Owned(bytes)),
             false => {
                 let what = format!("the number of bytes of {}", info.name);
                 Err(Error::invalid(what, found, expected.to_string()))

@@ -2,26 +2,37 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
 use compress_core::{Error, Result};
-use compress_format::container::{Layout, Writer};
+use compress_format::container::{Layout, Part, Writer};
 use compress_io::{Format, Source};
+use crc32fast::Hasher;
 
+use super::behind::Behind;
 use super::layout::layout;
 use super::{FileLine, KEY, REST};
 use crate::console::Console;
 
 /// The most bytes of a piece of what is beside the tensors.
-const PIECE: u64 = 1 << 26;
+const PIECE: u64 = 1 << 24;
+/// The most bytes of a page of memory, that parts of a tensor may share.
+const PAGE: usize = 1 << 12;
 
-/// Writes the files into the container `to`. Progress counts bytes.
-pub(crate) fn pack(console: &Console, files: &[&Path], to: &Path) -> Result<Vec<FileLine>> {
+/// Writes the files into the container `to`. `memory` is about how many bytes are taken meanwhile.
+/// Progress counts bytes.
+pub(crate) fn pack(
+    console: &Console,
+    files: &[&Path],
+    to: &Path,
+    memory: usize,
+) -> Result<Vec<FileLine>> {
     let created = File::create(to).map_err(|source| io(to, source))?;
     let mut packer = Packer {
-        writer: Writer::new(BufWriter::new(created))?,
+        writer: Writer::new(Behind::new(created))?,
+        memory,
         names: HashSet::new(),
         done: 0,
         total: 0,
@@ -36,12 +47,14 @@ pub(crate) fn pack(console: &Console, files: &[&Path], to: &Path) -> Result<Vec<
     let lines = lines?;
     let json = serde_json::to_string(&lines).map_err(Error::other)?;
     packer.writer.metadata(KEY, &json)?;
-    packer.writer.finish()?;
+    let written = packer.writer.finish()?.finish();
+    written.map_err(|source| io(to, source))?;
     Ok(lines)
 }
 
 struct Packer<'a> {
-    writer: Writer<BufWriter<File>>,
+    writer: Writer<Behind>,
+    memory: usize,
     names: HashSet<String>,
     done: u64,
     total: u64,
@@ -59,16 +72,19 @@ impl Packer<'_> {
         // A file of no known format has no tensors, and neither has one that is broken.
         let source = Format::of(path).and_then(|format| format.open(path)).ok();
         let places = source.as_deref().map(places).unwrap_or_default();
+        let mut hasher = Hasher::new();
         let (mut at, mut gaps) = (0, Vec::new());
         for (number, (index, place)) in places.iter().enumerate() {
             if place.start > at {
+                bytes.hash(at..place.start, &mut hasher)?;
                 gaps.push((number, at..place.start));
             }
             at = place.end;
             let Some(source) = &source else { continue };
-            self.tensor(&name, &**source, *index)?;
+            self.tensor(&name, &**source, *index, &mut hasher)?;
         }
         if bytes.length > at {
+            bytes.hash(at..bytes.length, &mut hasher)?;
             gaps.push((places.len(), at..bytes.length));
         }
         drop(source);
@@ -76,7 +92,7 @@ impl Packer<'_> {
         Ok(FileLine {
             name,
             bytes: bytes.length,
-            crc32: bytes.checksum()?,
+            crc32: hasher.finalize(),
             tensors: places.len(),
             rest,
             gaps: gaps
@@ -86,17 +102,36 @@ impl Packer<'_> {
         })
     }
 
-    fn tensor(&mut self, file: &str, source: &dyn Source, index: usize) -> Result<()> {
+    fn tensor(
+        &mut self,
+        file: &str,
+        source: &dyn Source,
+        index: usize,
+        hasher: &mut Hasher,
+    ) -> Result<()> {
         let info = &source.tensors()[index];
         let name = self.free_name(info.name.clone(), file);
         let bytes = source.bytes(index)?;
-        let length = bytes.len();
-        let layout = layout(info.dtype)?;
-        self.writer
-            .elements(&name, &info.shape, info.dtype.name(), &layout, &bytes)?;
-        drop(bytes);
-        source.release(index, 0..length);
-        self.advance(&info.name, length as u64);
+        let mut written = |part: &Part<'_>| {
+            let range = part.range.clone();
+            let length = range.len() as u64;
+            hasher.combine(&Hasher::new_with_initial_len(part.plain_checksum, length));
+            // With the page that the part before shares.
+            source.release(index, range.start.saturating_sub(PAGE)..range.end);
+            self.done += length;
+            self.console
+                .progress("packing", &info.name, self.done, self.total);
+            Ok(())
+        };
+        self.writer.element_parts(
+            &name,
+            &info.shape,
+            info.dtype.name(),
+            &layout(info.dtype)?,
+            &bytes,
+            self.memory,
+            &mut written,
+        )?;
         Ok(())
     }
 
@@ -130,9 +165,12 @@ impl Packer<'_> {
     fn piece(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
         let name = self.free_name(format!("rest of {file}"), file);
         let layout = Layout::integers(1)?;
+        let (shape, memory) = ([bytes.len()], self.memory);
         self.writer
-            .elements(&name, &[bytes.len()], REST, &layout, bytes)?;
-        self.advance(file, bytes.len() as u64);
+            .element_parts(&name, &shape, REST, &layout, bytes, memory, |_| Ok(()))?;
+        self.done += bytes.len() as u64;
+        self.console
+            .progress("packing", file, self.done, self.total);
         Ok(())
     }
 
@@ -145,12 +183,6 @@ impl Packer<'_> {
             free = format!("{name} ({file}, {number})");
         }
         free
-    }
-
-    fn advance(&mut self, what: &str, bytes: u64) {
-        self.done += bytes;
-        self.console
-            .progress("packing", what, self.done, self.total);
     }
 }
 
@@ -203,16 +235,16 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// CRC-32 of all bytes.
-    fn checksum(&mut self) -> Result<u32> {
+    /// Hashes some of it.
+    fn hash(&mut self, range: Range<u64>, hasher: &mut Hasher) -> Result<()> {
         const PART: u64 = 1 << 20;
-        let (mut hasher, mut part) = (crc32fast::Hasher::new(), Vec::new());
-        for start in (0..self.length).step_by(PART as usize) {
+        let mut part = Vec::new();
+        for start in range.clone().step_by(PART as usize) {
             part.clear();
-            self.append(start..self.length.min(start + PART), &mut part)?;
+            self.append(start..range.end.min(start + PART), &mut part)?;
             hasher.update(&part);
         }
-        Ok(hasher.finalize())
+        Ok(())
     }
 }
 

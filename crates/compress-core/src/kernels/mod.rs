@@ -14,10 +14,12 @@
 //! | [`spmm`] | sparse times dense, in CSR and other layouts |
 //! | [`sparse_layer`] | training a layer on its live weights |
 //! | [`quantize`] | f32 to codes and back |
+//! | [`byte_planes`] | the bytes of numbers apart, and together again |
 //! | `subtract_f64` | products, substitutions and triangles in f64, for `linalg` |
 //! | [`reduce`], [`select`] | sums and norms; the largest magnitudes, thresholds, N:M |
 
 pub mod block_format;
+pub mod byte_planes;
 pub mod code_rows;
 pub mod columns;
 pub mod gemm_f32;

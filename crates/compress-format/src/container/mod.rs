@@ -57,7 +57,8 @@ mod trailer;
 mod writer;
 
 pub use crate::coding::elements::Layout;
-pub use elements::Elements;
+pub use crate::coding::elements::parts::Part;
+pub use elements::{ElementParts, Elements};
 pub use entry::Entry;
 pub use program::Program;
 pub use reader::Container;

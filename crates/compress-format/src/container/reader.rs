@@ -8,7 +8,7 @@ use compress_core::codec::Tensor;
 use compress_core::{Error, Result, file};
 
 use super::directory::Directory;
-use super::elements::{self, Elements};
+use super::elements::{self, ElementParts, Elements};
 use super::entry::Entry;
 use super::program::Program;
 use super::trailer::{self, MAGIC};
@@ -16,6 +16,9 @@ use crate::coding::reader::Reader;
 use crate::limits::most_values;
 use crate::tensors::Coding;
 use crate::tensors::content::{self, ELEMENTS, Kind};
+
+/// What is said of bytes that were changed.
+pub(super) const CHANGED: &str = "the checksum is not that of the content: the file is damaged";
 
 /// An open file of named tensors. The directory has been read and checked; a tensor is when it is
 /// asked for.
@@ -122,40 +125,53 @@ impl<R: Read + Seek> Container<R> {
     /// # Errors
     /// As [`Container::tensor`]; where the tensor is of another kind.
     pub fn elements(&mut self, name: &str) -> Result<Elements> {
-        self.read_elements(name, elements::read)
+        let (entry, bytes) = self.take(name)?;
+        let read = elements::check_kind(&entry)
+            .and_then(|()| check(&entry, &bytes))
+            .and_then(|()| elements::read(&mut Reader::new(&bytes, 0)));
+        read.map_err(|fault| moved(fault, entry.offset, name))
     }
 
-    /// What the elements of the tensor of this name are, without decoding them.
+    /// Begins to read such a tensor part by part, with [`Container::next_part`], so that it need not
+    /// fit into memory.
     ///
     /// # Errors
-    /// As [`Container::elements`].
-    pub fn label(&mut self, name: &str) -> Result<String> {
-        self.read_elements(name, elements::read_label)
+    /// As [`Container::elements`], but what follows the label and the number of elements has not been
+    /// looked at.
+    pub fn element_parts(&mut self, name: &str) -> Result<ElementParts> {
+        let entry = self.entry(name)?;
+        let opened = ElementParts::open(&mut self.from, &entry);
+        opened.map_err(|fault| moved(fault, entry.offset, name))
     }
 
-    fn read_elements<T>(
+    /// The next bytes of a tensor of this container, none behind the last ones. `memory` is about how
+    /// many bytes are taken meanwhile; it does not change what is read in all.
+    ///
+    /// # Errors
+    /// As [`Container::elements`]. That the checksum differs is known behind the last part alone, so
+    /// what was read is not to be used before.
+    pub fn next_part<'a>(
         &mut self,
-        name: &str,
-        read: impl FnOnce(&mut Reader<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let (entry, bytes) = self.take(name)?;
-        let mut reader = Reader::new(&bytes, 0);
-        let read = match (entry.kind, entry.coding) {
-            (ELEMENTS, 0) => check(&entry, &bytes).and_then(|()| read(&mut reader)),
-            _ => Err(reader.error(format!("{} are no elements", entry.kind()))),
-        };
-        read.map_err(|fault| moved(fault, entry.offset, name))
+        parts: &'a mut ElementParts,
+        memory: usize,
+    ) -> Result<Option<&'a [u8]>> {
+        let (offset, name) = (parts.entry().offset, parts.entry().name.clone());
+        let next = parts.next(&mut self.from, memory);
+        next.map_err(|fault| moved(fault, offset, &name))
+    }
+
+    /// What the directory says of the tensor of this name.
+    fn entry(&self, name: &str) -> Result<Entry> {
+        let entry = self.directory.entries.iter().find(|e| e.name == name);
+        entry.cloned().ok_or_else(|| Error::UnknownTensor {
+            name: name.to_owned(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        })
     }
 
     /// The entry and the bytes of a tensor.
     fn take(&mut self, name: &str) -> Result<(Entry, Vec<u8>)> {
-        let Some(entry) = self.directory.entries.iter().find(|e| e.name == name) else {
-            return Err(Error::UnknownTensor {
-                name: name.to_owned(),
-                known: self.names().collect::<Vec<_>>().join(", "),
-            });
-        };
-        let entry = entry.clone();
+        let entry = self.entry(name)?;
         let bytes = take_vec(&mut self.from, entry.offset, entry.length)?;
         Ok((entry, bytes))
     }
@@ -187,10 +203,7 @@ impl<R> Container<R> {
 fn check(entry: &Entry, bytes: &[u8]) -> Result<()> {
     match crc32fast::hash(bytes) == entry.checksum {
         true => Ok(()),
-        false => {
-            let reason = "the checksum is not that of the content: the file is damaged";
-            Err(Reader::new(bytes, 0).error(reason))
-        }
+        false => Err(Reader::new(bytes, 0).error(CHANGED)),
     }
 }
 

@@ -13,6 +13,7 @@ use super::entry::Entry;
 use super::program::Program;
 use super::trailer::{self, MAGIC};
 use crate::coding::elements::Layout;
+use crate::coding::elements::parts::{self, Part};
 use crate::front::Pooling;
 use crate::tensors::StoredTensor;
 use crate::tensors::content::{self, ELEMENTS, Kind, PLANES};
@@ -117,9 +118,35 @@ impl<W: Write> Writer<W> {
         layout: &Layout,
         bytes: &[u8],
     ) -> Result<StoredTensor> {
+        self.element_parts(name, shape, label, layout, bytes, usize::MAX, |_| Ok(()))
+    }
+
+    /// As [`Writer::elements`], for bytes that need not fit into memory, such as a mapped file.
+    /// `memory` is about how many bytes are taken meanwhile; what is written does not depend on it.
+    /// `written` is told of each part, whose bytes are not read any more.
+    ///
+    /// # Errors
+    /// As [`Writer::elements`]; those of `written`. Nothing can be added to the file then.
+    pub fn element_parts(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        label: &str,
+        layout: &Layout,
+        bytes: &[u8],
+        memory: usize,
+        mut written: impl FnMut(&Part<'_>) -> Result<()>,
+    ) -> Result<StoredTensor> {
+        layout.check(bytes)?;
+        let label = elements::label_bytes(label)?;
         self.check_name(name)?;
-        let content = elements::write(label, layout, bytes)?;
-        let bytes = self.add(name, shape, (ELEMENTS, 0), &[&content])?;
+        let mut section = Section::default();
+        section.put(&mut self.to, &label, crc32fast::hash(&label))?;
+        parts::write(layout, bytes, memory, true, |part| {
+            section.put(&mut self.to, part.coded, part.checksum)?;
+            written(&part)
+        })?;
+        let bytes = self.end(name, shape, (ELEMENTS, 0), section);
         Ok(StoredTensor {
             name: name.to_owned(),
             coding: PLANES,
@@ -143,26 +170,35 @@ impl<W: Write> Writer<W> {
         (kind, coding): (u8, u8),
         parts: &[&[u8]],
     ) -> Result<usize> {
-        let (mut hasher, mut length) = (crc32fast::Hasher::new(), 0);
+        let mut section = Section::default();
         for part in parts {
-            hasher.update(part);
-            length += part.len();
-            self.to.write_all(part).map_err(Error::other)?;
+            section.put(&mut self.to, part, crc32fast::hash(part))?;
         }
+        Ok(self.end(name, shape, (kind, coding), section))
+    }
+
+    /// Adds a tensor, whose bytes were written, to the directory. Returns what both take.
+    fn end(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        (kind, coding): (u8, u8),
+        section: Section,
+    ) -> usize {
         let entry = Entry {
             name: name.to_owned(),
             shape: shape.to_vec(),
             offset: self.at,
-            length: length as u64,
+            length: section.length,
             kind,
             coding,
-            checksum: hasher.finalize(),
+            checksum: section.hasher.finalize(),
         };
         self.at += entry.length;
         let mut line = Vec::new();
         entry.write(&mut line);
         self.directory.entries.push(entry);
-        Ok(line.len() + length)
+        line.len() + section.length as usize
     }
 
     /// Writes the directory, and gives back what the file was written to.
@@ -190,5 +226,23 @@ impl<W: Write> Writer<W> {
         self.to.write_all(&trailer).map_err(Error::other)?;
         self.to.flush().map_err(Error::other)?;
         Ok(self.to)
+    }
+}
+
+/// What has been written of a tensor.
+#[derive(Default)]
+struct Section {
+    hasher: crc32fast::Hasher,
+    length: u64,
+}
+
+impl Section {
+    /// Writes more of it, whose CRC-32 is known.
+    fn put(&mut self, to: &mut impl Write, bytes: &[u8], checksum: u32) -> Result<()> {
+        let length = bytes.len() as u64;
+        self.hasher
+            .combine(&crc32fast::Hasher::new_with_initial_len(checksum, length));
+        self.length += length;
+        to.write_all(bytes).map_err(Error::other)
     }
 }

@@ -9,6 +9,7 @@
 use compress_core::Result;
 
 use super::layout::Layout;
+use super::room::Room;
 use super::{distinct, planes};
 use crate::coding::reader::Reader;
 use crate::coding::varint;
@@ -19,37 +20,56 @@ const NUMBERED: u8 = 2;
 /// Of so many elements one must be zero, or they are not left out.
 const FEWEST_ZEROS: usize = 16;
 
-/// A chunk, in the shortest of its forms.
-pub(super) fn write(layout: &Layout, bytes: &[u8]) -> Vec<u8> {
-    let all = write_elements(layout, bytes, vec![0]);
+/// Appends a chunk, in the shortest of its forms.
+pub(super) fn write(
+    to: &mut Vec<u8>,
+    layout: &Layout,
+    bytes: &[u8],
+    room: &mut Room,
+) -> Result<()> {
+    let start = to.len();
+    to.push(0);
+    write_elements(to, start, layout, bytes, room)?;
     let count = bytes.len() / layout.size();
     if count_zeros(layout, bytes) * FEWEST_ZEROS < count.max(1) {
-        return all;
+        return Ok(());
     }
     let (mask, others) = without_zeros(layout.size(), bytes);
-    let mut to = vec![WITHOUT_ZEROS];
-    varint::write(&mut to, (others.len() / layout.size()) as u64);
-    planes::write_one(&mut to, &mask);
-    let few = write_elements(layout, &others, to);
-    if few.len() < all.len() { few } else { all }
+    let mut few = std::mem::take(&mut room.other);
+    few.clear();
+    few.push(WITHOUT_ZEROS);
+    varint::write(&mut few, (others.len() / layout.size()) as u64);
+    planes::write_one(&mut few, mask.into_iter(), room);
+    write_elements(&mut few, 0, layout, &others, room)?;
+    if few.len() < to.len() - start {
+        to.truncate(start);
+        to.extend_from_slice(&few);
+    }
+    room.other = few;
+    Ok(())
 }
 
-/// Appends elements to what stands before them, the first byte of which says how.
-fn write_elements(layout: &Layout, bytes: &[u8], mut to: Vec<u8>) -> Vec<u8> {
+/// Appends elements to a chunk, whose flags at `flags` say how.
+fn write_elements(
+    to: &mut Vec<u8>,
+    flags: usize,
+    layout: &Layout,
+    bytes: &[u8],
+    room: &mut Room,
+) -> Result<()> {
     let start = to.len();
-    let numbered = distinct::write(layout, bytes);
-    planes::write(&mut to, layout, bytes);
+    planes::write(to, layout, bytes, room)?;
+    let numbered = distinct::write(layout, bytes, room)?;
     if let Some(numbered) = numbered.filter(|numbered| numbered.len() < to.len() - start) {
         to.truncate(start);
-        to[0] |= NUMBERED;
+        to[flags] |= NUMBERED;
         to.extend(numbered);
     }
-    to
+    Ok(())
 }
 
-/// Reads what [`write`] wrote of so many elements as fill `to`. `room` is memory that may be used
-/// again.
-pub(super) fn read(layout: &Layout, bytes: &[u8], to: &mut [u8], room: &mut Vec<u8>) -> Result<()> {
+/// Reads what [`write`] wrote of so many elements as fill `to`.
+pub(super) fn read(layout: &Layout, bytes: &[u8], to: &mut [u8], room: &mut Room) -> Result<()> {
     let mut reader = Reader::new(bytes, 0);
     let flags = reader.byte("the flags of a chunk")?;
     if flags & !(WITHOUT_ZEROS | NUMBERED) != 0 {

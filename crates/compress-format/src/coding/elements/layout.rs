@@ -6,9 +6,9 @@ use crate::coding::reader::Reader;
 use crate::coding::varint;
 
 /// The most bytes of an element.
-const LARGEST: usize = 4096;
+pub(super) const LARGEST: usize = 4096;
 /// The bytes of elements in a chunk.
-const CHUNK: usize = 1 << 18;
+pub(super) const CHUNK: usize = 1 << 18;
 
 /// How the bytes of an element are cut into runs. The bytes of a run are alike in all elements, so
 /// they are coded together.
@@ -72,6 +72,15 @@ impl Layout {
         matches!(self.word(), Some(2 | 4 | 8))
     }
 
+    /// Fails where the bytes are no whole elements.
+    pub(crate) fn check(&self, bytes: &[u8]) -> Result<()> {
+        if bytes.len().is_multiple_of(self.size()) {
+            return Ok(());
+        }
+        let expected = format!("a multiple of {}", self.size());
+        Err(Error::invalid("the number of bytes", bytes.len(), expected))
+    }
+
     /// The bytes of an element.
     pub fn size(&self) -> usize {
         self.runs.iter().sum()
@@ -89,8 +98,9 @@ impl Layout {
         is_word.then_some(self.runs.len())
     }
 
-    pub(super) fn moves_sign(&self) -> bool {
-        self.moves_sign
+    /// By how many bits elements that are one number are rotated to the left.
+    pub(super) fn rotated(&self) -> u32 {
+        self.moves_sign.into()
     }
 
     /// Where each run begins in an element, and how many bytes it has.

@@ -125,6 +125,69 @@ fn what_is_pruned_or_has_few_values_is_small() {
     assert_eq!(read_back(&zeros).unwrap(), vec![0; 1 << 20]);
 }
 
+/// What [`parts`] writes, whose checksums are those of its parts.
+fn written_in_parts(layout: &Layout, bytes: &[u8], memory: usize) -> Vec<u8> {
+    let (mut to, mut end) = (Vec::new(), 0);
+    parts::write(layout, bytes, memory, true, |part| {
+        assert_eq!(part.checksum, crc32fast::hash(part.coded));
+        assert_eq!(
+            part.plain_checksum,
+            crc32fast::hash(&bytes[part.range.clone()])
+        );
+        if !part.range.is_empty() {
+            assert_eq!(part.range.start, end);
+            end = part.range.end;
+        }
+        to.extend_from_slice(part.coded);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(end, bytes.len());
+    to
+}
+
+/// What [`parts`] reads, and the largest part.
+fn read_in_parts(coded: &[u8], memory: usize) -> Result<(Vec<u8>, usize)> {
+    let head = &coded[..coded.len().min(parts::MOST_OF_HEAD)];
+    let mut parts = parts::Parts::new(head, 0, coded.len())?;
+    let (mut bytes, mut largest) = (Vec::new(), 0);
+    while parts.left() > 0 {
+        let mut from = &coded[parts.at() as usize..];
+        let part = parts.next(&mut from, memory)?;
+        largest = largest.max(part.len());
+        bytes.extend_from_slice(part);
+    }
+    parts.finish(&mut &coded[parts.at() as usize..])?;
+    assert_eq!(parts.checksum(), crc32fast::hash(coded));
+    Ok((bytes, largest))
+}
+
+#[test]
+fn parts_are_the_same_bytes_whatever_the_memory() {
+    let zeros = vec![0; 5_000_000];
+    for (size, bytes) in [(4, bytes_of(&weights(500_000, 3))), (2, zeros), (8, vec![])] {
+        let layout = Layout::floats(size).unwrap();
+        let expected = written(&layout, &bytes);
+        for memory in [0, 3 << 20, usize::MAX] {
+            assert!(written_in_parts(&layout, &bytes, memory) == expected);
+            let (read, largest) = read_in_parts(&expected, memory).unwrap();
+            assert!(read == bytes);
+            assert!(largest <= (memory / 4).max(1 << 18));
+        }
+        // Refused as by the reader of the whole.
+        for end in [
+            0,
+            1,
+            5,
+            expected.len() / 2,
+            expected.len().saturating_sub(1),
+        ] {
+            let whole = read_back(&expected[..end]).is_err();
+            assert_eq!(read_in_parts(&expected[..end], 0).is_err(), whole, "{end}");
+        }
+    }
+}
+
 #[test]
 fn threads_do_not_change_bits() {
     let layout = Layout::floats(4).unwrap();
@@ -169,6 +232,11 @@ fn what_is_no_layout_is_refused() {
     let claim = [&[0, 1, 1][..], &[0xff, 0xff, 0xff, 0x7f], &[0; 100]].concat();
     let error = read_back(&claim).unwrap_err().to_string();
     assert!(error.contains("number of elements"), "{error}");
+    // A chunk longer than what it holds can take.
+    let long = [&[0, 1, 1, 1][..], &[0, 0x20, 4], &vec![0; 1 << 19]].concat();
+    assert!(read_back(&long).unwrap_err().to_string().contains("follow"));
+    let long = [&[0, 1, 1, 1][..], &[1, 0x20, 4], &vec![0; 1 << 19]].concat();
+    assert!(read_back(&long).unwrap_err().to_string().contains("longer"));
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! Codes to bytes.
 
+use std::cmp::Reverse;
+
 use super::lengths::Lengths;
 use super::parts::{LONGEST, STREAMS, part_count, part_length};
 use super::table::{MOST, Table, Widest};
@@ -40,10 +42,17 @@ pub(super) fn streams(
     }
     if is_several {
         let table = table.widest()?;
-        together::<STREAMS>(bytes, table, &mut parts, to);
         // Streams end at different times.
-        for part in &mut parts {
-            together::<1>(bytes, table, std::slice::from_mut(part), to);
+        loop {
+            parts.sort_unstable_by_key(|part| Reverse(part.safe_rounds()));
+            let are_open = parts.iter().take_while(|part| part.safe_rounds() > 0);
+            match are_open.count() {
+                0 => break,
+                1 => together::<1>(bytes, table, &mut parts[..1], to),
+                2 => together::<2>(bytes, table, &mut parts[..2], to),
+                3 => together::<3>(bytes, table, &mut parts[..3], to),
+                _ => together::<STREAMS>(bytes, table, &mut parts, to),
+            }
         }
     }
     parts
@@ -116,7 +125,7 @@ fn look_up<const COUNT: usize>(
                 to.copy_from_slice(&entry.bytes());
             }
             at[s] += entry.count();
-            bits[s] <<= entry.bits();
+            bits[s] = bits[s].wrapping_shl(entry.bits());
         }
     }
     for (s, part) in parts.iter_mut().enumerate() {

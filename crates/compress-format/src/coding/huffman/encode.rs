@@ -1,7 +1,7 @@
 //! Bytes to codes.
 
 use super::lengths::Lengths;
-use super::parts::{LONGEST, part_length};
+use super::parts::{LONGEST, STREAMS, part_length};
 
 /// Codes that are appended between two writes: with the bits that wait, at most 64.
 const AT_ONCE: usize = 5;
@@ -34,21 +34,22 @@ fn code(codes: &Codes, byte: u8) -> Bits {
     }
 }
 
-/// The streams one after the other, and the length of each.
-pub(super) fn streams(bytes: &[u8], lengths: &Lengths) -> (Vec<u8>, Vec<usize>) {
+/// Puts the streams one after the other into `room`, which grows where it must; returns the length of
+/// each.
+pub(super) fn streams(bytes: &[u8], lengths: &Lengths, room: &mut Vec<u8>) -> [usize; STREAMS] {
     let codes = codes(lengths);
-    let part = part_length(bytes.len());
     // The most that codes take, and room for a whole write behind each stream.
-    let room = (bytes.len() * LONGEST as usize).div_ceil(8) + 16 * bytes.len().div_ceil(part);
-    let mut to = vec![0; room];
-    let (mut at, mut sizes) = (0, Vec::new());
-    for part in bytes.chunks(part) {
-        let size = stream(part, &codes, &mut to[at..]);
-        at += size;
-        sizes.push(size);
+    let most = (bytes.len() * LONGEST as usize).div_ceil(8) + 16 * STREAMS;
+    if room.len() < most {
+        room.resize(most, 0);
     }
-    to.truncate(at);
-    (to, sizes)
+    let (mut at, mut sizes) = (0, [0; STREAMS]);
+    let parts = bytes.chunks(part_length(bytes.len()));
+    for (size, part) in sizes.iter_mut().zip(parts) {
+        *size = stream(part, &codes, &mut room[at..]);
+        at += *size;
+    }
+    sizes
 }
 
 /// Writes a stream, and returns how many bytes it has. What is behind them in `to` may change.

@@ -21,8 +21,7 @@ const FEWEST: usize = 3;
 const MANY: usize = FEWEST + 16;
 
 impl Lengths {
-    /// The lengths that take the fewest bits, by package-merge; none where fewer than two bytes
-    /// occur.
+    /// The lengths that take the fewest bits; none where fewer than two bytes occur.
     pub(super) fn of(counts: &Counts) -> Option<Self> {
         let mut leaves: Vec<(u32, u8)> = (0..=255_u8)
             .map(|byte| (counts[usize::from(byte)], byte))
@@ -32,42 +31,7 @@ impl Lengths {
             return None;
         }
         leaves.sort_unstable();
-        // Each list has the leaves and the pairs of the list before it, in ascending order.
-        let mut weights: Vec<u64> = leaves.iter().map(|(count, _)| u64::from(*count)).collect();
-        let mut are_leaves = vec![vec![true; leaves.len()]];
-        for _ in 1..LONGEST {
-            let mut merged = Vec::with_capacity(2 * leaves.len());
-            let mut kinds = Vec::with_capacity(2 * leaves.len());
-            let mut pairs = weights.chunks_exact(2).map(|pair| pair[0] + pair[1]);
-            let mut pair = pairs.next();
-            for (count, _) in &leaves {
-                let count = u64::from(*count);
-                while let Some(weight) = pair.filter(|weight| *weight < count) {
-                    merged.push(weight);
-                    kinds.push(false);
-                    pair = pairs.next();
-                }
-                merged.push(count);
-                kinds.push(true);
-            }
-            let rest: Vec<u64> = pair.into_iter().chain(pairs).collect();
-            kinds.resize(kinds.len() + rest.len(), false);
-            merged.extend(rest);
-            weights = merged;
-            are_leaves.push(kinds);
-        }
-        // Of the last list the first 2·n − 2 are taken, of the one before the halves of the pairs
-        // among them, and so on. A leaf's code has a bit for each list in which it is taken.
-        let mut lengths = [0; 256];
-        let mut taken = 2 * leaves.len() - 2;
-        for kinds in are_leaves.iter().rev() {
-            let count = kinds[..taken].iter().filter(|is_leaf| **is_leaf).count();
-            for (_, byte) in &leaves[..count] {
-                lengths[usize::from(*byte)] += 1;
-            }
-            taken = 2 * (taken - count);
-        }
-        Some(Lengths(lengths))
+        Some(free(&leaves).unwrap_or_else(|| limited(&leaves)))
     }
 
     /// The length of a byte's code.
@@ -166,4 +130,86 @@ impl Lengths {
             false => Err(start.error("the lengths of codes are those of no complete code")),
         }
     }
+}
+
+/// The lengths without a limit, if none is above it: the two least weights become one, again and
+/// again. `leaves` are in ascending order.
+fn free(leaves: &[(u32, u8)]) -> Option<Lengths> {
+    let count = leaves.len();
+    // Weights of leaves and pairs, both ascending, and of each the number of its pair.
+    let mut pairs: Vec<u64> = Vec::with_capacity(count);
+    let mut parents = vec![0_usize; 2 * count];
+    let (mut leaf, mut pair) = (0, 0);
+    while pairs.len() + 1 < count {
+        let mut weight = 0;
+        for _ in 0..2 {
+            let next = leaves.get(leaf).map(|(count, _)| u64::from(*count));
+            match (next, pairs.get(pair)) {
+                (Some(next), of_pair) if of_pair.is_none_or(|of_pair| next <= *of_pair) => {
+                    parents[leaf] = pairs.len();
+                    weight += next;
+                    leaf += 1;
+                }
+                (_, of_pair) => {
+                    parents[count + pair] = pairs.len();
+                    weight += of_pair?;
+                    pair += 1;
+                }
+            }
+        }
+        pairs.push(weight);
+    }
+    let mut depths = vec![0_u8; pairs.len()];
+    for pair in (0..pairs.len() - 1).rev() {
+        depths[pair] = depths[parents[count + pair]].saturating_add(1);
+    }
+    let mut lengths = [0; 256];
+    for ((_, byte), parent) in leaves.iter().zip(&parents) {
+        let length = depths[*parent].saturating_add(1);
+        if u32::from(length) > LONGEST {
+            return None;
+        }
+        lengths[usize::from(*byte)] = length;
+    }
+    Some(Lengths(lengths))
+}
+
+/// The best lengths of at most [`LONGEST`] bits, by package-merge. `leaves` are in ascending order.
+fn limited(leaves: &[(u32, u8)]) -> Lengths {
+    // Each list has the leaves and the pairs of the list before it, in ascending order.
+    let mut weights: Vec<u64> = leaves.iter().map(|(count, _)| u64::from(*count)).collect();
+    let mut are_leaves = vec![vec![true; leaves.len()]];
+    for _ in 1..LONGEST {
+        let mut merged = Vec::with_capacity(2 * leaves.len());
+        let mut kinds = Vec::with_capacity(2 * leaves.len());
+        let mut pairs = weights.chunks_exact(2).map(|pair| pair[0] + pair[1]);
+        let mut pair = pairs.next();
+        for (count, _) in leaves {
+            let count = u64::from(*count);
+            while let Some(weight) = pair.filter(|weight| *weight < count) {
+                merged.push(weight);
+                kinds.push(false);
+                pair = pairs.next();
+            }
+            merged.push(count);
+            kinds.push(true);
+        }
+        let rest: Vec<u64> = pair.into_iter().chain(pairs).collect();
+        kinds.resize(kinds.len() + rest.len(), false);
+        merged.extend(rest);
+        weights = merged;
+        are_leaves.push(kinds);
+    }
+    // Of the last list the first 2·n − 2 are taken, of the one before the halves of the pairs
+    // among them, and so on. A leaf's code has a bit for each list in which it is taken.
+    let mut lengths = [0; 256];
+    let mut taken = 2 * leaves.len() - 2;
+    for kinds in are_leaves.iter().rev() {
+        let count = kinds[..taken].iter().filter(|is_leaf| **is_leaf).count();
+        for (_, byte) in &leaves[..count] {
+            lengths[usize::from(*byte)] += 1;
+        }
+        taken = 2 * (taken - count);
+    }
+    Lengths(lengths)
 }

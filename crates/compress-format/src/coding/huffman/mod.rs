@@ -58,35 +58,45 @@ pub fn count(bytes: &[u8]) -> Counts {
     sum
 }
 
-/// Appends `bytes`, of which at least two differ, if that takes fewer bytes than they are. `counts`
-/// is how often each occurs.
+/// Replaces the bytes of `to` from `start` on, of which at least two differ, if that makes them at
+/// most `most`. `counts` is how often each occurs; `room` is memory that may be used again.
 ///
-/// Nothing is appended otherwise; returns whether something was.
-pub fn write(to: &mut Vec<u8>, bytes: &[u8], counts: &Counts) -> bool {
-    let Some(lengths) = Lengths::of(counts) else {
+/// Nothing changes otherwise; returns whether something did.
+pub fn replace(
+    to: &mut Vec<u8>,
+    start: usize,
+    counts: &Counts,
+    most: usize,
+    room: &mut Vec<u8>,
+) -> bool {
+    let bytes = to.get(start..).unwrap_or_default();
+    let Some(lengths) = Lengths::of(counts).filter(|_| !bytes.is_empty()) else {
         return false;
     };
     let bits: u64 = (0..256)
         .map(|i| u64::from(counts[i]) * u64::from(lengths.of_byte(i)))
         .sum();
-    if bits / 8 >= bytes.len() as u64 {
+    if bits / 8 >= most as u64 {
         return false;
     }
-    let start = to.len();
-    lengths.write(to);
-    let (streams, sizes) = encode::streams(bytes, &lengths);
-    for size in sizes {
-        varint::write(to, size as u64);
+    let sizes = encode::streams(bytes, &lengths, room);
+    let sizes = &sizes[..part_count(bytes.len())];
+    let mut head = Vec::with_capacity(256);
+    lengths.write(&mut head);
+    for &size in sizes {
+        varint::write(&mut head, size as u64);
     }
-    to.extend(streams);
-    let is_shorter = to.len() - start < bytes.len();
-    if !is_shorter {
+    let streams = &room[..sizes.iter().sum()];
+    let is_short = head.len() + streams.len() <= most;
+    if is_short {
         to.truncate(start);
+        to.extend_from_slice(&head);
+        to.extend_from_slice(streams);
     }
-    is_shorter
+    is_short
 }
 
-/// Reads what [`write()`] wrote of so many bytes as `to` has.
+/// Reads what [`replace()`] put there, of so many bytes as `to` has.
 ///
 /// # Errors
 /// Where the lengths are those of no complete code, or a stream does not hold its bytes exactly.

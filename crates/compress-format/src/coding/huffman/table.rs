@@ -16,16 +16,16 @@ pub(super) struct Table {
 /// The table of [`LONGEST`] bits.
 pub(super) type Widest = [Entry; 1 << LONGEST];
 
-/// The bytes of the codes that lie completely in the bits of an index, at most [`MOST`]: the first
-/// one lowest, in the lower 48 bits; above them how many bits their codes have, in 8 bits; and how
-/// many bytes there are.
+/// The bytes of the codes that lie completely in the bits of an index, at most [`MOST`]: in the lowest
+/// 8 bits how many bits their codes have, where the next look-up can use it at once; then 48 bits of
+/// bytes, the first one lowest; and how many bytes there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry(u64);
 
 impl Entry {
     /// The bytes, and two more.
     pub(super) fn bytes(self) -> [u8; 8] {
-        self.0.to_le_bytes()
+        (self.0 >> 8).to_le_bytes()
     }
 
     pub(super) fn count(self) -> u32 {
@@ -33,13 +33,13 @@ impl Entry {
     }
 
     pub(super) fn bits(self) -> u32 {
-        u32::from((self.0 >> 48) as u8)
+        u32::from(self.0 as u8)
     }
 
     /// This entry behind one more byte, whose code has `bits` bits.
     fn behind(self, byte: u8, bits: u32) -> Self {
-        let bytes = (self.0 << 8) & 0xffff_ffff_ff00 | u64::from(byte);
-        let counts = (self.0 >> 48 << 48) + (1 << 56) + (u64::from(bits) << 48);
+        let bytes = (self.0 << 8) & 0x00ff_ffff_ffff_0000 | u64::from(byte) << 8;
+        let counts = (self.0 & 0xff00_0000_0000_00ff) + (1 << 56) + u64::from(bits);
         Entry(bytes | counts)
     }
 }
