@@ -18,8 +18,8 @@ use crate::console::Console;
 
 /// The most bytes of a piece of what is beside the tensors.
 const PIECE: u64 = 1 << 24;
-/// The most bytes of a page of memory, that parts of a tensor may share.
-const PAGE: usize = 1 << 12;
+/// Bytes of a tensor whose memory is given back at once.
+const RELEASED: usize = 1 << 24;
 
 /// Writes the files into the container `to`. `memory` is about how many bytes are taken meanwhile.
 /// Progress counts bytes.
@@ -112,12 +112,15 @@ impl Packer<'_> {
         let info = &source.tensors()[index];
         let name = self.free_name(info.name.clone(), file);
         let bytes = source.bytes(index)?;
+        let mut kept = 0;
         let mut written = |part: &Part<'_>| {
             let range = part.range.clone();
             let length = range.len() as u64;
             hasher.combine(&Hasher::new_with_initial_len(part.plain_checksum, length));
-            // With the page that the part before shares.
-            source.release(index, range.start.saturating_sub(PAGE)..range.end);
+            if range.end - kept >= RELEASED || range.end == bytes.len() {
+                source.release(index, kept..range.end);
+                kept = range.end;
+            }
             self.done += length;
             self.console
                 .progress("packing", &info.name, self.done, self.total);

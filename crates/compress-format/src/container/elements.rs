@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use compress_core::{Error, Result};
 
-use super::entry::{Entry, read_text, write_text};
+use super::entry::{CHANGED, Entry, read_text, write_text};
 use crate::coding::elements;
 use crate::coding::elements::parts::{MOST_OF_HEAD, Parts};
 use crate::coding::reader::Reader;
@@ -119,7 +119,7 @@ impl ElementParts {
         self.parts.finish(from)?;
         match self.parts.checksum() == self.entry.checksum {
             true => Ok(None),
-            false => Err(Reader::new(&[], 0).error(super::reader::CHANGED)),
+            false => Err(Reader::new(&[], 0).error(CHANGED)),
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::tensors::content::{BLOCKS, ELEMENTS, FLOAT, PLANES};
 use crate::tensors::grid::{CODEBOOK, LINEAR, POWER_OF_TWO, SCALED_CODEBOOK};
 use compress_core::Result;
 
+/// What is said of bytes that were changed.
+pub(super) const CHANGED: &str = "the checksum is not that of the content: the file is damaged";
+
 /// A line of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -9,16 +9,13 @@ use compress_core::{Error, Result, file};
 
 use super::directory::Directory;
 use super::elements::{self, ElementParts, Elements};
-use super::entry::Entry;
+use super::entry::{CHANGED, Entry};
 use super::program::Program;
 use super::trailer::{self, MAGIC};
 use crate::coding::reader::Reader;
 use crate::limits::most_values;
 use crate::tensors::Coding;
 use crate::tensors::content::{self, ELEMENTS, Kind};
-
-/// What is said of bytes that were changed.
-pub(super) const CHANGED: &str = "the checksum is not that of the content: the file is damaged";
 
 /// An open file of named tensors. The directory has been read and checked; a tensor is when it is
 /// asked for.

@@ -20,6 +20,7 @@
 
 mod chunk;
 mod distinct;
+mod frame;
 mod layout;
 pub mod parts;
 mod planes;
@@ -27,22 +28,13 @@ mod room;
 #[cfg(test)]
 mod tests;
 
-use compress_core::{Error, Result};
-use rayon::prelude::*;
+use compress_core::Result;
 
+pub use frame::MOST_RATIO;
 pub use layout::Layout;
 
 use super::reader::Reader;
-use super::varint;
-use room::Room;
-
-/// The most bytes of elements for each byte that they are coded in.
-pub const MOST_RATIO: usize = crate::limits::VALUES_PER_BYTE;
-
-/// The bytes of the length of a chunk.
-const LENGTH: usize = 3;
-/// The most bytes of a chunk: as many elements as it holds, and what says that they are as they are.
-const MOST_OF_CHUNK: usize = layout::CHUNK + 2 * layout::LARGEST;
+use frame::{LENGTH, PADDING, TOO_LONG, decode, is_zero, length_of_chunk, read_head};
 
 /// Appends elements.
 ///
@@ -86,47 +78,4 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Vec<u8>> {
         decode(&layout, batch, &mut bytes[start..])?;
     }
     Ok(bytes)
-}
-
-/// What is said of a chunk that is too long.
-const TOO_LONG: &str = "a chunk is longer than its elements";
-/// What is said of other padding than zeros.
-const PADDING: &str = "what follows the last chunk are not zeros";
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == 0)
-}
-
-/// The layout, and the number of elements, which `length` bytes may claim.
-fn read_head(reader: &mut Reader<'_>, length: usize) -> Result<(Layout, usize)> {
-    let most = length.saturating_mul(MOST_RATIO);
-    let layout = Layout::read(reader)?;
-    let count = reader.varint(most / layout.size(), "the number of elements")?;
-    Ok((layout, count))
-}
-
-fn write_head(to: &mut Vec<u8>, layout: &Layout, elements: usize) {
-    layout.write(to);
-    varint::write(to, elements as u64);
-}
-
-/// The length of a chunk, if it may be so long.
-fn length_of_chunk([a, b, c]: [u8; LENGTH]) -> Option<usize> {
-    let length = u32::from_le_bytes([a, b, c, 0]) as usize;
-    (length <= MOST_OF_CHUNK).then_some(length)
-}
-
-/// Decodes chunks, each with its place in the file, to consecutive elements.
-fn decode(layout: &Layout, chunks: &[(usize, &[u8])], to: &mut [u8]) -> Result<()> {
-    let parts = to.par_chunks_mut(layout.chunk_bytes()).zip(chunks);
-    parts.try_for_each_init(Room::default, |room, (to, (start, coded))| {
-        let read = chunk::read(layout, coded, to, room);
-        read.map_err(|fault| match fault {
-            Error::Format { offset, reason } => Error::Format {
-                offset: offset.saturating_add(*start),
-                reason,
-            },
-            other => other,
-        })
-    })
 }
