@@ -79,7 +79,7 @@ impl Input {
         })
     }
 
-    fn plain(checkpoint: Checkpoint) -> Self {
+    pub(crate) fn plain(checkpoint: Checkpoint) -> Self {
         let reads = checkpoint.tensors().iter().enumerate();
         let reads = reads.map(|(from, info)| Read {
             from,

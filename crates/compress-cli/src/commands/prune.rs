@@ -118,9 +118,14 @@ impl Prune {
         self.check_options()?;
         let format = self.target.format()?;
         let n_m = self.n_m.as_deref().map(pattern).transpose()?;
-        let input = Input::open_for(&self.input, format)?;
-        if format.name == "onnx" && input.checkpoint.format().name != "onnx" {
-            return Err(usage("ONNX is written from an ONNX file"));
+        let mut input = Input::open_for(&self.input, format)?;
+        if format.name == "onnx" {
+            if input.checkpoint.format().name != "onnx" {
+                return Err(usage("ONNX is written from an ONNX file"));
+            }
+            check_unquantized(&input.checkpoint)?;
+            // As it is stored: half precision is not behind a `Cast` then.
+            input = Input::plain(Checkpoint::open(&self.input)?);
         }
         let before = input.tensors();
         let all = self.includes.iter().chain(&self.excludes);
@@ -337,6 +342,21 @@ impl Prune {
             }
         }
     }
+}
+
+/// Fails where weights of a graph are codes already: zeros among them would be others than asked for.
+fn check_unquantized(checkpoint: &Checkpoint) -> Done {
+    for (index, info) in checkpoint.tensors().iter().enumerate() {
+        let (stored, _) = checkpoint.stored(index)?;
+        if stored != info.dtype {
+            let text = format!(
+                "{} is stored as {stored}; prune first, and quantize then",
+                info.name
+            );
+            return Err(usage(text));
+        }
+    }
+    Ok(())
 }
 
 /// Reads `N:M`, and gives M too. It divides 256, so that no group is cut.

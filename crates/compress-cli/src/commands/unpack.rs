@@ -4,13 +4,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use compress_core::Error;
-use compress_io::{Checkpoint, Dtype, Format, Plan, Source, TensorInfo};
+use compress_io::{Checkpoint, Format, Plan, Source, TensorInfo};
 use serde::Serialize;
 
 use crate::console::Console;
 use crate::failure::{Done, Failure, usage};
 use crate::interrupt;
-use crate::packed::{Behind, Packed};
+use crate::packed::{self, Behind, Packed};
 use crate::size::{self, show};
 
 /// Unpacks what pack wrote: the same files, byte for byte, or a single tensor
@@ -74,7 +74,8 @@ impl Unpack {
             return Err(usage("there are no files in it"));
         };
         let draft = interrupt::draft(first)?;
-        let total = packed.files().iter().map(|line| line.bytes).sum();
+        let bytes = packed.files().iter().map(|line| line.bytes);
+        let total = bytes.fold(0, u64::saturating_add);
         let mut done = 0;
         for (index, target) in targets.iter().enumerate() {
             let path = draft.beside(target.file_name().unwrap_or_default());
@@ -103,7 +104,7 @@ impl Unpack {
             Error::UnknownTensor { .. } => usage(error),
             other => other.into(),
         })?;
-        let dtype = Dtype::by_name(parts.label())?;
+        let dtype = packed::dtype(parts.label())?;
         let info = TensorInfo::new(name, dtype, parts.entry().shape.clone());
         let plan = Plan {
             tensors: vec![info],

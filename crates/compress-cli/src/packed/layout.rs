@@ -3,7 +3,7 @@
 use compress_core::Result;
 use compress_core::kernels::block_format::BlockFormat;
 use compress_format::container::Layout;
-use compress_io::Dtype;
+use compress_io::{Dtype, OpaqueBlock};
 
 /// The layout of a type's elements.
 pub(super) fn layout(dtype: Dtype) -> Result<Layout> {
@@ -17,6 +17,15 @@ pub(super) fn layout(dtype: Dtype) -> Result<Layout> {
         Dtype::Block(format) => Layout::runs(&runs(format)),
         // As long as a byte, or fields that are not known.
         _ => Layout::integers(1),
+    }
+}
+
+/// The type that a label names.
+pub(crate) fn dtype(label: &str) -> Result<Dtype> {
+    let mut opaque = OpaqueBlock::ALL.into_iter().map(Dtype::Opaque);
+    match opaque.find(|dtype| dtype.name() == label) {
+        Some(dtype) => Ok(dtype),
+        None => Dtype::by_name(label),
     }
 }
 

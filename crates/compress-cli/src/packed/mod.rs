@@ -12,6 +12,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use behind::Behind;
+pub(crate) use layout::dtype;
 pub(crate) use read::Packed;
 pub(crate) use source::open;
 pub(crate) use write::pack;

@@ -6,9 +6,9 @@ use std::sync::Mutex;
 
 use compress_core::{Error, Result};
 use compress_io::metadata::{Metadata, Value};
-use compress_io::{Checkpoint, Dtype, Format, ONNX_WEIGHTS, Source, TensorInfo};
+use compress_io::{Checkpoint, Format, ONNX_WEIGHTS, Source, TensorInfo};
 
-use super::Packed;
+use super::{Packed, layout};
 
 /// The format, for commands that read.
 static PACKED: Format = Format::reading("cmp", &[".cmp"], is_packed, |path| {
@@ -47,7 +47,7 @@ impl PackedSource {
         let entries: Vec<_> = packed.tensors().cloned().collect();
         let mut tensors = Vec::new();
         for entry in entries {
-            let dtype = Dtype::by_name(&packed.label(&entry.name)?)?;
+            let dtype = layout::dtype(&packed.label(&entry.name)?)?;
             tensors.push(TensorInfo::new(entry.name, dtype, entry.shape));
         }
         let names: Vec<&str> = packed

@@ -254,6 +254,9 @@ fn blocks_that_are_not_read_are_copied_and_named() {
             assert_eq!(*copy.bytes(0).unwrap(), blocks, "{command}");
         }
         let name = Dtype::Opaque(format).name();
+        json(dir.path(), "pack m.gguf -o m.cmp");
+        let report = json(dir.path(), "inspect m.cmp");
+        assert_eq!(report["tensors"][0]["type"], name, "{report}");
         for command in [
             "quantize m.gguf -o q.gguf --type q8_0 --set a.weight=q4_0",
             "convert m.gguf -o m.safetensors",

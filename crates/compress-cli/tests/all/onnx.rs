@@ -71,6 +71,28 @@ fn pruned_graphs_keep_all_else() {
 }
 
 #[test]
+fn quantized_graphs_are_not_pruned() {
+    let dir = tempfile::tempdir().unwrap();
+    graph(dir.path());
+    for form in ["int8", "int4"] {
+        json(
+            dir.path(),
+            &format!("quantize m.onnx -o q.onnx --type {form}"),
+        );
+        for how in ["--density 0.5", "--n-m 2:4"] {
+            let ran = run(dir.path(), &format!("prune q.onnx -o p.onnx {how}"));
+            assert_eq!(ran.code, 2, "{form} {how}: {}", ran.error);
+            assert!(ran.error.contains("prune first"), "{}", ran.error);
+            assert!(!dir.path().join("p.onnx").exists());
+        }
+    }
+    // Half precision has the values themselves.
+    json(dir.path(), "quantize m.onnx -o h.onnx --type f16");
+    let report = json(dir.path(), "prune h.onnx -o p.onnx --density 0.5");
+    assert!(report["pruned_tensors"].as_u64().unwrap() > 0, "{report}");
+}
+
+#[test]
 fn groups_lie_along_the_inputs_of_a_graph() {
     let dir = tempfile::tempdir().unwrap();
     graph(dir.path());

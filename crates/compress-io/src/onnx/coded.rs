@@ -165,8 +165,14 @@ impl Coded {
             None => format!("{}_dequantized", info.name),
         };
         let mut outputs = 1;
-        let entry = &model.index.entries[codes];
-        for pair in model.tensor(entry)?.messages(tensor::METADATA) {
+        let message = model.tensor(&model.index.entries[codes])?;
+        // The weight lies where its codes lie, which may be a graph around that of the product.
+        let own = message.text(tensor::NAME, "the name of a tensor")?;
+        let within = match info.name.strip_suffix(own) {
+            Some(prefix) if !own.is_empty() => prefix,
+            _ => within,
+        };
+        for pair in message.messages(tensor::METADATA) {
             let pair = pair?;
             match (pair.last(entry::KEY), pair.last(entry::VALUE)) {
                 (Some(key), _) if key == WEIGHT.as_bytes() => {

@@ -1,6 +1,7 @@
 //! The weights of a model as its graph computes with them.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ impl Weights {
         };
         let (mut tensors, mut parts) = (Vec::new(), Vec::new());
         for (number, info) in model.tensors().iter().enumerate() {
-            for Found { name, shape, part } in found.remove(&number).unwrap_or_default() {
+            if let Some(Found { name, shape, part }) = found.remove(&number) {
                 let dtype = match part {
                     Part::Stored(_) => info.dtype,
                     Part::Coded(..) => Dtype::F32,
@@ -158,14 +159,15 @@ impl Source for Weights {
 struct Search<'a> {
     model: &'a Onnx,
     uses: &'a [Uses],
-    /// Operands of nodes that are tensors, and which: by the byte at which the node begins.
-    operands: HashMap<usize, HashMap<usize, usize>>,
+    /// Operands of nodes that are tensors, and which: by the byte at which the node begins, and the
+    /// number of the operand.
+    operands: HashMap<(usize, usize), usize>,
     /// The tensors that nodes pass on.
     passed: HashMap<usize, usize>,
     /// Names that a weight cannot have.
     taken: HashSet<String>,
     /// What was found, by the tensor that holds the codes.
-    found: HashMap<usize, Vec<Found>>,
+    found: HashMap<usize, Found>,
     /// The nodes that make weights.
     nodes: HashSet<usize>,
     /// What weights are made of, and whether that is half precision, which nothing else sees.
@@ -190,8 +192,7 @@ impl<'a> Search<'a> {
         };
         for (number, uses) in uses.iter().enumerate() {
             for used in &uses.by {
-                let operands = search.operands.entry(used.at).or_default();
-                operands.insert(used.operand, number);
+                search.operands.insert((used.at, used.operand), number);
             }
             let passed = uses.passed_by.iter().map(|at| (*at, number));
             search.passed.extend(passed);
@@ -218,7 +219,7 @@ impl<'a> Search<'a> {
     fn node(&mut self, node: &Node<'_>, within: &str) -> Result<()> {
         let at = node.message.at();
         let output = node.outputs().next().unwrap_or_default();
-        let operand = |number: usize| Some(*self.operands.get(&at)?.get(&number)?);
+        let operand = |number: usize| self.operands.get(&(at, number)).copied();
         let mut name = format!("{within}{output}");
         // The node itself, and one between it and the codes.
         let mut nodes = vec![at];
@@ -311,15 +312,17 @@ impl<'a> Search<'a> {
         !name.is_empty() && base.is_some_and(|base| base.ends_with(name))
     }
 
-    /// Whether the weight is added, or was; not where another has its name.
+    /// Whether the weight is added, or was; not where another has its name or its codes. So there are
+    /// at most as many as tensors, whose number the size of the file bounds.
     fn add(&mut self, codes: usize, weight: Found) -> bool {
-        let is_new = self.taken.insert(weight.name.clone());
-        let found = self.found.entry(codes).or_default();
-        if is_new {
-            found.push(weight);
-            return true;
+        match self.found.entry(codes) {
+            // Several products may have the same weight.
+            Entry::Occupied(found) => *found.get() == weight,
+            Entry::Vacant(_) if !self.taken.insert(weight.name.clone()) => false,
+            Entry::Vacant(place) => {
+                place.insert(weight);
+                true
+            }
         }
-        // Several products may have the same weight.
-        found.contains(&weight)
     }
 }
