@@ -2,7 +2,9 @@
 //! other forms.
 #![no_main]
 
+use compress_core::parameters::Parameters;
 use compress_io::onnx::{Change, Form, Onnx, Receiver, Rewrite};
+use compress_io::{Checkpoint, ONNX_WEIGHTS};
 use libfuzzer_sys::fuzz_target;
 
 const FORMS: [Form; 3] = [Form::F16, Form::Int8, Form::Int4 { block: 16 }];
@@ -11,6 +13,9 @@ const RECEIVERS: [Receiver; 3] = [Receiver::OnnxRuntime, Receiver::Rten, Receive
 fuzz_target!(|bytes: &[u8]| {
     let path = compress_fuzz::file("m.onnx", bytes);
     compress_fuzz::read(&path);
+    if let Ok(weights) = Checkpoint::open_as(&ONNX_WEIGHTS, &path) {
+        let _ = weights.visit(&mut |tensor| tensor.check());
+    }
     let Ok(model) = Onnx::open(&path) else { return };
     let to = compress_fuzz::file("copy.onnx", &[]);
     let same = Rewrite::new(&model, &[], Receiver::OnnxRuntime);
@@ -27,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
                 continue;
             };
             if rewrite.write(&model, &to).is_ok() {
-                Onnx::open(&to).expect("what was written");
+                Checkpoint::open_as(&ONNX_WEIGHTS, &to).expect("what was written");
             }
         }
     }
