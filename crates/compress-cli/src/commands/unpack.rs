@@ -86,7 +86,8 @@ impl Unpack {
                 done += bytes;
                 console.progress("unpacking", &names[index], done, total);
             });
-            copied.map_err(|error| Failure::while_writing(error, &path))?;
+            let failed = to.failed();
+            copied.map_err(|error| Failure::while_writing(failed.at(&path, error), &path))?;
             let written = to.finish();
             written.map_err(|source| Failure::Output(io(&path, source)))?;
         }

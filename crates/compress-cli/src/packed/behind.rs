@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -10,8 +13,26 @@ const AT_ONCE: usize = 1 << 20;
 /// How often so many may wait.
 const WAITING: usize = 4;
 
+/// Whether a file could not be written: what is told of it on the way does not name it.
+#[derive(Clone, Default)]
+pub(crate) struct Failed(Arc<AtomicBool>);
+
+impl Failed {
+    /// The error, as one of the file at `path` if writing has failed.
+    pub(crate) fn at(&self, path: &Path, error: compress_core::Error) -> compress_core::Error {
+        match self.0.load(Ordering::Relaxed) {
+            true => compress_core::Error::Io {
+                path: path.to_owned(),
+                source: Error::other(error),
+            },
+            false => error,
+        }
+    }
+}
+
 /// A file that a thread writes.
 pub(crate) struct Behind {
+    failed: Failed,
     buffer: Vec<u8>,
     /// None where the thread has failed.
     send: Option<SyncSender<Vec<u8>>>,
@@ -26,11 +47,17 @@ impl Behind {
         let (send, receive) = sync_channel(WAITING);
         let (give_back, used) = channel();
         Behind {
+            failed: Failed::default(),
             buffer: Vec::with_capacity(AT_ONCE),
             send: Some(send),
             used,
             thread: Some(std::thread::spawn(move || write(file, receive, give_back))),
         }
+    }
+
+    /// Says later whether writing has failed.
+    pub(crate) fn failed(&self) -> Failed {
+        self.failed.clone()
     }
 
     /// Waits until all is written.
@@ -52,10 +79,12 @@ impl Behind {
 
     fn join(&mut self) -> Result<()> {
         self.send = None;
-        match self.thread.take().map(JoinHandle::join) {
+        let written = match self.thread.take().map(JoinHandle::join) {
             Some(Ok(written)) => written,
             _ => Err(Error::other("the thread that writes has failed")),
-        }
+        };
+        self.failed.0.fetch_or(written.is_err(), Ordering::Relaxed);
+        written
     }
 }
 
@@ -109,7 +138,10 @@ mod tests {
         let path = dir.path().join("read_only");
         std::fs::write(&path, "").unwrap();
         let mut behind = Behind::new(File::open(&path).unwrap());
+        let failed = behind.failed();
         let written = (0..20).try_for_each(|_| behind.write_all(&[0; AT_ONCE]));
         assert!(written.and_then(|()| behind.finish()).is_err());
+        let error = failed.at(&path, compress_core::Error::Other("a fault".into()));
+        assert!(matches!(error, compress_core::Error::Io { .. }), "{error}");
     }
 }

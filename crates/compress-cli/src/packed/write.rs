@@ -30,8 +30,15 @@ pub(crate) fn pack(
     memory: usize,
 ) -> Result<Vec<FileLine>> {
     let created = File::create(to).map_err(|source| io(to, source))?;
+    let behind = Behind::new(created);
+    let failed = behind.failed();
+    let packed = write(console, files, behind, memory);
+    packed.map_err(|error| failed.at(to, error))
+}
+
+fn write(console: &Console, files: &[&Path], to: Behind, memory: usize) -> Result<Vec<FileLine>> {
     let mut packer = Packer {
-        writer: Writer::new(Behind::new(created))?,
+        writer: Writer::new(to)?,
         memory,
         names: HashSet::new(),
         done: 0,
@@ -47,8 +54,7 @@ pub(crate) fn pack(
     let lines = lines?;
     let json = serde_json::to_string(&lines).map_err(Error::other)?;
     packer.writer.metadata(KEY, &json)?;
-    let written = packer.writer.finish()?.finish();
-    written.map_err(|source| io(to, source))?;
+    packer.writer.finish()?.finish().map_err(Error::other)?;
     Ok(lines)
 }
 
