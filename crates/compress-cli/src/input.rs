@@ -6,6 +6,7 @@ use compress_io::metadata::Metadata;
 use compress_io::stream::{RowOrder, Step};
 use compress_io::{Checkpoint, Dtype, Format, Plan, Source, TensorInfo, hugging_face};
 
+use crate::errors::Side;
 use crate::failure::{Done, usage};
 use crate::packed;
 
@@ -119,6 +120,15 @@ impl Input {
     /// The name that the checkpoint itself has for a tensor.
     pub(crate) fn stored_name(&self, read: &Read) -> &str {
         &self.checkpoint.tensors()[read.from].name
+    }
+
+    /// A tensor of it, to be compared.
+    pub(crate) fn side<'a>(&'a self, read: &'a Read) -> Side<'a> {
+        Side {
+            checkpoint: &self.checkpoint,
+            index: read.from,
+            order: read.order.as_ref(),
+        }
     }
 
     /// A file with these tensors, and the metadata of this one.

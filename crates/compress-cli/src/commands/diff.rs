@@ -6,7 +6,7 @@ use compress_io::{Source, metadata};
 use serde::Serialize;
 
 use crate::console::Console;
-use crate::errors::{Side, compare};
+use crate::errors::compare;
 use crate::failure::{Done, Failure};
 use crate::input::{Input, Read};
 
@@ -91,19 +91,7 @@ fn tensors(console: &Console, a: &Input, b: &Input) -> Done<Vec<Difference>> {
             continue;
         }
         if left.order.is_some() || right.order.is_some() {
-            let sums = compare(
-                Side {
-                    checkpoint: &a.checkpoint,
-                    index: left.from,
-                    order: left.order.as_ref(),
-                },
-                Side {
-                    checkpoint: &b.checkpoint,
-                    index: right.from,
-                    order: right.order.as_ref(),
-                },
-                None,
-            )?;
+            let sums = compare(a.side(left), b.side(right), None)?;
             if sums.largest_error != 0.0 {
                 let text = format!("largest difference {}", sums.largest_error);
                 add("values of", name, Some(String::new()), Some(text));

@@ -7,7 +7,7 @@ use compress_io::Source;
 use serde::Serialize;
 
 use crate::console::Console;
-use crate::errors::{Side, compare};
+use crate::errors::compare;
 use crate::failure::{Done, Failure};
 use crate::input::Input;
 use crate::size;
@@ -107,19 +107,7 @@ impl Verify {
                 is_real: both_float,
             };
             if both_float {
-                let sums = compare(
-                    Side {
-                        checkpoint: &a.checkpoint,
-                        index: left.from,
-                        order: left.order.as_ref(),
-                    },
-                    Side {
-                        checkpoint: &b.checkpoint,
-                        index: right.from,
-                        order: right.order.as_ref(),
-                    },
-                    None,
-                )?;
+                let sums = compare(a.side(left), b.side(right), None)?;
                 line.equal = sums.largest_error == 0.0;
                 line.sqnr = Some(sums.sqnr()).filter(|sqnr| sqnr.is_finite());
                 line.cosine = sums.cosine();
