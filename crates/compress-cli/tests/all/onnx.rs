@@ -397,3 +397,60 @@ fn files_have_at_most_the_size_that_was_asked_for() {
         "it stays, and is no weight that may be chosen"
     );
 }
+
+/// A field of a protobuf message.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut length = content.len();
+    while length >= 128 {
+        bytes.push(length as u8 | 128);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    [bytes.as_slice(), content].concat()
+}
+
+#[test]
+fn a_size_is_met_by_forms_that_need_no_later_operators() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let node = |op: &str, inputs: &[&str], output: &str, attribute: &[u8]| {
+        let inputs = inputs.iter().flat_map(|name| field(1, name.as_bytes()));
+        let mut bytes: Vec<u8> = inputs.collect();
+        bytes.extend(field(2, output.as_bytes()));
+        bytes.extend(field(4, op.as_bytes()));
+        bytes.extend(attribute);
+        field(1, &bytes)
+    };
+    let values: Vec<u8> = crate::run::values(4096, 1)
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let weight = [
+        &[8, 64, 8, 64, 8, 1, 8, 1, 16, 1][..],
+        &field(8, b"W"),
+        &field(9, &values),
+    ];
+    let mut graph = [
+        field(5, &weight.concat()),
+        node("Conv", &["x", "W"], "t0", &[]),
+    ]
+    .concat();
+    // In operators of version 13 the axes are tensors, which makes each of these longer.
+    let axes = field(5, &[&field(1, b"axes")[..], &[64, 2, 0xa0, 1, 7]].concat());
+    for i in 0..300 {
+        let names = [format!("t{i}"), format!("t{}", i + 1)];
+        graph.extend(node("Unsqueeze", &[&names[0]], &names[1], &axes));
+    }
+    let model = [&[8, 7][..], &field(7, &graph), &field(8, &[16, 11])].concat();
+    std::fs::write(dir.join("m.onnx"), &model).unwrap();
+    let size = model.len() - 7_000;
+    let command = format!("quantize m.onnx -o q.onnx --target-size {size} --receiver tract");
+    let report = json(dir, &command);
+    assert!(report["bytes"].as_u64().unwrap() <= size as u64);
+    assert_eq!(report["tensors"][0]["to"], "f16", "{report}");
+    let smaller = format!("quantize m.onnx -o q.onnx --target-size {}", size - 5_000);
+    let refused = run(dir, &smaller);
+    assert_eq!(refused.code, 2, "{}", refused.error);
+    assert!(refused.error.contains("at least"), "{}", refused.error);
+}

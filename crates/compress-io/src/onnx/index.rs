@@ -11,6 +11,7 @@ use super::proto::{Node, attribute, graph, graph_of, tensor};
 use super::tensor::{Data, read};
 use super::wire::Message;
 use crate::dtype::TensorInfo;
+use crate::stream::checksum;
 
 /// How deep graphs may lie in one another.
 pub(super) const DEPTH: usize = 32;
@@ -98,7 +99,7 @@ impl Index {
                 continue;
             }
             for (name, graph) in graphs(&node)? {
-                let below = below(within, &node, &name, &graph);
+                let below = below(within, &node, &name);
                 self.graph(&graph, &below, path, depth - 1)?;
             }
         }
@@ -149,7 +150,7 @@ impl Index {
     }
 
     /// Paths are joined by a slash, which names have too, so that two tensors of different graphs
-    /// may come to the same: the later one then gets the byte of its message.
+    /// may come to the same: the later ones are numbered.
     fn rename_doubles(&mut self) {
         let mut doubles = Vec::new();
         let mut seen = HashSet::new();
@@ -164,19 +165,20 @@ impl Index {
         };
         for number in doubles {
             let name = &mut self.tensors[number].name;
-            while !seen.insert(name.clone()) {
-                *name = format!("{name}@{}", self.entries[number].message.start);
+            let mut numbered = (2..).map(|count: usize| format!("{name}@{count}"));
+            if let Some(free) = numbered.find(|numbered| seen.insert(numbered.clone())) {
+                *name = free;
             }
         }
     }
 }
 
-/// What the names of tensors in a graph of a node begin with.
-pub(super) fn below(within: &str, node: &Node<'_>, name: &str, graph: &Message<'_>) -> String {
+/// What the names of tensors in a graph of a node begin with: the same in a file that was rewritten.
+pub(super) fn below(within: &str, node: &Node<'_>, name: &str) -> String {
     let output = node.outputs().find(|name| !name.is_empty());
     let below = format!("{within}{}/{name}/", output.unwrap_or(node.op));
     match below.len() > LONGEST_PATH {
-        true => format!("@{}/", graph.at()),
+        true => format!("@{:08x}/", checksum(below.as_bytes())),
         false => below,
     }
 }

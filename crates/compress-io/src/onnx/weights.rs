@@ -208,7 +208,7 @@ impl<'a> Search<'a> {
             let node = Node::new(message?)?;
             self.node(&node, within)?;
             for (name, graph) in index::graphs(&node)? {
-                let below = index::below(within, &node, &name, &graph);
+                let below = index::below(within, &node, &name);
                 self.graph(&graph, &below, depth - 1)?;
             }
         }

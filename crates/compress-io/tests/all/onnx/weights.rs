@@ -271,3 +271,66 @@ fn sizes_are_those_of_the_files_that_are_written() {
         assert!(sum > 0);
     }
 }
+
+/// An attribute that is a graph.
+fn branch(name: &str, graph: &[Vec<u8>]) -> Vec<u8> {
+    let kind = vec![0xa0, 1, 5];
+    [field(1, name.as_bytes()), field(6, &graph.concat()), kind].concat()
+}
+
+#[test]
+fn names_within_branches_are_those_before_the_rewrite() {
+    use compress_io::onnx::{Change, Rewrite};
+    // Paths of one output are short, of the other too long to be spelled out.
+    for output in ["y".to_owned(), "y".repeat(200)] {
+        let dir = tempfile::tempdir().unwrap();
+        let [before, after] = ["m.onnx", "q.onnx"].map(|name| dir.path().join(name));
+        let then = [
+            node("MatMul", &["x", "W"], "a", &[]),
+            plain::matrix("inner", 16, 2),
+            node("MatMul", &["x", "inner"], "b", &[]),
+        ];
+        let other = [node("MatMul", &["x", "W"], "c", &[])];
+        let branches = [branch("then_branch", &then), branch("else_branch", &other)];
+        let graph = [
+            plain::matrix("W", 16, 2),
+            node("If", &["condition"], &output, &branches),
+        ];
+        std::fs::write(&before, plain::model(21, &graph.concat())).unwrap();
+        let model = Onnx::open(&before).unwrap();
+        let names = |source: &dyn Source| -> Vec<String> {
+            let names = source.tensors().iter().map(|info| info.name.clone());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names
+        };
+        let own = names(&model);
+        assert_eq!(own.len(), 2);
+        let outer = model.tensors().iter().position(|info| info.name == "W");
+        let change = Change::new(outer.unwrap(), Form::Int4 { block: 16 });
+        let rewrite = Rewrite::new(&model, &[change], Receiver::OnnxRuntime).unwrap();
+        rewrite.write(&model, &after).unwrap();
+        let weights = Checkpoint::open_as(&ONNX_WEIGHTS, &after).unwrap();
+        assert_eq!(names(&weights), own);
+        let stored = Onnx::open(&after).unwrap();
+        let inner = own.iter().find(|name| name.ends_with("inner")).unwrap();
+        assert!(names(&stored).contains(inner));
+    }
+}
+
+#[test]
+fn codes_are_one_weight_however_often_they_are_dequantized() {
+    const I8: u8 = 3;
+    let mut graph = vec![
+        tensor("q", I8, &[2, 2], &[1, 2, 3, 4]),
+        floats("s", &[], &[0.5]),
+    ];
+    for i in 0..1000 {
+        let output = format!("w{i}");
+        graph.push(node("DequantizeLinear", &["q", "s"], &output, &[]));
+    }
+    let model = open(&plain::model(21, &graph.concat()));
+    let names: Vec<&str> = model.tensors().iter().map(|info| &*info.name).collect();
+    assert_eq!(names, ["w0", "q", "s"]);
+    assert_eq!(values(&model, "w0"), [0.5, 1.0, 1.5, 2.0]);
+}
