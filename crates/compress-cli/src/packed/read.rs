@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Component, Path};
 
 use compress_core::{Error, Result, file};
@@ -31,14 +32,17 @@ impl Packed {
 
     /// The entries of tensors, without those of the rest of the files.
     pub(crate) fn tensors(&self) -> impl Iterator<Item = &Entry> {
-        let firsts = self.files.iter().scan(0, |first, file| {
+        let all = self.positions().flatten();
+        all.filter_map(|i| self.container.entries().get(i))
+    }
+
+    /// Where the tensors of each file stand.
+    fn positions(&self) -> impl Iterator<Item = Range<usize>> {
+        self.files.iter().scan(0, |first, file| {
             let start = *first;
             *first += file.tensors + file.rest;
             Some(start..start + file.tensors)
-        });
-        firsts
-            .flatten()
-            .filter_map(|i| self.container.entries().get(i))
+        })
     }
 
     /// The bytes of a tensor.
@@ -64,7 +68,8 @@ impl Packed {
 
     /// Fails where there is no tensor of this name.
     fn check(&self, name: &str) -> Result<()> {
-        match self.tensors().any(|entry| entry.name == name) {
+        let position = self.container.position(name);
+        match position.is_some_and(|i| self.positions().any(|of_file| of_file.contains(&i))) {
             true => Ok(()),
             false => Err(Error::UnknownTensor {
                 name: name.to_owned(),

@@ -23,6 +23,8 @@ use crate::tensors::content::{self, ELEMENTS, Kind};
 pub struct Container<R> {
     from: R,
     directory: Directory,
+    /// The positions of the entries in the order of their names.
+    by_name: Vec<usize>,
 }
 
 impl Container<File> {
@@ -100,7 +102,13 @@ impl<R: Read + Seek> Container<R> {
             let reason = format!("the tensors have {found} bytes, the directory says {tensors}");
             return Err(error(start, reason));
         }
-        Ok(Container { from, directory })
+        let mut by_name: Vec<usize> = (0..directory.entries.len()).collect();
+        by_name.sort_unstable_by_key(|&i| directory.entries[i].name.as_str());
+        Ok(Container {
+            from,
+            directory,
+            by_name,
+        })
     }
 
     /// Reads the tensor of this name.
@@ -159,7 +167,7 @@ impl<R: Read + Seek> Container<R> {
 
     /// What the directory says of the tensor of this name.
     fn entry(&self, name: &str) -> Result<Entry> {
-        let entry = self.directory.entries.iter().find(|e| e.name == name);
+        let entry = self.position(name).map(|i| &self.directory.entries[i]);
         entry.cloned().ok_or_else(|| Error::UnknownTensor {
             name: name.to_owned(),
             known: self.names().collect::<Vec<_>>().join(", "),
@@ -175,6 +183,13 @@ impl<R: Read + Seek> Container<R> {
 }
 
 impl<R> Container<R> {
+    /// Which of the [`Container::entries`] is the tensor of this name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        let name_of = |i: &usize| self.directory.entries[*i].name.as_str();
+        let place = self.by_name.binary_search_by_key(&name, name_of);
+        place.ok().map(|place| self.by_name[place])
+    }
+
     /// The tensors' names, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.directory.entries.iter().map(|e| e.name.as_str())
