@@ -338,6 +338,11 @@ fn the_forms_within_a_mean_of_bits_have_the_least_error() {
         assert!(report["bits_per_weight"].as_f64().unwrap() <= bits);
     }
     assert!(!dir.join("q.onnx").exists());
+    // What a plan says is what comes out.
+    for (form, planned) in ["f16", "int8", "int4"].into_iter().zip(&forms) {
+        let report = json(dir, &format!("quantize m.onnx -o q.onnx --type {form}"));
+        assert_eq!(weights(&report), *planned, "{form}");
+    }
 }
 
 #[test]
@@ -445,7 +450,7 @@ fn a_size_is_met_by_forms_that_need_no_later_operators() {
     let model = [&[8, 7][..], &field(7, &graph), &field(8, &[16, 11])].concat();
     std::fs::write(dir.join("m.onnx"), &model).unwrap();
     let size = model.len() - 7_000;
-    let command = format!("quantize m.onnx -o q.onnx --target-size {size} --receiver tract");
+    let command = format!("quantize m.onnx -o q.onnx --target-size {size}");
     let report = json(dir, &command);
     assert!(report["bytes"].as_u64().unwrap() <= size as u64);
     assert_eq!(report["tensors"][0]["to"], "f16", "{report}");

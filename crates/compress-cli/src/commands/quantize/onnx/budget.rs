@@ -59,13 +59,9 @@ impl Offers {
         };
         for name in FORMS {
             let (name, form) = options.form(name)?;
-            let mut taken = Vec::new();
-            for &tensor in &offers.free {
-                let chosen = Chosen { tensor, form, name };
-                if options.refusal(model, &chosen)?.is_none() {
-                    taken.push(chosen);
-                }
-            }
+            let all = offers.free.iter();
+            let all: Vec<Chosen> = all.map(|&tensor| Chosen { tensor, form, name }).collect();
+            let taken = options.accepted(model, &all, &mut |_, _| {})?;
             let sizes = rewrite(options, model, &taken)?.sizes(&options.target.path)?;
             for (tensor, list) in offers.free.iter().zip(&mut offers.lists) {
                 let Some(size) = sizes.tensors.get(tensor) else {
@@ -110,36 +106,78 @@ impl Offers {
     /// # Errors
     /// Where none do.
     pub(super) fn choose(&self, options: &Quantize, model: &Onnx) -> Done<Vec<Chosen>> {
-        let lists = |demand: &dyn Fn(&Offer) -> f64| -> Vec<Vec<Choice>> {
-            let choice = |offer: &Offer| Choice {
-                cost: offer.error,
-                demand: demand(offer),
-            };
-            let lists = self
-                .lists
+        let Some(bytes) = options.target_size else {
+            let values = self
+                .free
                 .iter()
-                .map(|list| list.iter().map(choice).collect());
-            lists.collect()
+                .map(|&i| model.tensors()[i].values() as f64);
+            let bits = options.bits_per_weight.unwrap_or_default();
+            let all = self.picks(&FORMS);
+            let lists = self.lists(&all, &|offer| offer.values as f64);
+            let choices = solve::within_bits(&lists, bits, values.sum())?;
+            return Ok(self.take(&picked(&all, &choices)));
         };
-        let choices = match options.target_size {
-            Some(bytes) => {
-                let mut size = |choices: &[usize]| -> Done<u64> {
-                    let rewrite = rewrite(options, model, &self.take(choices))?;
-                    Ok(rewrite.sizes(&options.target.path)?.files)
-                };
-                solve::within_file(&lists(&|offer| offer.file), bytes, &mut size)?
-            }
-            None => {
-                let values = self
-                    .free
-                    .iter()
-                    .map(|&tensor| model.tensors()[tensor].values());
-                let weights = values.map(|values| values as f64).sum();
-                let bits = options.bits_per_weight.unwrap_or_default();
-                solve::within_bits(&lists(&|offer| offer.values as f64), bits, weights)?
-            }
+        // Some forms need later operators, which may cost more than they save. So each set of forms
+        // is tried.
+        let sets = || (0..FORMS.len()).map(|first| &FORMS[..FORMS.len() - first]);
+        let least = |forms: &[&str]| -> Done<u64> {
+            let picks = self.picks(forms);
+            let least = solve::least(&self.lists(&picks, &|offer| offer.file));
+            self.size(options, model, &picked(&picks, &least))
         };
-        Ok(self.take(&choices))
+        let least: Vec<u64> = sets().map(least).collect::<Done<_>>()?;
+        solve::check_file(bytes, least.into_iter().min().unwrap_or(0))?;
+        let mut solved = sets().map(|forms| self.within_file(options, model, bytes, forms));
+        let first = solved.next().unwrap_or_else(|| Ok((0.0, Vec::new())));
+        let best = solved.fold(first, |best, other| match (&best, &other) {
+            (Ok((a, _)), Ok((b, _))) if a <= b => best,
+            (_, Ok(_)) => other,
+            _ => best,
+        });
+        best.map(|(_, chosen)| chosen)
+    }
+
+    /// The least sum of errors of a file of at most so many bytes with some of the forms, and what
+    /// gives it.
+    fn within_file(
+        &self,
+        options: &Quantize,
+        model: &Onnx,
+        bytes: u64,
+        forms: &[&str],
+    ) -> Done<(f64, Vec<Chosen>)> {
+        let picks = self.picks(forms);
+        let mut size = |choices: &[usize]| self.size(options, model, &picked(&picks, choices));
+        let lists = self.lists(&picks, &|offer| offer.file);
+        let choices = solve::within_file(&lists, bytes, &mut size)?;
+        let costs = lists.iter().zip(&choices);
+        let error = costs.map(|(list, &choice)| list[choice].cost).sum();
+        Ok((error, self.take(&picked(&picks, &choices))))
+    }
+
+    /// The bytes of the files with these offers.
+    fn size(&self, options: &Quantize, model: &Onnx, choices: &[usize]) -> Done<u64> {
+        let rewrite = rewrite(options, model, &self.take(choices))?;
+        Ok(rewrite.sizes(&options.target.path)?.files)
+    }
+
+    /// Which offers of each weight have one of the forms, or none.
+    fn picks(&self, forms: &[&str]) -> Picks {
+        let fits = |offer: &Offer| offer.form.is_none_or(|(name, _)| forms.contains(&name));
+        let of_list = |list: &Vec<Offer>| (0..list.len()).filter(|&i| fits(&list[i])).collect();
+        self.lists.iter().map(of_list).collect()
+    }
+
+    /// These offers with their errors and what they demand.
+    fn lists(&self, picks: &Picks, demand: &dyn Fn(&Offer) -> f64) -> Vec<Vec<Choice>> {
+        let choice = |offer: &Offer| Choice {
+            cost: offer.error,
+            demand: demand(offer),
+        };
+        let lists = self.lists.iter().zip(picks);
+        lists
+            .map(|(list, picks)| picks.iter().map(|&i| choice(&list[i])).collect())
+            .collect()
     }
 
     /// All tensors that change, in their order.
@@ -152,6 +190,15 @@ impl Offers {
         chosen.sort_by_key(|chosen| chosen.tensor);
         chosen
     }
+}
+
+/// Of each weight the numbers of some of its offers.
+type Picks = Vec<Vec<usize>>;
+
+/// The numbers of the chosen offers.
+fn picked(picks: &Picks, choices: &[usize]) -> Vec<usize> {
+    let chosen = picks.iter().zip(choices);
+    chosen.map(|(picks, &choice)| picks[choice]).collect()
 }
 
 /// A rewrite whose values do not matter.
@@ -168,7 +215,7 @@ pub(super) fn rewrite<'a>(
 }
 
 /// The relative error that a form makes.
-fn error_of(model: &Onnx, tensor: usize, axes: Axes, form: Form) -> Result<f64> {
+pub(super) fn error_of(model: &Onnx, tensor: usize, axes: Axes, form: Form) -> Result<f64> {
     let info = &model.tensors()[tensor];
     let layout = match form {
         Form::Values => return Ok(0.0),

@@ -46,14 +46,24 @@ struct Decided<'a> {
 /// Quantizes with the errors that it makes written down.
 #[derive(Default)]
 struct Recording {
-    sums: Mutex<BTreeMap<String, Sums>>,
+    errors: Mutex<Errors>,
+}
+
+/// The relative errors of tensors by name.
+type Errors = BTreeMap<String, f64>;
+
+impl Recording {
+    fn errors(&self) -> Errors {
+        let errors = self.errors.lock();
+        errors.map_or_else(|_| Errors::new(), |mut errors| std::mem::take(&mut *errors))
+    }
 }
 
 impl Quantizer for Recording {
     fn quantize(&self, weight: &Weight<'_>) -> Result<Codes> {
         let (made, sums) = rounded(weight)?;
-        if let Ok(mut all) = self.sums.lock() {
-            all.insert(weight.name.to_owned(), sums);
+        if let Ok(mut all) = self.errors.lock() {
+            all.insert(weight.name.to_owned(), sums.relative());
         }
         Ok(made)
     }
@@ -140,7 +150,9 @@ impl Quantize {
         quantizer: &'a Recording,
     ) -> Done<Option<Decided<'a>>> {
         let (sets, free) = self.choose(model)?;
-        self.check_sets(model, &sets)?;
+        if let Some(error) = self.refusal(model, &sets)? {
+            return Err(usage(error));
+        }
         let (chosen, kept) = match (self.usual()?, console) {
             (Some(usual), _) => self.uniform(model, sets, free, usual)?,
             (None, None) => {
@@ -179,14 +191,14 @@ impl Quantize {
         free: Vec<usize>,
         (name, form): NamedForm,
     ) -> Done<(Vec<Chosen>, Kept)> {
-        let (mut runs, mut kept) = (Vec::new(), Kept::new());
-        for tensor in free {
-            let free = Chosen { tensor, form, name };
-            match self.refusal(model, &free)? {
-                None => runs.push(free),
-                Some(error) => drop(kept.insert(tensor, Some(error.to_string()))),
-            }
-        }
+        let all: Vec<Chosen> = free
+            .into_iter()
+            .map(|tensor| Chosen { tensor, form, name })
+            .collect();
+        let mut kept = Kept::new();
+        let runs = self.accepted(model, &all, &mut |chosen, error| {
+            kept.insert(chosen.tensor, Some(error.to_string()));
+        })?;
         let sizes = budget::rewrite(self, model, &runs)?.sizes(&self.target.path)?;
         for free in runs {
             let tensor = free.tensor;
@@ -206,21 +218,34 @@ impl Quantize {
         Ok((chosen, kept))
     }
 
-    /// Why a tensor cannot have a form, if so.
-    fn refusal(&self, model: &Onnx, chosen: &Chosen) -> Done<Option<Error>> {
+    /// Why one of some tensors cannot have its form, if so.
+    fn refusal(&self, model: &Onnx, chosen: &[Chosen]) -> Done<Option<Error>> {
         let receiver = self.receiver.unwrap_or_default().onnx()?;
-        let change = Change::new(chosen.tensor, chosen.form);
-        Ok(Rewrite::new(model, &[change], receiver).err())
+        let changes = chosen.iter().map(|c| Change::new(c.tensor, c.form));
+        Ok(Rewrite::new(model, &changes.collect::<Vec<_>>(), receiver).err())
     }
 
-    /// Fails where a tensor cannot have the form that was asked for by name.
-    fn check_sets(&self, model: &Onnx, sets: &[Chosen]) -> Done {
-        for chosen in sets {
-            if let Some(error) = self.refusal(model, chosen)? {
-                return Err(usage(error));
+    /// The tensors that can have their forms; `refused` is told of the others. Halves are looked at
+    /// together, since that looks at the whole graph, and few are refused.
+    fn accepted(
+        &self,
+        model: &Onnx,
+        chosen: &[Chosen],
+        refused: &mut dyn FnMut(&Chosen, Error),
+    ) -> Done<Vec<Chosen>> {
+        match (self.refusal(model, chosen)?, chosen) {
+            (None, _) => Ok(chosen.to_vec()),
+            (Some(error), [alone]) => {
+                refused(alone, error);
+                Ok(Vec::new())
+            }
+            (Some(_), _) => {
+                let (first, second) = chosen.split_at(chosen.len() / 2);
+                let mut accepted = self.accepted(model, first, refused)?;
+                accepted.extend(self.accepted(model, second, refused)?);
+                Ok(accepted)
             }
         }
-        Ok(())
     }
 
     /// The graph, which must be ONNX.
@@ -243,42 +268,38 @@ impl Quantize {
         let Some(decided) = self.decide(Some(console), &model, &quantizer)? else {
             return Ok(());
         };
-        console.progress("writing", &self.target.path.display().to_string(), 0, 1);
-        // A dry run writes as well, but elsewhere.
-        let target = match (self.dry_run, self.target.path.file_name()) {
-            (true, Some(name)) => std::env::temp_dir().join(name),
-            _ => self.target.path.clone(),
+        let errors = match self.dry_run {
+            true => measured(console, &model, &decided)?,
+            false => {
+                self.write_onnx(console, &model, &decided)?;
+                quantizer.errors()
+            }
         };
-        let draft = interrupt::draft(&target)?;
-        let path = draft.path();
-        let written = decided.rewrite.write(&model, &path);
-        written.map_err(|error| Failure::while_writing(error, &path))?;
-        console.clear();
-        let changed: Vec<usize> = decided.chosen.iter().map(|chosen| chosen.tensor).collect();
-        check_rest(&model, &path, &changed)?;
-        if !self.dry_run {
-            draft.publish().map_err(Failure::Output)?;
-        }
-        let sums = quantizer
-            .sums
-            .lock()
-            .map(|mut sums| std::mem::take(&mut *sums));
-        let report = self.onnx_report(&model, &decided, &sums.unwrap_or_default())?;
+        let report = self.onnx_report(&model, &decided, &errors)?;
         console.result(&report, &text(&report))
     }
 
-    fn onnx_report(
-        &self,
-        model: &Onnx,
-        decided: &Decided<'_>,
-        sums: &BTreeMap<String, Sums>,
-    ) -> Done<Report> {
+    /// Writes the file, and opens it again.
+    fn write_onnx(&self, console: &Console, model: &Onnx, decided: &Decided<'_>) -> Done {
+        console.progress("writing", &self.target.path.display().to_string(), 0, 1);
+        let draft = interrupt::draft(&self.target.path)?;
+        let path = draft.path();
+        let written = decided.rewrite.write(model, &path);
+        written.map_err(|error| Failure::while_writing(error, &path))?;
+        console.clear();
+        let changed: Vec<usize> = decided.chosen.iter().map(|chosen| chosen.tensor).collect();
+        check_rest(model, &path, &changed)?;
+        draft.publish().map_err(Failure::Output)?;
+        Ok(())
+    }
+
+    fn onnx_report(&self, model: &Onnx, decided: &Decided<'_>, errors: &Errors) -> Done<Report> {
         let sizes = decided.rewrite.sizes(&self.target.path)?;
         let mut tensors = Vec::new();
         for chosen in &decided.chosen {
             let info = &model.tensors()[chosen.tensor];
-            let relative = match sums.get(&info.name) {
-                Some(sums) => sums.relative(),
+            let relative = match errors.get(&info.name) {
+                Some(relative) => *relative,
                 None => halves(model, chosen.tensor)?,
             };
             let size = sizes
@@ -308,6 +329,23 @@ impl Quantize {
             tensors,
         })
     }
+}
+
+/// The errors that the forms make, without a file.
+fn measured(console: &Console, model: &Onnx, decided: &Decided<'_>) -> Done<Errors> {
+    let uses = model.uses()?;
+    let mut errors = Errors::new();
+    for (done, chosen) in decided.chosen.iter().enumerate() {
+        let name = &model.tensors()[chosen.tensor].name;
+        let total = decided.chosen.len() as u64;
+        console.progress("measuring", name, done as u64, total);
+        if let Some(axes) = uses[chosen.tensor].axes() {
+            let error = budget::error_of(model, chosen.tensor, axes, chosen.form)?;
+            errors.insert(name.clone(), error);
+        }
+    }
+    console.clear();
+    Ok(errors)
 }
 
 fn line(info: &TensorInfo, to: &'static str, bytes: u64, error: f64, note: Option<String>) -> Line {
